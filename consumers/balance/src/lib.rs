@@ -1,0 +1,9 @@
+//! BALANCE: counted usage and commands become charges, bills, entries and balances.
+//!
+//! The rules are the domain's; here messages become calls, and facts become messages.
+
+mod delta;
+mod scribe;
+mod station;
+
+pub use station::{Balance, BalanceOptions};

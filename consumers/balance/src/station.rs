@@ -1,0 +1,367 @@
+//! The station: one ledger, and what it reads and says.
+
+use drawdown_domain::commands::Subject;
+use drawdown_domain::ids::RegionId;
+use drawdown_domain::ledger::{
+    AccountNumber, EnterpriseNumber, Fact, Ledger, Line, Piece, Place, PricesArrived,
+    PricesInForce, RegionNumber, SettingsChanged, Undecided,
+};
+use drawdown_domain::rating::MeterNumber;
+use drawdown_domain::time::{Minute, Span, Timestamp};
+use drawdown_log::Message;
+use drawdown_runtime::{Input, Output, Station, Stop};
+use drawdown_wire::avro::{self, Cursor};
+use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
+use drawdown_wire::messages::{
+    Admitted, Balances, Charges, Entries, LedgerInput, LedgerMessage, Outcome, Outcomes, Settled,
+    TimeOnly,
+};
+use drawdown_wire::partition::partition_of;
+use drawdown_wire::schemas;
+use drawdown_wire::signature::Secret;
+use drawdown_wire::topics::{Topic, Topics};
+
+use crate::delta;
+use crate::scribe::Scribe;
+
+/// What the balance consumer is told.
+#[derive(Clone, Debug)]
+pub struct BalanceOptions {
+    pub topics: Topics,
+    pub secret: Secret,
+    /// Due timers that fire between two messages.
+    pub timers_per_message_max: usize,
+    /// Changed balances that a step tells.
+    pub balances_per_step_max: usize,
+    /// Whether the owner of a partition tells it the time when nothing else does.
+    pub ticks: bool,
+}
+
+/// One partition's ledger.
+#[derive(Debug)]
+pub struct Balance {
+    options: BalanceOptions,
+    partition: u32,
+    ledger: Ledger,
+    scribe: Scribe,
+    outcomes: Vec<Outcome>,
+    settled: Vec<Settled>,
+    lines: Option<(u32, i64, i64)>,
+    told_at: Timestamp,
+    ticked: Timestamp,
+}
+
+const TICK_EVERY: Span = Span::micros(1_000_000);
+
+impl Balance {
+    pub fn new(options: BalanceOptions, partition: u32) -> Balance {
+        let ledger = Ledger::new(options.topics.usage_partitions);
+        let scribe = Scribe::new(partition);
+        Balance {
+            options,
+            partition,
+            ledger,
+            scribe,
+            outcomes: Vec::new(),
+            settled: Vec::new(),
+            lines: None,
+            told_at: Timestamp::START,
+            ticked: Timestamp::START,
+        }
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn message(&mut self, message: &Message<'_>, output: &mut Output) -> Result<(), Stop> {
+        let broken = |why: &dyn std::fmt::Display| {
+            Stop::Broken(format!("offset {} of the ledger: {why}", message.offset.0))
+        };
+        let (_, value) =
+            avro::split_header(message.value).ok_or_else(|| broken(&"not one of our messages"))?;
+        match open_lines(value).map_err(|error| broken(&error))? {
+            Some((header, cursor)) => self.lines(&header, cursor)?,
+            None => {
+                let LedgerMessage { at, input } =
+                    avro::decode(value).map_err(|error| broken(&error))?;
+                self.pass(at)?;
+                self.input(input, output)?;
+            }
+        }
+        self.ledger.fire(self.options.timers_per_message_max, &mut self.scribe).map_err(stop)?;
+        Ok(())
+    }
+
+    fn pass(&mut self, at: Timestamp) -> Result<(), Stop> {
+        self.ledger.pass(at, &mut self.scribe).map_err(stop)
+    }
+
+    fn lines(&mut self, header: &LinesHeader<'_>, cursor: Cursor<'_>) -> Result<(), Stop> {
+        self.pass(header.at)?;
+        let mut regions = vec![RegionNumber::NONE];
+        for region in &header.regions {
+            let region: RegionId = region
+                .parse()
+                .map_err(|_| Stop::Broken("metering passed on a region that is none".to_owned()))?;
+            regions.push(self.ledger.region_number(&region, &mut self.scribe).map_err(stop)?);
+        }
+        let span = (header.usage_partition, header.first_offset, header.last_offset);
+        self.lines = Some(match self.lines {
+            Some((partition, first, last)) if partition == span.0 => {
+                (partition, first.min(span.1), last.max(span.2))
+            }
+            _ => span,
+        });
+        let base = i64::from(header.base.number());
+        let (ledger, scribe) = (&mut self.ledger, &mut self.scribe);
+        each_line::<LineTrouble>(cursor, |counted| {
+            let used = u32::try_from(base.saturating_add(counted.minute))
+                .map_err(|_| LineTrouble::Unreadable)?;
+            let region =
+                regions.get(counted.region as usize).copied().ok_or(LineTrouble::Unreadable)?;
+            let line = Line {
+                usage_partition: header.usage_partition,
+                account: AccountNumber(counted.account),
+                meter: MeterNumber(counted.meter),
+                region,
+                used: Minute::from_number(used),
+                quantity: counted.quantity,
+                records: counted.records,
+            };
+            ledger.line(&line, scribe).map_err(LineTrouble::Broken)
+        })
+        .map_err(|trouble| match trouble {
+            LineTrouble::Unreadable => Stop::Broken("counted lines that cannot be read".to_owned()),
+            LineTrouble::Broken(broken) => stop(broken),
+        })
+    }
+
+    fn input(&mut self, input: LedgerInput, output: &mut Output) -> Result<(), Stop> {
+        match input {
+            LedgerInput::Lines(_) | LedgerInput::TimeOnly(_) => {}
+            LedgerInput::Mark(mark) => {
+                self.ledger
+                    .mark(mark.usage_partition, mark.until, &mut self.scribe)
+                    .map_err(stop)?;
+            }
+            LedgerInput::Admitted(admitted) => {
+                output.hurry();
+                self.admitted(&admitted)?;
+            }
+            LedgerInput::PriceChanges(arrived) => {
+                self.fact(PricesArrived { changes: arrived.changes })?;
+            }
+            LedgerInput::PricesComplete(complete) => {
+                self.fact(PricesInForce { loads: complete.loads })?;
+            }
+            LedgerInput::NewSettings(settings) => {
+                self.fact(SettingsChanged { document: settings.document })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the registry has decided for all ledgers is a fact here.
+    fn fact(&mut self, fact: impl Into<Fact>) -> Result<(), Stop> {
+        self.ledger.take(fact.into(), &mut self.scribe).map_err(stop)
+    }
+
+    fn admitted(&mut self, admitted: &Admitted) -> Result<(), Stop> {
+        if let Some(enterprise) = self.enterprise_of(admitted.command.subject()) {
+            self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
+        }
+        let refused = match self.ledger.command(&admitted.command, &mut self.scribe) {
+            Ok(()) => None,
+            Err(Undecided::Refused(refusal)) => Some(refusal),
+            Err(Undecided::Broken(broken)) => return Err(stop(broken)),
+        };
+        let at = self.ledger.clock().now();
+        self.settled.push(Settled { at, command: admitted.number, accepted: refused.is_none() });
+        self.outcomes.push(Outcome {
+            command: admitted.number,
+            at,
+            principal: admitted.principal.clone(),
+            key: admitted.key.clone(),
+            name: admitted.command.name().to_owned(),
+            refused,
+            detail: None,
+            repeats: None,
+        });
+        Ok(())
+    }
+
+    fn enterprise_of(&self, subject: Subject<'_>) -> Option<EnterpriseNumber> {
+        match subject {
+            Subject::Enterprise(id) => self.ledger.enterprise_named(id),
+            Subject::Account(id) => {
+                let account = self.ledger.account(self.ledger.account_named(id)?)?;
+                Some(account.enterprise)
+            }
+            Subject::Wallet(id) => {
+                Some(self.ledger.wallet(self.ledger.wallet_named(id)?)?.enterprise)
+            }
+            Subject::Everyone => None,
+        }
+    }
+
+    fn name(&self, topic: Topic) -> &str {
+        self.options.topics.name(topic)
+    }
+
+    /// Balances that have changed, at most once a second each.
+    fn tell_balances(&mut self, output: &mut Output) {
+        let now = self.ledger.clock().now();
+        if now < self.told_at.plus(TICK_EVERY) && self.options.ticks {
+            return;
+        }
+        let mut balances = Vec::new();
+        while balances.len() < self.options.balances_per_step_max {
+            let Some(wallet) = self.scribe.next_changed() else { break };
+            if let Some(Ok(balance)) = self.ledger.balance(wallet) {
+                balances.push(balance);
+            }
+        }
+        if !balances.is_empty() {
+            self.told_at = now;
+            let message = schemas::BALANCES.message(&Balances { at: now, balances });
+            output.append(self.name(Topic::Balances), self.partition, message);
+        }
+    }
+
+    fn say_controls(&mut self, output: &mut Output) {
+        for (account, control) in std::mem::take(&mut self.scribe.controls) {
+            let partition = partition_of(account.as_bytes(), self.options.topics.usage_partitions);
+            let topic = self.name(Topic::Usage);
+            let message = self.options.secret.sign(topic, avro::encode(&control));
+            output.append(topic, partition, message);
+        }
+        for settled in std::mem::take(&mut self.settled) {
+            let topic = self.name(Topic::Commands);
+            let control = drawdown_wire::messages::CommandControl::Settled(settled);
+            let message = self.options.secret.sign(topic, avro::encode(&control));
+            output.append(topic, 0, message);
+        }
+    }
+
+    fn say_rows(&mut self, output: &mut Output) {
+        let at = self.ledger.clock().now();
+        let scribe = &mut self.scribe;
+        let mut messages = Vec::new();
+        if !scribe.entries.is_empty() {
+            let entries = std::mem::take(&mut scribe.entries);
+            messages.push((Topic::Entries, schemas::ENTRIES.message(&Entries { entries })));
+        }
+        if let Some(bills) = scribe.take_bills() {
+            messages.push((Topic::Bills, schemas::BILLS.message(&bills)));
+        }
+        if let (false, Some((usage_partition, first_offset, last_offset))) =
+            (scribe.charges.is_empty(), self.lines.take())
+        {
+            let charges = std::mem::take(&mut scribe.charges);
+            let charges = Charges { at, usage_partition, first_offset, last_offset, charges };
+            messages.push((Topic::Charges, schemas::CHARGES.message(&charges)));
+        }
+        if !self.outcomes.is_empty() {
+            let outcomes = std::mem::take(&mut self.outcomes);
+            messages.push((Topic::Outcomes, schemas::OUTCOMES.message(&Outcomes { outcomes })));
+        }
+        for (topic, message) in messages {
+            output.append(self.name(topic), self.partition, message);
+        }
+    }
+}
+
+enum LineTrouble {
+    Unreadable,
+    Broken(drawdown_domain::ledger::Broken),
+}
+
+impl From<avro::Truncated> for LineTrouble {
+    fn from(_: avro::Truncated) -> LineTrouble {
+        LineTrouble::Unreadable
+    }
+}
+
+fn stop(broken: drawdown_domain::ledger::Broken) -> Stop {
+    Stop::Broken(broken.to_string())
+}
+
+impl Station for Balance {
+    fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
+        for message in input.messages {
+            self.message(message, output)?;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
+        let more = self
+            .ledger
+            .fire(self.options.timers_per_message_max, &mut self.scribe)
+            .map_err(stop)?;
+        let silent_since = self.ledger.clock().now().max(self.ticked);
+        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+            self.ticked = now;
+            let tick = LedgerMessage { at: now, input: TimeOnly {}.into() };
+            output.append(self.name(Topic::Ledger), self.partition, schemas::LEDGER.message(&tick));
+        }
+        Ok(more)
+    }
+
+    fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
+        self.say_controls(output);
+        self.tell_balances(output);
+        self.say_rows(output);
+        self.scribe.delta.finish(output.delta());
+        Ok(())
+    }
+
+    fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
+        delta::apply(&mut self.ledger, delta)
+    }
+
+    fn piece(&self, place: u64, bytes_max: usize) -> (Vec<u8>, Option<u64>) {
+        // About as many bytes as an account or wallet takes with a few months of history.
+        const BYTES_EACH: usize = 512;
+        let most = bytes_max.div_euclid(BYTES_EACH).max(1);
+        let (piece, after) = self.ledger.piece(unpacked(place), most);
+        (avro::encode(&piece), after.map(packed))
+    }
+
+    fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
+        self.ledger.begin_load();
+        let piece: Piece = avro::decode(piece).map_err(|error| {
+            Stop::Broken(format!("a piece of the ledger cannot be read: {error}"))
+        })?;
+        self.ledger.load(piece).map_err(stop)
+    }
+
+    fn loaded(&mut self) {
+        self.ledger.loaded();
+    }
+
+    fn restored(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+fn packed(place: Place) -> u64 {
+    let (kind, number) = match place {
+        Place::Shared => (0, 0),
+        Place::Enterprises(number) => (1, number),
+        Place::Accounts(number) => (2, number),
+        Place::Wallets(number) => (3, number),
+    };
+    (kind << 32) | u64::from(number)
+}
+
+fn unpacked(place: u64) -> Place {
+    let number = (place & 0xFFFF_FFFF) as u32;
+    match place >> 32 {
+        0 => Place::Shared,
+        1 => Place::Enterprises(number),
+        2 => Place::Accounts(number),
+        _ => Place::Wallets(number),
+    }
+}

@@ -1,0 +1,56 @@
+//! What is for sale: enough of the price book to tell `unknown_meter` and `no_price` (R2.3).
+
+use drawdown_domain::money::Currency;
+use drawdown_domain::rating::Offer;
+use drawdown_domain::time::Minute;
+use drawdown_domain::usage::Reject;
+use drawdown_wire::messages::MeterOffered;
+use hashbrown::HashMap;
+
+type NamedMeter = (Box<str>, u32);
+
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    /// Meters and their numbers, by product.
+    meters: HashMap<Box<str>, Vec<NamedMeter>, foldhash::fast::RandomState>,
+    offers: Vec<Vec<Offer>>,
+    listed: Vec<MeterOffered>,
+}
+
+impl Catalogue {
+    pub(crate) fn new(listed: Vec<MeterOffered>) -> Catalogue {
+        let mut catalogue = Catalogue::default();
+        for (meter, number) in listed.iter().zip(0u32..) {
+            let meters = catalogue.meters.entry(meter.product.as_str().into()).or_default();
+            meters.push((meter.meter.as_str().into(), number));
+            catalogue.offers.push(meter.offers.clone());
+        }
+        catalogue.listed = listed;
+        catalogue
+    }
+
+    pub(crate) fn listed(&self) -> &[MeterOffered] {
+        &self.listed
+    }
+
+    /// The number of a meter.
+    #[inline]
+    pub(crate) fn meter(&self, product: &str, meter: &str) -> Result<u32, Reject> {
+        let meters = self.meters.get(product).ok_or(Reject::UnknownMeter)?;
+        let found = meters.iter().find(|(name, _)| &**name == meter);
+        found.map(|(_, number)| *number).ok_or(Reject::UnknownMeter)
+    }
+
+    /// Whether a meter has a price for a region, currency and minute of use.
+    #[inline]
+    pub(crate) fn has_price(
+        &self,
+        meter: u32,
+        region: Option<&str>,
+        currency: Currency,
+        used: Minute,
+    ) -> bool {
+        let offers = self.offers.get(meter as usize).map(Vec::as_slice).unwrap_or_default();
+        offers.iter().any(|offer| offer.covers(region, currency, used))
+    }
+}

@@ -1,0 +1,12 @@
+//! METERING: checks usage records, drops duplicates exactly, counts, and passes on.
+//!
+//! It never prices: it knows no month, zone, price or payer. What it counts goes to the ledgers as
+//! lines; what cannot be used goes to the rejects, whole.
+
+mod accounts;
+mod catalogue;
+mod facts;
+mod identities;
+mod station;
+
+pub use station::{Metering, MeteringOptions};

@@ -1,0 +1,507 @@
+//! The station: records come in, lines, rejects and marks go out.
+
+use std::sync::Arc;
+
+use drawdown_domain::settings::Settings;
+use drawdown_domain::time::{Minute, Span, Timestamp};
+use drawdown_domain::usage::{Arrival, Reject, dated};
+use drawdown_log::{Log, Message, Next};
+use drawdown_runtime::{Input, Output, Station, Stop, read_to_end};
+use drawdown_wire::avro;
+use drawdown_wire::lines::LinesBuilder;
+use drawdown_wire::messages::{
+    AccountRouted, Bytes, LedgerMessage, Mark, PassedOn, Rejected, Rejects, SettingsInForce, Tick,
+    UsageControl,
+};
+use drawdown_wire::partition::partition_of;
+use drawdown_wire::schemas;
+use drawdown_wire::signature::Secret;
+use drawdown_wire::topics::{Topic, Topics};
+use drawdown_wire::usage::{Malformed, Usage, each_record};
+
+use crate::accounts::{Accounts, Route};
+use crate::catalogue::Catalogue;
+use crate::facts::{MeteringFact, MeteringPiece, QuarterClosed, Remembered, TimeMoved};
+use crate::identities::{Identities, Known, Teller};
+
+/// What metering is told.
+#[derive(Clone, Debug)]
+pub struct MeteringOptions {
+    pub topics: Topics,
+    pub secret: Secret,
+    /// From which the memory of duplicates is rebuilt.
+    pub log: Arc<dyn Log>,
+    /// Whether the owner of a partition tells it the time when nothing else does.
+    pub ticks: bool,
+}
+
+const TICK_EVERY: Span = Span::micros(1_000_000);
+/// Accounts in one piece of a snapshot take about this.
+const ACCOUNT_BYTES: usize = 64;
+
+/// One partition of usage.
+#[derive(Debug)]
+pub struct Metering {
+    options: MeteringOptions,
+    partition: u32,
+    teller: Teller,
+    now: Timestamp,
+    ticked: Timestamp,
+    /// The quarter of an hour up to which marks are out.
+    marked: Timestamp,
+    settings: Settings,
+    settings_document: String,
+    accounts: Accounts,
+    catalogue: Catalogue,
+    identities: Identities,
+    /// How many identities the state says there are.
+    remembered: u64,
+    lines: Vec<LinesBuilder>,
+    first_offset: Option<i64>,
+    last_offset: i64,
+    rejects: Vec<Rejected>,
+    facts: Vec<u8>,
+    /// Records that were dropped as repeats.
+    duplicates: u64,
+}
+
+impl Metering {
+    pub fn new(options: MeteringOptions, partition: u32) -> Metering {
+        let mut key = [0; 16];
+        key.copy_from_slice(&options.secret.derived("identities")[..16]);
+        let ledgers = options.topics.ledger_partitions;
+        Metering {
+            options,
+            partition,
+            teller: Teller::new(key),
+            now: Timestamp::START,
+            ticked: Timestamp::START,
+            marked: Timestamp::START,
+            settings: Settings::default(),
+            settings_document: String::new(),
+            accounts: Accounts::default(),
+            catalogue: Catalogue::default(),
+            identities: Identities::default(),
+            remembered: 0,
+            lines: (0..ledgers).map(|_| LinesBuilder::default()).collect(),
+            first_offset: None,
+            last_offset: 0,
+            rejects: Vec::new(),
+            facts: Vec::new(),
+            duplicates: 0,
+        }
+    }
+
+    /// How many repeats this station has dropped since it began or was restored.
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// How many accounts send usage through this partition.
+    pub fn accounts(&self) -> usize {
+        self.accounts.len()
+    }
+
+    fn name(&self, topic: Topic) -> &str {
+        self.options.topics.name(topic)
+    }
+
+    fn message(&mut self, message: &Message<'_>, output: &mut Output) -> Result<(), Stop> {
+        match self.options.secret.open(self.name(Topic::Usage), message.value) {
+            Some(Ok(payload)) => {
+                let control: UsageControl = avro::decode(&payload).map_err(|error| {
+                    Stop::Broken(format!("a control record of ours cannot be read: {error}"))
+                })?;
+                self.control(control, message, output);
+            }
+            Some(Err(forged)) => {
+                self.pass(message.at, output);
+                self.reject_message(message, Arrival::fresh(self.now), forged.to_string());
+            }
+            None => {
+                self.pass(message.at, output);
+                self.records(message.value, message, Arrival::fresh(self.now), output);
+            }
+        }
+        self.first_offset.get_or_insert(message.offset.0);
+        self.last_offset = message.offset.0;
+        Ok(())
+    }
+
+    /// Time goes on. At a quarter of an hour the batch is cut: all that arrived before goes out, and
+    /// the mark behind it.
+    fn pass(&mut self, at: Timestamp, output: &mut Output) {
+        if at <= self.now {
+            return;
+        }
+        if at.quarter() > self.marked {
+            self.say_lines(output);
+            let until = at.quarter();
+            let mark = Mark { usage_partition: self.partition, until };
+            let message = schemas::LEDGER.message(&LedgerMessage { at, input: mark.into() });
+            for ledger in 0..self.options.topics.ledger_partitions {
+                output.append(self.name(Topic::Ledger), ledger, message.clone());
+            }
+            self.fact(QuarterClosed { until });
+            self.marked = until;
+            let kept = self
+                .settings
+                .usage
+                .max_age
+                .plus(self.settings.rejects.replay_for)
+                .plus(Span::days(1));
+            self.identities.expire(at, kept);
+        }
+        self.now = at;
+    }
+
+    fn fact(&mut self, fact: impl Into<MeteringFact>) {
+        avro::encode_into(&mut self.facts, &fact.into());
+    }
+
+    fn control(&mut self, control: UsageControl, message: &Message<'_>, output: &mut Output) {
+        match control {
+            UsageControl::Tick(tick) => self.pass(tick.at, output),
+            UsageControl::PassedOn(passed) => {
+                self.pass(passed.at, output);
+                let arrival = Arrival { now: self.now, first: passed.first_arrival };
+                self.records(&passed.message.0, message, arrival, output);
+            }
+            UsageControl::AccountRouted(routed) => {
+                self.pass(routed.at, output);
+                self.learn(routed.into());
+            }
+            UsageControl::AccountShut(shut) => {
+                self.pass(shut.at, output);
+                self.learn(shut.into());
+            }
+            UsageControl::Catalogue(catalogue) => {
+                self.pass(catalogue.at, output);
+                self.learn(catalogue.into());
+            }
+            UsageControl::SettingsInForce(settings) => {
+                self.pass(settings.at, output);
+                self.learn(settings.into());
+            }
+        }
+    }
+
+    /// Records a fact and applies it.
+    fn learn(&mut self, fact: MeteringFact) {
+        avro::encode_into(&mut self.facts, &fact);
+        self.known(fact);
+    }
+
+    /// Applies a fact.
+    fn known(&mut self, fact: MeteringFact) {
+        match fact {
+            MeteringFact::TimeMoved(moved) => self.now = moved.at,
+            MeteringFact::QuarterClosed(closed) => self.marked = closed.until,
+            MeteringFact::Remembered(remembered) => self.remembered = remembered.total,
+            MeteringFact::AccountRouted(AccountRouted {
+                account,
+                ledger,
+                number,
+                currency,
+                ..
+            }) => {
+                self.accounts
+                    .open(account.as_str(), Route { ledger, number, currency, closed_at: None });
+            }
+            MeteringFact::AccountShut(shut) => {
+                self.accounts.close(shut.account.as_str(), shut.closed_at)
+            }
+            MeteringFact::Catalogue(catalogue) => self.catalogue = Catalogue::new(catalogue.meters),
+            MeteringFact::SettingsInForce(settings) => {
+                if let Ok(parsed) = Settings::parse(&settings.document) {
+                    self.settings = parsed;
+                    self.settings_document = settings.document;
+                }
+            }
+        }
+    }
+
+    fn records(
+        &mut self,
+        value: &[u8],
+        message: &Message<'_>,
+        arrival: Arrival,
+        output: &mut Output,
+    ) {
+        each_record(value, &mut |index, record| match record {
+            Ok(record) => self.record(&record, index, message, arrival, output),
+            Err(why) => self.reject_malformed(value, message, index, arrival, &why),
+        });
+    }
+
+    fn record(
+        &mut self,
+        record: &Usage<'_>,
+        index: u32,
+        message: &Message<'_>,
+        arrival: Arrival,
+        output: &mut Output,
+    ) {
+        let home = partition_of(record.account.as_bytes(), self.options.topics.usage_partitions);
+        if home != self.partition {
+            self.pass_on(record, home, arrival, output);
+            return;
+        }
+        match self.judge(record, arrival) {
+            Ok(counted) => self.count(record, &counted, index, message),
+            Err(reason) => self.reject(record, index, message, arrival, reason),
+        }
+    }
+
+    /// Whether a record can be used, and as what: the first reason that holds, in the order of R2.3.
+    fn judge(&self, record: &Usage<'_>, arrival: Arrival) -> Result<Counted, Reject> {
+        let route = self.accounts.find(record.account).ok_or(Reject::UnknownAccount)?;
+        if route.closed_at.is_some_and(|closed| record.time.min(arrival.now) >= closed) {
+            return Err(Reject::AccountClosed);
+        }
+        let meter = self.catalogue.meter(record.product, record.meter)?;
+        let used = record.time.min(arrival.now).minute();
+        if !self.catalogue.has_price(meter, record.region, route.currency, used) {
+            return Err(Reject::NoPrice);
+        }
+        let used = dated(record.time, record.quantity, arrival, &self.settings.usage)?;
+        Ok(Counted { route: *route, meter, used })
+    }
+
+    fn count(&mut self, record: &Usage<'_>, counted: &Counted, index: u32, message: &Message<'_>) {
+        let told = self.teller.tell(record.identity, record.content);
+        match self.identities.look(told) {
+            Known::Duplicate => self.duplicates += 1,
+            Known::Conflict => {
+                let arrival = Arrival::fresh(self.now);
+                self.reject(record, index, message, arrival, Reject::ConflictingDuplicate);
+            }
+            Known::New => {
+                self.identities.remember(told, record.time, message.offset.0, index);
+                let Some(lines) = self.lines.get_mut(counted.route.ledger as usize) else { return };
+                let region = lines.region(record.region);
+                lines.push(
+                    counted.route.number,
+                    counted.meter,
+                    region,
+                    counted.used,
+                    record.quantity,
+                    1,
+                );
+            }
+        }
+    }
+
+    fn pass_on(&mut self, record: &Usage<'_>, home: u32, arrival: Arrival, output: &mut Output) {
+        let message = Bytes(message_of(record));
+        let passed = PassedOn { at: self.now, first_arrival: arrival.first, message };
+        let topic = self.name(Topic::Usage);
+        let signed = self.options.secret.sign(topic, avro::encode(&UsageControl::PassedOn(passed)));
+        output.append(topic, home, signed);
+    }
+
+    fn reject(
+        &mut self,
+        record: &Usage<'_>,
+        index: u32,
+        message: &Message<'_>,
+        arrival: Arrival,
+        reason: Reject,
+    ) {
+        self.rejects.push(Rejected {
+            usage_partition: self.partition,
+            offset: message.offset.0,
+            index,
+            at: self.now,
+            first_arrival: arrival.first,
+            reason,
+            detail: None,
+            account: Some(record.account.to_owned()),
+            source: Some(record.source.to_owned()),
+            id: Some(record.id.to_owned()),
+            message: Bytes(message_of(record)),
+        });
+    }
+
+    fn reject_malformed(
+        &mut self,
+        value: &[u8],
+        message: &Message<'_>,
+        index: u32,
+        arrival: Arrival,
+        why: &Malformed,
+    ) {
+        self.rejects.push(Rejected {
+            usage_partition: self.partition,
+            offset: message.offset.0,
+            index,
+            at: self.now,
+            first_arrival: arrival.first,
+            reason: Reject::Malformed,
+            detail: Some(why.to_string()),
+            account: None,
+            source: None,
+            id: None,
+            message: Bytes(value.to_vec()),
+        });
+    }
+
+    fn reject_message(&mut self, message: &Message<'_>, arrival: Arrival, why: String) {
+        self.rejects.push(Rejected {
+            usage_partition: self.partition,
+            offset: message.offset.0,
+            index: 0,
+            at: self.now,
+            first_arrival: arrival.first,
+            reason: Reject::Malformed,
+            detail: Some(why),
+            account: None,
+            source: None,
+            id: None,
+            message: Bytes(message.value.to_vec()),
+        });
+    }
+
+    fn say_lines(&mut self, output: &mut Output) {
+        let first = self.first_offset.unwrap_or(self.last_offset);
+        for (lines, ledger) in self.lines.iter_mut().zip(0u32..) {
+            if lines.is_empty() {
+                continue;
+            }
+            let mut message = Vec::with_capacity(64);
+            avro::put_header(&mut message, schemas::LEDGER.fingerprint());
+            lines.finish(&mut message, self.now, self.partition, first, self.last_offset);
+            output.append(self.options.topics.name(Topic::Ledger), ledger, message);
+        }
+        self.first_offset = None;
+    }
+}
+
+/// What a record that can be used counts as.
+struct Counted {
+    route: Route,
+    meter: u32,
+    used: Minute,
+}
+
+/// A message that holds one record in its canonical form.
+fn message_of(record: &Usage<'_>) -> Vec<u8> {
+    let mut message = Vec::with_capacity(record.identity.len() + record.content.len() + 10);
+    avro::put_header(&mut message, schemas::USAGE_RECORD.fingerprint());
+    message.extend_from_slice(record.identity);
+    message.extend_from_slice(record.content);
+    message
+}
+
+impl Station for Metering {
+    fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
+        for message in input.messages {
+            self.message(message, output)?;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
+        let silent_since = self.now.max(self.ticked);
+        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+            self.ticked = now;
+            let topic = self.name(Topic::Usage);
+            let tick = self
+                .options
+                .secret
+                .sign(topic, avro::encode(&UsageControl::Tick(Tick { at: now })));
+            output.append(topic, self.partition, tick);
+        }
+        Ok(false)
+    }
+
+    fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
+        self.say_lines(output);
+        if let Some(packed) = self.identities.take_packed() {
+            output.append(self.name(Topic::Identities), self.partition, packed);
+            self.fact(Remembered { total: self.identities.total() });
+        }
+        if !self.rejects.is_empty() {
+            let rejects = Rejects { rejects: std::mem::take(&mut self.rejects) };
+            output.append(
+                self.name(Topic::Rejects),
+                self.partition,
+                schemas::REJECTS.message(&rejects),
+            );
+        }
+        self.fact(TimeMoved { at: self.now });
+        output.delta().append(&mut self.facts);
+        Ok(())
+    }
+
+    fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
+        let mut rest = delta;
+        while !rest.is_empty() {
+            let (fact, after): (MeteringFact, &[u8]) =
+                avro::decode_prefix(rest).map_err(|error| {
+                    Stop::Broken(format!("a fact of metering cannot be read: {error}"))
+                })?;
+            self.known(fact);
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn piece(&self, place: u64, bytes_max: usize) -> (Vec<u8>, Option<u64>) {
+        let from = usize::try_from(place).unwrap_or(usize::MAX);
+        let mut facts = Vec::new();
+        if from == 0 {
+            facts.push(TimeMoved { at: self.now }.into());
+            facts.push(QuarterClosed { until: self.marked }.into());
+            facts.push(Remembered { total: self.identities.total() }.into());
+            let document = self.settings_document.clone();
+            facts.push(SettingsInForce { at: self.now, document }.into());
+            let meters = self.catalogue.listed().to_vec();
+            facts.push(drawdown_wire::messages::Catalogue { at: self.now, meters }.into());
+        }
+        let most = bytes_max.div_euclid(ACCOUNT_BYTES).max(1);
+        let accounts = self.accounts.in_order();
+        for (account, route) in accounts.iter().skip(from).take(most) {
+            let Ok(account) = account.parse::<drawdown_domain::ids::AccountId>() else { continue };
+            let Route { ledger, number, currency, closed_at } = *route;
+            let at = self.now;
+            facts.push(
+                AccountRouted { at, account: account.clone(), ledger, number, currency }.into(),
+            );
+            if let Some(closed_at) = closed_at {
+                facts.push(drawdown_wire::messages::AccountShut { at, account, closed_at }.into());
+            }
+        }
+        let after = from.saturating_add(most);
+        let after = (after < accounts.len()).then_some(after as u64);
+        (avro::encode(&MeteringPiece { facts }), after)
+    }
+
+    fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
+        let piece: MeteringPiece = avro::decode(piece).map_err(|error| {
+            Stop::Broken(format!("a piece of metering cannot be read: {error}"))
+        })?;
+        for fact in piece.facts {
+            self.known(fact);
+        }
+        Ok(())
+    }
+
+    fn restored(&mut self) -> Result<(), Stop> {
+        let topic = self.options.topics.name(Topic::Identities).to_owned();
+        let (log, total) = (self.options.log.clone(), self.remembered);
+        read_to_end(&*log, &topic, self.partition, Next::START, &mut |message| {
+            let taken = self.identities.take_back(message.value, total);
+            taken.map_err(|truncated| {
+                Stop::Broken(format!("{topic} {}: {truncated}", message.offset.0))
+            })
+        })?;
+        if self.identities.total() != total {
+            return Err(Stop::Broken(format!(
+                "{topic} holds {} of {total} remembered identities; without the others duplicates would be counted",
+                self.identities.total()
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,278 @@
+//! REGISTRY: claims what is unique over all enterprises and forwards commands to their ledgers.
+
+use std::hash::Hasher;
+
+use drawdown_domain::registry::{
+    Admission, Asked, KeyHash, Registry as State, RegistryFact, RegistryPiece,
+};
+use drawdown_domain::time::{Span, Timestamp};
+use drawdown_log::Message;
+use drawdown_runtime::{Input, Output, Station, Stop};
+use drawdown_wire::avro;
+use drawdown_wire::messages::{
+    Admitted, Catalogue, CommandControl, CommandMessage, LedgerInput, LedgerMessage, MeterOffered,
+    NewSettings, Outcome, Outcomes, PriceChanges, PricesComplete, SettingsInForce, Tick,
+    UsageControl,
+};
+use drawdown_wire::partition::partition_of;
+use drawdown_wire::schemas;
+use drawdown_wire::signature::Secret;
+use drawdown_wire::topics::{Topic, Topics};
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+/// What the registry is told.
+#[derive(Clone, Debug)]
+pub struct RegistryOptions {
+    pub topics: Topics,
+    pub secret: Secret,
+    /// Whether it tells itself the time when nothing else does.
+    pub ticks: bool,
+}
+
+/// The registry's one partition.
+#[derive(Debug)]
+pub struct Registry {
+    options: RegistryOptions,
+    state: State,
+    facts: Vec<u8>,
+    outcomes: Vec<Outcome>,
+    ticked: Timestamp,
+}
+
+const TICK_EVERY: Span = Span::micros(1_000_000);
+/// Price changes go ahead in messages of so many.
+const CHANGES_PER_MESSAGE: usize = 500;
+
+impl Registry {
+    pub fn new(options: RegistryOptions) -> Registry {
+        Registry {
+            options,
+            state: State::default(),
+            facts: Vec::new(),
+            outcomes: Vec::new(),
+            ticked: Timestamp::START,
+        }
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn name(&self, topic: Topic) -> &str {
+        self.options.topics.name(topic)
+    }
+
+    fn message(&mut self, message: &Message<'_>, output: &mut Output) -> Result<(), Stop> {
+        match self.options.secret.open(self.name(Topic::Commands), message.value) {
+            Some(Ok(payload)) => {
+                let control: CommandControl = avro::decode(&payload).map_err(|error| {
+                    Stop::Broken(format!("a control record of ours cannot be read: {error}"))
+                })?;
+                self.control(control);
+            }
+            Some(Err(forged)) => {
+                self.pass(message.at);
+                tracing::warn!(offset = message.offset.0, error = %forged, "passed over");
+            }
+            None => {
+                self.pass(message.at);
+                self.command(message, output);
+            }
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, at: Timestamp) {
+        let facts = &mut self.facts;
+        self.state.pass(at, &mut |fact| avro::encode_into(facts, fact));
+    }
+
+    fn control(&mut self, control: CommandControl) {
+        match control {
+            CommandControl::Tick(tick) => self.pass(tick.at),
+            CommandControl::Settled(settled) => {
+                self.pass(settled.at);
+                let facts = &mut self.facts;
+                self.state.settle(settled.command, settled.accepted, &mut |fact| {
+                    avro::encode_into(facts, fact)
+                });
+            }
+        }
+    }
+
+    fn command(&mut self, message: &Message<'_>, output: &mut Output) {
+        output.hurry();
+        let number = u64::try_from(message.offset.0).unwrap_or(u64::MAX);
+        let decoded = avro::split_header(message.value)
+            .filter(|(fingerprint, _)| *fingerprint == schemas::COMMAND.fingerprint())
+            .ok_or_else(|| "not a command of this version".to_owned())
+            .and_then(|(_, value)| {
+                avro::decode::<CommandMessage>(value).map_err(|error| error.to_string())
+            });
+        match decoded {
+            Ok(asked) => self.asked(number, asked, output),
+            Err(why) => tracing::warn!(
+                offset = message.offset.0,
+                error = why,
+                "a command that cannot be read"
+            ),
+        }
+    }
+
+    fn asked(&mut self, number: u64, message: CommandMessage, output: &mut Output) {
+        let CommandMessage { principal, key, command } = message;
+        let key_hash = key.as_ref().map(|key| key_hash(principal.as_str(), key.as_str()));
+        let content = content_hash(&avro::encode(&command));
+        let facts = &mut self.facts;
+        let asked = Asked { number, key: key_hash, content, command: &command };
+        let admission = self.state.ask(asked, &mut |fact| avro::encode_into(facts, fact));
+        let name = command.name().to_owned();
+        let mut outcome = Outcome {
+            command: number,
+            at: self.state.now(),
+            principal: principal.clone(),
+            key: key.clone(),
+            name,
+            refused: None,
+            detail: None,
+            repeats: None,
+        };
+        match admission {
+            Admission::Forward(enterprise) => {
+                let ledger = partition_of(
+                    enterprise.as_str().as_bytes(),
+                    self.options.topics.ledger_partitions,
+                );
+                self.tell_ledger(
+                    ledger,
+                    Admitted { number, principal, key, command }.into(),
+                    output,
+                );
+                return;
+            }
+            Admission::Prices(changes) => self.tell_prices(&changes, output),
+            Admission::Settings(document) => self.tell_settings(&document, output),
+            Admission::Repeats(first) => outcome.repeats = Some(first),
+            Admission::Refused(refusal, detail) => {
+                outcome.refused = Some(refusal);
+                outcome.detail = detail;
+            }
+        }
+        self.outcomes.push(outcome);
+    }
+
+    fn tell_ledger(&self, ledger: u32, input: LedgerInput, output: &mut Output) {
+        let message = LedgerMessage { at: self.state.now(), input };
+        output.append(self.name(Topic::Ledger), ledger, schemas::LEDGER.message(&message));
+    }
+
+    fn tell_prices(&self, changes: &[drawdown_domain::rating::Change], output: &mut Output) {
+        for ledger in 0..self.options.topics.ledger_partitions {
+            for changes in changes.chunks(CHANGES_PER_MESSAGE) {
+                self.tell_ledger(ledger, PriceChanges { changes: changes.to_vec() }.into(), output);
+            }
+            self.tell_ledger(
+                ledger,
+                PricesComplete { loads: self.state.book().loads() }.into(),
+                output,
+            );
+        }
+        let meters = self.state.book().offers().map(|(product, meter, offers)| MeterOffered {
+            product: product.clone(),
+            meter: meter.clone(),
+            offers,
+        });
+        let catalogue = Catalogue { at: self.state.now(), meters: meters.collect() };
+        self.tell_metering(&catalogue.into(), output);
+    }
+
+    fn tell_settings(&self, document: &str, output: &mut Output) {
+        for ledger in 0..self.options.topics.ledger_partitions {
+            self.tell_ledger(ledger, NewSettings { document: document.to_owned() }.into(), output);
+        }
+        let settings = SettingsInForce { at: self.state.now(), document: document.to_owned() };
+        self.tell_metering(&settings.into(), output);
+    }
+
+    fn tell_metering(&self, control: &UsageControl, output: &mut Output) {
+        let topic = self.name(Topic::Usage);
+        for partition in 0..self.options.topics.usage_partitions {
+            let message = self.options.secret.sign(topic, avro::encode(control));
+            output.append(topic, partition, message);
+        }
+    }
+}
+
+fn key_hash(principal: &str, key: &str) -> KeyHash {
+    let mut hasher = SipHasher24::new();
+    hasher.write_usize(principal.len());
+    hasher.write(principal.as_bytes());
+    hasher.write(key.as_bytes());
+    let hash = hasher.finish128();
+    KeyHash(hash.h1, hash.h2)
+}
+
+fn content_hash(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write(bytes);
+    hasher.finish128().h1
+}
+
+impl Station for Registry {
+    fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
+        for message in input.messages {
+            self.message(message, output)?;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
+        let silent_since = self.state.now().max(self.ticked);
+        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+            self.ticked = now;
+            let topic = self.name(Topic::Commands);
+            let tick = CommandControl::Tick(Tick { at: now });
+            let message = self.options.secret.sign(topic, avro::encode(&tick));
+            output.append(topic, 0, message);
+        }
+        Ok(false)
+    }
+
+    fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
+        if !self.outcomes.is_empty() {
+            let outcomes = Outcomes { outcomes: std::mem::take(&mut self.outcomes) };
+            output.append(self.name(Topic::Outcomes), 0, schemas::OUTCOMES.message(&outcomes));
+        }
+        output.delta().append(&mut self.facts);
+        Ok(())
+    }
+
+    fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
+        let mut rest = delta;
+        while !rest.is_empty() {
+            let (fact, after): (RegistryFact, &[u8]) =
+                avro::decode_prefix(rest).map_err(|error| {
+                    Stop::Broken(format!("a fact of the registry cannot be read: {error}"))
+                })?;
+            self.state.apply(&fact);
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn piece(&self, _place: u64, _bytes_max: usize) -> (Vec<u8>, Option<u64>) {
+        (avro::encode(&self.state.piece()), None)
+    }
+
+    fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
+        let piece: RegistryPiece = avro::decode(piece).map_err(|error| {
+            Stop::Broken(format!("a piece of the registry cannot be read: {error}"))
+        })?;
+        self.state = State::from_piece(piece);
+        Ok(())
+    }
+
+    fn restored(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+}

@@ -1,0 +1,341 @@
+//! Everything the outside may ask for, by the names and fields of CONTRACT.md.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::ids::{
+    AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, ProductId, RegionId, Text,
+    WalletId,
+};
+use crate::money::{Amount, Currency};
+use crate::time::{Cycle, Timestamp, Zone};
+use crate::vocabulary::{Described, DescribedRecord, Record, Shape};
+use crate::{record, symbols};
+
+symbols! {
+    /// When an account pays: before use or after it.
+    pub enum Mode {
+        Prepaid = "prepaid",
+        Postpaid = "postpaid",
+    }
+}
+
+symbols! {
+    /// Who settles a billing account: its owner with us, or a partner.
+    pub enum Kind {
+        Direct = "direct",
+        Ecosystem = "ecosystem",
+    }
+}
+
+symbols! {
+    /// Where the money of a refund goes.
+    pub enum RefundTo {
+        Original = "original",
+        Cash = "cash",
+        Credit = "credit",
+    }
+}
+
+macro_rules! commands {
+    ($($(#[doc = $doc:literal])* $text:literal => $name:ident {
+        $($(#[doc = $field_doc:literal])* $field:ident: $type:ty,)*
+    })*) => {
+        $(record! {
+            $(#[doc = $doc])*
+            pub struct $name {
+                $($(#[doc = $field_doc])* pub $field: $type,)*
+            }
+        })*
+
+        /// What the outside may ask for.
+        #[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum Command {
+            $(#[serde(rename = $text)] $name($name),)*
+        }
+
+        $(impl From<$name> for Command {
+            fn from(command: $name) -> Command {
+                Command::$name(command)
+            }
+        })*
+
+        impl Command {
+            pub const NAMES: &[&str] = &[$($text),*];
+
+            pub const fn name(&self) -> &'static str {
+                match self { $(Command::$name(_) => $text,)* }
+            }
+
+            /// Reads the fields of the command called `name`; `None` if there is none of that name.
+            pub fn read<'de, D: Deserializer<'de>>(name: &str, fields: D) -> Option<Result<Command, D::Error>> {
+                match name {
+                    $($text => Some($name::deserialize(fields).map(Command::from)),)*
+                    _ => None,
+                }
+            }
+
+            /// Every command with its fields, as help, forms and the API's description show it.
+            pub fn described() -> Vec<(&'static str, Record)> {
+                vec![$(($text, <$name as DescribedRecord>::record())),*]
+            }
+        }
+
+        impl Described for Command {
+            fn shape() -> Shape {
+                Shape::OneOf { name: "CommandBody", records: vec![$(<$name as DescribedRecord>::record()),*] }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Opens an enterprise: a verified legal entity inside which money can be shared.
+    "open_enterprise" => OpenEnterprise {
+        enterprise: EnterpriseId,
+        name: Text,
+        country: Country,
+        tax_id: Option<Text>,
+        /// The language of mails and invoices; by default the country's.
+        language: Option<Text>,
+        /// Whether the accounts of this enterprise may pay for each other.
+        account_center: Option<bool>,
+        /// The account that administers all billing accounts of the enterprise.
+        management_account: Option<AccountId>,
+        /// The most that all credit limits of the enterprise may come to.
+        credit_total: Option<Amount>,
+    }
+
+    /// Opens an account together with a billing account of its own.
+    "open_account" => OpenAccount {
+        account: AccountId,
+        enterprise: EnterpriseId,
+        email: Text,
+        /// By default the currency of the enterprise's country.
+        currency: Option<Currency>,
+        /// Where the account's days and months begin and end; by default UTC.
+        time_zone: Option<Zone>,
+        /// The name of its billing account; by default `ba-` and the account.
+        billing_account: Option<WalletId>,
+        mode: Mode,
+        region: Option<RegionId>,
+        kind: Option<Kind>,
+        partner: Option<Text>,
+        partner_pays: Option<bool>,
+    }
+
+    /// Closes an account: usage from now on is refused, what was used before is still billed.
+    "close_account" => CloseAccount {
+        account: AccountId,
+    }
+
+    /// Lets another billing account of the enterprise pay for an account, now or from a later time on.
+    "change_payer" => ChangePayer {
+        account: AccountId,
+        billing_account: WalletId,
+        effective_at: Option<Timestamp>,
+    }
+
+    /// Pays cash into a billing account.
+    "top_up" => TopUp {
+        billing_account: WalletId,
+        amount: Amount,
+        currency: Currency,
+        /// `bank_transfer`, or the name of a linked payment method.
+        method: MethodId,
+        remark: Option<Text>,
+        /// Sends the money through the method and back without touching the billing account.
+        test: Option<bool>,
+    }
+
+    /// Lets the operator correct the cash of a billing account.
+    "adjust" => Adjust {
+        billing_account: WalletId,
+        /// What is added; negative to take away.
+        amount: Amount,
+        reason: Option<Text>,
+    }
+
+    /// Sets how far a billing account may go below what it holds. The first limit waits for its contract.
+    "set_credit_limit" => SetCreditLimit {
+        billing_account: WalletId,
+        limit: Amount,
+    }
+
+    /// Confirms the contract that a first credit limit waits for.
+    "confirm_contract" => ConfirmContract {
+        billing_account: WalletId,
+    }
+
+    /// Gives a billing account a coupon, or with `cash` a cash coupon.
+    "grant_coupon" => GrantCoupon {
+        billing_account: WalletId,
+        coupon: CouponId,
+        amount: Amount,
+        /// A cash coupon pays bills after they were issued, like cash; a coupon lowers them.
+        cash: Option<bool>,
+        /// The products whose charges it pays; by default all.
+        products: Option<Vec<ProductId>>,
+        /// The month's charges in scope must reach this before it pays.
+        minimum: Option<Amount>,
+        valid_from: Timestamp,
+        valid_until: Timestamp,
+    }
+
+    /// Buys something for a price that is known beforehand.
+    "place_order" => PlaceOrder {
+        billing_account: WalletId,
+        order: OrderId,
+        amount: Amount,
+        account: Option<AccountId>,
+        product: Option<ProductId>,
+        method: Option<MethodId>,
+        renews: Option<bool>,
+    }
+
+    /// Gives back what an order cost, or part of it.
+    "refund_order" => RefundOrder {
+        billing_account: WalletId,
+        order: OrderId,
+        amount: Amount,
+        to: RefundTo,
+    }
+
+    /// Sets the quota of a billing account that settles with a partner.
+    "set_quota" => SetQuota {
+        billing_account: WalletId,
+        quota: Amount,
+    }
+
+    /// Moves own cash to another billing account of the enterprise.
+    "transfer" => Transfer {
+        from: WalletId,
+        to: WalletId,
+        amount: Amount,
+        remark: Option<Text>,
+    }
+
+    /// Takes back transferred cash that was not spent; `from` and `to` as the transfer named them.
+    "revoke_transfer" => RevokeTransfer {
+        from: WalletId,
+        to: WalletId,
+        amount: Amount,
+        remark: Option<Text>,
+    }
+
+    /// Changes the settings of a billing account.
+    "configure" => Configure {
+        billing_account: WalletId,
+        /// Whether bills are paid from the wallet as soon as they are issued.
+        auto_write_off: Option<bool>,
+        /// Whether a credit refund also pays bills of months before its own.
+        write_off_previous: Option<bool>,
+        /// How long the charges of one bill are collected.
+        bill_cycle: Option<Cycle>,
+    }
+
+    /// Loads a price book: the whole document as text.
+    "load_prices" => LoadPrices {
+        document: String,
+    }
+
+    /// Loads settings: the whole document as text.
+    "load_settings" => LoadSettings {
+        document: String,
+    }
+}
+
+/// Whom a command concerns first: that decides which ledger judges it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    Enterprise(&'a EnterpriseId),
+    Account(&'a AccountId),
+    Wallet(&'a WalletId),
+    /// All ledgers alike.
+    Everyone,
+}
+
+impl Command {
+    pub fn subject(&self) -> Subject<'_> {
+        match self {
+            Command::OpenEnterprise(OpenEnterprise { enterprise, .. })
+            | Command::OpenAccount(OpenAccount { enterprise, .. }) => {
+                Subject::Enterprise(enterprise)
+            }
+            Command::CloseAccount(CloseAccount { account })
+            | Command::ChangePayer(ChangePayer { account, .. }) => Subject::Account(account),
+            Command::TopUp(TopUp { billing_account, .. })
+            | Command::Adjust(Adjust { billing_account, .. })
+            | Command::SetCreditLimit(SetCreditLimit { billing_account, .. })
+            | Command::ConfirmContract(ConfirmContract { billing_account })
+            | Command::GrantCoupon(GrantCoupon { billing_account, .. })
+            | Command::PlaceOrder(PlaceOrder { billing_account, .. })
+            | Command::RefundOrder(RefundOrder { billing_account, .. })
+            | Command::SetQuota(SetQuota { billing_account, .. })
+            | Command::Configure(Configure { billing_account, .. })
+            | Command::Transfer(Transfer { from: billing_account, .. })
+            | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
+                Subject::Wallet(billing_account)
+            }
+            Command::LoadPrices(_) | Command::LoadSettings(_) => Subject::Everyone,
+        }
+    }
+}
+
+impl Command {
+    /// The other billing account that a command names, beside its subject.
+    pub fn other_wallet(&self) -> Option<&WalletId> {
+        match self {
+            Command::ChangePayer(ChangePayer { billing_account: other, .. })
+            | Command::Transfer(Transfer { to: other, .. })
+            | Command::RevokeTransfer(RevokeTransfer { to: other, .. }) => Some(other),
+            _ => None,
+        }
+    }
+}
+
+impl Described for Cycle {
+    fn shape() -> Shape {
+        Shape::Symbol { name: "Cycle", symbols: vec!["hour", "day", "month"] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_read_by_the_names_of_the_contract() {
+        let fields = serde_json::json!({
+            "billing_account": "ba-acme", "amount": "100.00", "currency": "USD", "method": "bank_transfer"
+        });
+        let command = Command::read("top_up", fields).unwrap().unwrap();
+        assert_eq!(command.name(), "top_up");
+        let Command::TopUp(top_up) = command else { panic!("{command:?}") };
+        assert_eq!(top_up.amount, Amount::whole(100));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_is_said_by_name() {
+        let check = |name: &str, fields: serde_json::Value, expected: &str| {
+            let error = Command::read(name, fields).unwrap().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check("close_account", serde_json::json!({}), "missing field `account`");
+        check("close_account", serde_json::json!({ "account": "A" }), "an id has 1 to 64");
+        check("close_account", serde_json::json!({ "acount": "a" }), "unknown field `acount`");
+        check(
+            "set_quota",
+            serde_json::json!({ "billing_account": "b", "quota": 5 }),
+            "a decimal number as text",
+        );
+        assert!(Command::read("fly", serde_json::json!({})).is_none());
+    }
+
+    #[test]
+    fn every_command_describes_its_fields() {
+        for (name, record) in Command::described() {
+            assert!(Command::NAMES.contains(&name));
+            assert!(!record.doc.is_empty() && !record.fields.is_empty(), "{name}");
+        }
+    }
+}

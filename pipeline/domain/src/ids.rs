@@ -1,0 +1,254 @@
+//! Names of things. Each kind of name is a type of its own, so that no account can stand where a
+//! billing account belongs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Why a text is no id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id has 1 to 64 of a-z 0-9 . _ -")]
+pub struct NotAnId;
+
+pub const ID_BYTES_MAX: usize = 64;
+
+fn is_id(text: &str) -> bool {
+    (1..=ID_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(CompactString);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                if is_id(text) { Ok($name(CompactString::new(text))) } else { Err(NotAnId) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(FromText::<$name>(std::marker::PhantomData))
+            }
+        }
+    )*};
+}
+
+struct FromText<T>(std::marker::PhantomData<T>);
+
+impl<T: FromStr<Err = NotAnId>> de::Visitor<'_> for FromText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id of 1 to 64 of a-z 0-9 . _ -")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(|why| E::custom(format_args!("\"{text}\": {why}")))
+    }
+}
+
+names! {
+    /// A verified legal entity; everything that shares money lies inside one.
+    EnterpriseId,
+    /// An identity that uses services.
+    AccountId,
+    /// A billing account: the wallet that pays for one or more accounts.
+    WalletId,
+    /// A coupon or cash coupon, within its wallet.
+    CouponId,
+    /// An order, within its wallet.
+    OrderId,
+    /// What is sold.
+    ProductId,
+    /// What is measured of a product.
+    MeterId,
+    /// Where it runs.
+    RegionId,
+    /// A payment method: a card or a PayPal account.
+    MethodId,
+    /// Who acts: an account's root, an administrator, the operator, a key.
+    PrincipalId,
+}
+
+impl WalletId {
+    /// The name of an account's own billing account, unless it is given another (CONTRACT, `open_account`).
+    pub fn own_of(account: &AccountId) -> Option<WalletId> {
+        compact_str::format_compact!("ba-{account}").parse().ok()
+    }
+}
+
+impl PrincipalId {
+    /// The operator of the platform, who may do all.
+    pub fn operator() -> PrincipalId {
+        PrincipalId(CompactString::const_new("operator"))
+    }
+}
+
+/// Free text of bounded length: names, remarks, reasons.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(transparent)]
+pub struct Text(CompactString);
+
+pub const TEXT_BYTES_MAX: usize = 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a text has at most {TEXT_BYTES_MAX} bytes and no control characters")]
+pub struct NotAText;
+
+impl Text {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Text {
+    type Err = NotAText;
+
+    fn from_str(text: &str) -> Result<Text, NotAText> {
+        if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+            return Err(NotAText);
+        }
+        Ok(Text(CompactString::new(text)))
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0.as_str(), f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+        let text = CompactString::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// A country by its two letters of ISO 3166.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Country([u8; 2]);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a country is two capital letters, such as SG")]
+pub struct NotACountry;
+
+impl Country {
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The currency a billing account opens in unless another is named (R1.4).
+    pub fn currency(self) -> crate::money::Currency {
+        use crate::money::Currency;
+        match self.as_str() {
+            "SG" => Currency::Sgd,
+            "HK" => Currency::Hkd,
+            "CN" => Currency::Cny,
+            "AE" => Currency::Aed,
+            "AU" => Currency::Aud,
+            "JP" => Currency::Jpy,
+            "AT" | "BE" | "BG" | "CY" | "DE" | "EE" | "ES" | "FI" | "FR" | "GR" | "HR" | "IE"
+            | "IT" | "LT" | "LU" | "LV" | "MT" | "NL" | "PT" | "SI" | "SK" => Currency::Eur,
+            _ => Currency::Usd,
+        }
+    }
+}
+
+impl FromStr for Country {
+    type Err = NotACountry;
+
+    fn from_str(text: &str) -> Result<Country, NotACountry> {
+        match text.as_bytes() {
+            [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => Ok(Country([*a, *b])),
+            _ => Err(NotACountry),
+        }
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Country {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Country {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Country, D::Error> {
+        let text = CompactString::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_1_to_64_of_the_allowed_characters() {
+        for good in ["a", "ba-acme", "e1.a_2-x", &"x".repeat(64)] {
+            assert_eq!(good.parse::<AccountId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "Acme", "a b", "ä", &"x".repeat(65), "a/b"] {
+            assert_eq!(bad.parse::<AccountId>(), Err(NotAnId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn r1_4_a_billing_account_opens_in_its_countrys_currency() {
+        let currency = |country: &str| country.parse::<Country>().unwrap().currency().code();
+        assert_eq!(
+            ["SG", "DE", "CN", "JP", "US", "BR"].map(currency),
+            ["SGD", "EUR", "CNY", "JPY", "USD", "USD"]
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! Usage becomes money: a counted line is priced and put on the tab of its bill (R3.2, R2.4).
+
+use super::fact::{Accrued, Journal, RegionNamed, SeriesOpened, SetAside, TabOpened, Unpriced};
+use super::state::{AccountNumber, ProductNumber, RegionNumber, Series, Tab, WalletNumber};
+use super::{Broken, Ledger, Undecided};
+use crate::ids::RegionId;
+use crate::money::Amount;
+use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber};
+use crate::time::{Minute, Timestamp};
+
+/// What metering counted: one or more records of an account's meter in one minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub usage_partition: u32,
+    pub account: AccountNumber,
+    pub meter: MeterNumber,
+    pub region: RegionNumber,
+    pub used: Minute,
+    /// The sum of the records' quantities.
+    pub quantity: Amount,
+    pub records: u32,
+}
+
+/// Why a line cannot be priced, or why the ledger is broken.
+enum Trouble {
+    Unpriced(Unpriced),
+    Broken(Broken),
+}
+
+impl From<Broken> for Trouble {
+    fn from(broken: Broken) -> Trouble {
+        Trouble::Broken(broken)
+    }
+}
+
+impl From<crate::money::Overflow> for Trouble {
+    fn from(_: crate::money::Overflow) -> Trouble {
+        Trouble::Unpriced(Unpriced::TooLarge)
+    }
+}
+
+impl From<Unpriced> for Trouble {
+    fn from(why: Unpriced) -> Trouble {
+        Trouble::Unpriced(why)
+    }
+}
+
+impl Ledger {
+    /// Prices a line. One that cannot be priced is set aside, and the partition goes on.
+    #[inline]
+    pub fn line(&mut self, line: &Line, journal: &mut dyn Journal) -> Result<(), Broken> {
+        match self.accrue(line, journal) {
+            Ok(()) => Ok(()),
+            Err(Trouble::Broken(broken)) => Err(broken),
+            Err(Trouble::Unpriced(why)) => self.record(
+                journal,
+                SetAside {
+                    account: line.account,
+                    used: line.used,
+                    quantity: line.quantity,
+                    records: line.records,
+                    why,
+                },
+            ),
+        }
+    }
+
+    /// The number of a region, given out when usage first names it.
+    pub fn region_number(
+        &mut self,
+        region: &RegionId,
+        journal: &mut dyn Journal,
+    ) -> Result<RegionNumber, Broken> {
+        let known = self.regions.iter().position(|known| known == region);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                self.record(journal, RegionNamed { region: region.clone() })?;
+                self.regions.len().saturating_sub(1)
+            }
+        };
+        let number = u16::try_from(place.saturating_add(1));
+        number.map(RegionNumber).map_err(|_| Broken("more regions than can be numbered"))
+    }
+
+    fn accrue(&mut self, line: &Line, journal: &mut dyn Journal) -> Result<(), Trouble> {
+        let series = match self.series_of(line) {
+            Some(place) => place,
+            None => self.open_series(line, journal)?,
+        };
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let found = account.series.get(series).ok_or(Broken("a series out of place"))?;
+        let (wallet, meter, price) = (found.wallet, found.meter, found.price);
+        let (model, aggregate) = self.priced(meter, price)?;
+        let quantity = match aggregate {
+            Aggregate::Sum if !model.counts_records() => line.quantity,
+            Aggregate::Sum | Aggregate::Count => Amount::whole(line.records.into()),
+        };
+        let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
+        let product = self.book.product_of(meter).ok_or(Broken("a meter without product"))?;
+        let (tab, late) = match self.tab_of(line, wallet, product) {
+            Some(place) => (place, false),
+            None => self.open_tab(line, wallet, product, journal)?,
+        };
+        let (series, tab) = (place_number(series)?, place_number(tab)?);
+        let accrued = Accrued { account: line.account, series, tab, quantity, charge };
+        self.apply_accrued(&accrued)?;
+        journal.accrued(self, &accrued, line, late);
+        Ok(())
+    }
+
+    fn priced(
+        &self,
+        meter: MeterNumber,
+        price: PriceNumber,
+    ) -> Result<(&Model, Aggregate), Broken> {
+        let model = self.book.price(price).map(|price| &price.model);
+        let aggregate = self.book.aggregate(meter).copied();
+        model.zip(aggregate).ok_or(Broken("a series without a price"))
+    }
+
+    /// The series that surely takes this line, without asking payers, calendars or the price book.
+    #[inline]
+    fn series_of(&self, line: &Line) -> Option<usize> {
+        let loads = self.book.loads();
+        self.account(line.account)?.series.iter().position(|series| {
+            series.meter == line.meter
+                && series.region == line.region
+                && series.same.contains(line.used)
+                && series.loads == loads
+        })
+    }
+
+    #[cold]
+    fn open_series(&mut self, line: &Line, journal: &mut dyn Journal) -> Result<usize, Trouble> {
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let (payer, paid_by) = account.payer_at(line.used);
+        let wallet = self.wallet(payer).ok_or(Unpriced::NoAccount)?;
+        let region = self.region(line.region);
+        let found = self.book.find(line.meter, region, wallet.currency, line.used);
+        let found = found.ok_or(Unpriced::NoPrice)?;
+        let month = wallet.zone.month_of(line.used.starts());
+        let same = wallet.zone.window_of(month).overlap(paid_by).overlap(found.same);
+        let key = (payer, line.meter, line.region, found.price, month);
+        let known = account.series.iter().find(|series| series.key() == key);
+        let (quantity, charged) =
+            known.map_or_else(Default::default, |known| (known.quantity, known.charged));
+        let series = Series {
+            wallet: payer,
+            meter: line.meter,
+            region: line.region,
+            price: found.price,
+            month,
+            same,
+            loads: self.book.loads(),
+            quantity,
+            charged,
+        };
+        self.record(journal, SeriesOpened { account: line.account, series })?;
+        self.series_of(line).ok_or(Trouble::Broken(Broken("a series that was just opened")))
+    }
+
+    /// The tab this line goes on in time: its cycle has charges already, and is still collected.
+    #[inline]
+    fn tab_of(&self, line: &Line, wallet: WalletNumber, product: ProductNumber) -> Option<usize> {
+        self.account(line.account)?.tabs.iter().position(|tab| {
+            tab.wallet == wallet
+                && tab.product == product
+                && tab.used.contains(line.used)
+                && line.used < tab.ends
+                && !self.is_late(line.usage_partition, tab.ends)
+        })
+    }
+
+    /// Whether usage of a cycle that ends then comes too late for its bill (R2.4).
+    #[inline]
+    fn is_late(&self, usage_partition: u32, ends: Minute) -> bool {
+        let closes = ends.starts().plus(self.settings.bills.grace);
+        self.clock.mark(usage_partition) >= closes || self.clock.gate() >= closes
+    }
+
+    #[cold]
+    fn open_tab(
+        &mut self,
+        line: &Line,
+        payer: WalletNumber,
+        product: ProductNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(usize, bool), Trouble> {
+        let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
+        let own = wallet.cycle_at(line.used.starts(), self.settings.bills.cycle);
+        let late = self.is_late(line.usage_partition, own.until);
+        let used = own.overlap(wallet.undivided_by_coupons(line.used));
+        let ends =
+            if late { self.cycle_collected_after(line.usage_partition, payer) } else { own.until };
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let known = account.tabs.iter().position(|tab| {
+            (tab.wallet, tab.product, tab.ends, tab.used) == (payer, product, ends, used)
+        });
+        if let Some(place) = known {
+            return Ok((place, late));
+        }
+        let place = account.tabs.len();
+        let tab = Tab { wallet: payer, product, ends, used, exact: Amount::ZERO };
+        self.record(journal, TabOpened { account: line.account, tab })?;
+        Ok((place, late))
+    }
+
+    /// The end of the cycle in which late usage of a partition arrives: the one its mark lies in, or
+    /// the first later one whose bill is not out yet.
+    fn cycle_collected_after(&self, usage_partition: u32, payer: WalletNumber) -> Minute {
+        let Some(wallet) = self.wallet(payer) else { return Minute::END };
+        let mut arrived: Timestamp = self.clock.mark(usage_partition).max(Minute::START.starts());
+        loop {
+            let ends = wallet.cycle_at(arrived, self.settings.bills.cycle).until;
+            let closes = ends.starts().plus(self.settings.bills.grace);
+            if closes > self.clock.gate() || ends == Minute::END {
+                return ends;
+            }
+            arrived = self.clock.gate().max(ends.starts());
+        }
+    }
+}
+
+fn place_number(place: usize) -> Result<u32, Broken> {
+    u32::try_from(place).map_err(|_| Broken("more parts of an account than can be numbered"))
+}
+
+impl From<Trouble> for Undecided {
+    fn from(trouble: Trouble) -> Undecided {
+        match trouble {
+            Trouble::Broken(broken) => broken.into(),
+            Trouble::Unpriced(_) => Broken("an unpriced line outside pricing").into(),
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! Facts change the state; this is the only place where they do, and it decides nothing.
+//!
+//! While a ledger is being loaded from a snapshot that was taken bit by bit, facts reach parts of it
+//! that are not there yet. Such a part comes later, with the fact already in it, so the fact is passed
+//! over for that part alone. That works because each part needs nothing but the fact and itself:
+//! **Invariant:** what a fact does to an account or wallet is never read from another one.
+
+use super::fact::{
+    Accrued, BillIssued, BillReduced, Cause, Configured, CouponOpened, Fact, LimitChanged, Moved,
+    OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, TabOpened,
+};
+use super::state::{
+    Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, Payment, ProductNumber,
+    Refund, Transferred, Wallet, WalletNumber,
+};
+use super::timers::Timer;
+use super::{Broken, Ledger};
+use crate::money::Amount;
+use crate::settings::Settings;
+use crate::time::Month;
+
+fn add(to: &mut Amount, amount: Amount) -> Result<(), Broken> {
+    *to = to.plus(amount)?;
+    Ok(())
+}
+
+/// Adds to something that is owned and can only be spent once.
+fn add_owned(to: &mut Amount, amount: Amount) -> Result<(), Broken> {
+    add(to, amount)?;
+    if to.is_negative() { Err(Broken("more spent than there was")) } else { Ok(()) }
+}
+
+impl Ledger {
+    /// Applies a fact. A failure means that state and facts do not belong together.
+    pub fn apply(&mut self, fact: &Fact) -> Result<(), Broken> {
+        match fact {
+            Fact::TimePassed(fact) => self.clock.pass(fact.at, self.settings.bills.wait),
+            Fact::Marked(fact) => {
+                self.clock.mark_until(fact.usage_partition, fact.until, self.settings.bills.wait);
+            }
+            Fact::SettingsChanged(fact) => {
+                self.settings = Settings::parse(&fact.document)
+                    .map_err(|_| Broken("settings that cannot be read"))?;
+                self.settings_document.clone_from(&fact.document);
+            }
+            Fact::PricesArrived(fact) => self.arriving.extend_from_slice(&fact.changes),
+            Fact::PricesInForce(_) => {
+                let changes = std::mem::take(&mut self.arriving);
+                self.book.apply(&changes);
+            }
+            Fact::RegionNamed(fact) => self.regions.push(fact.region.clone()),
+            Fact::EnterpriseOpened(fact) => {
+                self.add_enterprise(fact.number, fact.enterprise.clone())?
+            }
+            Fact::WalletOpened(fact) => {
+                match self.enterprises.get_mut(fact.wallet.enterprise.index()) {
+                    Some(enterprise) => enterprise.wallets.push(fact.number),
+                    None => self.absent("an unknown enterprise")?,
+                }
+                self.add_wallet(fact.number, (*fact.wallet).clone())?;
+            }
+            Fact::AccountOpened(fact) => self.add_account(fact.number, (*fact.account).clone())?,
+            Fact::AccountClosed(fact) => {
+                if let Some(account) = self.account_mut(fact.account)? {
+                    account.closed_at = Some(fact.at);
+                }
+            }
+            Fact::PayerChanged(fact) => {
+                if let Some(account) = self.account_mut(fact.account)? {
+                    account.change_payer(fact.from, fact.wallet);
+                }
+            }
+            Fact::SeriesOpened(fact) => self.apply_series(fact)?,
+            Fact::TabOpened(fact) => self.apply_tab(fact)?,
+            Fact::TabCut(fact) => {
+                if let Some(account) = self.account_mut(fact.account)? {
+                    let tab = account.tabs.get_mut(fact.tab as usize);
+                    tab.ok_or(Broken("an unknown tab"))?.used.until = fact.until;
+                }
+            }
+            Fact::SetAside(_) => {}
+            Fact::BillIssued(fact) => self.apply_bill(fact)?,
+            Fact::CycleBilled(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    wallet.open_cycles.retain(|cycle| cycle.ends != fact.ends);
+                    self.due.remove(fact.ends, Timer::CycleEnds, fact.wallet);
+                }
+            }
+            Fact::Moved(fact) => self.apply_moved(fact)?,
+            Fact::BillReduced(fact) => self.apply_bill_reduced(fact)?,
+            Fact::PaymentUndone(fact) => self.apply_payment_undone(fact)?,
+            Fact::CouponOpened(CouponOpened { wallet, coupon }) => {
+                let now = self.clock.now().minute();
+                if let Some(found) = self.wallet_mut(*wallet)? {
+                    found.coupons.push(coupon.clone());
+                    if coupon.cash && coupon.valid.from > now {
+                        self.due.insert(coupon.valid.from, Timer::CashCouponBegins, *wallet);
+                    }
+                }
+            }
+            Fact::LimitChanged(LimitChanged { wallet, limit, pending }) => {
+                if let Some(wallet) = self.wallet_mut(*wallet)? {
+                    (wallet.limit, wallet.limit_pending) = (*limit, *pending);
+                    wallet.contract_confirmed |= limit.is_positive();
+                }
+            }
+            Fact::Configured(Configured { wallet, auto_write_off, write_off_previous, cycle }) => {
+                if let Some(wallet) = self.wallet_mut(*wallet)? {
+                    wallet.auto_write_off = *auto_write_off;
+                    wallet.write_off_previous = *write_off_previous;
+                    if let Some(change) = cycle {
+                        wallet.change_cycle(*change);
+                    }
+                }
+            }
+            Fact::OrderPlaced(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    wallet.orders.push(fact.order.clone());
+                }
+            }
+            Fact::OrderRefunded(OrderRefunded { wallet, order, amount }) => {
+                if let Some(wallet) = self.wallet_mut(*wallet)? {
+                    let placed = wallet.orders.iter_mut().find(|placed| placed.order == *order);
+                    add(
+                        &mut placed.ok_or(Broken("an order that was not placed"))?.refunded,
+                        *amount,
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies an accrual: a lookup and a few additions.
+    #[inline]
+    pub fn apply_accrued(&mut self, fact: &Accrued) -> Result<(), Broken> {
+        let Some(account) = self.accounts.get_mut(fact.account.index()) else {
+            return self.absent("an unknown account");
+        };
+        let series = account.series.get_mut(fact.series as usize);
+        let series = series.ok_or(Broken("an unknown series"))?;
+        let tab = account.tabs.get_mut(fact.tab as usize).ok_or(Broken("an unknown tab"))?;
+        add(&mut series.quantity, fact.quantity)?;
+        add(&mut series.charged, fact.charge)?;
+        add(&mut tab.exact, fact.charge)
+    }
+
+    fn absent(&self, what: &'static str) -> Result<(), Broken> {
+        if self.loading { Ok(()) } else { Err(Broken(what)) }
+    }
+
+    fn account_mut(&mut self, account: AccountNumber) -> Result<Option<&mut Account>, Broken> {
+        match self.accounts.get_mut(account.index()) {
+            None if !self.loading => Err(Broken("an unknown account")),
+            found => Ok(found),
+        }
+    }
+
+    fn wallet_mut(&mut self, wallet: WalletNumber) -> Result<Option<&mut Wallet>, Broken> {
+        match self.wallets.get_mut(wallet.index()) {
+            None if !self.loading => Err(Broken("an unknown wallet")),
+            found => Ok(found),
+        }
+    }
+
+    fn apply_series(
+        &mut self,
+        SeriesOpened { account, series }: &SeriesOpened,
+    ) -> Result<(), Broken> {
+        let oldest = self.oldest_month_kept();
+        let Some(account) = self.account_mut(*account)? else { return Ok(()) };
+        let same_key = account.series.iter_mut().find(|known| known.key() == series.key());
+        match same_key {
+            Some(known) => *known = series.clone(),
+            None => {
+                account.series.retain(|known| known.month >= oldest);
+                account.months.retain(|known| known.month >= oldest);
+                account.series.push(series.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// No record that is still accepted can lie in an earlier month than this.
+    fn oldest_month_kept(&self) -> Month {
+        let oldest = self.clock.now().minus(self.settings.usage.max_age);
+        let oldest =
+            oldest.minus(self.settings.rejects.replay_for).minus(crate::time::Span::days(2));
+        crate::time::Zone::UTC.month_of(oldest)
+    }
+
+    fn apply_tab(&mut self, TabOpened { account: number, tab }: &TabOpened) -> Result<(), Broken> {
+        if let Some(account) = self.account_mut(*number)? {
+            account.tabs.push(tab.clone());
+        }
+        let Some(wallet) = self.wallet_mut(tab.wallet)? else { return Ok(()) };
+        match wallet.open_cycles.iter_mut().find(|cycle| cycle.ends == tab.ends) {
+            Some(cycle) if cycle.accounts.contains(number) => {}
+            Some(cycle) => cycle.accounts.push(*number),
+            None => {
+                wallet.open_cycles.push(OpenCycle { ends: tab.ends, accounts: vec![*number] });
+                self.due.insert(tab.ends, Timer::CycleEnds, tab.wallet);
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_bill(&mut self, fact: &BillIssued) -> Result<(), Broken> {
+        let BillIssued { wallet: payer, bill, exact, ends } = fact;
+        if let Some(wallet) = self.wallet_mut(*payer)? {
+            wallet.bills_issued = bill.number;
+            wallet.note_spent(bill)?;
+            if bill.owed().is_positive() {
+                wallet.unpaid.push_back(bill.clone());
+            }
+        }
+        let (Some(product), None) = (bill.product, &bill.order) else { return Ok(()) };
+        if let Some(account) = self.account_mut(bill.account)? {
+            account
+                .tabs
+                .retain(|tab| (tab.wallet, tab.product, tab.ends) != (*payer, product, *ends));
+            let months = account.month_bills(*payer, product, bill.month);
+            add(&mut months.exact, *exact)?;
+            add(&mut months.billed, bill.amount)?;
+        }
+        Ok(())
+    }
+
+    fn apply_moved(&mut self, fact: &Moved) -> Result<(), Broken> {
+        if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+            wallet.entries_made = wallet.entries_made.saturating_add(1);
+            wallet.add_to(fact)?;
+            if let (Some(number), Some(paid)) = (fact.bill, &fact.paid) {
+                wallet.pay(number, fact, paid)?;
+            }
+        }
+        let Some(PaidBill { account, product: Some(product), month, order: None }) = &fact.paid
+        else {
+            return Ok(());
+        };
+        if let Some(account) = self.account_mut(*account)? {
+            let months = account.month_bills(fact.wallet, *product, *month);
+            push_payment(&mut months.payments, &fact.lot, fact.amount.negated()?)?;
+        }
+        Ok(())
+    }
+
+    fn apply_bill_reduced(&mut self, fact: &BillReduced) -> Result<(), Broken> {
+        match self.wallet_mut(fact.wallet)? {
+            Some(wallet) => wallet.reduce_owed(fact.bill, fact.amount),
+            None => Ok(()),
+        }
+    }
+
+    fn apply_payment_undone(&mut self, fact: &PaymentUndone) -> Result<(), Broken> {
+        let Some(account) = self.account_mut(fact.account)? else { return Ok(()) };
+        let months = account.month_bills(fact.wallet, fact.product, fact.month);
+        let last = months.payments.last_mut().ok_or(Broken("no payment to undo"))?;
+        add(&mut last.amount, fact.amount.negated()?)?;
+        if last.amount.is_zero() {
+            months.payments.pop();
+        }
+        Ok(())
+    }
+}
+
+fn push_payment(payments: &mut Vec<Payment>, lot: &Lot, amount: Amount) -> Result<(), Broken> {
+    match payments.last_mut() {
+        Some(last) if last.lot == *lot => add(&mut last.amount, amount),
+        _ => {
+            payments.push(Payment { lot: lot.clone(), amount });
+            Ok(())
+        }
+    }
+}
+
+impl Account {
+    fn change_payer(&mut self, from: crate::time::Minute, wallet: WalletNumber) {
+        // A later command replaces a change that is still to come.
+        self.payers.retain(|payer| payer.from < from);
+        self.payers.push(super::Payer { from, wallet });
+        for series in &mut self.series {
+            series.same = super::fact::NOWHERE;
+        }
+    }
+
+    fn month_bills(
+        &mut self,
+        wallet: WalletNumber,
+        product: ProductNumber,
+        month: Month,
+    ) -> &mut MonthBills {
+        let same = |known: &MonthBills| {
+            (known.wallet, known.product, known.month) == (wallet, product, month)
+        };
+        let place = self.months.iter().position(same).unwrap_or_else(|| {
+            let (exact, billed) = (Amount::ZERO, Amount::ZERO);
+            self.months.push(MonthBills {
+                wallet,
+                product,
+                month,
+                exact,
+                billed,
+                payments: Vec::new(),
+            });
+            self.months.len().saturating_sub(1)
+        });
+        &mut self.months[place]
+    }
+}
+
+impl Wallet {
+    fn change_cycle(&mut self, change: CycleChange) {
+        // A change that has not begun is replaced; what ended before the last one is needed no more.
+        self.cycles.retain(|known| known.from < change.from);
+        if self.cycles.len() > 1 {
+            self.cycles.remove(0);
+        }
+        self.cycles.push(change);
+    }
+
+    /// Counts a payment towards its bill.
+    fn pay(&mut self, number: u64, fact: &Moved, paid: &PaidBill) -> Result<(), Broken> {
+        let amount = fact.amount.negated()?;
+        self.reduce_owed(number, amount)?;
+        let Some(order) = &paid.order else { return Ok(()) };
+        let placed = self.orders.iter_mut().find(|placed| placed.order == *order);
+        let placed = placed.ok_or(Broken("a bill for an order that was not placed"))?;
+        push_payment(&mut placed.payments, &fact.lot, amount)
+    }
+
+    fn reduce_owed(&mut self, number: u64, amount: Amount) -> Result<(), Broken> {
+        let place = self.unpaid.iter().position(|bill| bill.number == number);
+        let place = place.ok_or(Broken("a bill that is not owed"))?;
+        let bill = self.unpaid.get_mut(place).ok_or(Broken("a bill out of place"))?;
+        add(&mut bill.paid, amount)?;
+        if bill.owed().is_zero() {
+            self.unpaid.remove(place);
+        }
+        Ok(())
+    }
+
+    /// Moves an asset. Nothing but a quota can be left below zero.
+    pub(super) fn add_to(&mut self, fact: &Moved) -> Result<(), Broken> {
+        match &fact.lot {
+            Lot::OwnCash(_) => add_owned(&mut self.own_cash, fact.amount),
+            Lot::TransferredCash(lot) => self.add_transferred(lot.sender, fact),
+            Lot::RefundedCredit(lot) => self.add_refunded(lot.month, fact.amount),
+            Lot::CouponLot(super::CouponLot { coupon })
+            | Lot::CashCouponLot(super::CashCouponLot { coupon }) => {
+                let found = self.coupons.iter_mut().find(|known| known.coupon == *coupon);
+                add_owned(&mut found.ok_or(Broken("an unknown coupon"))?.left, fact.amount)
+            }
+            Lot::QuotaLot(_) if fact.cause == Cause::QuotaSet => add(&mut self.quota, fact.amount),
+            Lot::QuotaLot(_) => add(&mut self.quota_consumed, fact.amount.negated()?),
+        }
+    }
+
+    fn add_refunded(&mut self, month: Month, amount: Amount) -> Result<(), Broken> {
+        let place = match self.refunds.iter().position(|refund| refund.month >= month) {
+            Some(place) if self.refunds[place].month == month => place,
+            later => {
+                let place = later.unwrap_or(self.refunds.len());
+                self.refunds.insert(place, Refund { month, left: Amount::ZERO });
+                place
+            }
+        };
+        add_owned(&mut self.refunds[place].left, amount)?;
+        if self.refunds[place].left.is_zero() {
+            self.refunds.remove(place);
+        }
+        Ok(())
+    }
+
+    fn add_transferred(&mut self, sender: WalletNumber, fact: &Moved) -> Result<(), Broken> {
+        let place = self.transferred.iter().position(|lot| lot.sender == sender);
+        // A sender's cash is one lot, as old as the first that came.
+        let place = place.unwrap_or_else(|| {
+            self.transferred.push(Transferred {
+                sender,
+                left: Amount::ZERO,
+                net_sent: Amount::ZERO,
+            });
+            self.transferred.len().saturating_sub(1)
+        });
+        let lot = &mut self.transferred[place];
+        add_owned(&mut lot.left, fact.amount)?;
+        if matches!(fact.cause, Cause::Transfer | Cause::Revocation) {
+            add(&mut lot.net_sent, fact.amount)?;
+        }
+        Ok(())
+    }
+}

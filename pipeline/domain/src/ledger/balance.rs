@@ -1,0 +1,206 @@
+//! What a wallet's balance shows (R4.2, R4.3): computed from the state, never stored.
+
+use super::Ledger;
+use super::coupons::{Parts, Precision};
+use super::state::{Bill, Wallet, WalletNumber};
+use crate::commands::Kind;
+use crate::ids::{AccountId, Text, WalletId};
+use crate::money::{Amount, Currency, Overflow};
+use crate::record;
+use crate::time::Timestamp;
+use crate::time::{Minute, Month, Span};
+
+record! {
+    /// The view `balance`.
+    pub struct Balance {
+        pub billing_account: WalletId,
+        pub currency: Currency,
+        pub state: Text,
+        pub cash: Amount,
+        pub cash_transferred_in: Amount,
+        pub credit_limit: Amount,
+        pub credit_limit_pending: Amount,
+        pub credit_refund: Amount,
+        pub unsettled_current: Amount,
+        pub unsettled_previous: Amount,
+        pub available: Amount,
+        pub quota: Amount,
+        pub quota_consumed: Amount,
+        pub unbilled: Amount,
+        pub overdue: bool,
+        pub transferable: Amount,
+        pub in_flight: Amount,
+    }
+}
+
+record! {
+    /// The view `billing_account`.
+    pub struct BillingAccount {
+        pub billing_account: WalletId,
+        pub enterprise: crate::ids::EnterpriseId,
+        pub owner: AccountId,
+        pub kind: Kind,
+        pub state: Text,
+        pub opened_at: Timestamp,
+        pub currency: Currency,
+        pub time_zone: crate::time::Zone,
+        pub auto_write_off: bool,
+        pub write_off_previous: bool,
+        pub bill_cycle: crate::time::Cycle,
+    }
+}
+
+impl Ledger {
+    pub fn billing_account(&self, number: WalletNumber) -> Option<BillingAccount> {
+        let wallet = self.wallet(number)?;
+        Some(BillingAccount {
+            billing_account: wallet.id.clone(),
+            enterprise: self.enterprise(wallet.enterprise)?.id.clone(),
+            owner: self.account(wallet.owner)?.id.clone(),
+            kind: wallet.kind,
+            state: valid(),
+            opened_at: wallet.opened_at,
+            currency: wallet.currency,
+            time_zone: wallet.zone,
+            auto_write_off: wallet.auto_write_off,
+            write_off_previous: wallet.write_off_previous,
+            bill_cycle: wallet.cycle_length(self.clock.now(), self.settings.bills.cycle),
+        })
+    }
+
+    pub fn balance(&self, number: WalletNumber) -> Option<Result<Balance, Overflow>> {
+        self.wallet(number).map(|wallet| self.balance_of(wallet, number))
+    }
+
+    fn balance_of(&self, wallet: &Wallet, number: WalletNumber) -> Result<Balance, Overflow> {
+        let (current, previous) = self.unsettled(wallet, number)?;
+        let available = self.available(wallet, number)?;
+        let transferable =
+            wallet.own_cash.min(available).max(Amount::ZERO).rounded_down(wallet.currency)?;
+        Ok(Balance {
+            billing_account: wallet.id.clone(),
+            currency: wallet.currency,
+            state: valid(),
+            cash: wallet.cash(),
+            cash_transferred_in: wallet.transferred_in(),
+            credit_limit: wallet.limit,
+            credit_limit_pending: wallet.limit_pending.unwrap_or_default(),
+            credit_refund: wallet.credit_refunds(),
+            unsettled_current: current,
+            unsettled_previous: previous,
+            available,
+            quota: wallet.quota,
+            quota_consumed: wallet.quota_consumed,
+            unbilled: if wallet.is_ecosystem() { current.plus(previous)? } else { Amount::ZERO },
+            overdue: self.is_overdue(number)?,
+            transferable,
+            in_flight: Amount::ZERO,
+        })
+    }
+
+    /// Available credit, in real time; may be negative (R4.3).
+    pub(super) fn available(
+        &self,
+        wallet: &Wallet,
+        number: WalletNumber,
+    ) -> Result<Amount, Overflow> {
+        let (current, previous) = self.unsettled(wallet, number)?;
+        let unsettled = current.plus(previous)?;
+        if wallet.is_ecosystem() {
+            return wallet.quota.minus(wallet.quota_consumed)?.minus(unsettled);
+        }
+        wallet.cash().plus(wallet.limit)?.plus(wallet.credit_refunds())?.minus(unsettled)
+    }
+
+    /// What is unsettled of this month and of earlier ones (R4.2).
+    fn unsettled(
+        &self,
+        wallet: &Wallet,
+        number: WalletNumber,
+    ) -> Result<(Amount, Amount), Overflow> {
+        let this = wallet.zone.month_of(self.clock.now());
+        let (mut current, mut previous) = (Amount::ZERO, Amount::ZERO);
+        let mut add = |month: Month, amount: Amount| -> Result<(), Overflow> {
+            let sum = if month < this { &mut previous } else { &mut current };
+            *sum = sum.plus(amount)?;
+            Ok(())
+        };
+        for bill in &wallet.unpaid {
+            add(bill.month, bill.owed())?;
+        }
+        if wallet.open_cycles.is_empty() {
+            return Ok((current, previous));
+        }
+        let covered = self.covered_by_coupons(wallet, number)?;
+        for cycle in &wallet.open_cycles {
+            let month = wallet.zone.month_of(cycle.ends.starts().minus(Span::micros(1)));
+            add(month, self.open_charges(cycle.ends, &cycle.accounts, number)?)?;
+        }
+        for (month, amount) in covered {
+            add(month, amount.negated()?)?;
+        }
+        Ok((current, previous))
+    }
+
+    fn open_charges(
+        &self,
+        ends: Minute,
+        accounts: &[super::AccountNumber],
+        payer: WalletNumber,
+    ) -> Result<Amount, Overflow> {
+        let accounts = accounts.iter().filter_map(|number| self.account(*number));
+        let tabs = accounts.flat_map(|account| account.tabs.iter());
+        Amount::sum(tabs.filter(|tab| tab.wallet == payer && tab.ends == ends).map(|tab| tab.exact))
+    }
+
+    /// What coupons would pay if every open cycle were billed now, by month.
+    fn covered_by_coupons(
+        &self,
+        wallet: &Wallet,
+        payer: WalletNumber,
+    ) -> Result<Vec<(Month, Amount)>, Overflow> {
+        if wallet.coupons.iter().all(|coupon| coupon.cash || !coupon.left.is_positive()) {
+            return Ok(Vec::new());
+        }
+        // A rehearsal on a copy of this wallet alone: bills are issued and coupons pay them.
+        let mut rehearsed = wallet.clone();
+        let mut covered = Vec::new();
+        let mut cycles = wallet.open_cycles.clone();
+        cycles.sort_by_key(|cycle| cycle.ends);
+        for cycle in cycles {
+            let would_be = self.would_be_billed(payer, cycle.ends)?;
+            for (bill, _) in &would_be {
+                rehearsed.note_spent(bill)?;
+            }
+            for (bill, parts) in &would_be {
+                for payment in self.coupons_for(&rehearsed, bill, parts, Precision::Exact)? {
+                    let known =
+                        rehearsed.coupons.iter_mut().find(|known| known.coupon == payment.coupon);
+                    if let Some(coupon) = known {
+                        coupon.left = coupon.left.minus(payment.amount)?;
+                    }
+                    covered.push((bill.month, payment.amount));
+                }
+            }
+        }
+        Ok(covered)
+    }
+
+    fn would_be_billed(
+        &self,
+        payer: WalletNumber,
+        ends: Minute,
+    ) -> Result<Vec<(Bill, Parts)>, Overflow> {
+        let collected = self.collect(payer, ends).map_err(|_| Overflow)?;
+        let bills = collected.into_iter().map(|part| {
+            let bill = self.bill_over(payer, ends, &part).map_err(|_| Overflow)?;
+            // Nothing is rounded before it is issued: coupons cover exact charges here.
+            Ok((Bill { amount: part.exact, ..bill }, part.parts))
+        });
+        bills.collect()
+    }
+}
+
+fn valid() -> Text {
+    "valid".parse().unwrap_or_default()
+}

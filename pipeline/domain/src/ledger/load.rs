@@ -1,0 +1,235 @@
+//! A ledger taken apart and put together again: in pieces small enough to be written beside the daily
+//! business, while it goes on.
+
+use super::state::{Account, AccountNumber, Enterprise, EnterpriseNumber, Wallet, WalletNumber};
+use super::{Broken, Clock, Ledger};
+use crate::ids::RegionId;
+use crate::rating::{Change, PriceBook, Prices};
+use crate::settings::Settings;
+use crate::{one_of, record};
+
+record! {
+    /// What a ledger has only one of.
+    pub struct Shared {
+        pub settings: String,
+        pub prices: Prices,
+        pub arriving: Vec<Change>,
+        pub clock: Clock,
+        pub regions: Vec<RegionId>,
+    }
+}
+
+record! {
+    /// Some enterprises, in the order of their numbers.
+    pub struct SomeEnterprises {
+        /// The number of the first.
+        pub from: u32,
+        pub enterprises: Vec<Enterprise>,
+    }
+}
+
+record! {
+    /// Some accounts, in the order of their numbers.
+    pub struct SomeAccounts {
+        /// The number of the first.
+        pub from: u32,
+        pub accounts: Vec<Account>,
+    }
+}
+
+record! {
+    /// Some wallets, in the order of their numbers.
+    pub struct SomeWallets {
+        /// The number of the first.
+        pub from: u32,
+        pub wallets: Vec<Wallet>,
+    }
+}
+
+one_of! {
+    /// A piece of a ledger. Accounts come before wallets: what a fact does to a wallet may need its
+    /// account, never the other way round.
+    pub enum Piece { Shared, SomeEnterprises, SomeAccounts, SomeWallets }
+}
+
+/// How far a ledger has been taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Shared,
+    Enterprises(u32),
+    Accounts(u32),
+    Wallets(u32),
+}
+
+impl Ledger {
+    /// The piece at `place`, of up to `most` enterprises, accounts or wallets, and the place after it;
+    /// none behind the last.
+    pub fn piece(&self, place: Place, most: usize) -> (Piece, Option<Place>) {
+        match place {
+            Place::Shared => (self.shared().into(), Some(Place::Enterprises(0))),
+            Place::Enterprises(from) => {
+                let (enterprises, next) = part(&self.enterprises, from, most);
+                let after = next.map_or(Place::Accounts(0), Place::Enterprises);
+                (SomeEnterprises { from, enterprises }.into(), Some(after))
+            }
+            Place::Accounts(from) => {
+                let (accounts, next) = part(&self.accounts, from, most);
+                let after = next.map_or(Place::Wallets(0), Place::Accounts);
+                (SomeAccounts { from, accounts }.into(), Some(after))
+            }
+            Place::Wallets(from) => {
+                let (wallets, next) = part(&self.wallets, from, most);
+                (SomeWallets { from, wallets }.into(), next.map(Place::Wallets))
+            }
+        }
+    }
+
+    fn shared(&self) -> Shared {
+        Shared {
+            settings: self.settings_document.clone(),
+            prices: self.book.prices().clone(),
+            arriving: self.arriving.clone(),
+            clock: self.clock.clone(),
+            regions: self.regions.clone(),
+        }
+    }
+
+    /// Begins to load: facts about what is not there yet are passed over until [`Ledger::loaded`].
+    pub fn begin_load(&mut self) {
+        self.loading = true;
+    }
+
+    /// Puts a piece in its place; pieces come in the order in which they were taken.
+    pub fn load(&mut self, piece: Piece) -> Result<(), Broken> {
+        match piece {
+            Piece::Shared(shared) => {
+                self.settings = Settings::parse(&shared.settings)
+                    .map_err(|_| Broken("settings that cannot be read"))?;
+                self.settings_document = shared.settings;
+                self.book = PriceBook::from(shared.prices);
+                self.arriving = shared.arriving;
+                self.clock = shared.clock;
+                self.regions = shared.regions;
+            }
+            Piece::SomeEnterprises(piece) => {
+                for (number, enterprise) in (piece.from..).zip(piece.enterprises) {
+                    if self.is_new(number, self.enterprises.len())? {
+                        self.put_enterprise(EnterpriseNumber(number), enterprise);
+                    }
+                }
+            }
+            Piece::SomeAccounts(piece) => {
+                for (number, account) in (piece.from..).zip(piece.accounts) {
+                    if self.is_new(number, self.accounts.len())? {
+                        self.put_account(AccountNumber(number), account);
+                    }
+                }
+            }
+            Piece::SomeWallets(piece) => {
+                for (number, wallet) in (piece.from..).zip(piece.wallets) {
+                    if self.is_new(number, self.wallets.len())? {
+                        self.put_wallet(WalletNumber(number), wallet);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every piece is in its place.
+    pub fn loaded(&mut self) {
+        self.loading = false;
+    }
+
+    pub(super) fn add_enterprise(
+        &mut self,
+        number: EnterpriseNumber,
+        enterprise: Enterprise,
+    ) -> Result<(), Broken> {
+        if self.comes_later(number.index(), self.enterprises.len())? {
+            return Ok(());
+        }
+        self.put_enterprise(number, enterprise);
+        Ok(())
+    }
+
+    pub(super) fn add_account(
+        &mut self,
+        number: AccountNumber,
+        account: Account,
+    ) -> Result<(), Broken> {
+        if self.comes_later(number.index(), self.accounts.len())? {
+            return Ok(());
+        }
+        self.put_account(number, account);
+        Ok(())
+    }
+
+    pub(super) fn add_wallet(
+        &mut self,
+        number: WalletNumber,
+        wallet: Wallet,
+    ) -> Result<(), Broken> {
+        if self.comes_later(number.index(), self.wallets.len())? {
+            return Ok(());
+        }
+        self.put_wallet(number, wallet);
+        Ok(())
+    }
+
+    /// Whether a part of a piece is not there yet. It may be: it was opened by a fact between the piece
+    /// before and this one, and has met every fact since.
+    fn is_new(&self, number: u32, known: usize) -> Result<bool, Broken> {
+        match (number as usize).cmp(&known) {
+            std::cmp::Ordering::Equal => Ok(true),
+            std::cmp::Ordering::Less => Ok(false),
+            std::cmp::Ordering::Greater => Err(Broken("a piece out of turn")),
+        }
+    }
+
+    /// Whether something new lies behind what has been loaded so far, so that a piece will bring it.
+    fn comes_later(&self, number: usize, known: usize) -> Result<bool, Broken> {
+        match number.cmp(&known) {
+            std::cmp::Ordering::Equal => Ok(false),
+            std::cmp::Ordering::Greater if self.loading => Ok(true),
+            std::cmp::Ordering::Greater | std::cmp::Ordering::Less => {
+                Err(Broken("a number out of turn"))
+            }
+        }
+    }
+
+    fn put_enterprise(&mut self, number: EnterpriseNumber, enterprise: Enterprise) {
+        let id = enterprise.id.clone();
+        self.enterprises.push(enterprise);
+        let names = &self.enterprises;
+        self.enterprise_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
+    }
+
+    fn put_account(&mut self, number: AccountNumber, account: Account) {
+        let id = account.id.clone();
+        self.accounts.push(account);
+        let names = &self.accounts;
+        self.account_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
+    }
+
+    fn put_wallet(&mut self, number: WalletNumber, wallet: Wallet) {
+        let id = wallet.id.clone();
+        self.due.insert_all(number, &wallet);
+        self.wallets.push(wallet);
+        let names = &self.wallets;
+        self.wallet_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
+    }
+}
+
+/// Up to `most` of `all` from a number on, and the number after them unless they are the last.
+fn part<T: Clone>(all: &[T], from: u32, most: usize) -> (Vec<T>, Option<u32>) {
+    let rest = all.get(from as usize..).unwrap_or_default();
+    let taken: Vec<T> = rest.iter().take(most).cloned().collect();
+    let next = from.saturating_add(count(taken.len()));
+    let more = taken.len() < rest.len();
+    (taken, more.then_some(next))
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,283 @@
+//! A ledger: the money of the enterprises of one partition.
+//!
+//! [`Ledger::line`], [`Ledger::command`] and [`Ledger::pass`] decide: they check, and record facts.
+//! [`Ledger::apply`] is the only function that changes the state, and it decides nothing, so that a
+//! ledger rebuilt from its facts is the ledger that made them.
+
+mod accrue;
+mod apply;
+mod balance;
+mod clock;
+mod configure;
+mod coupons;
+mod credit;
+mod cycles;
+mod fact;
+mod load;
+mod open;
+mod orders;
+mod refunds;
+mod reversal;
+mod standing;
+mod state;
+mod timers;
+mod top_up;
+mod transfer;
+mod write_off;
+
+use std::fmt;
+
+use hashbrown::HashTable;
+
+pub use accrue::Line;
+pub use balance::{Balance, BillingAccount};
+pub use clock::Clock;
+pub use fact::*;
+pub use load::*;
+pub use state::*;
+
+use crate::commands::Command;
+use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};
+use crate::money::Overflow;
+use crate::rating::{Change, PriceBook};
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+
+/// Names what decides, so that a replay knows whether it is the same decider.
+pub const RULES_VERSION: u32 = 1;
+
+/// The money of the enterprises of one partition.
+pub struct Ledger {
+    settings: Settings,
+    settings_document: String,
+    book: PriceBook,
+    arriving: Vec<Change>,
+    clock: Clock,
+    regions: Vec<RegionId>,
+    enterprises: Vec<Enterprise>,
+    accounts: Vec<Account>,
+    wallets: Vec<Wallet>,
+    enterprise_names: Names,
+    account_names: Names,
+    wallet_names: Names,
+    due: timers::Due,
+    /// Some of the state is still to come: facts about it are passed over.
+    loading: bool,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ledger({} wallets at {})", self.wallets.len(), self.clock.now())
+    }
+}
+
+/// A decision came to no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecided {
+    /// A rule says no; nothing has changed.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// State and facts do not fit together. Whoever runs the ledger must stop and rebuild it.
+    #[error("{0}")]
+    Broken(#[from] Broken),
+}
+
+/// A fact that does not fit the state it is applied to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger does not fit its facts: {0}")]
+pub struct Broken(pub &'static str);
+
+impl From<Overflow> for Undecided {
+    fn from(overflow: Overflow) -> Undecided {
+        Undecided::Refused(overflow.into())
+    }
+}
+
+impl From<Overflow> for Broken {
+    fn from(_: Overflow) -> Broken {
+        Broken("an amount left its range")
+    }
+}
+
+impl Ledger {
+    /// An empty ledger that hears from `usage_partitions` partitions of usage.
+    pub fn new(usage_partitions: u32) -> Ledger {
+        Ledger {
+            settings: Settings::default(),
+            settings_document: String::new(),
+            book: PriceBook::default(),
+            arriving: Vec::new(),
+            clock: Clock::new(usage_partitions),
+            regions: Vec::new(),
+            enterprises: Vec::new(),
+            accounts: Vec::new(),
+            wallets: Vec::new(),
+            enterprise_names: Names::default(),
+            account_names: Names::default(),
+            wallet_names: Names::default(),
+            due: timers::Due::default(),
+            loading: false,
+        }
+    }
+
+    /// Applies a fact and tells the journal.
+    fn record(&mut self, journal: &mut dyn Journal, fact: impl Into<Fact>) -> Result<(), Broken> {
+        let fact = fact.into();
+        self.apply(&fact)?;
+        journal.fact(self, &fact);
+        Ok(())
+    }
+
+    /// Takes a fact that was decided elsewhere for all ledgers alike: prices, settings.
+    pub fn take(&mut self, fact: Fact, journal: &mut dyn Journal) -> Result<(), Broken> {
+        self.record(journal, fact)
+    }
+
+    /// Decides a command. What is refused changes nothing.
+    pub fn command(
+        &mut self,
+        command: &Command,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        match command {
+            Command::OpenEnterprise(command) => self.open_enterprise(command, journal),
+            Command::OpenAccount(command) => self.open_account(command, journal),
+            Command::CloseAccount(command) => self.close_account(command, journal),
+            Command::ChangePayer(command) => self.change_payer(command, journal),
+            Command::TopUp(command) => self.top_up(command, journal),
+            Command::Adjust(command) => self.adjust(command, journal),
+            Command::SetCreditLimit(command) => self.set_credit_limit(command, journal),
+            Command::ConfirmContract(command) => self.confirm_contract(command, journal),
+            Command::GrantCoupon(command) => self.grant_coupon(command, journal),
+            Command::PlaceOrder(command) => self.place_order(command, journal),
+            Command::RefundOrder(command) => self.refund_order(command, journal),
+            Command::SetQuota(command) => self.set_quota(command, journal),
+            Command::Transfer(command) => self.transfer(command, journal),
+            Command::RevokeTransfer(command) => self.revoke_transfer(command, journal),
+            Command::Configure(command) => self.configure(command, journal),
+            // These concern every ledger; the registry checks them once and sends what they change.
+            Command::LoadPrices(_) | Command::LoadSettings(_) => Err(Refusal::Malformed.into()),
+        }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn settings_document(&self) -> &str {
+        &self.settings_document
+    }
+
+    pub fn book(&self) -> &PriceBook {
+        &self.book
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn enterprises(&self) -> &[Enterprise] {
+        &self.enterprises
+    }
+
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    pub fn wallets(&self) -> &[Wallet] {
+        &self.wallets
+    }
+
+    pub fn enterprise(&self, number: EnterpriseNumber) -> Option<&Enterprise> {
+        self.enterprises.get(number.index())
+    }
+
+    pub fn account(&self, number: AccountNumber) -> Option<&Account> {
+        self.accounts.get(number.index())
+    }
+
+    pub fn wallet(&self, number: WalletNumber) -> Option<&Wallet> {
+        self.wallets.get(number.index())
+    }
+
+    pub fn enterprise_named(&self, id: &EnterpriseId) -> Option<EnterpriseNumber> {
+        let place = self
+            .enterprise_names
+            .find(id.as_str(), |at| self.enterprises.get(at)?.id.as_str().into())?;
+        Some(EnterpriseNumber(place))
+    }
+
+    pub fn account_named(&self, id: &AccountId) -> Option<AccountNumber> {
+        let place =
+            self.account_names.find(id.as_str(), |at| self.accounts.get(at)?.id.as_str().into())?;
+        Some(AccountNumber(place))
+    }
+
+    pub fn wallet_named(&self, id: &WalletId) -> Option<WalletNumber> {
+        let place =
+            self.wallet_names.find(id.as_str(), |at| self.wallets.get(at)?.id.as_str().into())?;
+        Some(WalletNumber(place))
+    }
+
+    /// The name behind a region's number; none for [`RegionNumber::NONE`].
+    pub fn region(&self, number: RegionNumber) -> Option<&RegionId> {
+        self.regions.get(number.index().checked_sub(1)?)
+    }
+
+    pub fn regions(&self) -> &[RegionId] {
+        &self.regions
+    }
+
+    fn wallet_of(&self, id: &WalletId) -> Result<(WalletNumber, &Wallet), Refusal> {
+        let number = self.wallet_named(id).ok_or(Refusal::NotFound)?;
+        let wallet = self.wallet(number).ok_or(Refusal::NotFound)?;
+        Ok((number, wallet))
+    }
+
+    /// A wallet that a command names beside its subject. The registry knows that it exists, so one that
+    /// is not found here belongs to an enterprise of another ledger.
+    fn wallet_within(
+        &self,
+        enterprise: EnterpriseNumber,
+        id: &WalletId,
+    ) -> Result<(WalletNumber, &Wallet), Refusal> {
+        let found = self.wallet_of(id).ok().filter(|(_, wallet)| wallet.enterprise == enterprise);
+        found.ok_or(Refusal::DifferentEnterprise)
+    }
+
+    fn direct_wallet_of(&self, id: &WalletId) -> Result<(WalletNumber, &Wallet), Refusal> {
+        let (number, wallet) = self.wallet_of(id)?;
+        if wallet.is_ecosystem() {
+            return Err(Refusal::NotForEcosystem);
+        }
+        Ok((number, wallet))
+    }
+}
+
+/// Names to numbers. Only the numbers are held: the names stand in what they name.
+#[derive(Default)]
+struct Names {
+    table: HashTable<u32>,
+    hasher: foldhash::fast::FixedState,
+}
+
+impl Names {
+    fn hash(&self, name: &str) -> u64 {
+        use std::hash::BuildHasher;
+        self.hasher.hash_one(name)
+    }
+
+    fn find<'a>(&self, name: &str, name_at: impl Fn(usize) -> Option<&'a str>) -> Option<u32> {
+        self.table.find(self.hash(name), |at| name_at(*at as usize) == Some(name)).copied()
+    }
+
+    fn insert<'a>(&mut self, name: &str, number: u32, name_at: impl Fn(usize) -> Option<&'a str>) {
+        let hasher = &self.hasher;
+        let hash = |at: &u32| {
+            use std::hash::BuildHasher;
+            hasher.hash_one(name_at(*at as usize).unwrap_or_default())
+        };
+        let own = self.hash(name);
+        self.table.insert_unique(own, number, hash);
+    }
+}

@@ -1,0 +1,172 @@
+//! Opening and closing: enterprises, accounts with their wallets, and who pays for whom (R4.6, R9.4).
+
+use super::fact::{
+    AccountClosed, AccountOpened, EnterpriseOpened, Journal, PayerChanged, WalletOpened,
+};
+use super::state::{Account, AccountNumber, Enterprise, Payer, Wallet, WalletNumber};
+use super::{EnterpriseNumber, Ledger, Undecided};
+use crate::commands::{ChangePayer, CloseAccount, Kind, OpenAccount, OpenEnterprise};
+use crate::ids::WalletId;
+use crate::money::{Amount, Currency};
+use crate::refusal::Refusal;
+use crate::time::{Minute, Zone};
+
+impl Ledger {
+    pub(super) fn open_enterprise(
+        &mut self,
+        command: &OpenEnterprise,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        if self.enterprise_named(&command.enterprise).is_some() {
+            return Err(Refusal::AlreadyExists.into());
+        }
+        if command.credit_total.is_some_and(Amount::is_negative) {
+            return Err(Refusal::InvalidAmount.into());
+        }
+
+        let number = EnterpriseNumber(count(self.enterprises.len()));
+        let enterprise = Enterprise {
+            id: command.enterprise.clone(),
+            name: command.name.clone(),
+            country: command.country,
+            tax_id: command.tax_id.clone(),
+            language: command.language.clone(),
+            account_center: command.account_center.unwrap_or(false),
+            management_account: command.management_account.clone(),
+            credit_total: command.credit_total,
+            wallets: Vec::new(),
+        };
+        self.record(journal, EnterpriseOpened { number, enterprise })?;
+        Ok(())
+    }
+
+    pub(super) fn open_account(
+        &mut self,
+        command: &OpenAccount,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let number = self.enterprise_named(&command.enterprise).ok_or(Refusal::NotFound)?;
+        let enterprise = self.enterprise(number).ok_or(Refusal::NotFound)?;
+        let own = match &command.billing_account {
+            Some(named) => named.clone(),
+            None => WalletId::own_of(&command.account).ok_or(Refusal::Malformed)?,
+        };
+        if self.account_named(&command.account).is_some() || self.wallet_named(&own).is_some() {
+            return Err(Refusal::AlreadyExists.into());
+        }
+        let partner_pays = command.partner_pays.unwrap_or(false);
+        if partner_pays && command.partner.is_none() {
+            return Err(Refusal::Malformed.into());
+        }
+
+        let currency = command.currency.unwrap_or_else(|| enterprise.country.currency());
+        let wallet = WalletNumber(count(self.wallets.len()));
+        let account = AccountNumber(count(self.accounts.len()));
+        let opened = self.new_wallet(own, number, account, command, currency);
+        self.record(journal, WalletOpened { number: wallet, wallet: Box::new(opened) })?;
+        let opened = Account {
+            id: command.account.clone(),
+            enterprise: number,
+            email: command.email.clone(),
+            mode: command.mode,
+            region: command.region.clone(),
+            currency,
+            closed_at: None,
+            payers: [Payer { from: Minute::START, wallet }].into_iter().collect(),
+            series: Vec::new(),
+            tabs: Vec::new(),
+            months: Vec::new(),
+        };
+        self.record(journal, AccountOpened { number: account, account: Box::new(opened) })?;
+        Ok(())
+    }
+
+    fn new_wallet(
+        &self,
+        id: WalletId,
+        enterprise: EnterpriseNumber,
+        owner: AccountNumber,
+        command: &OpenAccount,
+        currency: Currency,
+    ) -> Wallet {
+        Wallet {
+            id,
+            enterprise,
+            owner,
+            kind: command.kind.unwrap_or(Kind::Direct),
+            partner: command.partner.clone(),
+            partner_pays: command.partner_pays.unwrap_or(false),
+            currency,
+            zone: command.time_zone.unwrap_or(Zone::UTC),
+            opened_at: self.clock.now(),
+            cycles: Default::default(),
+            auto_write_off: true,
+            write_off_previous: false,
+            own_cash: Amount::ZERO,
+            transferred: Vec::new(),
+            refunds: Vec::new(),
+            coupons: Vec::new(),
+            limit: Amount::ZERO,
+            limit_pending: None,
+            contract_confirmed: false,
+            quota: Amount::ZERO,
+            quota_consumed: Amount::ZERO,
+            open_cycles: Default::default(),
+            unpaid: Default::default(),
+            orders: Vec::new(),
+            spent: Vec::new(),
+            bills_issued: 0,
+            entries_made: 0,
+        }
+    }
+
+    pub(super) fn close_account(
+        &mut self,
+        command: &CloseAccount,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let account = self.account_named(&command.account).ok_or(Refusal::NotFound)?;
+        if self.account(account).is_some_and(|account| account.closed_at.is_some()) {
+            return Err(Refusal::AccountClosed.into());
+        }
+
+        let at = self.clock.now();
+        self.record(journal, AccountClosed { account, at })?;
+        Ok(())
+    }
+
+    pub(super) fn change_payer(
+        &mut self,
+        command: &ChangePayer,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let account = self.account_named(&command.account).ok_or(Refusal::NotFound)?;
+        let payee = self.account(account).ok_or(Refusal::NotFound)?;
+        if payee.closed_at.is_some() {
+            return Err(Refusal::AccountClosed.into());
+        }
+        let center =
+            self.enterprise(payee.enterprise).is_some_and(|enterprise| enterprise.account_center);
+        if !center {
+            return Err(Refusal::AccountCenterOff.into());
+        }
+        let (number, wallet) = self.wallet_within(payee.enterprise, &command.billing_account)?;
+        if wallet.currency != payee.currency {
+            return Err(Refusal::CurrencyMismatch.into());
+        }
+        let now = self.clock.now();
+        let effective = command.effective_at.unwrap_or(now);
+        if effective < now {
+            return Err(Refusal::InThePast.into());
+        }
+
+        // Dated things hold from a full minute on (R3.1).
+        let from = effective.full_minute();
+        self.record(journal, PayerChanged { account, wallet: number, from })?;
+        Ok(())
+    }
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

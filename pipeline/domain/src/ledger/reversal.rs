@@ -1,0 +1,105 @@
+//! A negative bill undoes the payments of its account and product's latest bills (R5.7).
+
+use super::fact::{BillReduced, Cause, Journal, Moved, PaymentUndone};
+use super::state::{Bill, Lot, Payment, ProductNumber, Wallet, WalletNumber};
+use super::{Ledger, Undecided};
+use crate::money::Amount;
+use crate::time::Month;
+
+impl Ledger {
+    /// First unpaid parts, latest bill first; then payments, latest first, each back to the lot that
+    /// paid.
+    pub(super) fn reverse(
+        &mut self,
+        payer: WalletNumber,
+        negative: &Bill,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let mut left = negative.amount.negated()?;
+        left = self.reduce_unpaid(payer, negative, left, journal)?;
+        while left.is_positive() {
+            let Some((product, month, payment)) = self.latest_payment(payer, negative) else {
+                break;
+            };
+            let amount = payment.amount.min(left);
+            left = left.minus(amount)?;
+            let (wallet, account) = (payer, negative.account);
+            let undone = PaymentUndone { wallet, account, product, month, amount };
+            self.record(journal, undone)?;
+            self.give_back(payer, negative.number, payment.lot, amount, journal)?;
+        }
+        // What is left now was never billed: rounding held it back at the end of a month.
+        Ok(())
+    }
+
+    fn reduce_unpaid(
+        &mut self,
+        payer: WalletNumber,
+        negative: &Bill,
+        mut left: Amount,
+        journal: &mut dyn Journal,
+    ) -> Result<Amount, Undecided> {
+        let unpaid = self.wallet(payer).map(|wallet| wallet.unpaid.clone()).unwrap_or_default();
+        let of_same =
+            |bill: &&Bill| (bill.account, bill.product) == (negative.account, negative.product);
+        for bill in unpaid.iter().rev().filter(of_same).filter(|bill| bill.order.is_none()) {
+            let amount = bill.owed().min(left);
+            if !amount.is_positive() {
+                break;
+            }
+            left = left.minus(amount)?;
+            let reduced =
+                BillReduced { wallet: payer, bill: bill.number, by: negative.number, amount };
+            self.record(journal, reduced)?;
+        }
+        Ok(left)
+    }
+
+    fn latest_payment(
+        &self,
+        payer: WalletNumber,
+        negative: &Bill,
+    ) -> Option<(ProductNumber, Month, Payment)> {
+        let product = negative.product?;
+        let account = self.account(negative.account)?;
+        let months = account.months.iter().filter(|months| {
+            (months.wallet, months.product) == (payer, product) && !months.payments.is_empty()
+        });
+        let latest = months.max_by_key(|months| months.month)?;
+        Some((product, latest.month, latest.payments.last()?.clone()))
+    }
+
+    /// Returns money to the lot that paid. What an expired coupon paid lapses; a lot that is gone
+    /// from the wallet becomes own cash.
+    fn give_back(
+        &mut self,
+        payer: WalletNumber,
+        bill: u64,
+        lot: Lot,
+        amount: Amount,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(payer) else { return Ok(()) };
+        if self.has_expired(wallet, &lot) {
+            return Ok(());
+        }
+        let bill = Some(bill);
+        let moved = Moved { bill, ..Moved::of(payer, lot, amount, Cause::BillReversed) };
+        self.record(journal, moved)?;
+        Ok(())
+    }
+
+    /// Whether `lot` is a coupon that can no longer pay anything.
+    pub(super) fn has_expired(&self, wallet: &Wallet, lot: &Lot) -> bool {
+        let coupon = match lot {
+            Lot::CouponLot(lot) => &lot.coupon,
+            Lot::CashCouponLot(lot) => &lot.coupon,
+            Lot::OwnCash(_)
+            | Lot::TransferredCash(_)
+            | Lot::RefundedCredit(_)
+            | Lot::QuotaLot(_) => return false,
+        };
+        let known = wallet.coupons.iter().find(|known| known.coupon == *coupon);
+        known.is_none_or(|known| known.valid.until <= self.clock.now().minute())
+    }
+}

@@ -1,0 +1,458 @@
+//! What a ledger knows: enterprises, accounts and wallets (billing accounts), each under a small
+//! number that is given once and never again.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::commands::{Kind, Mode};
+use crate::ids::{
+    AccountId, Country, CouponId, EnterpriseId, OrderId, ProductId, RegionId, Text, WalletId,
+};
+use crate::money::{Amount, Currency};
+use crate::rating::{MeterNumber, PriceNumber};
+use crate::time::{Cycle, Minute, Month, Timestamp, Window, Zone};
+use crate::vocabulary::{Described, Shape};
+use crate::{one_of, record};
+
+macro_rules! numbers {
+    ($($(#[doc = $doc:literal])* $name:ident($inner:ty)),* $(,)?) => {$(
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl $name {
+            pub(crate) fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl Described for $name {
+            fn shape() -> Shape {
+                Shape::Number
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// An enterprise, within its ledger.
+    EnterpriseNumber(u32),
+    /// An account, within its ledger; metering names accounts by it.
+    AccountNumber(u32),
+    /// A wallet, within its ledger.
+    WalletNumber(u32),
+    /// A product, in the order in which the price book first named it.
+    ProductNumber(u32),
+    /// A region, in the order in which usage first named it; 0 stands for none.
+    RegionNumber(u16),
+}
+
+impl RegionNumber {
+    pub const NONE: RegionNumber = RegionNumber(0);
+}
+
+impl Described for Window {
+    fn shape() -> Shape {
+        Shape::Record(crate::vocabulary::Record {
+            name: "Window",
+            doc: "A span of minutes: from the first up to, not including, the last.".to_owned(),
+            fields: ["from", "until"]
+                .map(|name| crate::vocabulary::Field {
+                    name,
+                    doc: String::new(),
+                    shape: Shape::Number,
+                })
+                .to_vec(),
+        })
+    }
+}
+
+record! {
+    /// An enterprise: everything that shares money lies inside one.
+    pub struct Enterprise {
+        pub id: EnterpriseId,
+        pub name: Text,
+        pub country: Country,
+        pub tax_id: Option<Text>,
+        pub language: Option<Text>,
+        pub account_center: bool,
+        pub management_account: Option<AccountId>,
+        pub credit_total: Option<Amount>,
+        pub wallets: Vec<WalletNumber>,
+    }
+}
+
+record! {
+    /// An account, and what its usage has come to.
+    pub struct Account {
+        pub id: AccountId,
+        pub enterprise: EnterpriseNumber,
+        pub email: Text,
+        pub mode: Mode,
+        pub region: Option<RegionId>,
+        pub currency: Currency,
+        pub closed_at: Option<Timestamp>,
+        /// Who pays from which minute on, oldest first; never empty.
+        pub payers: SmallVec<[Payer; 1]>,
+        pub series: Vec<Series>,
+        pub tabs: Vec<Tab>,
+        pub months: Vec<MonthBills>,
+    }
+}
+
+record! {
+    /// From `from` on, `wallet` pays.
+    #[derive(Copy)]
+    pub struct Payer {
+        pub from: Minute,
+        pub wallet: WalletNumber,
+    }
+}
+
+record! {
+    /// The month's quantity under one price (R3.2), and what it has cost so far.
+    pub struct Series {
+        pub wallet: WalletNumber,
+        pub meter: MeterNumber,
+        pub region: RegionNumber,
+        pub price: PriceNumber,
+        pub month: Month,
+        /// The minutes of use that surely belong here, as long as the price book is at `loads`.
+        pub same: Window,
+        pub loads: u32,
+        pub quantity: Amount,
+        pub charged: Amount,
+    }
+}
+
+record! {
+    /// Exact charges that the next bill of a (wallet, account, product) will hold.
+    ///
+    /// A tab holds charges whose time of use lies in `used`, which no coupon's begin or end divides
+    /// (R5.2).
+    pub struct Tab {
+        pub wallet: WalletNumber,
+        pub product: ProductNumber,
+        pub ends: Minute,
+        pub used: Window,
+        pub exact: Amount,
+    }
+}
+
+record! {
+    /// What a (wallet, account, product, month) has been billed (R1.2).
+    pub struct MonthBills {
+        pub wallet: WalletNumber,
+        pub product: ProductNumber,
+        pub month: Month,
+        pub exact: Amount,
+        pub billed: Amount,
+        /// What paid these bills, in order; payments from the same lot in a row are one.
+        pub payments: Vec<Payment>,
+    }
+}
+
+record! {
+    /// So much came out of that lot.
+    pub struct Payment {
+        pub lot: Lot,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// A wallet's own cash.
+    pub struct OwnCash {}
+}
+
+record! {
+    /// Cash another wallet sent.
+    pub struct TransferredCash {
+        pub sender: WalletNumber,
+    }
+}
+
+record! {
+    /// What was refunded on credit in a month.
+    pub struct RefundedCredit {
+        pub month: Month,
+    }
+}
+
+record! {
+    /// What is left of a coupon.
+    pub struct CouponLot {
+        pub coupon: CouponId,
+    }
+}
+
+record! {
+    /// What is left of a cash coupon.
+    pub struct CashCouponLot {
+        pub coupon: CouponId,
+    }
+}
+
+record! {
+    /// The quota of a wallet that settles with a partner.
+    pub struct QuotaLot {}
+}
+
+one_of! {
+    /// Something in a wallet that can pay, down to the arrival it came from.
+    pub enum Lot { OwnCash, TransferredCash, RefundedCredit, CouponLot, CashCouponLot, QuotaLot }
+}
+
+impl Lot {
+    pub const OWN_CASH: Lot = Lot::OwnCash(OwnCash {});
+    pub const QUOTA: Lot = Lot::QuotaLot(QuotaLot {});
+
+    /// The asset this is a lot of, as entries show it.
+    pub const fn asset(&self) -> &'static str {
+        match self {
+            Lot::OwnCash(_) | Lot::TransferredCash(_) => "cash",
+            Lot::RefundedCredit(_) => "credit_refund",
+            Lot::CouponLot(_) => "coupon",
+            Lot::CashCouponLot(_) => "cash_coupon",
+            Lot::QuotaLot(_) => "quota",
+        }
+    }
+}
+
+record! {
+    /// A billing account: the wallet that pays.
+    pub struct Wallet {
+        pub id: WalletId,
+        pub enterprise: EnterpriseNumber,
+        pub owner: AccountNumber,
+        pub kind: Kind,
+        pub partner: Option<Text>,
+        pub partner_pays: bool,
+        pub currency: Currency,
+        pub zone: Zone,
+        pub opened_at: Timestamp,
+        /// Its bill cycles, each from an instant on; before the first, the default.
+        pub cycles: SmallVec<[CycleChange; 1]>,
+        pub auto_write_off: bool,
+        pub write_off_previous: bool,
+        pub own_cash: Amount,
+        /// Cash other wallets sent, the oldest first; one lot a sender.
+        pub transferred: Vec<Transferred>,
+        pub refunds: Vec<Refund>,
+        pub coupons: Vec<Coupon>,
+        pub limit: Amount,
+        /// A first limit that waits for its contract (R9.3).
+        pub limit_pending: Option<Amount>,
+        pub contract_confirmed: bool,
+        pub quota: Amount,
+        pub quota_consumed: Amount,
+        pub open_cycles: SmallVec<[OpenCycle; 1]>,
+        /// Issued bills that are not paid in full, in the order of issue.
+        pub unpaid: VecDeque<Bill>,
+        pub orders: Vec<Order>,
+        /// What each product's bills have come to, this month and the one before.
+        pub spent: Vec<Spent>,
+        pub bills_issued: u64,
+        pub entries_made: u64,
+    }
+}
+
+record! {
+    /// From `from` on, bills cover this.
+    #[derive(Copy)]
+    pub struct CycleChange {
+        pub from: Minute,
+        pub cycle: Cycle,
+    }
+}
+
+record! {
+    /// What remains of the cash one sender sent, and what it has sent in all less what it took back.
+    pub struct Transferred {
+        pub sender: WalletNumber,
+        pub left: Amount,
+        pub net_sent: Amount,
+    }
+}
+
+record! {
+    /// What remains of a month's credit refunds.
+    pub struct Refund {
+        pub month: Month,
+        pub left: Amount,
+    }
+}
+
+record! {
+    /// A coupon, or a cash coupon.
+    pub struct Coupon {
+        pub coupon: CouponId,
+        pub cash: bool,
+        pub amount: Amount,
+        pub left: Amount,
+        /// Empty: all products.
+        pub products: Vec<ProductId>,
+        pub minimum: Amount,
+        pub valid: Window,
+    }
+}
+
+record! {
+    /// A cycle that has charges and no bill yet.
+    pub struct OpenCycle {
+        pub ends: Minute,
+        pub accounts: Vec<AccountNumber>,
+    }
+}
+
+record! {
+    /// An issued bill that is not paid in full.
+    pub struct Bill {
+        pub number: u64,
+        pub account: AccountNumber,
+        pub product: Option<ProductNumber>,
+        pub month: Month,
+        pub amount: Amount,
+        pub paid: Amount,
+        pub issued_at: Timestamp,
+        /// The order it bills, if any.
+        pub order: Option<OrderId>,
+    }
+}
+
+record! {
+    /// An order that was placed.
+    pub struct Order {
+        pub order: OrderId,
+        pub bill: u64,
+        pub amount: Amount,
+        /// What stayed unpaid when it was placed.
+        pub on_credit: Amount,
+        pub refunded: Amount,
+        /// What paid it, in order.
+        pub payments: Vec<Payment>,
+    }
+}
+
+record! {
+    /// The bills of a product in a month, before coupons.
+    pub struct Spent {
+        pub month: Month,
+        pub product: Option<ProductNumber>,
+        pub amount: Amount,
+    }
+}
+
+impl Series {
+    /// What a month's quantity is kept by (R3.2).
+    pub fn key(&self) -> (WalletNumber, MeterNumber, RegionNumber, PriceNumber, Month) {
+        (self.wallet, self.meter, self.region, self.price, self.month)
+    }
+}
+
+impl Bill {
+    pub fn owed(&self) -> Amount {
+        // Never paid beyond its amount, so this cannot overflow.
+        self.amount.minus(self.paid).unwrap_or_default()
+    }
+}
+
+impl Account {
+    /// Who pays for usage of that minute, and for which minutes that answer stays right.
+    pub fn payer_at(&self, used: Minute) -> (WalletNumber, Window) {
+        let later =
+            self.payers.iter().position(|payer| payer.from > used).unwrap_or(self.payers.len());
+        let current = later.saturating_sub(1);
+        let wallet = self.payers.get(current).map_or(WalletNumber(0), |payer| payer.wallet);
+        // Before the first payer the first pays.
+        let from = if current == 0 {
+            Minute::START
+        } else {
+            self.payers.get(current).map_or(Minute::START, |p| p.from)
+        };
+        let until = self.payers.get(later.max(1)).map_or(Minute::END, |payer| payer.from);
+        (wallet, Window { from, until })
+    }
+}
+
+impl Wallet {
+    pub fn is_ecosystem(&self) -> bool {
+        self.kind == Kind::Ecosystem
+    }
+
+    pub fn transferred_in(&self) -> Amount {
+        Amount::sum(self.transferred.iter().map(|lot| lot.left)).unwrap_or_default()
+    }
+
+    /// All cash: own and transferred in.
+    pub fn cash(&self) -> Amount {
+        self.own_cash.plus(self.transferred_in()).unwrap_or_default()
+    }
+
+    pub fn credit_refunds(&self) -> Amount {
+        Amount::sum(self.refunds.iter().map(|refund| refund.left)).unwrap_or_default()
+    }
+
+    /// What a lot holds.
+    pub fn lot_total(&self, lot: &Lot) -> Amount {
+        match lot {
+            Lot::OwnCash(_) => self.own_cash,
+            Lot::TransferredCash(lot) => {
+                let found = self.transferred.iter().find(|known| known.sender == lot.sender);
+                found.map_or(Amount::ZERO, |known| known.left)
+            }
+            Lot::RefundedCredit(lot) => {
+                let found = self.refunds.iter().find(|known| known.month == lot.month);
+                found.map_or(Amount::ZERO, |known| known.left)
+            }
+            Lot::CouponLot(CouponLot { coupon }) | Lot::CashCouponLot(CashCouponLot { coupon }) => {
+                let found = self.coupons.iter().find(|known| known.coupon == *coupon);
+                found.map_or(Amount::ZERO, |known| known.left)
+            }
+            Lot::QuotaLot(_) => self.quota.minus(self.quota_consumed).unwrap_or_default(),
+        }
+    }
+
+    /// Unpaid parts of issued bills.
+    pub fn owed(&self) -> Amount {
+        Amount::sum(self.unpaid.iter().map(Bill::owed)).unwrap_or_default()
+    }
+
+    /// The length of its bill cycle at an instant.
+    pub fn cycle_length(&self, at: Timestamp, default: Cycle) -> Cycle {
+        let known = self.cycles.iter().rev().find(|change| change.from.starts() <= at);
+        known.map_or(default, |change| change.cycle)
+    }
+
+    /// The bill cycle that an instant lies in. One that was open when the length was changed ends as it
+    /// would have.
+    pub fn cycle_at(&self, at: Timestamp, default: Cycle) -> Window {
+        let (begins, ends) = self.zone.cycle_of(self.cycle_length(at, default), at);
+        let edges = self.cycles.iter().map(|change| change.from);
+        let begun = edges.clone().filter(|edge| edge.starts() <= at).max().unwrap_or(Minute::START);
+        let next = edges.filter(|edge| edge.starts() > at).min().unwrap_or(Minute::END);
+        Window { from: begins.full_minute().max(begun), until: ends.full_minute().min(next) }
+    }
+
+    /// Counts an issued bill towards what its product has come to this month.
+    pub(super) fn note_spent(&mut self, bill: &Bill) -> Result<(), crate::money::Overflow> {
+        let known =
+            self.spent.iter_mut().find(|s| s.month == bill.month && s.product == bill.product);
+        match known {
+            Some(spent) => spent.amount = spent.amount.plus(bill.amount)?,
+            None => {
+                let kept = bill.month.previous();
+                self.spent.retain(|spent| spent.month >= kept);
+                self.spent.push(Spent {
+                    month: bill.month,
+                    product: bill.product,
+                    amount: bill.amount,
+                });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! What falls due by itself, and in which order it happens (R3.6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::fact::{Journal, Marked, TimePassed};
+use super::state::{EnterpriseNumber, Wallet, WalletNumber};
+use super::{Broken, Ledger, Undecided};
+use crate::time::{Minute, Timestamp};
+
+/// What falls due at one instant happens in this order (R3.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// The bills of a cycle.
+    CycleEnds,
+    /// A cash coupon begins to be valid, which is the arrival of an asset (R5.3).
+    CashCouponBegins,
+}
+
+/// What falls due when. Derived from the wallets, never stored.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    timers: BTreeMap<(Minute, Timer), BTreeSet<WalletNumber>>,
+}
+
+impl Due {
+    pub(super) fn insert(&mut self, at: Minute, timer: Timer, wallet: WalletNumber) {
+        self.timers.entry((at, timer)).or_default().insert(wallet);
+    }
+
+    pub(super) fn remove(&mut self, at: Minute, timer: Timer, wallet: WalletNumber) {
+        if let Some(wallets) = self.timers.get_mut(&(at, timer)) {
+            wallets.remove(&wallet);
+            if wallets.is_empty() {
+                self.timers.remove(&(at, timer));
+            }
+        }
+    }
+
+    /// Everything that a wallet waits for.
+    pub(super) fn insert_all(&mut self, number: WalletNumber, wallet: &Wallet) {
+        for (at, timer) in wallet.timers() {
+            self.insert(at, timer, number);
+        }
+    }
+
+    fn first(&self) -> Option<(Minute, Timer, WalletNumber)> {
+        let ((at, timer), wallets) = self.timers.first_key_value()?;
+        Some((*at, *timer, *wallets.first()?))
+    }
+
+    fn contains(&self, at: Minute, timer: Timer, wallet: WalletNumber) -> bool {
+        self.timers.get(&(at, timer)).is_some_and(|wallets| wallets.contains(&wallet))
+    }
+}
+
+impl Wallet {
+    /// What this wallet waits for, or has waited for.
+    fn timers(&self) -> impl Iterator<Item = (Minute, Timer)> {
+        let cycles = self.open_cycles.iter().map(|cycle| (cycle.ends, Timer::CycleEnds));
+        let cash_coupons = self.coupons.iter().filter(|coupon| coupon.cash);
+        cycles.chain(cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins)))
+    }
+}
+
+impl Ledger {
+    /// Time goes on to `at`. Due timers do not fire yet: [`Ledger::fire`] does that.
+    pub fn pass(&mut self, at: Timestamp, journal: &mut dyn Journal) -> Result<(), Broken> {
+        if at <= self.clock.now() {
+            return Ok(());
+        }
+        self.record(journal, TimePassed { at })
+    }
+
+    /// Metering says how far it has come with a usage partition.
+    pub fn mark(
+        &mut self,
+        usage_partition: u32,
+        until: Timestamp,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        if until <= self.clock.mark(usage_partition) {
+            return Ok(());
+        }
+        self.record(journal, Marked { usage_partition, until })
+    }
+
+    /// Fires up to `most` due timers of all wallets. True if more are due.
+    pub fn fire(&mut self, most: usize, journal: &mut dyn Journal) -> Result<bool, Broken> {
+        for _ in 0..most {
+            match self.due.first() {
+                Some((at, timer, wallet)) if self.is_due(at, timer) => {
+                    self.fire_one(at, timer, wallet, journal)?;
+                }
+                _ => return Ok(false),
+            }
+        }
+        Ok(self.due.first().is_some_and(|(at, timer, _)| self.is_due(at, timer)))
+    }
+
+    /// Fires what is due for one enterprise, before anything of it is decided.
+    pub fn fire_for(
+        &mut self,
+        enterprise: EnterpriseNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        if !self.due.first().is_some_and(|(at, timer, _)| self.is_due(at, timer)) {
+            return Ok(());
+        }
+        let wallets = self.enterprise(enterprise).map(|e| e.wallets.clone()).unwrap_or_default();
+        for wallet in wallets {
+            while let Some((at, timer)) = self.first_due_of(wallet) {
+                self.fire_one(at, timer, wallet, journal)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
+        let waits = self.wallet(number)?.timers();
+        let due = waits.filter(|(at, timer)| {
+            self.is_due(*at, *timer) && self.due.contains(*at, *timer, number)
+        });
+        due.min()
+    }
+
+    /// When the next timer will be due, for whoever drives a virtual clock.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, timer, _)| self.due_at(at, timer))
+    }
+
+    fn due_at(&self, at: Minute, timer: Timer) -> Timestamp {
+        match timer {
+            Timer::CycleEnds => at.starts().plus(self.settings.bills.grace),
+            Timer::CashCouponBegins => at.starts(),
+        }
+    }
+
+    /// Its time has come, and the bills that go before it may be issued.
+    fn is_due(&self, at: Minute, timer: Timer) -> bool {
+        let at = self.due_at(at, timer);
+        at <= self.clock.now() && at.quarter() <= self.clock.gate()
+    }
+
+    fn fire_one(
+        &mut self,
+        at: Minute,
+        timer: Timer,
+        wallet: WalletNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        match timer {
+            Timer::CycleEnds => self.bill_cycle(wallet, at, journal),
+            Timer::CashCouponBegins => {
+                self.due.remove(at, timer, wallet);
+                self.write_off(wallet, journal).map_err(broken)
+            }
+        }
+    }
+}
+
+/// A timer asks nobody's leave: what would be a refusal elsewhere is a broken ledger here.
+pub(super) fn broken(undecided: Undecided) -> Broken {
+    match undecided {
+        Undecided::Broken(broken) => broken,
+        Undecided::Refused(_) => Broken("an amount left its range while a timer fired"),
+    }
+}

@@ -1,0 +1,9 @@
+//! What usage costs: price functions of a month's quantity, and the book that says which one holds.
+
+mod book;
+mod document;
+mod model;
+
+pub use book::{Change, Found, Meter, MeterNumber, Offer, Price, PriceBook, PriceNumber, Prices};
+pub use document::{Entry, NotAPriceBook, Place, parse};
+pub use model::{Aggregate, Flat, Graduated, Model, Package, PerUnit, Tier, Volume};

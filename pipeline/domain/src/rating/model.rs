@@ -1,0 +1,187 @@
+//! A price is a function P(Q) of the month's quantity, so any grouping of records costs the same in
+//! total (R3.2).
+
+use crate::money::{Amount, Overflow, Product};
+use crate::{one_of, record, symbols};
+
+symbols! {
+    /// How records make the month's quantity (R3.3).
+    pub enum Aggregate {
+        Sum = "sum",
+        Count = "count",
+    }
+}
+
+record! {
+    /// One step of a `graduated` or `volume` price.
+    pub struct Tier {
+        /// The last quantity in this tier; the last tier has no end.
+        pub up_to: Option<Amount>,
+        pub unit_price: Amount,
+        pub flat: Amount,
+    }
+}
+
+record! {
+    /// Every unit costs the same.
+    pub struct PerUnit {
+        pub unit_price: Amount,
+    }
+}
+
+record! {
+    /// Each tier by itself.
+    pub struct Graduated {
+        pub tiers: Vec<Tier>,
+    }
+}
+
+record! {
+    /// The tier reached prices all of the quantity.
+    pub struct Volume {
+        pub tiers: Vec<Tier>,
+    }
+}
+
+record! {
+    /// Started blocks of `size` count whole.
+    pub struct Package {
+        pub size: Amount,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// Once, at the first record of the month.
+    pub struct Flat {
+        pub amount: Amount,
+    }
+}
+
+one_of! {
+    /// The price function of a month's quantity.
+    pub enum Model { PerUnit, Graduated, Volume, Package, Flat }
+}
+
+impl Model {
+    /// P(Q), exact to twelve places.
+    ///
+    /// For [`Model::Flat`] the quantity is the number of records, whatever the meter's aggregate.
+    #[inline]
+    pub fn price(&self, quantity: Amount) -> Result<Amount, Overflow> {
+        match self {
+            Model::PerUnit(price) => quantity.times(price.unit_price)?.rounded_half_even(),
+            Model::Graduated(price) => graduated(&price.tiers, quantity),
+            Model::Volume(price) => volume(&price.tiers, quantity),
+            Model::Package(package) => {
+                quantity.blocks_of(package.size)?.times(package.amount)?.rounded_half_even()
+            }
+            Model::Flat(price) => {
+                Ok(if quantity.is_positive() { price.amount } else { Amount::ZERO })
+            }
+        }
+    }
+
+    /// Whether the quantity is a number of records whatever the meter's aggregate says.
+    #[inline]
+    pub fn counts_records(&self) -> bool {
+        matches!(self, Model::Flat(_))
+    }
+}
+
+fn graduated(tiers: &[Tier], quantity: Amount) -> Result<Amount, Overflow> {
+    let mut total = Product::ZERO;
+    let mut from = Amount::ZERO;
+    for tier in tiers {
+        if quantity <= from {
+            break;
+        }
+        let until = tier.up_to.map_or(quantity, |up_to| quantity.min(up_to));
+        total = total.plus(until.minus(from)?.times(tier.unit_price)?)?.plus(tier.flat.into())?;
+        from = until;
+    }
+    total.rounded_half_even()
+}
+
+fn volume(tiers: &[Tier], quantity: Amount) -> Result<Amount, Overflow> {
+    if !quantity.is_positive() {
+        return Ok(Amount::ZERO);
+    }
+    let reached = tiers.iter().find(|tier| tier.up_to.is_none_or(|up_to| quantity <= up_to));
+    match reached {
+        Some(tier) => quantity.times(tier.unit_price)?.plus(tier.flat.into())?.rounded_half_even(),
+        None => Ok(Amount::ZERO),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amount(text: &str) -> Amount {
+        text.parse().unwrap()
+    }
+
+    fn tiers(rows: &[(&str, &str, &str)]) -> Vec<Tier> {
+        rows.iter()
+            .map(|(up_to, unit_price, flat)| Tier {
+                up_to: (!up_to.is_empty()).then(|| amount(up_to)),
+                unit_price: amount(unit_price),
+                flat: amount(flat),
+            })
+            .collect()
+    }
+
+    fn graduated_model(rows: &[(&str, &str, &str)]) -> Model {
+        Model::Graduated(Graduated { tiers: tiers(rows) })
+    }
+
+    fn volume_model(rows: &[(&str, &str, &str)]) -> Model {
+        Model::Volume(Volume { tiers: tiers(rows) })
+    }
+
+    fn check(model: &Model, rows: &[(&str, &str)]) {
+        for (quantity, price) in rows {
+            assert_eq!(model.price(amount(quantity)), Ok(amount(price)), "{model:?} at {quantity}");
+        }
+    }
+
+    const CASE: &[(&str, &str, &str)] =
+        &[("100", "0", "0"), ("1000", "0.10", "0"), ("", "0.05", "0")];
+
+    #[test]
+    fn r3_4_the_worked_case() {
+        check(&graduated_model(CASE), &[("50", "0"), ("150", "5"), ("1200", "100")]);
+        check(&volume_model(CASE), &[("50", "0"), ("150", "15"), ("1200", "60")]);
+        let package = Package { size: amount("100"), amount: amount("7") };
+        check(&Model::Package(package), &[("50", "7"), ("150", "14"), ("1200", "84")]);
+    }
+
+    #[test]
+    fn r3_2_up_to_is_inclusive() {
+        check(
+            &graduated_model(CASE),
+            &[("100", "0"), ("101", "0.1"), ("1000", "90"), ("1001", "90.05")],
+        );
+        check(&volume_model(CASE), &[("100", "0"), ("1000", "100"), ("1001", "50.05")]);
+    }
+
+    #[test]
+    fn r3_2_a_tier_may_carry_a_flat_amount() {
+        let rows = &[("10", "1", "5"), ("", "0.5", "2")];
+        check(&graduated_model(rows), &[("0", "0"), ("1", "6"), ("10", "15"), ("12", "18")]);
+        check(&volume_model(rows), &[("0", "0"), ("1", "6"), ("10", "15"), ("12", "8")]);
+    }
+
+    #[test]
+    fn r3_2_flat_is_charged_once_and_per_unit_each_time() {
+        check(
+            &Model::Flat(Flat { amount: amount("9.99") }),
+            &[("0", "0"), ("1", "9.99"), ("5000", "9.99")],
+        );
+        check(
+            &Model::PerUnit(PerUnit { unit_price: amount("0.000000000001") }),
+            &[("0.4", "0"), ("0.5", "0"), ("1.5", "0.000000000002")],
+        );
+    }
+}

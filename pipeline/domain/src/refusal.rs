@@ -1,0 +1,97 @@
+//! Why a command is refused. The codes are the API's codes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::Overflow;
+
+macro_rules! refusals {
+    ($($(#[doc = $doc:literal])* $variant:ident = $code:literal),* $(,)?) => {
+        /// The reason a command was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Refusal {
+            $($(#[doc = $doc])* #[serde(rename = $code)] $variant,)*
+        }
+
+        impl Refusal {
+            pub const ALL: &[Refusal] = &[$(Refusal::$variant),*];
+
+            /// The code that API, command line and scenario files show.
+            pub const fn code(self) -> &'static str {
+                match self { $(Refusal::$variant => $code,)* }
+            }
+
+            /// What it means and what to do.
+            pub const fn help(self) -> &'static str {
+                match self { $(Refusal::$variant => concat!($($doc),*),)* }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// A field is missing, unknown or not of its kind, or a document contradicts itself.
+    Malformed = "malformed",
+    /// The amount is negative, zero where something must move, too large, or has more decimals than the currency.
+    InvalidAmount = "invalid_amount",
+    /// The amount is in another currency than the billing account. Open another one for that currency.
+    CurrencyMismatch = "currency_mismatch",
+    /// The idempotency key was used before for another command. Take a new key.
+    KeyReused = "key_reused",
+    /// Nothing has that name.
+    NotFound = "not_found",
+    /// The name is taken.
+    AlreadyExists = "already_exists",
+    /// It would hold from a time that has passed.
+    InThePast = "in_the_past",
+    /// A billing account that settles with a partner has no such thing.
+    NotForEcosystem = "not_for_ecosystem",
+    /// A partner pays for this billing account.
+    PartnerPays = "partner_pays",
+    /// Less than the smallest top-up in that currency.
+    BelowMinimum = "below_minimum",
+    /// That payment method cannot be used for this.
+    MethodNotAllowed = "method_not_allowed",
+    /// The billing account has no active payment method.
+    NoMethod = "no_method",
+    /// There is not enough to pay with.
+    InsufficientFunds = "insufficient_funds",
+    /// Without a credit limit automatic write-off stays on.
+    WriteOffRequired = "write_off_required",
+    /// The limit may not go below what keeps the available credit at or above zero.
+    LimitInUse = "limit_in_use",
+    /// The limits of the enterprise together would exceed its total.
+    ExceedsEntityCredit = "exceeds_entity_credit",
+    /// The two billing accounts belong to different enterprises.
+    DifferentEnterprise = "different_enterprise",
+    /// More than can be transferred.
+    ExceedsTransferable = "exceeds_transferable",
+    /// More than can be revoked.
+    ExceedsRevocable = "exceeds_revocable",
+    /// Nothing was ever sent between the two.
+    NothingToRevoke = "nothing_to_revoke",
+    /// The billing account is overdue. Pay what is due first.
+    Overdue = "overdue",
+    /// The account is closed.
+    AccountClosed = "account_closed",
+    /// The accounts of this enterprise may not pay for each other: its account centre is off.
+    AccountCenterOff = "account_center_off",
+    /// Something is still owed or left.
+    NotEmpty = "not_empty",
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// A sum that cannot be held exactly is no amount (R1.5).
+impl From<Overflow> for Refusal {
+    fn from(_: Overflow) -> Refusal {
+        Refusal::InvalidAmount
+    }
+}

@@ -1,0 +1,134 @@
+//! What an operator may set, by the names of CONTRACT.md. Settings travel through the log, so that
+//! a replay decides under the settings that were in force.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::{Amount, Currency};
+use crate::time::{Cycle, Span};
+
+/// Every setting, each with its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub usage: UsageSettings,
+    pub rejects: RejectSettings,
+    pub bills: BillSettings,
+    pub topup: TopUpSettings,
+    pub overdue: OverdueSettings,
+}
+
+/// R2.3 and R2.4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UsageSettings {
+    /// Older usage is `too_old`.
+    pub max_age: Span,
+    /// Usage further ahead of the clock is `in_the_future`.
+    pub max_ahead: Span,
+}
+
+impl Default for UsageSettings {
+    fn default() -> Self {
+        UsageSettings { max_age: Span::days(35), max_ahead: Span::minutes(5) }
+    }
+}
+
+/// R2.3.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RejectSettings {
+    /// How long after its first arrival a rejected record can be sent again.
+    pub replay_for: Span,
+}
+
+impl Default for RejectSettings {
+    fn default() -> Self {
+        RejectSettings { replay_for: Span::days(7) }
+    }
+}
+
+/// R2.4 and R5.1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BillSettings {
+    /// The bill cycle of a billing account that has not chosen its own.
+    pub cycle: Cycle,
+    /// How long after its cycle's end usage still belongs to it.
+    pub grace: Span,
+    /// How long a cycle's bill waits for metering that lags.
+    pub wait: Span,
+}
+
+impl Default for BillSettings {
+    fn default() -> Self {
+        BillSettings { cycle: Cycle::Hour, grace: Span::ZERO, wait: Span::minutes(6 * 60) }
+    }
+}
+
+/// R7.1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopUpSettings {
+    pub minimum: BTreeMap<Currency, Amount>,
+}
+
+impl Default for TopUpSettings {
+    fn default() -> Self {
+        let minimum =
+            [(Currency::Cny, 100), (Currency::Usd, 20), (Currency::Eur, 15), (Currency::Aed, 75)];
+        TopUpSettings {
+            minimum: minimum
+                .into_iter()
+                .map(|(currency, units)| (currency, Amount::whole(units)))
+                .collect(),
+        }
+    }
+}
+
+/// R8.1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OverdueSettings {
+    /// How long after its month a bill may stay unpaid; whole days are days of the calendar.
+    pub after: Span,
+}
+
+impl Default for OverdueSettings {
+    fn default() -> Self {
+        OverdueSettings { after: Span::days(15) }
+    }
+}
+
+impl Settings {
+    /// Reads the `[settings]` of a configuration or scenario file.
+    pub fn parse(text: &str) -> Result<Settings, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_contract() {
+        let defaults = Settings::parse("").unwrap();
+        assert_eq!(defaults.usage.max_age.to_string(), "35d");
+        assert_eq!(defaults.usage.max_ahead.to_string(), "5m");
+        assert_eq!(defaults.rejects.replay_for.to_string(), "7d");
+        assert_eq!(defaults.bills.wait.to_string(), "6h");
+        assert_eq!(defaults.bills.grace, Span::ZERO);
+        assert_eq!(defaults.topup.minimum[&Currency::Cny], Amount::whole(100));
+    }
+
+    #[test]
+    fn unknown_names_are_refused() {
+        assert!(Settings::parse("usage.max_aeg = \"35d\"").is_err());
+        assert_eq!(
+            Settings::parse("usage.max_age = \"40d\"").unwrap().usage.max_age,
+            Span::days(40)
+        );
+    }
+}

@@ -1,0 +1,159 @@
+use super::*;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn zone(name: &str) -> Zone {
+    name.parse().unwrap()
+}
+
+#[test]
+fn spans_are_numbers_with_a_unit() {
+    for text in ["35d", "5m", "0s", "90s", "1500ms", "7us", "25h"] {
+        assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+    }
+    assert_eq!("24h".parse::<Span>().unwrap().to_string(), "1d");
+    for text in ["", "d", "5", "-5d", "5 d", "5w", "1.5h", "99999999999999d"] {
+        assert_eq!(text.parse::<Span>(), Err(NotASpan), "{text}");
+    }
+}
+
+#[test]
+fn r3_1_dated_things_hold_from_a_full_minute_on() {
+    assert_eq!(at("2026-03-01T10:00:00Z").full_minute(), at("2026-03-01T10:00:00Z").minute());
+    assert_eq!(
+        at("2026-03-01T10:00:00.000001Z").full_minute(),
+        at("2026-03-01T10:01:00Z").minute()
+    );
+    assert_eq!(at("2026-03-01T10:00:59Z").minute().starts(), at("2026-03-01T10:00:00Z"));
+}
+
+#[test]
+fn r3_5_months_are_those_of_the_zone() {
+    let check = |name: &str, instant: &str, month: &str| {
+        assert_eq!(zone(name).month_of(at(instant)).to_string(), month, "R3.5: {name} {instant}");
+    };
+    check("UTC", "2026-02-28T23:59:59.999999Z", "2026-02");
+    check("UTC", "2026-03-01T00:00:00Z", "2026-03");
+    check("Asia/Singapore", "2026-02-28T16:00:00Z", "2026-03");
+    check("America/New_York", "2026-03-01T04:59:59Z", "2026-02");
+    check("Asia/Kolkata", "2028-02-29T18:30:00Z", "2028-03");
+}
+
+#[test]
+fn r3_5_cycles_follow_daylight_saving() {
+    let check = |name: &str, cycle, instant: &str, from: &str, until: &str| {
+        let found = zone(name).cycle_of(cycle, at(instant));
+        assert_eq!(found, (at(from), at(until)), "R3.5: {name} {instant}");
+    };
+    check(
+        "UTC",
+        Cycle::Hour,
+        "2026-03-01T01:00:00Z",
+        "2026-03-01T01:00:00Z",
+        "2026-03-01T02:00:00Z",
+    );
+    check(
+        "Asia/Kolkata",
+        Cycle::Hour,
+        "2026-03-01T01:00:00Z",
+        "2026-03-01T00:30:00Z",
+        "2026-03-01T01:30:00Z",
+    );
+    // The day on which clocks go forward has 23 hours, the one on which they go back 25.
+    check(
+        "Europe/Berlin",
+        Cycle::Day,
+        "2026-03-29T12:00:00Z",
+        "2026-03-28T23:00:00Z",
+        "2026-03-29T22:00:00Z",
+    );
+    check(
+        "Europe/Berlin",
+        Cycle::Day,
+        "2026-10-25T12:00:00Z",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T23:00:00Z",
+    );
+    check(
+        "Europe/Berlin",
+        Cycle::Hour,
+        "2026-10-25T00:59:59Z",
+        "2026-10-25T00:00:00Z",
+        "2026-10-25T01:00:00Z",
+    );
+    check(
+        "Europe/Berlin",
+        Cycle::Hour,
+        "2026-10-25T01:00:00Z",
+        "2026-10-25T01:00:00Z",
+        "2026-10-25T02:00:00Z",
+    );
+    // Lord Howe moves its clocks by half an hour, at 15:30 and 15:00 UTC.
+    check(
+        "Australia/Lord_Howe",
+        Cycle::Hour,
+        "2026-04-04T14:45:00Z",
+        "2026-04-04T14:00:00Z",
+        "2026-04-04T15:00:00Z",
+    );
+    check(
+        "Australia/Lord_Howe",
+        Cycle::Hour,
+        "2026-04-04T15:00:00Z",
+        "2026-04-04T15:00:00Z",
+        "2026-04-04T15:30:00Z",
+    );
+    check(
+        "Australia/Lord_Howe",
+        Cycle::Hour,
+        "2026-10-03T15:30:00Z",
+        "2026-10-03T15:30:00Z",
+        "2026-10-03T16:00:00Z",
+    );
+    check(
+        "Asia/Kathmandu",
+        Cycle::Month,
+        "2026-02-28T18:15:00Z",
+        "2026-02-28T18:15:00Z",
+        "2026-03-31T18:15:00Z",
+    );
+}
+
+/// Bills wait for marks at quarters of an hour, so every cycle must end on one.
+#[test]
+fn every_cycle_of_every_zone_ends_on_a_quarter_of_an_hour() {
+    let mut seen = 0;
+    for name in jiff::tz::db().available() {
+        let Ok(zone) = name.as_str().parse::<Zone>() else { continue };
+        seen += 1;
+        let (mut instant, end) = (at("2024-01-01T00:00:00Z"), at("2024-12-31T00:00:00Z"));
+        while instant < end {
+            for cycle in [Cycle::Hour, Cycle::Day, Cycle::Month] {
+                let (from, until) = zone.cycle_of(cycle, instant);
+                assert!(from <= instant && instant < until, "{name} {cycle:?} {instant}");
+                assert_eq!(until.quarter(), until, "{name} {cycle:?} {instant}");
+                assert_eq!(zone.cycle_of(cycle, until).0, until, "{name} {cycle:?} {instant}");
+            }
+            instant = instant.plus("31h".parse().unwrap());
+        }
+    }
+    assert!(seen > 300, "the zone database is compiled in: {seen} zones");
+}
+
+#[test]
+fn months_follow_each_other() {
+    let december: Month = "2026-12".parse().unwrap();
+    assert_eq!(december.next().to_string(), "2027-01");
+    assert_eq!(december.next().previous(), december);
+    assert_eq!("2026-13".parse::<Month>(), Err(NotAMonth));
+}
+
+#[test]
+fn a_zone_is_read_by_name_and_shown_by_name() {
+    assert_eq!(zone("Europe/Berlin").name(), "Europe/Berlin");
+    assert_eq!(zone("Europe/Berlin"), zone("Europe/Berlin"));
+    assert_eq!(zone("UTC"), Zone::UTC);
+    assert_eq!("Mars/Olympus".parse::<Zone>(), Err(NotAZone));
+}

@@ -1,0 +1,253 @@
+//! One vocabulary: what a command, a fact or a piece of state is called, what it consists of and what
+//! that means is declared once. Schemas, API, command line and scenario files are made from it.
+
+/// What a value looks like from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Flag,
+    /// A whole number.
+    Number,
+    /// Microseconds since 1970 on the wire, RFC 3339 elsewhere.
+    Instant,
+    /// An exact decimal with twelve places.
+    Decimal,
+    /// Text that stands for `meaning`, such as an id.
+    Text(&'static str),
+    Bytes,
+    Optional(Box<Shape>),
+    List(Box<Shape>),
+    Map(Box<Shape>),
+    /// One of a few symbols.
+    Symbol {
+        name: &'static str,
+        symbols: Vec<&'static str>,
+    },
+    Record(Record),
+    /// One of several records.
+    OneOf {
+        name: &'static str,
+        records: Vec<Record>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub name: &'static str,
+    pub doc: String,
+    pub fields: Vec<Field>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    pub name: &'static str,
+    pub doc: String,
+    pub shape: Shape,
+}
+
+/// A type that can say what it looks like.
+pub trait Described {
+    fn shape() -> Shape;
+}
+
+/// A record by itself: what `shape` gives for a type declared by `record!`.
+pub trait DescribedRecord {
+    fn record() -> Record;
+}
+
+macro_rules! described {
+    ($($shape:expr => $($type:ty),+;)*) => {$($(
+        impl Described for $type {
+            fn shape() -> Shape {
+                $shape
+            }
+        }
+    )+)*};
+}
+
+described! {
+    Shape::Flag => bool;
+    Shape::Number => u8, u16, u32, u64, i64, crate::time::Minute, crate::time::Month;
+    Shape::Number => crate::rating::PriceNumber, crate::rating::MeterNumber;
+    Shape::Instant => crate::time::Timestamp;
+    Shape::Decimal => crate::money::Amount;
+    Shape::Text("text") => String, crate::ids::Text, compact_str::CompactString;
+    Shape::Text("country") => crate::ids::Country;
+    Shape::Text("time zone") => crate::time::Zone;
+    Shape::Text("span") => crate::time::Span;
+    Shape::Text("enterprise") => crate::ids::EnterpriseId;
+    Shape::Text("account") => crate::ids::AccountId;
+    Shape::Text("billing account") => crate::ids::WalletId;
+    Shape::Text("coupon") => crate::ids::CouponId;
+    Shape::Text("order") => crate::ids::OrderId;
+    Shape::Text("product") => crate::ids::ProductId;
+    Shape::Text("meter") => crate::ids::MeterId;
+    Shape::Text("region") => crate::ids::RegionId;
+    Shape::Text("payment method") => crate::ids::MethodId;
+    Shape::Text("principal") => crate::ids::PrincipalId;
+}
+
+impl<T: Described> Described for Option<T> {
+    fn shape() -> Shape {
+        Shape::Optional(Box::new(T::shape()))
+    }
+}
+
+impl<T: Described> Described for Vec<T> {
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
+    }
+}
+
+impl<T: Described> Described for Box<T> {
+    fn shape() -> Shape {
+        T::shape()
+    }
+}
+
+impl<T: Described, const N: usize> Described for smallvec::SmallVec<[T; N]> {
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
+    }
+}
+
+impl<T: Described> Described for std::collections::VecDeque<T> {
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
+    }
+}
+
+/// The lines of a doc comment as one text.
+pub fn doc(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// Declares a record: a struct that knows its name, its fields and what they mean.
+#[macro_export]
+macro_rules! record {
+    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? pub struct $name:ident {
+        $($(#[doc = $field_doc:literal])* pub $field:ident: $type:ty,)*
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        $(#[derive($($derive),*)])?
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[doc = $field_doc])* pub $field: $type,)*
+        }
+
+        impl $crate::vocabulary::DescribedRecord for $name {
+            fn record() -> $crate::vocabulary::Record {
+                $crate::vocabulary::Record {
+                    name: stringify!($name),
+                    doc: $crate::vocabulary::doc(&[$($doc),*]),
+                    fields: vec![$($crate::vocabulary::Field {
+                        name: stringify!($field),
+                        doc: $crate::vocabulary::doc(&[$($field_doc),*]),
+                        shape: <$type as $crate::vocabulary::Described>::shape(),
+                    }),*],
+                }
+            }
+        }
+
+        impl $crate::vocabulary::Described for $name {
+            fn shape() -> $crate::vocabulary::Shape {
+                $crate::vocabulary::Shape::Record(<$name as $crate::vocabulary::DescribedRecord>::record())
+            }
+        }
+    };
+}
+
+/// Declares an enum of symbols, each with the text that stands for it.
+#[macro_export]
+macro_rules! symbols {
+    ($(#[doc = $doc:literal])* pub enum $name:ident {
+        $($(#[doc = $symbol_doc:literal])* $symbol:ident = $text:literal,)*
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $name {
+            $($(#[doc = $symbol_doc])* #[serde(rename = $text)] $symbol,)*
+        }
+
+        impl $name {
+            pub const ALL: &[$name] = &[$($name::$symbol),*];
+
+            pub const fn text(self) -> &'static str {
+                match self { $($name::$symbol => $text,)* }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.text())
+            }
+        }
+
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::vocabulary::NotASymbol;
+
+            fn from_str(text: &str) -> Result<$name, $crate::vocabulary::NotASymbol> {
+                $name::ALL.iter().copied().find(|symbol| symbol.text() == text).ok_or($crate::vocabulary::NotASymbol)
+            }
+        }
+
+        impl $crate::vocabulary::Described for $name {
+            fn shape() -> $crate::vocabulary::Shape {
+                $crate::vocabulary::Shape::Symbol { name: stringify!($name), symbols: vec![$($text),*] }
+            }
+        }
+    };
+}
+
+/// Declares an enum whose every case is a record of the same name.
+#[macro_export]
+macro_rules! one_of {
+    ($(#[doc = $doc:literal])* pub enum $name:ident { $($case:ident),* $(,)? }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        pub enum $name {
+            $($case($case),)*
+        }
+
+        $(impl From<$case> for $name {
+            fn from(case: $case) -> $name {
+                $name::$case(case)
+            }
+        })*
+
+        impl $crate::vocabulary::Described for $name {
+            fn shape() -> $crate::vocabulary::Shape {
+                $crate::vocabulary::Shape::OneOf {
+                    name: stringify!($name),
+                    records: vec![$(<$case as $crate::vocabulary::DescribedRecord>::record()),*],
+                }
+            }
+        }
+    };
+}
+
+/// A text is none of an enum's symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not one of the allowed symbols")]
+pub struct NotASymbol;
+
+impl Described for crate::money::Currency {
+    fn shape() -> Shape {
+        let symbols = crate::money::Currency::ALL.map(crate::money::Currency::code);
+        Shape::Symbol { name: "Currency", symbols: symbols.to_vec() }
+    }
+}
+
+impl Described for crate::refusal::Refusal {
+    fn shape() -> Shape {
+        let codes = crate::refusal::Refusal::ALL.iter().map(|refusal| refusal.code());
+        Shape::Symbol { name: "Refusal", symbols: codes.collect() }
+    }
+}
+
+impl Described for crate::usage::Reject {
+    fn shape() -> Shape {
+        let codes = crate::usage::Reject::ALL.map(crate::usage::Reject::code);
+        Shape::Symbol { name: "Reject", symbols: codes.to_vec() }
+    }
+}

@@ -1,0 +1,211 @@
+//! A member of a group on Kafka: a consumer for reading, and a thread that owns the transactional
+//! producer, so that the next step is prepared while the last one is committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::KafkaConfig;
+use super::native::{Consumer, Group, Producer, Rebalance};
+use crate::{Change, Commit, Error, Member, Membership, Message, Next, Point, reach};
+
+pub(super) struct KafkaMember {
+    name: String,
+    consumer: Consumer,
+    /// Partitions and places that are read.
+    reading: BTreeMap<u32, Next>,
+    /// Assigned, and not resumed yet.
+    assigned: BTreeSet<u32>,
+    commits: SyncSender<Commit>,
+    outcomes: Receiver<Result<(), Error>>,
+    /// When the commit under way began.
+    committing: Option<Instant>,
+    /// A commit that takes longer is given up: the call that does it may never return.
+    patience: Duration,
+}
+
+impl fmt::Debug for KafkaMember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KafkaMember({})", self.name)
+    }
+}
+
+impl KafkaMember {
+    pub(super) fn join(
+        config: &KafkaConfig,
+        membership: &Membership,
+    ) -> Result<KafkaMember, Error> {
+        let name = format!("{}.{}", membership.group, membership.instance);
+        let producer = Producer::new(&producer_config(config, &name))?;
+        // Fencing comes before reading: from here on no former self can commit.
+        producer.init(config.call_timeout + config.transaction_timeout)?;
+        let consumer =
+            Consumer::subscribe(&consumer_config(config, membership), &membership.topic)?;
+        let (commits, to_commit) = sync_channel(1);
+        let (tell, outcomes) = sync_channel(1);
+        let group = consumer.group();
+        let wait = config.call_timeout;
+        std::thread::Builder::new()
+            .name(format!("commit {name}"))
+            .spawn(move || commit_all(producer, &group, &to_commit, &tell, wait))
+            .map_err(|error| Error::Fatal(format!("no thread to commit in: {error}")))?;
+        Ok(KafkaMember {
+            name,
+            consumer,
+            reading: BTreeMap::new(),
+            assigned: BTreeSet::new(),
+            commits,
+            outcomes,
+            committing: None,
+            patience: config.call_timeout * 3,
+        })
+    }
+
+    fn change(&mut self, rebalance: Rebalance) -> Result<Option<Change>, Error> {
+        match rebalance {
+            Rebalance::Assign(partitions) => {
+                if partitions.is_empty() {
+                    self.consumer.assign(std::iter::empty())?;
+                    return Ok(None);
+                }
+                self.assigned.extend(&partitions);
+                Ok(Some(Change::Assigned(partitions)))
+            }
+            Rebalance::Revoke(partitions) => Ok(Some(Change::Revoked(partitions))),
+            Rebalance::Trouble(error) => Err(error),
+        }
+    }
+}
+
+impl Member for KafkaMember {
+    fn poll(
+        &mut self,
+        wait: Duration,
+        visit: &mut dyn FnMut(&[Message<'_>]),
+    ) -> Result<Option<Change>, Error> {
+        let idle = self.reading.is_empty();
+        let event_wait = if idle { wait } else { Duration::ZERO };
+        if let Some(rebalance) = self.consumer.event(event_wait) {
+            return self.change(rebalance);
+        }
+        if !idle {
+            let reading = &mut self.reading;
+            self.consumer.messages(wait, &mut |messages| {
+                for message in messages {
+                    if let Some(next) = reading.get_mut(&message.partition) {
+                        *next = message.offset.next();
+                    }
+                }
+                visit(messages);
+            })?;
+        }
+        Ok(None)
+    }
+
+    fn resume(&mut self, from: &BTreeMap<u32, Next>) -> Result<(), Error> {
+        self.assigned.retain(|partition| !from.contains_key(partition));
+        self.reading.extend(from.iter().map(|(partition, next)| (*partition, *next)));
+        self.consumer.assign(self.reading.iter().map(|(partition, next)| (*partition, *next)))
+    }
+
+    fn release(&mut self, partitions: &[u32]) -> Result<(), Error> {
+        // The group takes all partitions back before it deals them out again.
+        self.reading.retain(|partition, _| !partitions.contains(partition));
+        self.assigned.clear();
+        self.consumer.unassign()
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<(), Error> {
+        self.committing = Some(Instant::now());
+        let gone = |_| Error::Uncommitted("the thread that commits has ended".to_owned());
+        self.commits.try_send(commit).map_err(gone)
+    }
+
+    fn outcome(&mut self, wait: Duration) -> Option<Result<(), Error>> {
+        let began = self.committing?;
+        match self.outcomes.recv_timeout(wait) {
+            Ok(outcome) => {
+                self.committing = None;
+                Some(outcome)
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Some(Err(Error::Uncommitted("the thread that commits has ended".to_owned())))
+            }
+            Err(RecvTimeoutError::Timeout) if began.elapsed() > self.patience => Some(Err(
+                Error::Uncommitted(format!("no answer for {} seconds", self.patience.as_secs())),
+            )),
+            Err(RecvTimeoutError::Timeout) => None,
+        }
+    }
+}
+
+/// Commits one step after the other until the member is dropped or a commit fails.
+fn commit_all(
+    mut producer: Producer,
+    group: &Group,
+    commits: &Receiver<Commit>,
+    tell: &SyncSender<Result<(), Error>>,
+    wait: Duration,
+) {
+    while let Ok(commit) = commits.recv() {
+        let outcome = commit_one(&mut producer, group, commit, wait);
+        let failed = outcome.is_err();
+        if failed && let Err(error) = producer.abort(Duration::from_secs(5)) {
+            tracing::debug!(%error, "the failed transaction could not be aborted; the broker will");
+        }
+        // Nobody listens when the member was dropped meanwhile; then nobody needs to know.
+        if tell.send(outcome).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn commit_one(
+    producer: &mut Producer,
+    group: &Group,
+    commit: Commit,
+    wait: Duration,
+) -> Result<(), Error> {
+    producer.begin()?;
+    reach(Point::Begun);
+    for mut append in commit.appends {
+        producer.send(&append.topic, append.partition, &mut append.value)?;
+    }
+    reach(Point::Sent);
+    producer.send_offsets(group, commit.read.into_iter(), wait)?;
+    reach(Point::OffsetsSent);
+    producer.commit(wait)?;
+    reach(Point::Committed);
+    Ok(())
+}
+
+fn producer_config(config: &KafkaConfig, name: &str) -> rdkafka::ClientConfig {
+    let mut producer = config.client();
+    let timeout = config.transaction_timeout.as_millis().to_string();
+    producer.set("transactional.id", name);
+    producer.set("transaction.timeout.ms", &timeout);
+    producer.set("message.timeout.ms", &timeout);
+    producer.set("acks", "all");
+    producer.set("linger.ms", "0");
+    producer.set("batch.size", "1000000");
+    producer.set("message.max.bytes", "10485760");
+    producer.set("compression.type", "lz4");
+    producer.set("delivery.report.only.error", "true");
+    producer.set("queue.buffering.max.messages", "1000000");
+    producer.set("queue.buffering.max.kbytes", "262144");
+    producer.set("retry.backoff.ms", "5");
+    producer
+}
+
+fn consumer_config(config: &KafkaConfig, membership: &Membership) -> rdkafka::ClientConfig {
+    let mut consumer = config.reader();
+    consumer.set("group.id", &membership.group);
+    consumer.set("group.instance.id", &membership.instance);
+    consumer.set("session.timeout.ms", config.session_timeout.as_millis().to_string());
+    consumer.set("heartbeat.interval.ms", (config.session_timeout.as_millis() / 4).to_string());
+    // Restoring a large state must not cost the partition.
+    consumer.set("max.poll.interval.ms", "900000");
+    consumer.set("partition.assignment.strategy", "range");
+    consumer
+}

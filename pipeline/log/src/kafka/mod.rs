@@ -1,0 +1,322 @@
+//! The log on Apache Kafka: one transactional producer for each member, offsets in every transaction,
+//! readers that see committed messages only.
+
+mod member;
+mod native;
+mod topics;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
+use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
+
+pub use topics::{Difference, TopicDetails};
+
+use crate::{Bounds, Error, Log, Member, Membership, Message, Next, Offset};
+use drawdown_domain::time::Timestamp;
+
+/// How to reach the brokers.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// Host and port of some brokers, separated by commas.
+    pub bootstrap: String,
+    /// Anything else for the client: TLS, SASL, limits.
+    pub properties: BTreeMap<String, String>,
+    /// After which the broker aborts what a frozen worker left open; readers wait for it that long.
+    pub transaction_timeout: Duration,
+    /// After which a silent worker's partitions go to others.
+    pub session_timeout: Duration,
+    /// How long a call may take that should take milliseconds.
+    pub call_timeout: Duration,
+}
+
+impl KafkaConfig {
+    pub fn new(bootstrap: &str) -> KafkaConfig {
+        KafkaConfig {
+            bootstrap: bootstrap.to_owned(),
+            properties: BTreeMap::new(),
+            transaction_timeout: Duration::from_secs(10),
+            session_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(30),
+        }
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap);
+        config.set("client.id", "drawdown");
+        config.set("log_level", "4");
+        for (key, value) in &self.properties {
+            config.set(key, value);
+        }
+        config
+    }
+
+    fn reader(&self) -> ClientConfig {
+        let mut config = self.client();
+        config.set("isolation.level", "read_committed");
+        config.set("enable.auto.commit", "false");
+        config.set("auto.offset.reset", "error");
+        config.set("fetch.wait.max.ms", "10");
+        config.set("fetch.queue.backoff.ms", "2");
+        config.set("fetch.message.max.bytes", "4194304");
+        config.set("fetch.max.bytes", "16777216");
+        config.set("queued.max.messages.kbytes", "131072");
+        config.set("queued.min.messages", "400000");
+        config.set("check.crcs", "true");
+        config
+    }
+}
+
+/// The log on Kafka.
+pub struct Kafka {
+    config: KafkaConfig,
+    appender: ThreadedProducer<Deliveries>,
+    /// One reader for scans: restoring reads one partition after the other.
+    scanner: Mutex<BaseConsumer>,
+    /// Asks for ends, open transactions included.
+    asker: BaseConsumer,
+}
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kafka({})", self.config.bootstrap)
+    }
+}
+
+fn passing(what: &str, error: &KafkaError) -> Error {
+    Error::Passing(format!("{what}: {error}"))
+}
+
+/// What became of the messages of one append.
+struct Delivery {
+    waiting: usize,
+    next: Next,
+    failed: Option<String>,
+}
+
+type Deliver = std::sync::Arc<(Mutex<Delivery>, std::sync::Condvar)>;
+
+struct Deliveries;
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<Deliver>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, waiting: Box<Deliver>) {
+        let (delivery, told) = &**waiting;
+        let mut delivery = delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        delivery.waiting = delivery.waiting.saturating_sub(1);
+        match result {
+            Ok(message) => delivery.next = delivery.next.max(Offset(message.offset()).next()),
+            Err((error, _)) => delivery.failed = Some(error.to_string()),
+        }
+        told.notify_all();
+    }
+}
+
+impl Kafka {
+    /// Prepares to talk to the brokers; they need not be there yet.
+    pub fn new(config: KafkaConfig) -> Result<Kafka, Error> {
+        let fatal =
+            |error: KafkaError| Error::Fatal(format!("the Kafka client cannot start: {error}"));
+        let mut appender = config.client();
+        appender.set("enable.idempotence", "true").set("acks", "all");
+        appender.set("linger.ms", "5").set("batch.size", "1000000").set("compression.type", "lz4");
+        appender.set("message.max.bytes", "10485760");
+        let mut scanner = config.reader();
+        scanner.set("group.id", "drawdown.scan").set("enable.partition.eof", "true");
+        let mut asker = config.client();
+        asker.set("group.id", "drawdown.ask").set("isolation.level", "read_uncommitted");
+        Ok(Kafka {
+            appender: appender.create_with_context(Deliveries).map_err(fatal)?,
+            scanner: Mutex::new(scanner.create().map_err(fatal)?),
+            asker: asker.create().map_err(fatal)?,
+            config,
+        })
+    }
+
+    fn scanner(&self) -> MutexGuard<'_, BaseConsumer> {
+        self.scanner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn partition(partition: u32) -> i32 {
+        i32::try_from(partition).unwrap_or(i32::MAX)
+    }
+}
+
+impl Log for Kafka {
+    fn join(&self, membership: &Membership) -> Result<Box<dyn Member>, Error> {
+        Ok(Box::new(member::KafkaMember::join(&self.config, membership)?))
+    }
+
+    fn append(
+        &self,
+        topic: &str,
+        partition: u32,
+        at: Timestamp,
+        values: &[&[u8]],
+    ) -> Result<Next, Error> {
+        let delivery = Delivery { waiting: values.len(), next: Next::START, failed: None };
+        let waiting: Deliver =
+            std::sync::Arc::new((Mutex::new(delivery), std::sync::Condvar::new()));
+        let deadline = Instant::now() + self.config.call_timeout;
+        for value in values {
+            let mut record = BaseRecord::<[u8], [u8], Box<Deliver>>::with_opaque_to(
+                topic,
+                Box::new(waiting.clone()),
+            )
+            .partition(Self::partition(partition))
+            .payload(value);
+            if at > Timestamp::from_micros(0) {
+                record = record.timestamp(at.as_micros().div_euclid(1_000));
+            }
+            while let Err((error, again)) = self.appender.send(record) {
+                let full =
+                    error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull);
+                if !full || Instant::now() >= deadline {
+                    return Err(passing(&format!("cannot write to {topic}"), &error));
+                }
+                self.appender.poll(Duration::from_millis(5));
+                record = again;
+            }
+        }
+        let (delivery, told) = &*waiting;
+        let mut delivery = delivery.lock().unwrap_or_else(PoisonError::into_inner);
+        while delivery.waiting > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Passing(format!(
+                    "{topic} {partition} takes no messages in time"
+                )));
+            }
+            delivery = told.wait_timeout(delivery, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        match &delivery.failed {
+            Some(why) => Err(Error::Passing(format!("cannot write to {topic} {partition}: {why}"))),
+            None => Ok(delivery.next),
+        }
+    }
+
+    fn scan(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: Next,
+        until: Next,
+        visit: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> Result<Next, Error> {
+        let bounds = self.bounds(topic, partition)?;
+        let mut next = from.max(bounds.first);
+        let until = until.min(bounds.stable);
+        if next >= until {
+            return Ok(next);
+        }
+        let scanner = self.scanner();
+        let what = format!("cannot read {topic} {partition}");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, Self::partition(partition), KafkaOffset::Offset(next.0))
+            .and_then(|()| scanner.assign(&list))
+            .map_err(|error| passing(&what, &error))?;
+        let mut heard = Instant::now();
+        while next < until {
+            match scanner.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let offset = Offset(message.offset());
+                    if offset.0 >= until.0 {
+                        next = until;
+                        break;
+                    }
+                    next = offset.next();
+                    let at =
+                        message.timestamp().to_millis().unwrap_or_default().saturating_mul(1_000);
+                    let value = message.payload().unwrap_or_default();
+                    let at = Timestamp::from_micros(at);
+                    if !visit(Message { partition, offset, at, value }) {
+                        break;
+                    }
+                }
+                // The end of what is decided: markers may stand behind the last message.
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    next = until;
+                }
+                Some(Err(error)) => return Err(passing(&what, &error)),
+                None if heard.elapsed() > self.config.call_timeout => {
+                    return Err(Error::Passing(format!("{what}: nothing comes")));
+                }
+                None => {}
+            }
+        }
+        scanner.unassign().map_err(|error| passing(&what, &error))?;
+        Ok(next)
+    }
+
+    fn bounds(&self, topic: &str, partition: u32) -> Result<Bounds, Error> {
+        let what = format!("cannot ask for the ends of {topic} {partition}");
+        let number = Self::partition(partition);
+        let timeout = self.config.call_timeout;
+        let (_, end) = self
+            .asker
+            .fetch_watermarks(topic, number, timeout)
+            .map_err(|error| passing(&what, &error))?;
+        let (first, stable) = self
+            .scanner()
+            .fetch_watermarks(topic, number, timeout)
+            .map_err(|error| passing(&what, &error))?;
+        Ok(Bounds { first: Next(first), stable: Next(stable), end: Next(end.max(stable)) })
+    }
+
+    fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Next>, Error> {
+        let what = format!("cannot ask how far {group} has read {topic} {partition}");
+        let mut config = self.config.client();
+        config.set("group.id", group).set("isolation.level", "read_committed");
+        let consumer: BaseConsumer = config.create().map_err(|error| passing(&what, &error))?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, Self::partition(partition));
+        // The broker answers once no commit of the group is pending: that may take a transaction's
+        // whole timeout.
+        let timeout = self.config.transaction_timeout * 3 + self.config.call_timeout;
+        let found =
+            consumer.committed_offsets(list, timeout).map_err(|error| passing(&what, &error))?;
+        let element = found.find_partition(topic, Self::partition(partition));
+        match element.map(|element| element.offset()) {
+            Some(KafkaOffset::Offset(next)) => Ok(Some(Next(next))),
+            _ => Ok(None),
+        }
+    }
+
+    fn truncate(&self, topic: &str, partition: u32, before: Next) -> Result<(), Error> {
+        topics::delete_records(&self.config, topic, partition, before)
+    }
+
+    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error> {
+        let metadata = self
+            .asker
+            .fetch_metadata(None, self.config.call_timeout)
+            .map_err(|error| passing("the broker does not answer", &error))?;
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        Ok(metadata
+            .topics()
+            .iter()
+            .map(|t| (t.name().to_owned(), count(t.partitions().len())))
+            .collect())
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // What was appended has been waited for; nothing is left to lose.
+        self.appender.purge(rdkafka::producer::PurgeConfig::default().queue());
+    }
+}

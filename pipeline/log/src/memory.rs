@@ -1,0 +1,363 @@
+//! The log in memory: for rehearsals, which need it exact and immediate, and for simulation, which
+//! needs it late, torn over partitions and unreliable, from a seed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use drawdown_domain::time::Timestamp;
+
+use crate::{Bounds, Change, Commit, Error, Log, Member, Membership, Message, Next, Offset};
+
+/// How often, in a thousand, something goes wrong. All zero: nothing ever does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    pub seed: u64,
+    /// A commit takes place, and its member is not told.
+    pub answer_lost_per_mille: u16,
+    /// A commit does not take place, and its member is not told.
+    pub commit_lost_per_mille: u16,
+    /// A commit becomes visible later, at another time in each partition.
+    pub visible_late_per_mille: u16,
+}
+
+/// A log in memory, shared by clones.
+#[derive(Clone)]
+pub struct Memory {
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    topics: BTreeMap<String, Vec<Partition>>,
+    committed: BTreeMap<(String, u32), Next>,
+    members: BTreeMap<String, Group>,
+    faults: Faults,
+    random: u64,
+}
+
+#[derive(Default)]
+struct Partition {
+    first: i64,
+    messages: VecDeque<Stored>,
+    /// Messages below this are visible.
+    visible: i64,
+}
+
+struct Stored {
+    at: Timestamp,
+    value: Arc<[u8]>,
+}
+
+#[derive(Default)]
+struct Group {
+    /// Instance and epoch of each member; a newer epoch fences an older one.
+    members: BTreeMap<String, u64>,
+    /// Counts changes of membership.
+    generation: u64,
+    epochs: u64,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Memory({} topics)", self.lock().topics.len())
+    }
+}
+
+impl Memory {
+    /// A log with these topics, each with so many partitions.
+    pub fn new<'a>(topics: impl IntoIterator<Item = (&'a str, u32)>, faults: Faults) -> Memory {
+        let partitions = |count: u32| (0..count).map(|_| Partition::default()).collect();
+        let topics = topics.into_iter().map(|(name, count)| (name.to_owned(), partitions(count)));
+        let shared = Shared {
+            topics: topics.collect(),
+            committed: BTreeMap::new(),
+            members: BTreeMap::new(),
+            faults,
+            random: faults.seed,
+        };
+        Memory { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Makes all that is committed visible, as time would.
+    pub fn settle(&self) {
+        for partition in self.lock().topics.values_mut().flatten() {
+            partition.visible = partition.end();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Partition {
+    fn end(&self) -> i64 {
+        self.first.saturating_add(i64::try_from(self.messages.len()).unwrap_or(i64::MAX))
+    }
+
+    fn at(&self, offset: i64) -> Option<&Stored> {
+        self.messages.get(usize::try_from(offset.checked_sub(self.first)?).ok()?)
+    }
+
+    fn push(&mut self, at: Timestamp, value: Arc<[u8]>, late: bool) {
+        self.messages.push_back(Stored { at, value });
+        if !late {
+            self.visible = self.end();
+        }
+    }
+}
+
+impl Shared {
+    /// SplitMix64: small, seeded, and good enough to choose faults.
+    fn chance(&mut self, per_mille: u16) -> bool {
+        if per_mille == 0 {
+            return false;
+        }
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % 1_000 < u64::from(per_mille)
+    }
+
+    fn partition(&mut self, topic: &str, partition: u32) -> Result<&mut Partition, Error> {
+        let known = self.topics.get_mut(topic).and_then(|known| known.get_mut(partition as usize));
+        known.ok_or_else(|| Error::Fatal(format!("there is no partition {partition} of {topic}")))
+    }
+
+    fn apply(&mut self, group: &str, commit: Commit, at: Timestamp) -> Result<(), Error> {
+        let late_per_mille = self.faults.visible_late_per_mille;
+        let mut late: BTreeMap<(String, u32), bool> = BTreeMap::new();
+        for append in commit.appends {
+            let place = (append.topic.clone(), append.partition);
+            let late = match late.get(&place) {
+                Some(known) => *known,
+                None => *late.entry(place).or_insert(self.chance(late_per_mille)),
+            };
+            self.partition(&append.topic, append.partition)?.push(at, append.value.into(), late);
+        }
+        for (partition, next) in commit.read {
+            self.committed.insert((group.to_owned(), partition), next);
+        }
+        Ok(())
+    }
+}
+
+impl Log for Memory {
+    fn join(&self, membership: &Membership) -> Result<Box<dyn Member>, Error> {
+        let mut shared = self.lock();
+        let count = shared.topics.get(&membership.topic).map(Vec::len);
+        let count =
+            count.ok_or_else(|| Error::Fatal(format!("there is no topic {}", membership.topic)))?;
+        let group = shared.members.entry(membership.group.clone()).or_default();
+        group.epochs = group.epochs.wrapping_add(1);
+        group.generation = group.generation.wrapping_add(1);
+        let epoch = group.epochs;
+        group.members.insert(membership.instance.clone(), epoch);
+        Ok(Box::new(MemoryMember {
+            log: self.clone(),
+            membership: membership.clone(),
+            partitions: u32::try_from(count).unwrap_or(u32::MAX),
+            epoch,
+            generation: 0,
+            owned: BTreeSet::new(),
+            places: BTreeMap::new(),
+            outcome: None,
+        }))
+    }
+
+    fn append(
+        &self,
+        topic: &str,
+        partition: u32,
+        at: Timestamp,
+        values: &[&[u8]],
+    ) -> Result<Next, Error> {
+        let mut shared = self.lock();
+        let place = shared.partition(topic, partition)?;
+        for value in values {
+            place.push(at, (*value).into(), false);
+        }
+        Ok(Next(place.end()))
+    }
+
+    fn scan(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: Next,
+        until: Next,
+        visit: &mut dyn FnMut(Message<'_>) -> bool,
+    ) -> Result<Next, Error> {
+        let mut offset = from.0.max(self.lock().partition(topic, partition)?.first);
+        while offset < until.0 {
+            let (at, value) = {
+                let mut shared = self.lock();
+                let place = shared.partition(topic, partition)?;
+                match place.at(offset).filter(|_| offset < place.visible) {
+                    Some(stored) => (stored.at, stored.value.clone()),
+                    None => break,
+                }
+            };
+            let message = Message { partition, offset: Offset(offset), at, value: &value };
+            offset = offset.saturating_add(1);
+            if !visit(message) {
+                break;
+            }
+        }
+        Ok(Next(offset))
+    }
+
+    fn bounds(&self, topic: &str, partition: u32) -> Result<Bounds, Error> {
+        let mut shared = self.lock();
+        let place = shared.partition(topic, partition)?;
+        Ok(Bounds { first: Next(place.first), stable: Next(place.visible), end: Next(place.end()) })
+    }
+
+    fn committed(&self, group: &str, _topic: &str, partition: u32) -> Result<Option<Next>, Error> {
+        Ok(self.lock().committed.get(&(group.to_owned(), partition)).copied())
+    }
+
+    fn truncate(&self, topic: &str, partition: u32, before: Next) -> Result<(), Error> {
+        let mut shared = self.lock();
+        let place = shared.partition(topic, partition)?;
+        while place.first < before.0.min(place.visible) && place.messages.pop_front().is_some() {
+            place.first = place.first.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error> {
+        let shared = self.lock();
+        let count =
+            |partitions: &Vec<Partition>| u32::try_from(partitions.len()).unwrap_or(u32::MAX);
+        Ok(shared
+            .topics
+            .iter()
+            .map(|(name, partitions)| (name.clone(), count(partitions)))
+            .collect())
+    }
+}
+
+struct MemoryMember {
+    log: Memory,
+    membership: Membership,
+    partitions: u32,
+    epoch: u64,
+    generation: u64,
+    owned: BTreeSet<u32>,
+    places: BTreeMap<u32, Next>,
+    outcome: Option<Result<(), Error>>,
+}
+
+impl fmt::Debug for MemoryMember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryMember({} of {})", self.membership.instance, self.membership.group)
+    }
+}
+
+impl MemoryMember {
+    fn check_fenced(&self, shared: &Shared) -> Result<u64, Error> {
+        let group = shared.members.get(&self.membership.group);
+        let epoch = group.and_then(|group| group.members.get(&self.membership.instance));
+        match (group, epoch) {
+            (Some(group), Some(epoch)) if *epoch == self.epoch => Ok(group.generation),
+            _ => Err(Error::Fenced(format!("{} joined again", self.membership.instance))),
+        }
+    }
+
+    /// Partitions are dealt out in turn to the members in the order of their names.
+    fn share(&self, shared: &Shared) -> BTreeSet<u32> {
+        let Some(group) = shared.members.get(&self.membership.group) else {
+            return BTreeSet::new();
+        };
+        let own = group.members.keys().position(|instance| *instance == self.membership.instance);
+        let members = group.members.len().max(1);
+        let mine = |partition: &u32| own == (*partition as usize).checked_rem(members);
+        (0..self.partitions).filter(mine).collect()
+    }
+}
+
+impl Member for MemoryMember {
+    fn poll(
+        &mut self,
+        _wait: Duration,
+        visit: &mut dyn FnMut(&[Message<'_>]),
+    ) -> Result<Option<Change>, Error> {
+        const MESSAGES_MAX: usize = 1_000;
+        let mut taken: Vec<(u32, i64, Timestamp, Arc<[u8]>)> = Vec::new();
+        {
+            let mut shared = self.log.lock();
+            let generation = self.check_fenced(&shared)?;
+            if generation != self.generation {
+                let share = self.share(&shared);
+                let lost: Vec<u32> = self.owned.difference(&share).copied().collect();
+                if !lost.is_empty() {
+                    return Ok(Some(Change::Revoked(lost)));
+                }
+                self.generation = generation;
+                let gained: Vec<u32> = share.difference(&self.owned).copied().collect();
+                if !gained.is_empty() {
+                    self.owned.extend(&gained);
+                    return Ok(Some(Change::Assigned(gained)));
+                }
+            }
+            for (partition, next) in &mut self.places {
+                let place = shared.partition(&self.membership.topic, *partition)?;
+                while taken.len() < MESSAGES_MAX && next.0 < place.visible {
+                    let Some(stored) = place.at(next.0) else { break };
+                    taken.push((*partition, next.0, stored.at, stored.value.clone()));
+                    *next = Offset(next.0).next();
+                }
+            }
+        }
+        if !taken.is_empty() {
+            let messages: Vec<Message<'_>> = taken
+                .iter()
+                .map(|(partition, offset, at, value)| Message {
+                    partition: *partition,
+                    offset: Offset(*offset),
+                    at: *at,
+                    value,
+                })
+                .collect();
+            visit(&messages);
+        }
+        Ok(None)
+    }
+
+    fn resume(&mut self, from: &BTreeMap<u32, Next>) -> Result<(), Error> {
+        self.places.extend(from.iter().map(|(partition, next)| (*partition, *next)));
+        Ok(())
+    }
+
+    fn release(&mut self, partitions: &[u32]) -> Result<(), Error> {
+        for partition in partitions {
+            self.owned.remove(partition);
+            self.places.remove(partition);
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<(), Error> {
+        let mut shared = self.log.lock();
+        self.check_fenced(&shared)?;
+        let faults = shared.faults;
+        let lost = shared.chance(faults.commit_lost_per_mille);
+        if !lost {
+            shared.apply(&self.membership.group, commit, Timestamp::START)?;
+        }
+        let untold = lost || shared.chance(faults.answer_lost_per_mille);
+        self.outcome = Some(if untold {
+            Err(Error::Uncommitted("no answer came".to_owned()))
+        } else {
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn outcome(&mut self, _wait: Duration) -> Option<Result<(), Error>> {
+        self.outcome.take()
+    }
+}

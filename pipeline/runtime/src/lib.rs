@@ -1,0 +1,18 @@
+//! What every consumer runs on: the step loop, state and its restoring, clocks.
+//!
+//! A consumer is a [`Station`]: for one partition of its input it turns messages into output and a
+//! delta of its state. Everything else is here, once.
+
+pub mod clock;
+pub mod config;
+mod output;
+mod restore;
+mod state;
+mod station;
+mod worker;
+
+pub use output::Output;
+pub use restore::read_to_end;
+pub use state::{Frame, STATE_DELTA_BYTES_MAX};
+pub use station::{Input, Station, Stop};
+pub use worker::{Turn, Worker, WorkerOptions};

@@ -1,0 +1,36 @@
+//! What a step says, collected until it is committed.
+
+use drawdown_log::Append;
+
+/// The output of a station in one step: messages for others, and what has become known.
+#[derive(Debug, Default)]
+pub struct Output {
+    pub(crate) appends: Vec<Append>,
+    pub(crate) delta: Vec<u8>,
+    pub(crate) urgent: bool,
+}
+
+impl Output {
+    /// Says something on a topic.
+    pub fn append(&mut self, topic: &str, partition: u32, value: Vec<u8>) {
+        self.appends.push(Append { topic: topic.to_owned(), partition, value });
+    }
+
+    /// Where the station's changes of state go, from which it can be rebuilt.
+    pub fn delta(&mut self) -> &mut Vec<u8> {
+        &mut self.delta
+    }
+
+    /// Somebody waits for this step: it is committed at once.
+    pub fn hurry(&mut self) {
+        self.urgent = true;
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.appends
+            .iter()
+            .map(|append| append.value.len())
+            .sum::<usize>()
+            .saturating_add(self.delta.len())
+    }
+}

@@ -1,0 +1,54 @@
+//! What a consumer has to bring: decisions for one partition of its input, and its state as bytes.
+
+use drawdown_domain::time::Timestamp;
+use drawdown_log::Message;
+
+use crate::Output;
+
+/// One consumer's business with one partition of its input.
+///
+/// **Invariant:** the same messages and times in the same steps give the same output and state. A
+/// station reads no clock and no other topic.
+pub trait Station: Send {
+    /// Decides messages in their order.
+    fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop>;
+
+    /// Called between messages with the present time: to tick, and to go on with what is due in
+    /// slices. True if there is more to do at once.
+    fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop>;
+
+    /// Called once before a step is committed: what was collected goes out.
+    fn finish(&mut self, output: &mut Output) -> Result<(), Stop>;
+
+    /// Applies a delta that a former self put out.
+    fn apply(&mut self, delta: &[u8]) -> Result<(), Stop>;
+
+    /// The piece of the state at `place`, at most about `bytes_max` long, and the place after it;
+    /// none behind the last. The first is at zero.
+    fn piece(&self, place: u64, bytes_max: usize) -> (Vec<u8>, Option<u64>);
+
+    /// Puts a piece in its place. Deltas come between pieces, and may concern what is still to come.
+    fn load(&mut self, piece: &[u8]) -> Result<(), Stop>;
+
+    /// The last piece is in its place.
+    fn loaded(&mut self) {}
+
+    /// All pieces and deltas have come.
+    fn restored(&mut self) -> Result<(), Stop>;
+}
+
+/// Messages of one partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    pub messages: &'a [Message<'a>],
+}
+
+/// A station or its worker cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// State and log do not fit together, or a rule of the machine is broken. Somebody has to look.
+    #[error("{0}")]
+    Broken(String),
+    #[error(transparent)]
+    Log(#[from] drawdown_log::Error),
+}

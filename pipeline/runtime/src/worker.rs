@@ -1,0 +1,433 @@
+//! The step loop: read, decide, commit; restore when partitions come or a commit's outcome is unknown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use drawdown_log::{
+    Append, Bounds, Change, Commit, Error, Log, Member, Membership, Message, Next, Point, reach,
+};
+use drawdown_wire::avro;
+
+use crate::clock::Clock;
+use crate::restore::read_to_end;
+use crate::state::{Ask, Assembler, Chain, Frame, STATE_DELTA_BYTES_MAX};
+use crate::{Input, Output, Station, Stop};
+
+/// What a worker is told.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    pub membership: Membership,
+    /// The topic of its state.
+    pub state_topic: String,
+    pub rules_version: u32,
+    /// How long a step is collected before it is committed.
+    pub commit_interval: Duration,
+    /// A step that has come to this is committed at once.
+    pub step_bytes_max: usize,
+    /// A snapshot begins when the deltas since the last one have come to this, and to twice its size.
+    pub snapshot_after_bytes: u64,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Something was read or decided, or is not committed yet.
+    Worked,
+    /// There is nothing to do.
+    Idle,
+}
+
+struct Owned<S> {
+    station: S,
+    chain: Chain,
+    /// Where reading has come to, decided or not.
+    next: Next,
+    output: Output,
+    /// Something was read or decided since the last commit began.
+    dirty: bool,
+    snapshot: Snapshot,
+}
+
+/// How far a partition's state has been put out whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Snapshot {
+    /// The place of the next piece, and where the state topic ended before the first one.
+    under_way: Option<(u64, Next)>,
+    /// The last piece is in the step that is being committed: what stands before this is needless then.
+    needless_before: Option<Next>,
+    bytes: u64,
+    last_bytes: u64,
+    delta_bytes: u64,
+}
+
+/// Runs the stations of one consumer for the partitions it owns.
+pub struct Worker<S> {
+    options: WorkerOptions,
+    log: Arc<dyn Log>,
+    clock: Clock,
+    make: Box<dyn Fn(u32) -> S + Send>,
+    member: Option<Box<dyn Member>>,
+    owned: BTreeMap<u32, Owned<S>>,
+    committing: bool,
+    /// When the oldest decision that is not yet committed was made.
+    collecting_since: Option<Instant>,
+    last_commit: Duration,
+    commit_began: Option<Instant>,
+}
+
+impl<S> fmt::Debug for Worker<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Worker({} of {})",
+            self.options.membership.instance, self.options.membership.group
+        )
+    }
+}
+
+impl<S: Station> Worker<S> {
+    pub fn new(
+        options: WorkerOptions,
+        log: Arc<dyn Log>,
+        clock: Clock,
+        make: impl Fn(u32) -> S + Send + 'static,
+    ) -> Worker<S> {
+        Worker {
+            options,
+            log,
+            clock,
+            make: Box::new(make),
+            member: None,
+            owned: BTreeMap::new(),
+            committing: false,
+            collecting_since: None,
+            last_commit: Duration::ZERO,
+            commit_began: None,
+        }
+    }
+
+    /// The station of a partition, if this worker owns it.
+    pub fn station(&self, partition: u32) -> Option<&S> {
+        self.owned.get(&partition).map(|owned| &owned.station)
+    }
+
+    /// Whether all that is visible of the input has been read and committed.
+    pub fn has_read_all(&self) -> Result<bool, Stop> {
+        let topic = &self.options.membership.topic;
+        let partitions = self.log.partitions()?.get(topic).copied().unwrap_or(0);
+        for partition in 0..partitions {
+            let Some(owned) = self.owned.get(&partition) else { return Ok(false) };
+            // What stands behind the last message may be markers that nobody reads; what is not decided
+            // yet may still come.
+            let mut more = false;
+            let Bounds { stable, end, .. } = self.log.bounds(topic, partition)?;
+            self.log.scan(topic, partition, owned.next, stable, &mut |_| {
+                more = true;
+                false
+            })?;
+            if more || stable < end {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One round of the loop.
+    pub fn turn(&mut self, wait: Duration) -> Result<Turn, Stop> {
+        match self.try_turn(wait) {
+            Err(Stop::Log(Error::Uncommitted(why))) => {
+                tracing::warn!(worker = ?self, why, "the commit's outcome is unknown; restoring");
+                self.forget();
+                Ok(Turn::Worked)
+            }
+            Err(Stop::Log(Error::Passing(why))) => {
+                tracing::warn!(worker = ?self, why, "the log is not to be had; trying again");
+                Ok(Turn::Idle)
+            }
+            other => other,
+        }
+    }
+
+    fn try_turn(&mut self, wait: Duration) -> Result<Turn, Stop> {
+        self.join()?;
+        let mut worked = self.poll(wait)?;
+        worked |= self.idle()?;
+        worked |= self.finish_commit(Duration::ZERO)?;
+        worked |= self.begin_commit()?;
+        worked |= self.committing || self.collecting_since.is_some();
+        Ok(if worked { Turn::Worked } else { Turn::Idle })
+    }
+
+    /// Commits what is decided and leaves the group.
+    pub fn stop(&mut self) -> Result<(), Stop> {
+        self.drain()?;
+        self.forget();
+        Ok(())
+    }
+
+    fn join(&mut self) -> Result<(), Stop> {
+        if self.member.is_none() {
+            self.member = Some(self.log.join(&self.options.membership)?);
+        }
+        Ok(())
+    }
+
+    /// Drops all that is not committed, and everything that stood on it.
+    fn forget(&mut self) {
+        self.member = None;
+        self.owned.clear();
+        self.committing = false;
+        self.collecting_since = None;
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<bool, Stop> {
+        let Some(member) = self.member.as_mut() else { return Ok(false) };
+        let (owned, mut took, mut stop) = (&mut self.owned, false, None);
+        let change = member.poll(wait, &mut |messages| {
+            reach(Point::Read);
+            took = true;
+            if stop.is_none() {
+                stop = take(owned, messages).err();
+            }
+        })?;
+        if let Some(stop) = stop {
+            return Err(stop);
+        }
+        if took {
+            self.collecting_since.get_or_insert_with(Instant::now);
+        }
+        match change {
+            Some(Change::Assigned(partitions)) => self.restore(&partitions)?,
+            Some(Change::Revoked(partitions)) => self.release(&partitions)?,
+            None => return Ok(took),
+        }
+        Ok(true)
+    }
+
+    fn idle(&mut self) -> Result<bool, Stop> {
+        let now = self.clock.now();
+        let mut more = false;
+        for owned in self.owned.values_mut() {
+            let before = owned.output.bytes();
+            more |= owned.station.idle(now, &mut owned.output)?;
+            owned.dirty |= owned.output.bytes() != before;
+            if owned.dirty {
+                self.collecting_since.get_or_insert_with(Instant::now);
+            }
+        }
+        Ok(more)
+    }
+
+    fn finish_commit(&mut self, wait: Duration) -> Result<bool, Stop> {
+        if !self.committing {
+            return Ok(false);
+        }
+        let Some(member) = self.member.as_mut() else { return Ok(false) };
+        let Some(outcome) = member.outcome(wait) else { return Ok(false) };
+        self.committing = false;
+        outcome?;
+        reach(Point::Committed);
+        self.forget_needless()?;
+        self.last_commit = self.commit_began.map(|began| began.elapsed()).unwrap_or_default();
+        Ok(true)
+    }
+
+    fn is_due(&self) -> bool {
+        let Some(since) = self.collecting_since else { return false };
+        let interval = self.options.commit_interval.max(self.last_commit.saturating_mul(2));
+        let bytes: usize = self.owned.values().map(|owned| owned.output.bytes()).sum();
+        since.elapsed() >= interval
+            || bytes >= self.options.step_bytes_max
+            || self.owned.values().any(|owned| owned.output.urgent)
+    }
+
+    fn begin_commit(&mut self) -> Result<bool, Stop> {
+        if self.committing || !self.is_due() {
+            return Ok(false);
+        }
+        self.collecting_since = None;
+        let commit = self.step()?;
+        let Some(member) = self.member.as_mut() else { return Ok(false) };
+        reach(Point::Decided);
+        self.commit_began = Some(Instant::now());
+        member.commit(commit)?;
+        self.committing = true;
+        Ok(true)
+    }
+
+    /// Everything that was read and decided since the last commit, as one commit.
+    fn step(&mut self) -> Result<Commit, Stop> {
+        let mut commit = Commit::default();
+        for (partition, owned) in self.owned.iter_mut().filter(|(_, owned)| owned.dirty) {
+            owned.station.finish(&mut owned.output)?;
+            let output = std::mem::take(&mut owned.output);
+            owned.dirty = false;
+            commit.read.insert(*partition, owned.next);
+            commit.appends.extend(output.appends);
+            let version = self.options.rules_version;
+            let mut frames = owned.chain.extend(*partition, owned.next, version, &output.delta);
+            owned.snapshot.delta_bytes += output.delta.len() as u64;
+            frames.extend(next_piece(&*self.log, &self.options, *partition, owned)?);
+            for frame in frames {
+                commit.appends.push(Append {
+                    topic: self.options.state_topic.clone(),
+                    partition: *partition,
+                    value: avro::encode(&frame),
+                });
+            }
+        }
+        Ok(commit)
+    }
+
+    /// Deletes state that a snapshot has made needless.
+    fn forget_needless(&mut self) -> Result<(), Stop> {
+        for (partition, owned) in &mut self.owned {
+            if let Some(before) = owned.snapshot.needless_before.take() {
+                self.log.truncate(&self.options.state_topic, *partition, before)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what is decided, and waits for it.
+    fn drain(&mut self) -> Result<(), Stop> {
+        while self.committing {
+            self.finish_commit(Duration::from_secs(1))?;
+        }
+        if self.owned.values().any(|owned| owned.dirty) {
+            let commit = self.step()?;
+            let Some(member) = self.member.as_mut() else { return Ok(()) };
+            member.commit(commit)?;
+            self.committing = true;
+        }
+        while self.committing {
+            self.finish_commit(Duration::from_secs(1))?;
+        }
+        self.collecting_since = None;
+        Ok(())
+    }
+
+    fn release(&mut self, partitions: &[u32]) -> Result<(), Stop> {
+        self.drain()?;
+        for partition in partitions {
+            self.owned.remove(partition);
+        }
+        if let Some(member) = self.member.as_mut() {
+            member.release(partitions)?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
+        reach(Point::Restoring);
+        let mut places = BTreeMap::new();
+        for partition in partitions {
+            let owned = self.restored(*partition)?;
+            places.insert(*partition, owned.next);
+            self.owned.insert(*partition, owned);
+        }
+        if let Some(member) = self.member.as_mut() {
+            member.resume(&places)?;
+        }
+        Ok(())
+    }
+
+    /// The station of a partition as its last commit left it.
+    fn restored(&self, partition: u32) -> Result<Owned<S>, Stop> {
+        let Membership { group, topic, .. } = &self.options.membership;
+        let state_topic = &self.options.state_topic;
+        let next = self.log.committed(group, topic, partition)?;
+        let mut station = (self.make)(partition);
+        let mut assembler = Assembler::default();
+        if next.is_some() {
+            // Steps that read nothing end where the one before them did, so the last delta is only found
+            // at the end.
+            read_to_end(&*self.log, state_topic, partition, Next::START, &mut |message| {
+                take_frame(&self.make, &mut station, &mut assembler, message)
+            })?;
+        }
+        let chain = assembler.complete().unwrap_or_default();
+        if next.is_some_and(|next| next.0 != chain.next) {
+            return Err(Stop::Broken(format!(
+                "{topic} {partition} was read up to {}, but its state on {state_topic} ends at {}; state is missing",
+                next.map_or(0, |next| next.0),
+                chain.next
+            )));
+        }
+        station.restored()?;
+        let next = next.unwrap_or(Next::START);
+        let (output, snapshot) = (Output::default(), Snapshot::default());
+        Ok(Owned { station, chain, next, output, dirty: false, snapshot })
+    }
+}
+
+/// The piece of a snapshot that goes out with this step, if one is under way or due.
+fn next_piece<S: Station>(
+    log: &dyn Log,
+    options: &WorkerOptions,
+    partition: u32,
+    owned: &mut Owned<S>,
+) -> Result<Option<Frame>, Stop> {
+    let snapshot = &mut owned.snapshot;
+    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
+    let (place, begin) = match snapshot.under_way {
+        Some(under_way) => under_way,
+        None if snapshot.delta_bytes < due => return Ok(None),
+        None => (0, log.bounds(&options.state_topic, partition)?.end),
+    };
+    let (piece, after) = owned.station.piece(place, STATE_DELTA_BYTES_MAX);
+    snapshot.bytes += piece.len() as u64;
+    snapshot.under_way = after.map(|after| (after, begin));
+    if after.is_none() {
+        snapshot.needless_before = Some(begin);
+        (snapshot.last_bytes, snapshot.bytes, snapshot.delta_bytes) = (snapshot.bytes, 0, 0);
+    }
+    reach(Point::SnapshotChunk);
+    Ok(Some(owned.chain.piece(partition, options.rules_version, place, piece, after)))
+}
+
+fn take_frame<S: Station>(
+    make: &dyn Fn(u32) -> S,
+    station: &mut S,
+    assembler: &mut Assembler,
+    message: Message<'_>,
+) -> Result<(), Stop> {
+    let at = |error: &dyn fmt::Display| {
+        Stop::Broken(format!("{error} (state offset {})", message.offset.0))
+    };
+    let frame: Frame = avro::decode(message.value).map_err(|error| at(&error))?;
+    match assembler.take(frame).map_err(|error| at(&error))? {
+        Ask::Nothing => {}
+        Ask::Apply(delta) => station.apply(&delta)?,
+        Ask::Begin(piece) => {
+            *station = make(message.partition);
+            station.load(&piece)?;
+            if assembler.complete().is_some() {
+                station.loaded();
+            }
+        }
+        Ask::Load(piece) => station.load(&piece)?,
+        Ask::Complete(piece) => {
+            station.load(&piece)?;
+            station.loaded();
+        }
+    }
+    Ok(())
+}
+
+/// Hands messages to the stations of their partitions, run by run.
+fn take<S: Station>(
+    owned: &mut BTreeMap<u32, Owned<S>>,
+    messages: &[Message<'_>],
+) -> Result<(), Stop> {
+    for run in messages.chunk_by(|a, b| a.partition == b.partition) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let Some(owned) = owned.get_mut(&first.partition) else { continue };
+        owned.station.take(Input { messages: run }, &mut owned.output)?;
+        owned.next = last.offset.next();
+        owned.dirty = true;
+    }
+    Ok(())
+}

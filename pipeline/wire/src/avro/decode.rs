@@ -1,0 +1,286 @@
+//! Values from Avro, through serde.
+
+use std::fmt::Display;
+
+use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+
+use super::primitive::{Cursor, Truncated};
+
+/// The bytes are no value of the expected kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotDecodable {
+    #[error(transparent)]
+    Truncated(#[from] Truncated),
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{0} bytes are left over")]
+    LeftOver(usize),
+}
+
+impl de::Error for NotDecodable {
+    fn custom<T: Display>(message: T) -> Self {
+        NotDecodable::Invalid(message.to_string())
+    }
+}
+
+/// Decodes a value that takes all of `bytes`.
+pub fn decode<'de, T: de::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, NotDecodable> {
+    let (value, rest) = decode_prefix(bytes)?;
+    if rest.is_empty() { Ok(value) } else { Err(NotDecodable::LeftOver(rest.len())) }
+}
+
+/// Decodes a value from the front of `bytes`, and returns what follows it.
+pub fn decode_prefix<'de, T: de::Deserialize<'de>>(
+    bytes: &'de [u8],
+) -> Result<(T, &'de [u8]), NotDecodable> {
+    let mut cursor = Cursor::new(bytes);
+    let value = T::deserialize(Decoder(&mut cursor))?;
+    Ok((value, cursor.rest()))
+}
+
+struct Decoder<'a, 'de>(&'a mut Cursor<'de>);
+
+macro_rules! numbers {
+    ($($method:ident => $visit:ident as $type:ty),*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+            let value = self.0.long()?;
+            let value = <$type>::try_from(value).map_err(|_| Truncated)?;
+            visitor.$visit(value)
+        }
+    )*};
+}
+
+macro_rules! unsupported {
+    ($($method:ident($($argument:ident: $type:ty),*)),*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($argument: $type,)* _: V) -> Result<V::Value, NotDecodable> {
+            Err(NotDecodable::Invalid(concat!(stringify!($method), " is not part of the vocabulary").to_owned()))
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
+    type Error = NotDecodable;
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    numbers! {
+        deserialize_i8 => visit_i8 as i8, deserialize_i16 => visit_i16 as i16,
+        deserialize_i32 => visit_i32 as i32, deserialize_i64 => visit_i64 as i64,
+        deserialize_u8 => visit_u8 as u8, deserialize_u16 => visit_u16 as u16,
+        deserialize_u32 => visit_u32 as u32
+    }
+
+    unsupported! {
+        deserialize_any(), deserialize_f32(), deserialize_f64(), deserialize_char(),
+        deserialize_tuple(_len: usize), deserialize_tuple_struct(_name: &'static str, _len: usize),
+        deserialize_ignored_any()
+    }
+
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        visitor.visit_u64(self.0.long()? as u64)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        match self.0.byte()? {
+            0 => visitor.visit_bool(false),
+            1 => visitor.visit_bool(true),
+            _ => Err(Truncated.into()),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        visitor.visit_borrowed_str(self.0.text()?)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        visitor.visit_borrowed_bytes(self.0.bytes()?)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        match self.0.long()? {
+            0 => visitor.visit_none(),
+            1 => visitor.visit_some(self),
+            _ => Err(Truncated.into()),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NotDecodable> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, NotDecodable> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        visitor.visit_seq(Blocks { cursor: self.0, left: 0, done: false })
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        visitor.visit_map(Blocks { cursor: self.0, left: 0, done: false })
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NotDecodable> {
+        visitor.visit_seq(Fields { cursor: self.0, left: fields.len() })
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, NotDecodable> {
+        visitor.visit_enum(Case(self.0))
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
+        self.deserialize_u32(visitor)
+    }
+}
+
+/// The fields of a record, in the order of their declaration.
+struct Fields<'a, 'de> {
+    cursor: &'a mut Cursor<'de>,
+    left: usize,
+}
+
+impl<'de> de::SeqAccess<'de> for Fields<'_, 'de> {
+    type Error = NotDecodable;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, NotDecodable> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        seed.deserialize(Decoder(self.cursor)).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// The items of an array or map, block by block.
+struct Blocks<'a, 'de> {
+    cursor: &'a mut Cursor<'de>,
+    left: u64,
+    done: bool,
+}
+
+impl Blocks<'_, '_> {
+    fn advance(&mut self) -> Result<bool, NotDecodable> {
+        if self.left == 0 && !self.done {
+            self.left = self.cursor.block()?;
+            self.done = self.left == 0;
+        }
+        if self.done {
+            return Ok(false);
+        }
+        self.left -= 1;
+        Ok(true)
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for Blocks<'_, 'de> {
+    type Error = NotDecodable;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, NotDecodable> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        seed.deserialize(Decoder(self.cursor)).map(Some)
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Blocks<'_, 'de> {
+    type Error = NotDecodable;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, NotDecodable> {
+        de::SeqAccess::next_element_seed(self, seed)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, NotDecodable> {
+        seed.deserialize(Decoder(self.cursor))
+    }
+}
+
+/// Which case of an enum it is, and what the case holds.
+struct Case<'a, 'de>(&'a mut Cursor<'de>);
+
+impl<'de> de::EnumAccess<'de> for Case<'_, 'de> {
+    type Error = NotDecodable;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Self), NotDecodable> {
+        let index = u32::try_from(self.0.long()?).map_err(|_| Truncated)?;
+        let case = seed.deserialize(IntoDeserializer::<NotDecodable>::into_deserializer(index))?;
+        Ok((case, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Case<'_, 'de> {
+    type Error = NotDecodable;
+
+    fn unit_variant(self) -> Result<(), NotDecodable> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, NotDecodable> {
+        seed.deserialize(Decoder(self.0))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, NotDecodable> {
+        Err(NotDecodable::Invalid("an enum with fields is not part of the vocabulary".to_owned()))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, NotDecodable> {
+        Err(NotDecodable::Invalid("an enum with fields is not part of the vocabulary".to_owned()))
+    }
+}

@@ -1,0 +1,12 @@
+//! Bytes to domain and back: what travels on which topic, and how it is written.
+//!
+//! **Invariant:** nothing here decides; a message is understood or refused whole.
+
+pub mod avro;
+pub mod lines;
+pub mod messages;
+pub mod partition;
+pub mod schemas;
+pub mod signature;
+pub mod topics;
+pub mod usage;

@@ -1,0 +1,395 @@
+//! What travels on the topics between our own consumers, and what others may read. Each is declared
+//! once; the schemas under `schemas/avro` are made from these declarations.
+
+use drawdown_domain::commands::Command;
+use drawdown_domain::ids::{
+    AccountId, EnterpriseId, MeterId, PrincipalId, ProductId, Text, WalletId,
+};
+use drawdown_domain::ledger::{Balance, Cause, Fact};
+use drawdown_domain::money::{Amount, Currency};
+use drawdown_domain::rating::{Change, Offer};
+use drawdown_domain::refusal::Refusal;
+use drawdown_domain::time::{Minute, Month, Timestamp};
+use drawdown_domain::usage::Reject;
+use drawdown_domain::vocabulary::{Described, Shape};
+use drawdown_domain::{one_of, record};
+
+/// Bytes that are encoded as Avro `bytes`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Described for Bytes {
+    fn shape() -> Shape {
+        Shape::Bytes
+    }
+}
+
+impl serde::Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}
+
+record! {
+    /// A command as the outside sends it to the topic `commands`.
+    pub struct CommandMessage {
+        /// Who asks.
+        pub principal: PrincipalId,
+        /// Repeated with the same key, a command gets its first answer and does nothing else.
+        pub key: Option<Text>,
+        pub command: Command,
+    }
+}
+
+record! {
+    /// A control record on a topic where foreigners write: signed, so that none of theirs passes for
+    /// one of ours.
+    pub struct Signed {
+        pub signature: Bytes,
+        pub payload: Bytes,
+    }
+}
+
+record! {
+    /// Time goes on, though nothing else came.
+    pub struct Tick {
+        pub at: Timestamp,
+    }
+}
+
+record! {
+    /// A ledger has decided a command that the registry sent it.
+    pub struct Settled {
+        pub at: Timestamp,
+        /// The command's place on the topic `commands`.
+        pub command: u64,
+        pub accepted: bool,
+    }
+}
+
+one_of! {
+    /// What our own consumers write to `commands`.
+    pub enum CommandControl { Tick, Settled }
+}
+
+record! {
+    /// An account exists: usage of it is counted for this ledger, under this number.
+    pub struct AccountRouted {
+        pub at: Timestamp,
+        pub account: AccountId,
+        pub ledger: u32,
+        pub number: u32,
+        pub currency: Currency,
+    }
+}
+
+record! {
+    /// An account is closed: usage from `closed_at` on is refused.
+    pub struct AccountShut {
+        pub at: Timestamp,
+        pub account: AccountId,
+        pub closed_at: Timestamp,
+    }
+}
+
+record! {
+    /// A meter and all that it is offered for.
+    pub struct MeterOffered {
+        pub product: ProductId,
+        pub meter: MeterId,
+        pub offers: Vec<Offer>,
+    }
+}
+
+record! {
+    /// All meters that are for sale, in the order of their numbers.
+    pub struct Catalogue {
+        pub at: Timestamp,
+        pub meters: Vec<MeterOffered>,
+    }
+}
+
+record! {
+    /// New settings are in force.
+    pub struct SettingsInForce {
+        pub at: Timestamp,
+        pub document: String,
+    }
+}
+
+record! {
+    /// Usage that came to the wrong partition, or is sent again from the rejects.
+    pub struct PassedOn {
+        pub at: Timestamp,
+        /// When it arrived first, by which its age is judged.
+        pub first_arrival: Timestamp,
+        /// One message as it came.
+        pub message: Bytes,
+    }
+}
+
+one_of! {
+    /// What our own consumers write to `usage`.
+    pub enum UsageControl { Tick, AccountRouted, AccountShut, Catalogue, SettingsInForce, PassedOn }
+}
+
+record! {
+    /// One or more records of an account's meter in one minute.
+    pub struct CountedLine {
+        pub account: u32,
+        pub meter: u32,
+        /// The place in `regions`, counted from one; zero for none.
+        pub region: u32,
+        /// The minute of use, counted from the batch's `base`.
+        pub minute: i64,
+        pub quantity: Amount,
+        pub records: u32,
+    }
+}
+
+record! {
+    /// What metering counted of a span of offsets of a usage partition.
+    pub struct Lines {
+        pub usage_partition: u32,
+        pub first_offset: i64,
+        pub last_offset: i64,
+        pub base: Minute,
+        pub regions: Vec<String>,
+        pub lines: Vec<CountedLine>,
+    }
+}
+
+record! {
+    /// All usage of a partition that arrived before `until` has been counted and sent on.
+    pub struct Mark {
+        pub usage_partition: u32,
+        pub until: Timestamp,
+    }
+}
+
+record! {
+    /// A command that the registry has admitted.
+    pub struct Admitted {
+        /// The command's place on the topic `commands`.
+        pub number: u64,
+        pub principal: PrincipalId,
+        pub key: Option<Text>,
+        pub command: Command,
+    }
+}
+
+record! {
+    /// Part of a price book.
+    pub struct PriceChanges {
+        pub changes: Vec<Change>,
+    }
+}
+
+record! {
+    /// What has come of a price book is in force.
+    pub struct PricesComplete {
+        pub loads: u32,
+    }
+}
+
+record! {
+    /// New settings.
+    pub struct NewSettings {
+        pub document: String,
+    }
+}
+
+record! {
+    /// Nothing but that time goes on.
+    pub struct TimeOnly {}
+}
+
+one_of! {
+    /// What a ledger reads.
+    pub enum LedgerInput { Lines, Mark, TimeOnly, Admitted, PriceChanges, PricesComplete, NewSettings }
+}
+
+record! {
+    /// A message on the topic `ledger`.
+    pub struct LedgerMessage {
+        pub at: Timestamp,
+        pub input: LedgerInput,
+    }
+}
+
+record! {
+    /// What became of a command.
+    pub struct Outcome {
+        /// The command's place on the topic `commands`.
+        pub command: u64,
+        pub at: Timestamp,
+        pub principal: PrincipalId,
+        pub key: Option<Text>,
+        pub name: String,
+        /// None: accepted.
+        pub refused: Option<Refusal>,
+        /// What exactly was wrong, where there is more to say.
+        pub detail: Option<String>,
+        /// It had been asked before: the answer is that of this command.
+        pub repeats: Option<u64>,
+    }
+}
+
+record! {
+    /// What became of some commands.
+    pub struct Outcomes {
+        pub outcomes: Vec<Outcome>,
+    }
+}
+
+record! {
+    /// A change of an asset (R4.4).
+    pub struct Entry {
+        pub billing_account: WalletId,
+        pub number: u64,
+        pub at: Timestamp,
+        pub asset: String,
+        pub lot: String,
+        pub before: Amount,
+        pub amount: Amount,
+        pub after: Amount,
+        pub cause: Cause,
+        pub bill: Option<String>,
+        pub remark: Option<Text>,
+    }
+}
+
+record! {
+    pub struct Entries {
+        pub entries: Vec<Entry>,
+    }
+}
+
+record! {
+    /// A bill as it was issued.
+    pub struct IssuedBill {
+        pub bill: String,
+        pub billing_account: WalletId,
+        pub account: AccountId,
+        pub product: Option<ProductId>,
+        pub month: Month,
+        /// The end of the cycle it bills.
+        pub cycle_end: Timestamp,
+        pub amount: Amount,
+        pub currency: Currency,
+        pub issued_at: Timestamp,
+    }
+}
+
+record! {
+    /// So much of a bill was paid, or is owed no longer.
+    pub struct BillPayment {
+        pub bill: String,
+        pub at: Timestamp,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// Bills that were issued, then payments of these or earlier ones.
+    pub struct Bills {
+        pub issued: Vec<IssuedBill>,
+        pub payments: Vec<BillPayment>,
+    }
+}
+
+record! {
+    pub struct Balances {
+        pub at: Timestamp,
+        pub balances: Vec<Balance>,
+    }
+}
+
+record! {
+    /// One priced line.
+    pub struct Charge {
+        pub account: AccountId,
+        pub billing_account: WalletId,
+        pub product: ProductId,
+        pub meter: MeterId,
+        pub region: Option<String>,
+        pub price: u32,
+        pub used: Timestamp,
+        pub quantity: Amount,
+        pub charge: Amount,
+        pub records: u32,
+        /// It came after the bill of its cycle, and joins a later one.
+        pub adjustment: bool,
+        pub cycle_end: Timestamp,
+    }
+}
+
+record! {
+    /// What the usage of a span of offsets costs.
+    pub struct Charges {
+        pub at: Timestamp,
+        pub usage_partition: u32,
+        pub first_offset: i64,
+        pub last_offset: i64,
+        pub charges: Vec<Charge>,
+    }
+}
+
+record! {
+    /// A usage record that could not be used, whole, with the first reason that holds (R2.3).
+    pub struct Rejected {
+        pub usage_partition: u32,
+        pub offset: i64,
+        /// Its place in a packed message.
+        pub index: u32,
+        pub at: Timestamp,
+        pub first_arrival: Timestamp,
+        pub reason: Reject,
+        pub detail: Option<String>,
+        pub account: Option<String>,
+        pub source: Option<String>,
+        pub id: Option<String>,
+        /// The record as it came, in its own message.
+        pub message: Bytes,
+    }
+}
+
+record! {
+    pub struct Rejects {
+        pub rejects: Vec<Rejected>,
+    }
+}
+
+record! {
+    /// An enterprise's ids, as the registry knows them.
+    pub struct Claim {
+        pub enterprise: EnterpriseId,
+        pub account: Option<AccountId>,
+        pub billing_account: Option<WalletId>,
+    }
+}
+
+record! {
+    /// Facts of a ledger, in the order in which they were decided.
+    pub struct Decided {
+        pub facts: Vec<Fact>,
+    }
+}

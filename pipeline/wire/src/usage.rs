@@ -1,0 +1,441 @@
+//! Usage records as they come: Avro one at a time or packed, or JSON. Whatever the form, the same
+//! record has the same canonical bytes, from which its identity and its content are told (R2.1, R2.2).
+
+mod json;
+
+use std::sync::LazyLock;
+
+use drawdown_domain::money::{Amount, from_twos_complement, shortest};
+use drawdown_domain::time::Timestamp;
+use drawdown_domain::usage::{
+    NAME_BYTES_MAX, QUANTITY_LIMIT, RECORD_ID_BYTES_MAX, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
+};
+use drawdown_domain::vocabulary::{Field, Record, Shape};
+
+pub use json::from_json;
+
+use crate::avro::{self, Cursor, Fingerprint, Truncated, put_bytes, put_long, put_text, schema_of};
+
+/// A usage record in its canonical form, borrowed from the message it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage<'a> {
+    pub source: &'a str,
+    pub id: &'a str,
+    pub account: &'a str,
+    pub product: &'a str,
+    pub meter: &'a str,
+    pub quantity: Amount,
+    pub time: Timestamp,
+    pub region: Option<&'a str>,
+    pub unit: Option<&'a str>,
+    /// Canonical bytes of source, id and account.
+    pub identity: &'a [u8],
+    /// Canonical bytes of everything else.
+    pub content: &'a [u8],
+}
+
+/// Why a record is `malformed`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error(transparent)]
+    Truncated(#[from] Truncated),
+    #[error("a text is not UTF-8")]
+    NotText,
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    #[error("{0} is too long")]
+    TooLong(&'static str),
+    #[error("the quantity has more than 15 digits before the point or more than 12 after it")]
+    Quantity,
+    #[error("more than {TAGS_MAX} tags")]
+    TooManyTags,
+    #[error("a tag is given twice")]
+    TagTwice,
+    #[error("bytes are left over behind the record")]
+    LeftOver,
+    #[error("the message is neither Avro of a known schema nor a JSON object")]
+    UnknownFormat,
+    #[error("{0}")]
+    Json(String),
+}
+
+/// The schema of one record; of a packed message it is an array of them.
+pub fn record_shape() -> Shape {
+    let text = || Shape::Text("text");
+    let field = |name, doc: &str, shape| Field { name, doc: doc.to_owned(), shape };
+    Shape::Record(Record {
+        name: "UsageRecord",
+        doc: "One measured fact. (account, source, id) is its identity.".to_owned(),
+        fields: vec![
+            field("source", "Who measured it.", text()),
+            field(
+                "id",
+                "Unique within the source and account; the same again is a repeat.",
+                text(),
+            ),
+            field("account", "Who used it.", text()),
+            field("product", "", text()),
+            field("meter", "", text()),
+            field("quantity", "At least zero; up to 15 digits before the point.", Shape::Decimal),
+            field("time", "When it was used.", Shape::Instant),
+            field("region", "", Shape::Optional(Box::new(text()))),
+            field("unit", "", Shape::Optional(Box::new(text()))),
+            field("tags", "", Shape::Map(Box::new(text()))),
+        ],
+    })
+}
+
+/// The name of a single usage record's schema, and of its file.
+pub const SINGLE_NAME: &str = "UsageRecord";
+/// The name of a packed message's schema.
+pub const PACKED_NAME: &str = "UsageBatch";
+
+pub fn packed_shape() -> Shape {
+    Shape::Record(Record {
+        name: PACKED_NAME,
+        doc: "Many usage records in one message: far cheaper to carry.".to_owned(),
+        fields: vec![Field {
+            name: "records",
+            doc: String::new(),
+            shape: Shape::List(Box::new(record_shape())),
+        }],
+    })
+}
+
+static SINGLE: LazyLock<Fingerprint> =
+    LazyLock::new(|| avro::fingerprint(&schema_of(SINGLE_NAME, &record_shape())));
+static PACKED: LazyLock<Fingerprint> =
+    LazyLock::new(|| avro::fingerprint(&schema_of(PACKED_NAME, &packed_shape())));
+
+/// The fingerprint of a single record's message.
+pub fn single_fingerprint() -> Fingerprint {
+    *SINGLE
+}
+
+/// The fingerprint of a packed message.
+pub fn packed_fingerprint() -> Fingerprint {
+    *PACKED
+}
+
+/// Shows each record of a message from outside, with its place in the message. A message that cannot
+/// be read is shown once, as malformed; so is what follows a malformed record in a packed one.
+pub fn each_record(message: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
+    match avro::split_header(message) {
+        Some((fingerprint, value)) if fingerprint == *SINGLE => {
+            let mut cursor = Cursor::new(value);
+            decode_with(&mut cursor, &mut |record, left_over| {
+                visit(0, if left_over { Err(Malformed::LeftOver) } else { record });
+            });
+        }
+        Some((fingerprint, value)) if fingerprint == *PACKED => each_packed(value, visit),
+        _ => match message.first() {
+            Some(b'{') => {
+                let canonical = from_json(message);
+                match &canonical {
+                    Ok(bytes) => {
+                        decode_with(&mut Cursor::new(bytes), &mut |record, _| visit(0, record))
+                    }
+                    Err(why) => visit(0, Err(why.clone())),
+                }
+            }
+            _ => visit(0, Err(Malformed::UnknownFormat)),
+        },
+    }
+}
+
+fn each_packed(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
+    let mut cursor = Cursor::new(value);
+    let mut index = 0u32;
+    loop {
+        let count = match cursor.block() {
+            Ok(0) => {
+                if !cursor.is_empty() {
+                    visit(index, Err(Malformed::LeftOver));
+                }
+                return;
+            }
+            Ok(count) => count,
+            Err(truncated) => return visit(index, Err(truncated.into())),
+        };
+        for _ in 0..count {
+            let mut readable = true;
+            decode_with(&mut cursor, &mut |record, _| {
+                readable = record.is_ok() || !unreadable(&record);
+                visit(index, record);
+            });
+            if !readable {
+                return;
+            }
+            index = index.saturating_add(1);
+        }
+    }
+}
+
+/// Whether what follows a malformed record cannot be told apart from it.
+fn unreadable(record: &Result<Usage<'_>, Malformed>) -> bool {
+    matches!(record, Err(Malformed::Truncated(_)))
+}
+
+/// Decodes the record under the cursor and shows it, with whether bytes are left behind it. A record
+/// that was not written canonically is shown as if it had been.
+fn decode_with(cursor: &mut Cursor<'_>, show: &mut dyn FnMut(Result<Usage<'_>, Malformed>, bool)) {
+    match decode(cursor) {
+        Ok((record, true)) => show(Ok(record), !cursor.is_empty()),
+        Ok((record, false)) => match canonical(&record) {
+            Ok(bytes) => {
+                let again = decode(&mut Cursor::new(&bytes)).map(|(record, _)| record);
+                show(again, !cursor.is_empty());
+            }
+            Err(why) => show(Err(why), !cursor.is_empty()),
+        },
+        Err(why) => show(Err(why), !cursor.is_empty()),
+    }
+}
+
+/// The record under the cursor, and whether its bytes are canonical: shortest numbers, tags sorted in
+/// one block.
+fn decode<'a>(cursor: &mut Cursor<'a>) -> Result<(Usage<'a>, bool), Malformed> {
+    let start = cursor.rest();
+    let mut plain = true;
+    let source = text(cursor, &mut plain)?;
+    let id = text(cursor, &mut plain)?;
+    let account = text(cursor, &mut plain)?;
+    let identity = consumed(start, cursor);
+    let rest = cursor.rest();
+    let product = text(cursor, &mut plain)?;
+    let meter = text(cursor, &mut plain)?;
+    let quantity = raw(cursor, &mut plain)?;
+    let (time, shortest_time) = cursor.long_shortest()?;
+    let region = optional(cursor, &mut plain)?;
+    let unit = optional(cursor, &mut plain)?;
+    plain &= shortest_time & tags(cursor)?;
+    let content = consumed(rest, cursor);
+
+    // All of the record has been read: what is wrong from here on leaves the next one readable.
+    let quantity = checked_quantity(quantity, &mut plain)?;
+    let source = checked("source", source, SOURCE_BYTES_MAX)?;
+    let id = checked("id", id, RECORD_ID_BYTES_MAX)?;
+    let account = checked("account", account, NAME_BYTES_MAX)?;
+    let product = checked("product", product, NAME_BYTES_MAX)?;
+    let meter = checked("meter", meter, NAME_BYTES_MAX)?;
+    let region = region.map(|region| checked("region", region, NAME_BYTES_MAX)).transpose()?;
+    let unit = unit.map(|unit| checked("unit", unit, NAME_BYTES_MAX)).transpose()?;
+    let time = Timestamp::from_micros(time);
+    let record = Usage {
+        source,
+        id,
+        account,
+        product,
+        meter,
+        quantity,
+        time,
+        region,
+        unit,
+        identity,
+        content,
+    };
+    Ok((record, plain))
+}
+
+fn consumed<'a>(start: &'a [u8], cursor: &Cursor<'a>) -> &'a [u8] {
+    let length = start.len() - cursor.rest().len();
+    start.get(..length).unwrap_or_default()
+}
+
+#[inline]
+fn raw<'a>(cursor: &mut Cursor<'a>, plain: &mut bool) -> Result<&'a [u8], Truncated> {
+    let (length, shortest) = cursor.long_shortest()?;
+    *plain &= shortest;
+    cursor.take(usize::try_from(length).map_err(|_| Truncated)?)
+}
+
+#[inline]
+fn text<'a>(cursor: &mut Cursor<'a>, plain: &mut bool) -> Result<&'a [u8], Truncated> {
+    raw(cursor, plain)
+}
+
+fn optional<'a>(cursor: &mut Cursor<'a>, plain: &mut bool) -> Result<Option<&'a [u8]>, Truncated> {
+    let (case, shortest) = cursor.long_shortest()?;
+    *plain &= shortest;
+    match case {
+        0 => Ok(None),
+        1 => raw(cursor, plain).map(Some),
+        _ => Err(Truncated),
+    }
+}
+
+/// Passes over the tags; true if they are fit, sorted and in one block, as canonical ones are.
+fn tags(cursor: &mut Cursor<'_>) -> Result<bool, Malformed> {
+    let mut plain = true;
+    let mut last: Option<&[u8]> = None;
+    let mut blocks = 0;
+    let mut left = TAGS_MAX as u64;
+    loop {
+        let before = cursor.rest();
+        let count = cursor.block()?;
+        plain &= before.first().is_some_and(|byte| byte & 1 == 0);
+        if count == 0 {
+            return Ok(plain && blocks <= 1);
+        }
+        blocks += 1;
+        plain &= count <= left;
+        left = left.saturating_sub(count);
+        for _ in 0..count {
+            let key = raw(cursor, &mut plain)?;
+            let value = raw(cursor, &mut plain)?;
+            plain &= last.is_none_or(|last| last < key) && is_tag(key, value);
+            last = Some(key);
+        }
+    }
+}
+
+/// Whether a tag is fit to be kept. What is wrong with one that is not is told where it is rewritten.
+fn is_tag(key: &[u8], value: &[u8]) -> bool {
+    let fits = !key.is_empty() && key.len() <= TAG_BYTES_MAX && value.len() <= TAG_BYTES_MAX;
+    fits && std::str::from_utf8(key).is_ok() && std::str::from_utf8(value).is_ok()
+}
+
+#[inline]
+fn checked<'a>(
+    field: &'static str,
+    bytes: &'a [u8],
+    bytes_max: usize,
+) -> Result<&'a str, Malformed> {
+    if bytes.is_empty() {
+        return Err(Malformed::Empty(field));
+    }
+    if bytes.len() > bytes_max {
+        return Err(Malformed::TooLong(field));
+    }
+    std::str::from_utf8(bytes).map_err(|_| Malformed::NotText)
+}
+
+#[inline]
+fn checked_quantity(bytes: &[u8], plain: &mut bool) -> Result<Amount, Malformed> {
+    let quantity = from_twos_complement(bytes).ok_or(Malformed::Quantity)?;
+    if quantity >= QUANTITY_LIMIT || quantity.raw() <= -QUANTITY_LIMIT.raw() {
+        return Err(Malformed::Quantity);
+    }
+    *plain &= shortest(&quantity.raw().to_be_bytes()).len() == bytes.len();
+    Ok(quantity)
+}
+
+/// A record to be written: what [`put_record`] takes.
+#[derive(Clone, Copy, Debug)]
+pub struct NewUsage<'a> {
+    pub source: &'a str,
+    pub id: &'a str,
+    pub account: &'a str,
+    pub product: &'a str,
+    pub meter: &'a str,
+    pub quantity: Amount,
+    pub time: Timestamp,
+    pub region: Option<&'a str>,
+    pub unit: Option<&'a str>,
+    /// Sorted by key, each key once.
+    pub tags: &'a [(&'a str, &'a str)],
+}
+
+/// Appends a record in its canonical form.
+pub fn put_record(to: &mut Vec<u8>, record: &NewUsage<'_>) {
+    for text in [record.source, record.id, record.account, record.product, record.meter] {
+        put_text(to, text);
+    }
+    put_bytes(to, shortest(&record.quantity.raw().to_be_bytes()));
+    put_long(to, record.time.as_micros());
+    for optional in [record.region, record.unit] {
+        put_long(to, i64::from(optional.is_some()));
+        if let Some(text) = optional {
+            put_text(to, text);
+        }
+    }
+    if !record.tags.is_empty() {
+        put_long(to, i64::try_from(record.tags.len()).unwrap_or(i64::MAX));
+        for (key, value) in record.tags {
+            put_text(to, key);
+            put_text(to, value);
+        }
+    }
+    put_long(to, 0);
+}
+
+/// A message of one record.
+pub fn single_message(record: &NewUsage<'_>) -> Vec<u8> {
+    let mut message = Vec::with_capacity(256);
+    avro::put_header(&mut message, *SINGLE);
+    put_record(&mut message, record);
+    message
+}
+
+/// A packed message of `count` records that were written one behind the other.
+pub fn packed_message(count: usize, records: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(records.len().saturating_add(24));
+    avro::put_header(&mut message, *PACKED);
+    if count > 0 {
+        put_long(&mut message, i64::try_from(count).unwrap_or(i64::MAX));
+        message.extend_from_slice(records);
+    }
+    put_long(&mut message, 0);
+    message
+}
+
+/// The canonical bytes of a record that was written otherwise.
+#[cold]
+fn canonical(record: &Usage<'_>) -> Result<Vec<u8>, Malformed> {
+    let mut tags = tags_of(record)?;
+    tags.sort_unstable();
+    if tags.windows(2).any(|pair| pair.first().map(|tag| tag.0) == pair.last().map(|tag| tag.0)) {
+        return Err(Malformed::TagTwice);
+    }
+    let mut bytes = Vec::new();
+    put_record(
+        &mut bytes,
+        &NewUsage {
+            source: record.source,
+            id: record.id,
+            account: record.account,
+            product: record.product,
+            meter: record.meter,
+            quantity: record.quantity,
+            time: record.time,
+            region: record.region,
+            unit: record.unit,
+            tags: &tags,
+        },
+    );
+    Ok(bytes)
+}
+
+/// The tags of a record, as they were written.
+pub fn tags_of<'a>(record: &Usage<'a>) -> Result<Vec<(&'a str, &'a str)>, Malformed> {
+    let mut cursor = Cursor::new(record.content);
+    let mut plain = true;
+    for _ in 0..3 {
+        raw(&mut cursor, &mut plain)?;
+    }
+    cursor.long()?;
+    optional(&mut cursor, &mut plain)?;
+    optional(&mut cursor, &mut plain)?;
+    let mut tags = Vec::new();
+    loop {
+        let count = cursor.block()?;
+        if count == 0 {
+            return Ok(tags);
+        }
+        for _ in 0..count {
+            let key = checked("a tag's name", cursor.bytes()?, TAG_BYTES_MAX)?;
+            let value = cursor.bytes()?;
+            if value.len() > TAG_BYTES_MAX {
+                return Err(Malformed::TooLong("a tag's value"));
+            }
+            tags.push((key, std::str::from_utf8(value).map_err(|_| Malformed::NotText)?));
+            if tags.len() > TAGS_MAX {
+                return Err(Malformed::TooManyTags);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "usage_tests.rs"]
+mod tests;

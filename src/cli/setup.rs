@@ -1,0 +1,115 @@
+//! From the configuration to a log and an installation.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use drawdown_domain::time::Span;
+use drawdown_log::Log;
+use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
+use drawdown_runtime::clock::Clock;
+use drawdown_runtime::config::Config;
+use drawdown_wire::signature::Secret;
+use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
+
+use crate::installation::Installation;
+
+/// The configuration, and what follows from it.
+#[derive(Debug)]
+pub struct Setup {
+    pub config: Config,
+    pub plan: TopicPlan,
+    pub topics: Topics,
+}
+
+impl Setup {
+    /// Reads the configuration from a file, the environment and flags.
+    pub fn read(file: Option<&Path>, flags: &[String]) -> anyhow::Result<Setup> {
+        let config = Config::read(file, std::env::vars(), flags)?;
+        let plan = match &config.installation().topics {
+            None => TopicPlan::parse(DEFAULT_PLAN).map_err(anyhow::Error::msg)?,
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("{path} cannot be read"))?;
+                TopicPlan::parse(&text).map_err(|error| anyhow::anyhow!("{path}: {error}"))?
+            }
+        };
+        let topics = Topics::new(&config.installation().prefix, &plan);
+        Ok(Setup { config, plan, topics })
+    }
+
+    /// The log, without a look at what is on it.
+    pub fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
+        match self.config.log().engine.as_str() {
+            "kafka" => Ok(Arc::new(self.kafka()?)),
+            other => bail!("log.engine is {other}; it can be kafka"),
+        }
+    }
+
+    pub fn kafka(&self) -> anyhow::Result<Kafka> {
+        let section = self.config.kafka();
+        let config = KafkaConfig {
+            properties: section.properties.clone(),
+            transaction_timeout: duration(section.transaction_timeout),
+            session_timeout: duration(section.session_timeout),
+            ..KafkaConfig::new(&section.bootstrap)
+        };
+        Ok(Kafka::new(config)?)
+    }
+
+    pub fn clock(&self) -> anyhow::Result<Clock> {
+        self.config.worker().clock.parse().context("worker.clock")
+    }
+
+    /// The topics as the broker should have them. Where time is not the machine's, messages are dated
+    /// by whoever writes them.
+    pub fn details(&self) -> anyhow::Result<Vec<TopicDetails>> {
+        let real = self.clock()?.is_real();
+        let details = Topic::ALL.iter().filter_map(|topic| {
+            let settings = self.plan.settings(*topic)?;
+            Some(TopicDetails {
+                name: self.topics.name(*topic).to_owned(),
+                partitions: self.plan.partitions(*topic),
+                keep: settings.keep.map(duration),
+                dated_by_log: settings.dated_by_log && real,
+                message_bytes_max: settings.message_bytes_max,
+            })
+        });
+        Ok(details.collect())
+    }
+
+    pub fn secret(&self) -> anyhow::Result<Secret> {
+        let text = &self.config.installation().secret;
+        if text.is_empty() {
+            bail!(
+                "installation.secret is not set; give all workers the same 64 hexadecimal digits, for example from `openssl rand -hex 32`"
+            );
+        }
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.is_ascii() {
+            bail!("installation.secret must have 64 hexadecimal digits");
+        }
+        for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
+            let digits = text.get(place..place + 2).unwrap_or_default();
+            *byte = u8::from_str_radix(digits, 16)
+                .context("installation.secret must have 64 hexadecimal digits")?;
+        }
+        Ok(Secret::new(bytes))
+    }
+
+    pub fn installation(&self, log: Arc<dyn Log>) -> anyhow::Result<Installation> {
+        let (section, worker) = (self.config.installation(), self.config.worker());
+        Ok(Installation {
+            group_prefix: section.prefix.clone(),
+            instance: section.instance.clone(),
+            commit_interval: duration(worker.commit_interval),
+            snapshot_after_bytes: worker.snapshot_after_bytes,
+            ..Installation::new(log, self.topics.clone(), self.secret()?, self.clock()?)
+        })
+    }
+}
+
+fn duration(span: Span) -> Duration {
+    Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(0))
+}

@@ -1,0 +1,33 @@
+//! `drawdown topics`: the broker's topics against the plan.
+
+use std::io::Write;
+
+use anyhow::bail;
+
+use super::Setup;
+
+/// Prints where the broker differs from the plan; an error if it does.
+pub fn check_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
+    let details = setup.details()?;
+    let differences = setup.kafka()?.differences(&details)?;
+    for difference in &differences {
+        writeln!(out, "{difference}")?;
+    }
+    if !differences.is_empty() {
+        bail!(
+            "the broker's topics differ from the plan in {} places; missing topics are made by `drawdown topics apply`, others must be changed on the broker",
+            differences.len()
+        );
+    }
+    writeln!(out, "{} topics are as planned", details.len())?;
+    Ok(())
+}
+
+/// Makes the topics that are missing, then checks all.
+pub fn apply_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
+    let kafka = setup.kafka()?;
+    for topic in kafka.create(&setup.details()?, setup.config.kafka().replication)? {
+        writeln!(out, "made {topic}")?;
+    }
+    check_topics(setup, out)
+}

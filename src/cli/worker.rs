@@ -1,0 +1,68 @@
+//! `drawdown worker`: consumers, each on a thread of its own, until the process is asked to end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use drawdown_runtime::{Station, Worker};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::Setup;
+
+/// How long a consumer waits for messages before it looks up.
+const WAIT: Duration = Duration::from_millis(5);
+
+/// Runs consumers by name until the process is asked to end, or one of them cannot go on.
+pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
+    let kafka = setup.kafka()?;
+    let differences = kafka.differences(&setup.details()?)?;
+    if let Some(first) = differences.first() {
+        bail!("the broker's topics are not as planned: {first}; see `drawdown topics check`");
+    }
+    let installation = setup.installation(Arc::new(kafka))?;
+    let end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, end.clone())?;
+    }
+    let mut threads = Vec::new();
+    for name in names {
+        threads.push(match name.as_str() {
+            "metering" => spawn(name, installation.metering(), &end)?,
+            "registry" => spawn(name, installation.registry(), &end)?,
+            "balance" => spawn(name, installation.balance(), &end)?,
+            other => bail!("there is no consumer {other}; there are metering, registry, balance"),
+        });
+    }
+    let mut failed = None;
+    for thread in threads {
+        let outcome =
+            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a consumer has panicked")));
+        failed = failed.or(outcome.err());
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn spawn<S: Station + 'static>(
+    name: &str,
+    mut worker: Worker<S>,
+    end: &Arc<AtomicBool>,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let (end, named) = (end.clone(), name.to_owned());
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let outcome = run(&mut worker, &end);
+        // One consumer that cannot go on ends the process: a supervisor starts it again, and nobody
+        // mistakes a half-working one for a healthy one.
+        end.store(true, Ordering::Release);
+        outcome.with_context(|| format!("{named} cannot go on"))
+    });
+    thread.with_context(|| format!("no thread for {name}"))
+}
+
+fn run<S: Station>(worker: &mut Worker<S>, end: &AtomicBool) -> anyhow::Result<()> {
+    while !end.load(Ordering::Acquire) {
+        worker.turn(WAIT)?;
+    }
+    Ok(worker.stop()?)
+}

@@ -1,0 +1,106 @@
+//! The consumers, put together for one log: the same in production, in rehearsals and in tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drawdown_balance::{Balance, BalanceOptions};
+use drawdown_domain::ledger::RULES_VERSION;
+use drawdown_log::{Log, Membership};
+use drawdown_metering::{Metering, MeteringOptions};
+use drawdown_registry::{Registry, RegistryOptions};
+use drawdown_runtime::clock::Clock;
+use drawdown_runtime::{Worker, WorkerOptions};
+use drawdown_wire::signature::Secret;
+use drawdown_wire::topics::{Topic, Topics};
+
+/// What all consumers of an installation share.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    pub log: Arc<dyn Log>,
+    pub topics: Topics,
+    pub secret: Secret,
+    pub clock: Clock,
+    /// Precedes the names of the consumers' groups.
+    pub group_prefix: String,
+    /// Names this process among those that share the work; stable over restarts.
+    pub instance: String,
+    pub commit_interval: Duration,
+    pub snapshot_after_bytes: u64,
+    pub timers_per_message_max: usize,
+    pub balances_per_step_max: usize,
+}
+
+/// A step is committed at once when it has come to this.
+const STEP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+impl Installation {
+    /// An installation with the usual limits.
+    pub fn new(log: Arc<dyn Log>, topics: Topics, secret: Secret, clock: Clock) -> Installation {
+        Installation {
+            log,
+            topics,
+            secret,
+            clock,
+            group_prefix: String::new(),
+            instance: "1".to_owned(),
+            commit_interval: Duration::from_millis(40),
+            snapshot_after_bytes: 64 * 1024 * 1024,
+            timers_per_message_max: 1_000,
+            balances_per_step_max: 4_000,
+        }
+    }
+
+    pub fn metering(&self) -> Worker<Metering> {
+        let options = MeteringOptions {
+            topics: self.topics.clone(),
+            secret: self.secret.clone(),
+            log: self.log.clone(),
+            ticks: self.clock.ticks(),
+        };
+        let worker = self.worker("metering", Topic::Usage, Topic::MeteringState);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), move |partition| {
+            Metering::new(options.clone(), partition)
+        })
+    }
+
+    pub fn registry(&self) -> Worker<Registry> {
+        let options = RegistryOptions {
+            topics: self.topics.clone(),
+            secret: self.secret.clone(),
+            ticks: self.clock.ticks(),
+        };
+        let worker = self.worker("registry", Topic::Commands, Topic::RegistryState);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), move |_| {
+            Registry::new(options.clone())
+        })
+    }
+
+    pub fn balance(&self) -> Worker<Balance> {
+        let options = BalanceOptions {
+            topics: self.topics.clone(),
+            secret: self.secret.clone(),
+            timers_per_message_max: self.timers_per_message_max,
+            balances_per_step_max: self.balances_per_step_max,
+            ticks: self.clock.ticks(),
+        };
+        let worker = self.worker("balance", Topic::Ledger, Topic::BalanceState);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), move |partition| {
+            Balance::new(options.clone(), partition)
+        })
+    }
+
+    fn worker(&self, name: &str, input: Topic, state: Topic) -> WorkerOptions {
+        WorkerOptions {
+            membership: Membership {
+                group: format!("{}{name}", self.group_prefix),
+                topic: self.topics.name(input).to_owned(),
+                instance: self.instance.clone(),
+            },
+            state_topic: self.topics.name(state).to_owned(),
+            rules_version: RULES_VERSION,
+            commit_interval: self.commit_interval,
+            step_bytes_max: STEP_BYTES_MAX,
+            snapshot_after_bytes: self.snapshot_after_bytes,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The command line's work, as a library, so that tests do what the binary does.
+
+pub mod cli;
+pub mod installation;
+pub mod rehearse;

@@ -1,0 +1,151 @@
+//! The command line: thin.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use drawdown::cli::{self, Setup};
+use drawdown::rehearse::{Stage, rehearse};
+
+/// A billing pipeline: usage in, balances out, exactly once.
+#[derive(Parser)]
+#[command(version, after_help = "Example: drawdown rehearse tests/scenarios/*.toml")]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, global = true, env = "DRAWDOWN_CONFIG")]
+    config: Option<PathBuf>,
+    /// Overrides a value of the configuration: section.key=value.
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs consumers on Kafka; many copies share the work.
+    #[command(
+        after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
+    )]
+    Worker {
+        /// metering, registry, balance
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// The broker's topics against schemas/topics.toml.
+    #[command(after_help = "Example: drawdown topics apply --set kafka.bootstrap=127.0.0.1:9092")]
+    Topics {
+        #[command(subcommand)]
+        verb: TopicsVerb,
+    },
+    /// Sends usage from NDJSON files, or `-` for standard input. Safe to repeat.
+    #[command(after_help = "Example: drawdown ingest usage.ndjson --config drawdown.toml")]
+    Ingest {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Runs scenario files on a virtual clock in memory and prints each expectation that fails.
+    #[command(after_help = "Example: drawdown rehearse tests/scenarios/contract-example.toml")]
+    Rehearse {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Checks a price book, or loads it.
+    #[command(after_help = "Example: drawdown prices check prices.toml")]
+    Prices {
+        #[command(subcommand)]
+        verb: PricesVerb,
+    },
+    /// What is in force, secrets masked.
+    #[command(after_help = "Example: drawdown config --reference")]
+    Config {
+        /// Everything that can be set, with its default and its meaning.
+        #[arg(long)]
+        reference: bool,
+    },
+    /// The version.
+    Version,
+}
+
+#[derive(Subcommand)]
+enum TopicsVerb {
+    /// Says where the broker differs from the plan.
+    Check,
+    /// Makes the topics that are missing.
+    Apply,
+}
+
+#[derive(Subcommand)]
+enum PricesVerb {
+    /// Says whether a file is a price book by itself.
+    Check { file: PathBuf },
+    /// Loads a price book.
+    Load { file: PathBuf },
+}
+
+#[allow(clippy::print_stderr)] // the command line talks to people
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("DRAWDOWN_LOG_FILTER")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(arguments, &mut std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("drawdown: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
+    let setup = || Setup::read(arguments.config.as_deref(), &arguments.set);
+    match arguments.command {
+        Verb::Worker { names } => cli::run_workers(&setup()?, &names),
+        Verb::Topics { verb: TopicsVerb::Check } => cli::check_topics(&setup()?, out),
+        Verb::Topics { verb: TopicsVerb::Apply } => cli::apply_topics(&setup()?, out),
+        Verb::Ingest { files } => cli::ingest(&setup()?, &files, out),
+        Verb::Rehearse { files } => rehearse_all(&files, out),
+        Verb::Prices { verb: PricesVerb::Check { file } } => cli::check_prices(&file, out),
+        Verb::Prices { verb: PricesVerb::Load { file } } => cli::load_prices(&setup()?, &file, out),
+        Verb::Config { reference } => cli::show_config(&setup()?, reference, out),
+        Verb::Version => Ok(writeln!(out, "drawdown {}", env!("CARGO_PKG_VERSION"))?),
+    }
+}
+
+fn rehearse_all(files: &[PathBuf], out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut failed = 0;
+    for file in files {
+        match Stage::memory().and_then(|stage| rehearse(file, &stage)) {
+            Ok(report) if report.failures.is_empty() => {
+                writeln!(
+                    out,
+                    "ok      {} ({} steps): {}",
+                    file.display(),
+                    report.steps,
+                    report.title
+                )?;
+            }
+            Ok(report) => {
+                failed += 1;
+                writeln!(out, "failed  {}: {}", file.display(), report.title)?;
+                for failure in report.failures {
+                    writeln!(out, "        {failure}")?;
+                }
+            }
+            Err(error) => {
+                failed += 1;
+                writeln!(out, "broken  {}: {error:#}", file.display())?;
+            }
+        }
+    }
+    if failed > 0 {
+        anyhow::bail!("{failed} of {} scenarios did not come out as they say", files.len());
+    }
+    Ok(())
+}

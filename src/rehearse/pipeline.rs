@@ -1,0 +1,223 @@
+//! The whole pipeline in one thread, on a log in memory and a clock that stands still until it is set.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use drawdown_balance::Balance;
+use drawdown_domain::ids::PrincipalId;
+use drawdown_domain::ledger::Ledger;
+use drawdown_domain::time::Timestamp;
+use drawdown_log::{Faults, Log, Memory};
+use drawdown_metering::Metering;
+use drawdown_registry::Registry;
+use drawdown_runtime::clock::Clock;
+use drawdown_runtime::{Station, Turn, Worker};
+use drawdown_wire::avro;
+use drawdown_wire::messages::{
+    CommandControl, CommandMessage, LedgerMessage, Tick, TimeOnly, UsageControl,
+};
+use drawdown_wire::partition::partition_of;
+use drawdown_wire::schemas;
+use drawdown_wire::signature::Secret;
+use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
+
+use crate::installation::Installation;
+
+/// Where a rehearsal takes place: a log whose topics exist and are empty, and whose messages are dated
+/// by whoever writes them.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    pub log: Arc<dyn Log>,
+    pub topics: Topics,
+    /// Every consumer is restarted after every step.
+    pub restarts: bool,
+}
+
+impl Stage {
+    /// The plan of a rehearsal's topics: the usual one with few partitions.
+    pub fn plan() -> anyhow::Result<TopicPlan> {
+        let plan = TopicPlan::parse(DEFAULT_PLAN).map_err(anyhow::Error::msg)?;
+        Ok(TopicPlan { usage_partitions: 2, ledger_partitions: 2, ..plan })
+    }
+
+    /// In memory.
+    pub fn memory() -> anyhow::Result<Stage> {
+        let plan = Stage::plan()?;
+        let names = Topic::ALL.iter().map(|topic| (topic.name(), plan.partitions(*topic)));
+        let log = Arc::new(Memory::new(names, Faults::default()));
+        Ok(Stage { log, topics: Topics::new("", &plan), restarts: false })
+    }
+}
+
+/// The whole pipeline in one thread.
+#[derive(Debug)]
+pub struct Pipeline {
+    installation: Installation,
+    restarts: bool,
+    metering: Worker<Metering>,
+    registry: Worker<Registry>,
+    balance: Worker<Balance>,
+}
+
+impl Pipeline {
+    pub fn new(stage: &Stage, start: Timestamp) -> Pipeline {
+        let Stage { log, topics, restarts } = stage.clone();
+        let group_prefix = topics.name(Topic::Usage).trim_end_matches("usage").to_owned();
+        let installation = Installation {
+            group_prefix,
+            commit_interval: Duration::ZERO,
+            snapshot_after_bytes: 1 << 10,
+            timers_per_message_max: usize::MAX,
+            balances_per_step_max: usize::MAX,
+            ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))
+        };
+        Pipeline {
+            metering: installation.metering(),
+            registry: installation.registry(),
+            balance: installation.balance(),
+            installation,
+            restarts,
+        }
+    }
+
+    pub fn log(&self) -> &dyn Log {
+        &*self.installation.log
+    }
+
+    pub fn topics(&self) -> &Topics {
+        &self.installation.topics
+    }
+
+    /// Between two steps: on a stage with restarts every consumer dies and comes back, and must be what
+    /// it was.
+    pub fn between_steps(&mut self) -> anyhow::Result<()> {
+        if !self.restarts {
+            return Ok(());
+        }
+        let before = self.dumps();
+        self.metering = self.installation.metering();
+        self.registry = self.installation.registry();
+        self.balance = self.installation.balance();
+        self.settle()?;
+        if self.dumps() != before {
+            bail!("a consumer that was restored is not what it was");
+        }
+        Ok(())
+    }
+
+    /// The state of every consumer, in a form in which equal states are equal.
+    fn dumps(&self) -> Vec<Vec<u8>> {
+        let topics = self.topics();
+        let mut dumps = Vec::new();
+        for partition in 0..topics.usage_partitions {
+            dumps.extend(self.metering.station(partition).map(whole));
+        }
+        dumps.extend(self.registry.station(0).map(whole));
+        for partition in 0..topics.ledger_partitions {
+            dumps.extend(self.balance.station(partition).map(whole));
+        }
+        dumps
+    }
+
+    /// Lets everything happen that follows from what is in the log.
+    pub fn settle(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SETTLES_WITHIN;
+        loop {
+            let worked =
+                [turn(&mut self.metering)?, turn(&mut self.registry)?, turn(&mut self.balance)?];
+            if worked == [Turn::Idle; 3] && self.has_read_all()? {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the pipeline does not come to rest")
+            }
+        }
+    }
+
+    fn has_read_all(&self) -> anyhow::Result<bool> {
+        Ok(self.metering.has_read_all()?
+            && self.registry.has_read_all()?
+            && self.balance.has_read_all()?)
+    }
+
+    /// Lets time go on to `to`, from one due timer to the next.
+    pub fn advance(&mut self, to: Timestamp) -> anyhow::Result<()> {
+        while let Some(due) = self.next_timer().filter(|due| *due <= to) {
+            if due <= self.installation.clock.now() {
+                bail!("a timer that was due at {due} does not fire");
+            }
+            self.tick(due)?;
+        }
+        self.tick(to)
+    }
+
+    fn tick(&mut self, at: Timestamp) -> anyhow::Result<()> {
+        self.installation.clock.set(at);
+        let usage = self.topics().name(Topic::Usage);
+        let tick =
+            self.installation.secret.sign(usage, avro::encode(&UsageControl::Tick(Tick { at })));
+        for partition in 0..self.topics().usage_partitions {
+            self.log().append(usage, partition, at, &[&tick])?;
+        }
+        let commands = self.topics().name(Topic::Commands);
+        let tick = self
+            .installation
+            .secret
+            .sign(commands, avro::encode(&CommandControl::Tick(Tick { at })));
+        self.log().append(commands, 0, at, &[&tick])?;
+        self.settle()?;
+        let tick = schemas::LEDGER.message(&LedgerMessage { at, input: TimeOnly {}.into() });
+        for partition in 0..self.topics().ledger_partitions {
+            self.log().append(self.topics().name(Topic::Ledger), partition, at, &[&tick])?;
+        }
+        self.settle()
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.ledgers().filter_map(|ledger| ledger.next_timer()).min()
+    }
+
+    pub fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
+        let partitions = 0..self.topics().ledger_partitions;
+        partitions.filter_map(|partition| self.balance.station(partition).map(Balance::ledger))
+    }
+
+    /// Asks for a command, lets it happen, and returns its place among the commands.
+    pub fn command(&mut self, at: Timestamp, command: CommandMessage) -> anyhow::Result<u64> {
+        let message = schemas::COMMAND.message(&command);
+        let next = self.log().append(self.topics().name(Topic::Commands), 0, at, &[&message])?;
+        self.settle()?;
+        Ok(u64::try_from(next.0.saturating_sub(1))?)
+    }
+
+    /// Sends a usage message of an account, and lets it happen.
+    pub fn usage(&mut self, at: Timestamp, account: &str, message: &[u8]) -> anyhow::Result<()> {
+        let partition = partition_of(account.as_bytes(), self.topics().usage_partitions);
+        self.log().append(self.topics().name(Topic::Usage), partition, at, &[message])?;
+        self.settle()
+    }
+}
+
+/// The whole state of a station.
+fn whole(station: &impl Station) -> Vec<u8> {
+    let (mut dump, mut place) = station.piece(0, usize::MAX);
+    while let Some(at) = place {
+        let (piece, after) = station.piece(at, usize::MAX);
+        dump.extend(piece);
+        place = after;
+    }
+    dump
+}
+
+/// Far longer than a step should take, on any log.
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+
+fn turn<S: Station>(worker: &mut Worker<S>) -> anyhow::Result<Turn> {
+    Ok(worker.turn(Duration::ZERO)?)
+}
+
+/// Who acts when a step names nobody.
+pub(super) fn operator() -> PrincipalId {
+    PrincipalId::operator()
+}

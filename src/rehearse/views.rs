@@ -1,0 +1,192 @@
+//! What the outside sees, row by row: read from the topics as every other reader does.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use drawdown_domain::ids::WalletId;
+use drawdown_domain::money::Amount;
+use drawdown_log::Next;
+use drawdown_runtime::read_to_end;
+use drawdown_wire::avro;
+use drawdown_wire::messages::{Bills, Charges, Entries, Outcome, Outcomes, Rejects};
+use drawdown_wire::topics::Topic;
+use serde_json::{Map, Value, json};
+
+use super::pipeline::Pipeline;
+
+/// A row of a view.
+pub type Row = Map<String, Value>;
+
+/// The rows that have been read so far.
+#[derive(Debug, Default)]
+pub struct Rows {
+    places: BTreeMap<(Topic, u32), Next>,
+    entries: Vec<Row>,
+    bills: Vec<Row>,
+    charges: Vec<Row>,
+    rejects: Vec<Row>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Rows {
+    /// Reads what has become visible since the last time.
+    pub fn read(&mut self, pipeline: &Pipeline) -> anyhow::Result<()> {
+        for topic in [Topic::Entries, Topic::Bills, Topic::Charges, Topic::Rejects, Topic::Outcomes]
+        {
+            let name = pipeline.topics().name(topic);
+            let partitions = pipeline.log().partitions()?.get(name).copied().unwrap_or(0);
+            for partition in 0..partitions {
+                let from = self.places.get(&(topic, partition)).copied().unwrap_or(Next::START);
+                let mut messages = Vec::new();
+                let next = read_to_end(pipeline.log(), name, partition, from, &mut |message| {
+                    messages.push(message.value.to_vec());
+                    Ok(())
+                })?;
+                self.places.insert((topic, partition), next);
+                for message in messages {
+                    self.take(topic, &message)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, topic: Topic, message: &[u8]) -> anyhow::Result<()> {
+        let (_, value) = avro::split_header(message).context("not one of our messages")?;
+        match topic {
+            Topic::Entries => {
+                let entries: Entries = avro::decode(value)?;
+                self.entries.extend(rows(&entries.entries)?);
+            }
+            Topic::Bills => {
+                let bills: Bills = avro::decode(value)?;
+                self.bills.extend(rows(&bills.issued)?);
+                for payment in &bills.payments {
+                    let row = self
+                        .bills
+                        .iter_mut()
+                        .find(|row| row.get("bill") == Some(&json!(payment.bill)));
+                    let row = row.context("a payment for a bill that was not issued")?;
+                    let paid: Amount =
+                        row.get("paid").and_then(Value::as_str).unwrap_or("0").parse()?;
+                    row.insert("paid".to_owned(), paid.plus(payment.amount)?.to_string().into());
+                }
+                self.bills.iter_mut().try_for_each(tell_status)?;
+            }
+            Topic::Charges => {
+                let charges: Charges = avro::decode(value)?;
+                self.charges.extend(rows(&charges.charges)?);
+            }
+            Topic::Rejects => {
+                let rejects: Rejects = avro::decode(value)?;
+                self.rejects.extend(rows(&rejects.rejects)?);
+            }
+            Topic::Outcomes => {
+                let outcomes: Outcomes = avro::decode(value)?;
+                self.outcomes.extend(outcomes.outcomes);
+            }
+            other => anyhow::bail!("{} holds no rows", other.name()),
+        }
+        Ok(())
+    }
+
+    /// What became of a command; of a repeated one, its first answer.
+    pub fn outcome(&self, command: u64) -> Option<&Outcome> {
+        let outcome = self.outcomes.iter().find(|outcome| outcome.command == command)?;
+        match outcome.repeats {
+            Some(first) => self.outcome(first),
+            None => Some(outcome),
+        }
+    }
+
+    /// The last reason for which a record was rejected, if there is one among the rows from `after` on.
+    pub fn rejected(&self, after: usize) -> Option<&str> {
+        self.rejects.get(after..)?.last()?.get("reason")?.as_str()
+    }
+
+    pub fn rejects(&self) -> usize {
+        self.rejects.len()
+    }
+
+    /// The rows of a list view that concern `of`.
+    pub fn list(&self, view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+        let all = match view {
+            "entries" => self.entries.clone(),
+            "bills" => self.bills.clone(),
+            "charges" => self.charges.clone(),
+            "rejects" => self.rejects.clone(),
+            "commands" => rows(&self.outcomes)?,
+            "coupons" => coupons(of, pipeline)?,
+            other => anyhow::bail!("there is no view {other}"),
+        };
+        let concerns = |row: &Row| {
+            let keys = ["billing_account", "account", "principal", "enterprise"];
+            of == "all" || keys.iter().any(|key| row.get(*key).and_then(Value::as_str) == Some(of))
+        };
+        Ok(all.into_iter().filter(concerns).collect())
+    }
+}
+
+fn tell_status(row: &mut Row) -> anyhow::Result<()> {
+    let amount: Amount = row.get("amount").and_then(Value::as_str).unwrap_or("0").parse()?;
+    let paid: Amount = row.get("paid").and_then(Value::as_str).unwrap_or("0").parse()?;
+    let status = match paid {
+        paid if amount.is_negative() || paid >= amount => "paid",
+        paid if paid.is_positive() => "partly_paid",
+        _ => "unpaid",
+    };
+    row.entry("paid").or_insert_with(|| "0".into());
+    row.insert("status".to_owned(), status.into());
+    Ok(())
+}
+
+fn rows<T: serde::Serialize>(items: &[T]) -> anyhow::Result<Vec<Row>> {
+    items.iter().map(row).collect()
+}
+
+fn row<T: serde::Serialize>(item: &T) -> anyhow::Result<Row> {
+    match serde_json::to_value(item)? {
+        Value::Object(row) => Ok(row),
+        other => anyhow::bail!("{other} is no row"),
+    }
+}
+
+fn coupons(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+    let wallet: WalletId = of.parse()?;
+    let found = pipeline.ledgers().find_map(|ledger| ledger.wallet(ledger.wallet_named(&wallet)?));
+    let wallet = found.context("not_found")?;
+    let coupons = wallet.coupons.iter().map(|coupon| {
+        let coupon = json!({
+            "billing_account": of,
+            "coupon": coupon.coupon,
+            "amount": coupon.amount,
+            "left": coupon.left,
+            "cash": coupon.cash,
+            "valid_until": coupon.valid.until.starts(),
+        });
+        row(&coupon)
+    });
+    coupons.collect()
+}
+
+/// A view of one thing.
+pub(super) fn single(view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Option<Row>> {
+    let wallet = || of.parse::<WalletId>().ok();
+    match view {
+        "balance" => {
+            let found = wallet().and_then(|id| {
+                pipeline.ledgers().find_map(|ledger| ledger.balance(ledger.wallet_named(&id)?))
+            });
+            Ok(Some(row(&found.context("not_found")??)?))
+        }
+        "billing_account" => {
+            let found = wallet().and_then(|id| {
+                pipeline
+                    .ledgers()
+                    .find_map(|ledger| ledger.billing_account(ledger.wallet_named(&id)?))
+            });
+            Ok(Some(row(&found.context("not_found")?)?))
+        }
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,139 @@
+//! Commands: the idempotency key and who executes what (R11.5).
+
+use crate::BookKeeper;
+use crate::calendar::DAY;
+use crate::fields::{Fields, Refusal};
+use serde_json::Value;
+
+/// How long a key is remembered (R11.5).
+const KEY_KEPT: i64 = 35 * DAY;
+
+/// What was answered under an idempotency key.
+pub struct Answer {
+    at: i64,
+    name: String,
+    fields: Value,
+    result: Result<(), Refusal>,
+}
+
+impl BookKeeper {
+    /// A command arrives. Everything due up to then happens first. A refused command changes nothing.
+    pub fn command(
+        &mut self,
+        at: i64,
+        principal: &str,
+        key: Option<&str>,
+        name: &str,
+        fields: &Value,
+    ) -> Result<(), String> {
+        self.pass(at);
+        let Some(key) = key else {
+            return self.execute(name, fields).map_err(str::to_string);
+        };
+        let remembered = (principal.to_string(), key.to_string());
+        if let Some(answer) = self.answers.get(&remembered)
+            && self.now - answer.at <= KEY_KEPT
+        {
+            if answer.name != name || answer.fields != *fields {
+                return Err("key_reused".to_string());
+            }
+            return answer.result.map_err(str::to_string);
+        }
+        let result = self.execute(name, fields);
+        let answer =
+            Answer { at: self.now, name: name.to_string(), fields: fields.clone(), result };
+        self.answers.insert(remembered, answer);
+        result.map_err(str::to_string)
+    }
+
+    fn execute(&mut self, name: &str, given: &Value) -> Result<(), Refusal> {
+        let Some(known) = known_fields(name) else { return Err("not_supported") };
+        let fields = Fields::new(given, known)?;
+        match name {
+            "open_enterprise" => self.open_enterprise(&fields),
+            "open_account" => self.open_account(&fields),
+            "close_account" => self.close_account(&fields),
+            "change_payer" => self.change_payer(&fields),
+            "top_up" => self.top_up(&fields),
+            "adjust" => self.adjust(&fields),
+            "set_quota" => self.set_quota(&fields),
+            "grant_coupon" => self.grant_coupon(&fields),
+            "set_credit_limit" => self.set_credit_limit(&fields),
+            "confirm_contract" => self.confirm_contract(&fields),
+            "lift_bad_debt" => self.lift_bad_debt(&fields),
+            "configure" => self.configure(&fields),
+            "transfer" => self.transfer(&fields),
+            "revoke_transfer" => self.revoke_transfer(&fields),
+            "place_order" => self.place_order(&fields),
+            "refund_order" => self.refund_order(&fields),
+            _ => Err("not_supported"),
+        }
+    }
+}
+
+/// The fields of each command, as the contract names them.
+fn known_fields(command: &str) -> Option<&'static [&'static str]> {
+    let fields: &[&str] = match command {
+        "open_enterprise" => &[
+            "enterprise",
+            "name",
+            "country",
+            "tax_id",
+            "language",
+            "account_center",
+            "management_account",
+            "credit_total",
+        ],
+        "open_account" => &[
+            "account",
+            "enterprise",
+            "email",
+            "currency",
+            "time_zone",
+            "billing_account",
+            "mode",
+            "region",
+            "kind",
+            "partner",
+            "partner_pays",
+        ],
+        "close_account" => &["account"],
+        "change_payer" => &["account", "billing_account", "effective_at"],
+        "top_up" => &["billing_account", "amount", "currency", "method", "remark", "test"],
+        "adjust" => &["billing_account", "amount", "reason"],
+        "set_quota" => &["billing_account", "quota"],
+        "grant_coupon" => &[
+            "billing_account",
+            "coupon",
+            "amount",
+            "cash",
+            "products",
+            "minimum",
+            "valid_from",
+            "valid_until",
+        ],
+        "set_credit_limit" => &["billing_account", "limit"],
+        "confirm_contract" | "lift_bad_debt" => &["billing_account"],
+        "configure" => &[
+            "billing_account",
+            "low_balance_alert",
+            "auto_write_off",
+            "write_off_previous",
+            "delayed_suspension",
+            "auto_pay_threshold",
+            "auto_recharge",
+            "settlement_currency",
+            "bill_cycle",
+            "billing_email",
+            "recipients",
+            "invoice_schedule",
+        ],
+        "transfer" | "revoke_transfer" => &["from", "to", "amount", "remark"],
+        "place_order" => {
+            &["billing_account", "order", "amount", "account", "product", "method", "renews"]
+        }
+        "refund_order" => &["billing_account", "order", "amount", "to"],
+        _ => return None,
+    };
+    Some(fields)
+}

@@ -1,0 +1,44 @@
+//! The owner's switches that concern money (R5.1, R5.3, R5.4, R5.5).
+
+use crate::BookKeeper;
+use crate::calendar::Cycle;
+use crate::fields::{Fields, MALFORMED, Refusal};
+use crate::wallet::Kind;
+
+impl BookKeeper {
+    /// All that is asked for holds, or nothing. The settings of the contract that are not treated here are accepted
+    /// and change nothing.
+    pub(crate) fn configure(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let auto_write_off = fields.flag("auto_write_off")?;
+        let write_off_previous = fields.flag("write_off_previous")?;
+        let cycle = fields
+            .optional_text("bill_cycle")?
+            .map(|name| Cycle::read(name).ok_or(MALFORMED))
+            .transpose()?;
+        let owner = &self.wallets[wallet];
+        if owner.kind == Kind::Ecosystem
+            && (auto_write_off.is_some() || write_off_previous.is_some())
+        {
+            return Err("not_for_ecosystem");
+        }
+        if auto_write_off == Some(false) && !owner.credit_limit.is_positive() {
+            return Err("write_off_required");
+        }
+
+        let now = self.now;
+        let owner = &mut self.wallets[wallet];
+        if let Some(cycle) = cycle {
+            owner.set_cycle(now, cycle);
+        }
+        let turned_on = |before: bool, wanted: Option<bool>| !before && wanted == Some(true);
+        let runs = turned_on(owner.auto_write_off, auto_write_off)
+            || turned_on(owner.write_off_previous, write_off_previous);
+        owner.auto_write_off = auto_write_off.unwrap_or(owner.auto_write_off);
+        owner.write_off_previous = write_off_previous.unwrap_or(owner.write_off_previous);
+        if runs {
+            self.write_off(wallet);
+        }
+        Ok(())
+    }
+}

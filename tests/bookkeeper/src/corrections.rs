@@ -1,0 +1,100 @@
+//! Negative bills (R5.7), and giving money back to the lot it came from.
+
+use crate::BookKeeper;
+use crate::bills::{PaidBy, Payment, bill_name};
+use crate::exact::Exact;
+use crate::ledger::{Lot, Place};
+
+impl BookKeeper {
+    /// A negative bill undoes the usage bills of its account and product: first what is unpaid of them, latest bill
+    /// first, then payments, latest bill first and within a bill in reverse order. Bills of orders are left alone:
+    /// an order is undone by its refund.
+    pub(crate) fn undo_payments(&mut self, negative: usize) {
+        let wallet = self.bills[negative].wallet;
+        let currency = self.wallets[wallet].currency;
+        let mut rest = -&self.bills[negative].amount;
+        rest = self.undo_unpaid_parts(negative, rest);
+
+        let key = (self.bills[negative].account.clone(), self.bills[negative].product.clone());
+        let candidates = self.wallets[wallet].usage_bills.get(&key).cloned().unwrap_or_default();
+        for bill in candidates.into_iter().rev() {
+            if !rest.is_positive() {
+                break;
+            }
+            rest = self.undo_payments_of(negative, bill, rest);
+        }
+        // Nothing is left to undo only where rounding kept earlier charges of other months from being billed at all:
+        // what was never billed is not given back.
+        self.ledger.move_money(currency, Place::Bill(negative), Place::Rounding, &rest);
+        self.bills[negative].paid = self.bills[negative].amount.clone();
+    }
+
+    fn undo_unpaid_parts(&mut self, negative: usize, mut rest: Exact) -> Exact {
+        let wallet = self.bills[negative].wallet;
+        let currency = self.wallets[wallet].currency;
+        let unpaid: Vec<usize> = self.wallets[wallet].unpaid.iter().rev().copied().collect();
+        for bill in unpaid {
+            if !rest.is_positive() {
+                break;
+            }
+            let (this, that) = (&self.bills[bill], &self.bills[negative]);
+            if this.order.is_some() || this.account != that.account || this.product != that.product
+            {
+                continue;
+            }
+            let part = this.unpaid().min(rest.clone());
+            self.ledger.move_money(currency, Place::Bill(negative), Place::Bill(bill), &part);
+            self.mark_paid(bill, PaidBy::Correction(negative), &part);
+            rest -= &part;
+        }
+        rest
+    }
+
+    fn undo_payments_of(&mut self, negative: usize, bill: usize, mut rest: Exact) -> Exact {
+        let wallet = self.bills[bill].wallet;
+        for position in (0..self.bills[bill].payments.len()).rev() {
+            let payment = &mut self.bills[bill].payments[position];
+            let PaidBy::Lot(lot) = payment.by.clone() else { continue };
+            let part = (&payment.amount - &payment.returned).min(rest.clone());
+            if !part.is_positive() {
+                continue;
+            }
+            payment.returned += &part;
+            // The bill stays paid: what the lot had paid of it, the negative bill pays now.
+            let correction = Payment {
+                by: PaidBy::Correction(negative),
+                amount: part.clone(),
+                returned: Exact::zero(),
+            };
+            self.bills[bill].payments.push(correction);
+            self.give_back(
+                wallet,
+                &lot,
+                &part,
+                Place::Bill(negative),
+                "correction",
+                &bill_name(bill),
+            );
+            rest -= &part;
+        }
+        rest
+    }
+
+    /// Returns money to the lot that paid. What an expired coupon or cash coupon paid lapses.
+    pub(crate) fn give_back(
+        &mut self,
+        wallet: usize,
+        lot: &Lot,
+        amount: &Exact,
+        from: Place,
+        cause: &'static str,
+        remark: &str,
+    ) {
+        if self.wallets[wallet].has_expired(lot, self.dated) {
+            let currency = self.wallets[wallet].currency;
+            self.ledger.move_money(currency, from, Place::World, amount);
+        } else {
+            self.change_asset(wallet, lot, amount, from, cause, remark);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Coupons (R5.2): which pay, in which order, and how much of what.
+
+use crate::BookKeeper;
+use crate::calendar::full_minute_from;
+use crate::exact::Exact;
+use crate::fields::{Fields, MALFORMED, Refusal};
+use crate::ledger::{Lot, Place};
+use crate::passing::Due;
+use crate::wallet::{OpenCycle, Wallet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A coupon or a cash coupon.
+#[derive(Clone, Debug)]
+pub struct Coupon {
+    pub left: Exact,
+    pub cash: bool,
+    /// The products it can pay; none named means all.
+    products: BTreeSet<String>,
+    minimum: Exact,
+    valid_from: i64,
+    pub valid_until: i64,
+}
+
+impl Coupon {
+    /// Whether it has begun and not expired at this instant.
+    pub fn is_valid_at(&self, time: i64) -> bool {
+        self.valid_from <= time && time < self.valid_until
+    }
+
+    pub fn has_expired(&self, dated: i64) -> bool {
+        self.valid_until <= dated
+    }
+
+    /// Whether it can pay this product in a month that came to this much by product (R5.2).
+    pub fn is_in_scope(&self, product: &str, month: Option<&BTreeMap<String, Exact>>) -> bool {
+        let covers = |product: &str| self.products.is_empty() || self.products.contains(product);
+        let charges: Exact = month
+            .into_iter()
+            .flatten()
+            .filter(|(product, _)| covers(product))
+            .map(|(_, amount)| amount)
+            .sum();
+        covers(product) && charges >= self.minimum
+    }
+}
+
+/// Something coupons may pay: a bill at its issue, or what a bill would be.
+pub struct Payable<'a> {
+    pub product: &'a str,
+    pub amount: Exact,
+    /// The charges in it, by time of use.
+    pub by_time: &'a BTreeMap<i64, Exact>,
+    /// The places of the minor unit when it is a bill; none for exact charges not yet billed.
+    pub places: Option<u32>,
+}
+
+/// What each coupon pays: soonest expiry first, then the smallest remainder, then id. A coupon pays at most the
+/// charges whose time of use lies in its validity and that no coupon before it has paid. When it is valid for every
+/// charge of a bill it may pay all of the bill; when it is valid for some, those are rounded down to the minor unit.
+pub fn plan_coupons(
+    coupons: &BTreeMap<String, Coupon>,
+    payable: &Payable,
+    month: Option<&BTreeMap<String, Exact>>,
+) -> Vec<(String, Exact)> {
+    let mut usable: Vec<(&String, &Coupon)> = coupons
+        .iter()
+        .filter(|(_, coupon)| {
+            !coupon.cash && coupon.left.is_positive() && coupon.is_in_scope(payable.product, month)
+        })
+        .collect();
+    if usable.is_empty() || !payable.amount.is_positive() {
+        return Vec::new();
+    }
+    usable.sort_by_key(|(id, coupon)| (coupon.valid_until, coupon.left.clone(), (*id).clone()));
+
+    let mut rest = payable.amount.clone();
+    let mut charges: Vec<(i64, Exact)> =
+        payable.by_time.iter().map(|(time, charge)| (*time, charge.clone())).collect();
+    let mut plan = Vec::new();
+    for (id, coupon) in usable {
+        let valid_for_all = charges.iter().all(|(time, _)| coupon.is_valid_at(*time));
+        let eligible: Exact = charges
+            .iter()
+            .filter(|(time, _)| coupon.is_valid_at(*time))
+            .map(|(_, charge)| charge)
+            .sum();
+        let at_most = match (valid_for_all, payable.places) {
+            (true, _) => rest.clone(),
+            (false, Some(places)) => eligible.at_least_zero().round_down(places).min(rest.clone()),
+            (false, None) => eligible.at_least_zero().min(rest.clone()),
+        };
+        let pays = at_most.min(coupon.left.clone());
+        if !pays.is_positive() {
+            continue;
+        }
+        rest -= &pays;
+        take_from_earliest(&mut charges, coupon, &pays);
+        plan.push((id.clone(), pays));
+    }
+    plan
+}
+
+/// Marks charges as paid by this coupon, earliest use first. Coupons come by expiry, so taking the earliest leaves
+/// most to those that follow.
+fn take_from_earliest(charges: &mut [(i64, Exact)], coupon: &Coupon, pays: &Exact) {
+    let mut rest = pays.clone();
+    for (time, charge) in charges {
+        if coupon.is_valid_at(*time) && charge.is_positive() {
+            let part = rest.clone().min(charge.clone());
+            *charge -= &part;
+            rest -= &part;
+        }
+    }
+}
+
+/// The exact charges of an open cycle less what coupons would pay of them (R4.2), the coupons being used up on the
+/// way. `month` is what the cycle's month came to so far, and then with the bills the cycle would make.
+pub fn unsettled_of_cycle(
+    wallet: &Wallet,
+    cycle: &OpenCycle,
+    coupons: &mut BTreeMap<String, Coupon>,
+    month: &mut BTreeMap<String, Exact>,
+) -> Exact {
+    let mut unsettled: Exact = cycle.charges.values().map(|charges| &charges.total).sum();
+    if coupons.is_empty() {
+        return unsettled;
+    }
+    for ((account, product), charges) in &cycle.charges {
+        let so_far = wallet
+            .months
+            .get(&(account.clone(), product.clone(), cycle.month))
+            .cloned()
+            .unwrap_or_default();
+        let exact = &so_far.exact + &charges.total;
+        let bill = &exact.round_half_away(wallet.currency.places) - &so_far.billed;
+        *month.entry(product.clone()).or_default() += &bill;
+    }
+    for ((_, product), charges) in &cycle.charges {
+        let payable = Payable {
+            product,
+            amount: charges.total.clone(),
+            by_time: &charges.by_time,
+            places: None,
+        };
+        for (id, pays) in plan_coupons(coupons, &payable, Some(month)) {
+            unsettled -= &pays;
+            if let Some(coupon) = coupons.get_mut(&id) {
+                coupon.left -= &pays;
+            }
+        }
+    }
+    unsettled
+}
+
+impl BookKeeper {
+    /// Coupons pay a bill at its issue (R5.2).
+    pub(crate) fn pay_with_coupons(&mut self, bill: usize, by_time: &BTreeMap<i64, Exact>) {
+        let issued = &self.bills[bill];
+        let wallet = &self.wallets[issued.wallet];
+        let payable = Payable {
+            product: &issued.product,
+            amount: issued.unpaid(),
+            by_time,
+            places: Some(wallet.currency.places),
+        };
+        let plan = plan_coupons(&wallet.coupons, &payable, wallet.billed.get(&issued.month));
+        for (id, pays) in plan {
+            self.pay_from_lot(bill, &Lot::Coupon(id), &pays, "coupon");
+        }
+    }
+
+    pub(crate) fn grant_coupon(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let name = fields.text("billing_account")?;
+        let id = fields.new_id("coupon")?.to_string();
+        let cash = fields.flag("cash")?.unwrap_or(false);
+        let products: BTreeSet<String> = fields.texts("products")?.into_iter().collect();
+        let valid_from = full_minute_from(fields.time("valid_from")?);
+        let valid_until = fields.time("valid_until")?;
+        if valid_until <= valid_from {
+            return Err(MALFORMED);
+        }
+        let wallet = self.direct_wallet(name)?;
+        let currency = self.wallets[wallet].currency;
+        let amount = fields.amount("amount", currency)?;
+        let minimum = match fields.has("minimum") {
+            true => fields.amount_or_zero("minimum", currency)?,
+            false => Exact::zero(),
+        };
+        if self.wallets[wallet].coupons.contains_key(&id) {
+            return Err("already_exists");
+        }
+        let coupon =
+            Coupon { left: Exact::zero(), cash, products, minimum, valid_from, valid_until };
+        self.wallets[wallet].coupons.insert(id.clone(), coupon);
+        let lot = if cash { Lot::CashCoupon(id) } else { Lot::Coupon(id) };
+        self.change_asset(wallet, &lot, &amount, Place::World, "coupon_granted", "");
+        if cash && valid_from > self.now {
+            self.falls_due(valid_from, Due::CashCouponBegins { wallet });
+        }
+        self.write_off(wallet);
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! An independent book-keeper: what a billing account must come to, from the rules alone.
+//!
+//! It is deliberately naive. It has one thread, no input or output and no clock: time comes in with every call, and
+//! everything that falls due up to then happens first. Each file treats one subject and cites the rules it follows;
+//! `DECISIONS.md` says what was decided where the rules are silent.
+
+mod bills;
+mod calendar;
+mod check;
+mod commands;
+mod configure;
+mod corrections;
+mod coupons;
+mod credit;
+mod currency;
+mod exact;
+mod fields;
+mod ledger;
+mod orders;
+mod passing;
+mod paying_in;
+mod price_book;
+mod rating;
+mod refunds;
+mod registry;
+mod settings;
+mod standing;
+mod transfers;
+mod usage;
+mod views;
+mod wallet;
+mod write_off;
+
+pub use usage::{Usage, Verdict};
+pub use views::{Bill, Entry};
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Everything the book-keeper knows.
+pub struct BookKeeper {
+    settings: settings::Settings,
+    prices: price_book::PriceBook,
+    /// Everything that falls due up to and at this instant has happened.
+    now: i64,
+    /// What is dated is judged as of this instant. While the bills of an instant are made, it lies just before that
+    /// instant, because what begins or expires then does so last (R3.6).
+    dated: i64,
+    enterprises: BTreeMap<String, registry::Enterprise>,
+    accounts: BTreeMap<String, registry::Account>,
+    /// The billing accounts in the order of opening; their position here is their number elsewhere.
+    wallets: Vec<wallet::Wallet>,
+    wallet_numbers: BTreeMap<String, usize>,
+    /// Every bill in the order of issue.
+    bills: Vec<bills::IssuedBill>,
+    orders: BTreeMap<(usize, String), orders::Order>,
+    /// What falls due when; the order within one instant is the order of `Due` (R3.6).
+    due: BTreeMap<i64, BTreeSet<passing::Due>>,
+    /// What the records of each month have come to (R3.2).
+    quantities: HashMap<usage::QuantityKey, rating::MonthQuantity>,
+    /// The usage records that have been counted, by identity (R2.1).
+    identities: HashMap<usage::Identity, Usage>,
+    /// The answers given under an idempotency key, by principal and key (R11.5).
+    answers: HashMap<(String, String), commands::Answer>,
+    entries: Vec<Entry>,
+    ledger: ledger::Ledger,
+    charged_by_account: BTreeMap<String, exact::Exact>,
+}
+
+impl BookKeeper {
+    /// The settings are TOML as under `[settings]` in a scenario file, the prices TOML with `[[price]]` tables.
+    /// The clock starts at the epoch.
+    pub fn new(settings: &str, prices: &str) -> Result<BookKeeper, String> {
+        Ok(BookKeeper {
+            settings: settings::Settings::read(settings)?,
+            prices: price_book::PriceBook::read(prices)?,
+            now: 0,
+            dated: 0,
+            enterprises: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            wallets: Vec::new(),
+            wallet_numbers: BTreeMap::new(),
+            bills: Vec::new(),
+            orders: BTreeMap::new(),
+            due: BTreeMap::new(),
+            quantities: HashMap::new(),
+            identities: HashMap::new(),
+            answers: HashMap::new(),
+            entries: Vec::new(),
+            ledger: ledger::Ledger::default(),
+            charged_by_account: BTreeMap::new(),
+        })
+    }
+}

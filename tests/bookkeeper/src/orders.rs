@@ -1,0 +1,140 @@
+//! Orders: bought with a bill that is issued and paid at once (R5.8).
+
+use crate::BookKeeper;
+use crate::bills::IssuedBill;
+use crate::coupons::{Payable, plan_coupons};
+use crate::exact::Exact;
+use crate::fields::{Fields, Refusal};
+use crate::ledger::{Lot, Place};
+use crate::wallet::Kind;
+use std::collections::BTreeMap;
+
+/// An order that was bought.
+pub struct Order {
+    pub bill: usize,
+    /// What has been refunded of it so far.
+    pub refunded: Exact,
+    /// Whether a part of it was left unpaid on the credit limit when it was bought.
+    pub on_credit: bool,
+}
+
+/// What buying would come to.
+struct Trial {
+    payments: Vec<(Lot, Exact)>,
+    /// What neither coupons nor the wallet would pay.
+    rest: Exact,
+    /// Available credit with the order bought and the rest unpaid.
+    available: Exact,
+}
+
+impl BookKeeper {
+    pub(crate) fn place_order(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let wallet_name = fields.text("billing_account")?;
+        let id = fields.new_id("order")?.to_string();
+        let named_account = fields.optional_text("account")?;
+        let product = fields.optional_text("product")?.unwrap_or("").to_string();
+        // Neither a payment method nor a renewal exists here.
+        if fields.has("method") || fields.has("renews") {
+            return Err("not_supported");
+        }
+        let wallet = self.wallet_number(wallet_name)?;
+        let owner = &self.wallets[wallet];
+        let account_id = named_account.unwrap_or(&owner.owner).to_string();
+        let account = self.account(&account_id)?;
+        if self.orders.contains_key(&(wallet, id.clone())) {
+            return Err("already_exists");
+        }
+        if account.closed_at.is_some() {
+            return Err("account_closed");
+        }
+        if account.enterprise != owner.enterprise {
+            return Err("different_enterprise");
+        }
+        let amount = fields.amount("amount", owner.currency)?;
+        if self.is_overdue(wallet) {
+            return Err("overdue");
+        }
+        match self.wallets[wallet].kind {
+            Kind::Ecosystem => {
+                if self.wallets[wallet].available() < amount {
+                    return Err("insufficient_funds");
+                }
+                let bill = self.issue_order(wallet, &id, account_id, product, amount);
+                self.consume_quota(bill);
+                self.orders.insert(
+                    (wallet, id),
+                    Order { bill, refunded: Exact::zero(), on_credit: false },
+                );
+            }
+            Kind::Direct => {
+                let trial = self.try_purchase(wallet, &product, &amount);
+                let on_credit = trial.rest.is_positive();
+                let limit_carries = self.wallets[wallet].credit_limit.is_positive()
+                    && !trial.available.is_negative();
+                if on_credit && !limit_carries {
+                    return Err("insufficient_funds");
+                }
+                let bill = self.issue_order(wallet, &id, account_id, product, amount);
+                for (lot, part) in trial.payments {
+                    self.pay_from_lot(bill, &lot, &part, "order");
+                }
+                self.orders
+                    .insert((wallet, id), Order { bill, refunded: Exact::zero(), on_credit });
+                self.write_off_after_issue(wallet);
+            }
+        }
+        Ok(())
+    }
+
+    /// An order's bill is issued at once; it belongs to the month of its issue (R3.5).
+    fn issue_order(
+        &mut self,
+        wallet: usize,
+        id: &str,
+        account: String,
+        product: String,
+        amount: Exact,
+    ) -> usize {
+        let month = self.wallets[wallet].month_of(self.now);
+        self.count_as_billed(wallet, month, &product, &amount);
+        let currency = self.wallets[wallet].currency;
+        let bill = self.enter_bill(IssuedBill {
+            wallet,
+            account,
+            product,
+            month,
+            cycle_end: self.now,
+            issued_at: self.now,
+            order: Some(id.to_string()),
+            amount,
+            paid: Exact::zero(),
+            payments: Vec::new(),
+        });
+        self.ledger.move_money(currency, Place::Bill(bill), Place::World, &self.bills[bill].amount);
+        bill
+    }
+
+    /// Tries on a copy of the wallet what buying would do.
+    fn try_purchase(&self, wallet: usize, product: &str, amount: &Exact) -> Trial {
+        let mut copy = self.wallets[wallet].clone();
+        let month = copy.month_of(self.now);
+        *copy.billed.entry(month).or_default().entry(product.to_string()).or_default() += amount;
+
+        let by_time = BTreeMap::from([(self.now, amount.clone())]);
+        let places = Some(copy.currency.places);
+        let payable = Payable { product, amount: amount.clone(), by_time: &by_time, places };
+        let by_coupons = plan_coupons(&copy.coupons, &payable, copy.billed.get(&month));
+        let mut payments: Vec<(Lot, Exact)> =
+            by_coupons.into_iter().map(|(id, pays)| (Lot::Coupon(id), pays)).collect();
+        let covered: Exact = payments.iter().map(|(_, pays)| pays).sum();
+        payments.extend(copy.plan_payment(product, month, &(amount - &covered), self.dated));
+
+        let mut rest = amount.clone();
+        for (lot, pays) in &payments {
+            copy.change(lot, &-pays);
+            rest -= pays;
+        }
+        let available = &copy.available() - &rest;
+        Trial { payments, rest, available }
+    }
+}

@@ -1,0 +1,165 @@
+//! Enterprises, accounts and who pays for them (R4.6, R9.4).
+
+use crate::BookKeeper;
+use crate::calendar::{full_minute_from, read_zone};
+use crate::currency::Currency;
+use crate::exact::Exact;
+use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
+use crate::wallet::{Kind, Wallet};
+use jiff::tz::TimeZone;
+
+/// A verified legal entity; everything that shares money lies inside one.
+pub struct Enterprise {
+    pub country: String,
+    pub account_center: bool,
+    /// What the credit limits of all its billing accounts may come to together (R9.3).
+    pub credit_total: Option<Exact>,
+}
+
+/// An identity that uses services.
+pub struct Account {
+    pub enterprise: String,
+    pub closed_at: Option<i64>,
+    /// The payer of before the first change: the account's own billing account.
+    first_payer: usize,
+    /// The changes of payer, by the full minute from which each holds.
+    payers: Vec<(i64, usize)>,
+}
+
+impl Account {
+    /// The billing account that pays for what is used at this time. Usage from before the account was opened goes
+    /// to its own billing account.
+    pub fn payer_at(&self, time: i64) -> usize {
+        let begun = self.payers.iter().rev().find(|(from, _)| *from <= time);
+        begun.map_or(self.first_payer, |(_, payer)| *payer)
+    }
+}
+
+impl BookKeeper {
+    pub(crate) fn enterprise(&self, id: &str) -> Result<&Enterprise, Refusal> {
+        self.enterprises.get(id).ok_or(NOT_FOUND)
+    }
+
+    pub(crate) fn account(&self, id: &str) -> Result<&Account, Refusal> {
+        self.accounts.get(id).ok_or(NOT_FOUND)
+    }
+
+    pub(crate) fn open_enterprise(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let id = fields.new_id("enterprise")?;
+        fields.text("name")?;
+        let country = fields.text("country")?.to_string();
+        fields.optional_text("tax_id")?;
+        fields.optional_text("language")?;
+        fields.optional_text("management_account")?;
+        let account_center = fields.flag("account_center")?.unwrap_or(false);
+        let credit_total = match fields.has("credit_total") {
+            true => Some(fields.amount_or_zero("credit_total", Currency::of_country(&country))?),
+            false => None,
+        };
+        if self.enterprises.contains_key(id) {
+            return Err("already_exists");
+        }
+        self.enterprises
+            .insert(id.to_string(), Enterprise { country, account_center, credit_total });
+        Ok(())
+    }
+
+    /// Opening an account opens its own billing account (R4.6).
+    pub(crate) fn open_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let id = fields.new_id("account")?;
+        let enterprise = fields.text("enterprise")?;
+        fields.text("email")?;
+        fields.optional_text("region")?;
+        fields.optional_text("partner")?;
+        let billing_account = match fields.has("billing_account") {
+            true => fields.new_id("billing_account")?.to_string(),
+            false => format!("ba-{id}"),
+        };
+        if !["prepaid", "postpaid"].contains(&fields.text("mode")?) {
+            return Err(MALFORMED);
+        }
+        let kind = match fields.optional_text("kind")? {
+            None | Some("direct") => Kind::Direct,
+            Some("ecosystem") => Kind::Ecosystem,
+            Some(_) => return Err(MALFORMED),
+        };
+        let partner_pays = fields.flag("partner_pays")?.unwrap_or(false);
+        let zone = match fields.optional_text("time_zone")? {
+            None => TimeZone::UTC,
+            Some(name) => read_zone(name).ok_or(MALFORMED)?,
+        };
+        let named = fields
+            .optional_text("currency")?
+            .map(|code| Currency::find(code).ok_or(MALFORMED))
+            .transpose()?;
+        let currency = named.unwrap_or(Currency::of_country(&self.enterprise(enterprise)?.country));
+        if self.accounts.contains_key(id) || self.wallet_numbers.contains_key(&billing_account) {
+            return Err("already_exists");
+        }
+        let number = self.wallets.len();
+        self.wallet_numbers.insert(billing_account.clone(), number);
+        let (owner, enterprise) = (id.to_string(), enterprise.to_string());
+        let mut wallet = Wallet::new(
+            billing_account,
+            enterprise.clone(),
+            owner,
+            kind,
+            currency,
+            zone,
+            self.settings.cycle,
+        );
+        wallet.partner_pays = partner_pays;
+        self.wallets.push(wallet);
+        let account =
+            Account { enterprise, closed_at: None, first_payer: number, payers: Vec::new() };
+        self.accounts.insert(id.to_string(), account);
+        Ok(())
+    }
+
+    pub(crate) fn close_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let now = self.now;
+        let account = self.accounts.get_mut(fields.text("account")?).ok_or(NOT_FOUND)?;
+        if account.closed_at.is_some() {
+            return Err("account_closed");
+        }
+        account.closed_at = Some(now);
+        Ok(())
+    }
+
+    /// The change holds from a full minute on; a later command replaces a change that has not begun (R9.4).
+    pub(crate) fn change_payer(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let id = fields.text("account")?;
+        let payer_name = fields.text("billing_account")?;
+        let effective_at = fields.optional_time("effective_at")?;
+        let account = self.account(id)?;
+        let payer = self.wallet_number(payer_name)?;
+        if account.closed_at.is_some() {
+            return Err("account_closed");
+        }
+        if !self.enterprise(&account.enterprise)?.account_center {
+            return Err("account_center_off");
+        }
+        if self.wallets[payer].enterprise != account.enterprise {
+            return Err("different_enterprise");
+        }
+        if self.wallets[payer].currency != self.wallets[account.payer_at(self.now)].currency {
+            return Err(CURRENCY_MISMATCH);
+        }
+        let now = self.now;
+        if effective_at.is_some_and(|time| time < now) {
+            return Err("in_the_past");
+        }
+        let from = full_minute_from(effective_at.unwrap_or(now));
+        let account = self.accounts.get_mut(id).ok_or(NOT_FOUND)?;
+        account.payers.retain(|(begins, _)| *begins <= now);
+        // Two changes that begin with the same minute: the one commanded later holds.
+        account.payers.retain(|(begins, _)| *begins != from);
+        account.payers.push((from, payer));
+        Ok(())
+    }
+
+    /// Refuses an amount in another currency than the billing account's (R1.5).
+    pub(crate) fn same_currency(&self, wallet: usize, code: &str) -> Result<(), Refusal> {
+        if self.wallets[wallet].currency.code == code { Ok(()) } else { Err(CURRENCY_MISMATCH) }
+    }
+}

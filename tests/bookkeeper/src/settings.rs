@@ -1,0 +1,167 @@
+//! The settings the book-keeper knows, read from the text under `[settings]` of a scenario file.
+
+use crate::calendar::{Cycle, DAY, Delay, HOUR, MINUTE, SECOND};
+use crate::exact::Exact;
+use std::collections::BTreeMap;
+use toml::{Table, Value};
+
+/// Every name of the contract. Those that are not used here are only checked to exist.
+const NAMES: [&str; 31] = [
+    "usage.max_age",
+    "usage.max_ahead",
+    "rejects.replay_for",
+    "bills.cycle",
+    "bills.grace",
+    "bills.wait",
+    "payments.card_threshold",
+    "payments.paypal_threshold",
+    "payments.pending_for",
+    "payments.retry_after",
+    "recharge.percents",
+    "topup.minimum",
+    "topup.bank_only_above",
+    "topup.card_brands",
+    "topup.test_every",
+    "methods.cool_down",
+    "methods.strong_authentication",
+    "overdue.after",
+    "overdue.bad_debt_after",
+    "suspension.buffer",
+    "alerts.low_balance_days",
+    "runway.alert_days",
+    "alerts.near_due_cycles",
+    "requests.expire_after",
+    "authorizations.expire_after",
+    "invoices.schedule",
+    "invoices.hold_above",
+    "tax.issuer_country",
+    "tax.rates",
+    "fx",
+    "topics.prefix",
+];
+
+/// What is in force; the defaults are those of the contract.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How old a usage record may be, in microseconds (R2.4).
+    pub max_age: i64,
+    /// How far ahead of the clock a usage record may be, in microseconds (R2.4).
+    pub max_ahead: i64,
+    /// The bill cycle of a billing account that sets none itself (R5.1).
+    pub cycle: Cycle,
+    /// How long after the end of a cycle its usage may still join it, in microseconds (R2.4).
+    pub grace: i64,
+    /// The smallest top-up by currency (R7.1).
+    pub minimum_top_up: BTreeMap<String, Exact>,
+    /// How long after its month an unpaid bill makes overdue (R8.1).
+    pub overdue_after: Delay,
+    /// How long after its month an unpaid bill makes bad debt (R9.1).
+    pub bad_debt_after: Delay,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let minimum = [("CNY", 100), ("USD", 20), ("EUR", 15), ("AED", 75)];
+        Settings {
+            max_age: 35 * DAY,
+            max_ahead: 5 * MINUTE,
+            cycle: Cycle::Hour,
+            grace: 0,
+            minimum_top_up: minimum
+                .into_iter()
+                .map(|(code, least)| (code.to_string(), Exact::whole(least)))
+                .collect(),
+            overdue_after: Delay { days: 15, micros: 0 },
+            bad_debt_after: Delay { days: 90, micros: 0 },
+        }
+    }
+}
+
+impl Settings {
+    pub fn read(text: &str) -> Result<Settings, String> {
+        let table =
+            text.parse::<Table>().map_err(|error| format!("the settings are not TOML: {error}"))?;
+        let mut given = BTreeMap::new();
+        collect("", &table, &mut given)?;
+        let mut settings = Settings::default();
+        for (name, value) in &given {
+            match name.as_str() {
+                "usage.max_age" => settings.max_age = delay(name, value)?.exact(),
+                "usage.max_ahead" => settings.max_ahead = delay(name, value)?.exact(),
+                "bills.cycle" => {
+                    let cycle = value.as_str().and_then(Cycle::read);
+                    settings.cycle =
+                        cycle.ok_or_else(|| format!("`{name}` is hour, day or month"))?;
+                }
+                "bills.grace" => settings.grace = delay(name, value)?.exact(),
+                "topup.minimum" => settings.minimum_top_up = amounts(name, value)?,
+                "overdue.after" => settings.overdue_after = delay(name, value)?,
+                "overdue.bad_debt_after" => settings.bad_debt_after = delay(name, value)?,
+                _ => {}
+            }
+        }
+        Ok(settings)
+    }
+}
+
+/// Walks down the tables until a name of the contract is reached.
+fn collect(path: &str, table: &Table, given: &mut BTreeMap<String, Value>) -> Result<(), String> {
+    for (key, value) in table {
+        let name = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if NAMES.contains(&name.as_str()) {
+            given.insert(name, value.clone());
+            continue;
+        }
+        match value {
+            Value::Table(inner) => collect(&name, inner, given)?,
+            _ => return Err(format!("there is no setting `{name}`")),
+        }
+    }
+    Ok(())
+}
+
+/// Reads `"35d"`, `"6h"`, `"5m"` or `"0s"`.
+fn delay(name: &str, value: &Value) -> Result<Delay, String> {
+    let wrong = || format!("`{name}` is a duration such as \"35d\", \"6h\", \"5m\" or \"0s\"");
+    let text = value.as_str().ok_or_else(wrong)?;
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let number =
+        text.strip_suffix(unit).and_then(|digits| digits.parse::<u32>().ok()).ok_or_else(wrong)?;
+    let number = i64::from(number);
+    match unit {
+        'd' => Ok(Delay { days: number, micros: 0 }),
+        'h' => Ok(Delay { days: 0, micros: number.saturating_mul(HOUR) }),
+        'm' => Ok(Delay { days: 0, micros: number.saturating_mul(MINUTE) }),
+        's' => Ok(Delay { days: 0, micros: number.saturating_mul(SECOND) }),
+        _ => Err(wrong()),
+    }
+}
+
+fn amounts(name: &str, value: &Value) -> Result<BTreeMap<String, Exact>, String> {
+    let wrong = || format!("`{name}` is a table of amounts by currency");
+    let table = value.as_table().ok_or_else(wrong)?;
+    let mut amounts = BTreeMap::new();
+    for (code, amount) in table {
+        let (amount, _) = amount.as_str().and_then(Exact::read).ok_or_else(wrong)?;
+        amounts.insert(code.clone(), amount);
+    }
+    Ok(amounts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_names_with_dots_and_refuses_others() {
+        let settings =
+            Settings::read("usage.max_age = \"10d\"\n[topup]\nminimum = { JPY = \"500\" }")
+                .unwrap();
+        assert_eq!(settings.max_age, 10 * DAY);
+        assert_eq!(settings.minimum_top_up.len(), 1);
+        assert!(Settings::read("usage.maximum_age = \"10d\"").is_err());
+        assert!(Settings::read("usage.max_age = \"10\"").is_err());
+        assert!(Settings::read("bills.cycle = \"week\"").is_err());
+        assert!(Settings::read("tax.rates = { SG = \"0.09\" }").is_ok());
+    }
+}

@@ -1,0 +1,173 @@
+//! Usage records: which count, which are dropped and which are rejected (section 2), and their charges.
+
+use crate::BookKeeper;
+use crate::calendar::{Month, is_known, minute_of};
+use crate::exact::Exact;
+use crate::ledger::Place;
+use crate::passing::Due;
+use crate::wallet::OpenCycle;
+use std::collections::BTreeMap;
+
+/// One measured fact (R2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub source: String,
+    pub id: String,
+    pub account: String,
+    pub product: String,
+    pub meter: String,
+    pub quantity: String,
+    /// The time of use.
+    pub time: i64,
+    pub region: Option<String>,
+    pub unit: Option<String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What became of a usage record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Counted,
+    /// The same record has been counted before; it is dropped (R2.2).
+    Duplicate,
+    /// It cannot be used; this is the first reason that holds (R2.3).
+    Rejected(&'static str),
+}
+
+/// The account, source and id of a record (R2.1).
+pub type Identity = (String, String, String);
+
+/// What one month's quantity is kept for (R3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QuantityKey {
+    pub wallet: usize,
+    pub account: String,
+    pub product: String,
+    pub meter: String,
+    pub region: Option<String>,
+    pub price: usize,
+    pub month: Month,
+}
+
+/// What a record that can be used means.
+struct Judged {
+    quantity: Exact,
+    /// The time of use that counts: one ahead of the clock counts as the minute of arrival (R2.4).
+    time: i64,
+    wallet: usize,
+    price: usize,
+}
+
+impl BookKeeper {
+    /// A usage record arrives. Everything due up to then happens first.
+    pub fn usage(&mut self, arrival: i64, record: &Usage) -> Verdict {
+        self.pass(arrival);
+        let judged = match self.judge(record) {
+            Ok(judged) => judged,
+            Err(reason) => return Verdict::Rejected(reason),
+        };
+        let identity = (record.account.clone(), record.source.clone(), record.id.clone());
+        if let Some(first) = self.identities.get(&identity)
+            && self.now.saturating_sub(first.time) <= self.settings.max_age
+        {
+            // An identity is taken for as long as its time of use can be accepted (R2.2).
+            return match is_same(first, record) {
+                true => Verdict::Duplicate,
+                false => Verdict::Rejected("conflicting_duplicate"),
+            };
+        }
+        self.identities.insert(identity, record.clone());
+        self.charge(record, &judged);
+        Verdict::Counted
+    }
+
+    /// Finds the first reason not to use a record, in the order of R2.3, or what it means.
+    fn judge(&self, record: &Usage) -> Result<Judged, &'static str> {
+        let arrival = self.now;
+        let (quantity, _) = Exact::read(&record.quantity).ok_or("malformed")?;
+        let names = [&record.source, &record.id, &record.account, &record.product, &record.meter];
+        if names.iter().any(|name| name.is_empty()) || !is_known(record.time) {
+            return Err("malformed");
+        }
+        let account = self.accounts.get(&record.account).ok_or("unknown_account")?;
+        if account.closed_at.is_some_and(|closed_at| closed_at <= record.time.min(arrival)) {
+            return Err("account_closed");
+        }
+        let time = if record.time > arrival { minute_of(arrival) } else { record.time };
+        let of_meter =
+            self.prices.of_meter(&record.product, &record.meter).ok_or("unknown_meter")?;
+        let wallet = account.payer_at(time);
+        let currency = self.wallets[wallet].currency.code;
+        let price = self
+            .prices
+            .find(of_meter, record.region.as_deref(), currency, time)
+            .ok_or("no_price")?;
+        if quantity.is_negative() {
+            return Err("negative_quantity");
+        }
+        if arrival.saturating_sub(record.time) > self.settings.max_age {
+            return Err("too_old");
+        }
+        if record.time.saturating_sub(arrival) > self.settings.max_ahead {
+            return Err("in_the_future");
+        }
+        Ok(Judged { quantity, time, wallet, price })
+    }
+
+    /// The record changes its month's quantity; what that costs joins a cycle of the payer (R2.4, R3.2).
+    fn charge(&mut self, record: &Usage, judged: &Judged) {
+        let wallet = judged.wallet;
+        let key = QuantityKey {
+            wallet,
+            account: record.account.clone(),
+            product: record.product.clone(),
+            meter: record.meter.clone(),
+            region: record.region.clone(),
+            price: judged.price,
+            month: self.wallets[wallet].month_of(judged.time),
+        };
+        let price = self.prices.price(judged.price);
+        let charge = self.quantities.entry(key).or_default().add(
+            &judged.quantity,
+            price.aggregate,
+            &price.model,
+        );
+
+        let cycle_end = self.cycle_to_join(wallet, judged.time);
+        let owner = &mut self.wallets[wallet];
+        let month = owner.month_of(cycle_end.saturating_sub(1));
+        let is_new = !owner.open.contains_key(&cycle_end);
+        let cycle = owner
+            .open
+            .entry(cycle_end)
+            .or_insert_with(|| OpenCycle { month, charges: BTreeMap::new() });
+        let charges =
+            cycle.charges.entry((record.account.clone(), record.product.clone())).or_default();
+        charges.total += &charge;
+        *charges.by_time.entry(judged.time).or_default() += &charge;
+        let currency = owner.currency;
+        if is_new {
+            let at = cycle_end.saturating_add(self.settings.grace);
+            self.falls_due(at, Due::Bills { wallet, cycle_end });
+        }
+        self.ledger.move_money(currency, Place::OpenCharges(wallet), Place::World, &charge);
+        *self.charged_by_account.entry(record.account.clone()).or_default() += &charge;
+    }
+
+    /// The end of the cycle whose bill the money joins: that of the time of use while it can still be joined, else
+    /// that of the arrival (R2.4).
+    fn cycle_to_join(&self, wallet: usize, time: i64) -> i64 {
+        let of_use = self.wallets[wallet].end_of_cycle(time);
+        if self.now < of_use.saturating_add(self.settings.grace) {
+            return of_use;
+        }
+        self.wallets[wallet].end_of_cycle(self.now)
+    }
+}
+
+/// Whether two records of one identity say the same. A quantity is the same when it is the same number.
+fn is_same(first: &Usage, second: &Usage) -> bool {
+    let number = |usage: &Usage| Exact::read(&usage.quantity).map(|(number, _)| number);
+    let without_quantity = |usage: &Usage| Usage { quantity: String::new(), ..usage.clone() };
+    number(first) == number(second) && without_quantity(first) == without_quantity(second)
+}

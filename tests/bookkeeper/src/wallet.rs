@@ -1,0 +1,271 @@
+//! A billing account's wallet: what it holds, and the one way in which that changes (R4.1, R4.4).
+
+use crate::BookKeeper;
+use crate::calendar::{Cycle, Month, end_of_cycle, month_of};
+use crate::coupons::Coupon;
+use crate::currency::Currency;
+use crate::exact::Exact;
+use crate::fields::{NOT_FOUND, Refusal};
+use crate::ledger::{Lot, Place};
+use crate::views::Entry;
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Direct,
+    /// It settles with a partner and holds a quota.
+    Ecosystem,
+}
+
+/// The cash one sender sent. There is one such lot for each sender, as old as the sender's first transfer.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub sender: String,
+    pub balance: Exact,
+    /// What was sent, less what was revoked (R9.2).
+    pub sent_less_revoked: Exact,
+}
+
+/// What one account used of one product in an open cycle.
+#[derive(Clone, Debug, Default)]
+pub struct OpenCharges {
+    pub total: Exact,
+    /// The charges by time of use, which decides which coupons are valid for them (R5.2).
+    pub by_time: BTreeMap<i64, Exact>,
+}
+
+/// A cycle whose bills have not been issued; by account, then product, the order in which bills are issued.
+#[derive(Clone, Debug)]
+pub struct OpenCycle {
+    pub month: Month,
+    pub charges: BTreeMap<(String, String), OpenCharges>,
+}
+
+/// The closed cycles of one (account, product, month) (R1.2).
+#[derive(Clone, Debug, Default)]
+pub struct MonthSoFar {
+    pub exact: Exact,
+    pub billed: Exact,
+}
+
+/// A billing account.
+#[derive(Clone)]
+pub struct Wallet {
+    pub name: String,
+    pub enterprise: String,
+    pub owner: String,
+    pub kind: Kind,
+    pub currency: Currency,
+    pub zone: TimeZone,
+    pub partner_pays: bool,
+
+    pub own_cash: Exact,
+    /// In the order of the senders' first transfers.
+    pub received: Vec<Received>,
+    pub credit_limit: Exact,
+    pub pending_limit: Option<Exact>,
+    pub contract_confirmed: bool,
+    pub credit_refunds: BTreeMap<Month, Exact>,
+    /// Coupons and cash coupons.
+    pub coupons: BTreeMap<String, Coupon>,
+    pub quota: Exact,
+    pub quota_consumed: Exact,
+
+    pub auto_write_off: bool,
+    pub write_off_previous: bool,
+    pub bad_debt: bool,
+    /// The bill cycles by the instant from which each holds.
+    cycles: Vec<(i64, Cycle)>,
+
+    /// The open cycles by their end.
+    pub open: BTreeMap<i64, OpenCycle>,
+    pub months: BTreeMap<(String, String, Month), MonthSoFar>,
+    /// What bills came to by month and product: the month's charges of a coupon's `minimum` (R5.2).
+    pub billed: BTreeMap<Month, BTreeMap<String, Exact>>,
+    /// The bills with an unpaid part, in the order of issue.
+    pub unpaid: BTreeSet<usize>,
+    pub unpaid_by_month: BTreeMap<Month, Exact>,
+    /// The usage bills of each (account, product), in the order of issue.
+    pub usage_bills: BTreeMap<(String, String), Vec<usize>>,
+}
+
+impl Wallet {
+    /// An empty billing account that no partner pays for.
+    pub fn new(
+        name: String,
+        enterprise: String,
+        owner: String,
+        kind: Kind,
+        currency: Currency,
+        zone: TimeZone,
+        cycle: Cycle,
+    ) -> Wallet {
+        Wallet {
+            name,
+            enterprise,
+            owner,
+            kind,
+            currency,
+            zone,
+            partner_pays: false,
+            own_cash: Exact::zero(),
+            received: Vec::new(),
+            credit_limit: Exact::zero(),
+            pending_limit: None,
+            contract_confirmed: false,
+            credit_refunds: BTreeMap::new(),
+            coupons: BTreeMap::new(),
+            quota: Exact::zero(),
+            quota_consumed: Exact::zero(),
+            auto_write_off: true,
+            write_off_previous: false,
+            bad_debt: false,
+            cycles: vec![(i64::MIN, cycle)],
+            open: BTreeMap::new(),
+            months: BTreeMap::new(),
+            billed: BTreeMap::new(),
+            unpaid: BTreeSet::new(),
+            unpaid_by_month: BTreeMap::new(),
+            usage_bills: BTreeMap::new(),
+        }
+    }
+
+    pub fn month_of(&self, instant: i64) -> Month {
+        month_of(&self.zone, instant)
+    }
+
+    /// The end of the cycle in which this instant lies (R5.1).
+    pub fn end_of_cycle(&self, instant: i64) -> i64 {
+        let cycle = self
+            .cycles
+            .iter()
+            .rev()
+            .find(|(from, _)| *from <= instant)
+            .map_or(Cycle::Hour, |(_, cycle)| *cycle);
+        end_of_cycle(&self.zone, cycle, instant)
+    }
+
+    /// The cycle that is open ends as it would have; the next one has the new length.
+    pub fn set_cycle(&mut self, now: i64, cycle: Cycle) {
+        let from = self.end_of_cycle(now);
+        self.cycles.retain(|(begins, _)| *begins < from);
+        self.cycles.push((from, cycle));
+    }
+
+    pub fn cash_transferred_in(&self) -> Exact {
+        self.received.iter().map(|received| &received.balance).sum()
+    }
+
+    pub fn cash(&self) -> Exact {
+        &self.own_cash + &self.cash_transferred_in()
+    }
+
+    pub fn credit_refund(&self) -> Exact {
+        self.credit_refunds.values().sum()
+    }
+
+    pub fn unpaid_total(&self) -> Exact {
+        self.unpaid_by_month.values().sum()
+    }
+
+    pub fn received_from(&self, sender: &str) -> Option<&Received> {
+        self.received.iter().find(|received| received.sender == sender)
+    }
+
+    /// What this lot holds.
+    pub fn held(&self, lot: &Lot) -> Exact {
+        let held = match lot {
+            Lot::OwnCash => Some(&self.own_cash),
+            Lot::CashFrom(sender) => self.received_from(sender).map(|received| &received.balance),
+            Lot::CreditRefund(month) => self.credit_refunds.get(month),
+            Lot::Coupon(id) | Lot::CashCoupon(id) => {
+                self.coupons.get(id).map(|coupon| &coupon.left)
+            }
+            Lot::Quota => return &self.quota - &self.quota_consumed,
+        };
+        held.cloned().unwrap_or_default()
+    }
+
+    /// Whether money in this lot can no longer be used, as judged at this instant.
+    pub fn has_expired(&self, lot: &Lot, dated: i64) -> bool {
+        match lot {
+            Lot::Coupon(id) | Lot::CashCoupon(id) => {
+                self.coupons.get(id).is_some_and(|coupon| coupon.has_expired(dated))
+            }
+            _ => false,
+        }
+    }
+
+    /// Changes what a lot holds. Outside a trial on a copy this happens in `BookKeeper::change_asset` only.
+    pub fn change(&mut self, lot: &Lot, amount: &Exact) {
+        match lot {
+            Lot::OwnCash => self.own_cash += amount,
+            Lot::CashFrom(sender) => {
+                match self.received.iter_mut().find(|received| received.sender == *sender) {
+                    Some(received) => received.balance += amount,
+                    None => self.received.push(Received {
+                        sender: sender.clone(),
+                        balance: amount.clone(),
+                        sent_less_revoked: Exact::zero(),
+                    }),
+                }
+            }
+            Lot::CreditRefund(month) => *self.credit_refunds.entry(*month).or_default() += amount,
+            Lot::Coupon(id) | Lot::CashCoupon(id) => {
+                if let Some(coupon) = self.coupons.get_mut(id) {
+                    coupon.left += amount;
+                }
+            }
+            // The quota itself and what is consumed of it are kept apart by whoever changes them.
+            Lot::Quota => {}
+        }
+    }
+}
+
+impl BookKeeper {
+    pub(crate) fn wallet_number(&self, name: &str) -> Result<usize, Refusal> {
+        self.wallet_numbers.get(name).copied().ok_or(NOT_FOUND)
+    }
+
+    /// The billing account of this name if it is a direct one (R4.1).
+    pub(crate) fn direct_wallet(&self, name: &str) -> Result<usize, Refusal> {
+        let number = self.wallet_number(name)?;
+        match self.wallets[number].kind {
+            Kind::Direct => Ok(number),
+            Kind::Ecosystem => Err("not_for_ecosystem"),
+        }
+    }
+
+    /// Changes an asset by this amount, which comes from (or, below zero, goes to) another place. Every change of an
+    /// asset happens here, so each is an entry and a balanced movement (R1.3, R4.4).
+    pub(crate) fn change_asset(
+        &mut self,
+        wallet: usize,
+        lot: &Lot,
+        amount: &Exact,
+        other: Place,
+        cause: &'static str,
+        remark: &str,
+    ) {
+        if amount.is_zero() {
+            return;
+        }
+        let before = self.wallets[wallet].held(lot);
+        self.wallets[wallet].change(lot, amount);
+        let currency = self.wallets[wallet].currency;
+        self.ledger.move_money(currency, other, Place::Lot(wallet, lot.clone()), amount);
+        self.entries.push(Entry {
+            number: self.entries.len() as u64 + 1,
+            at: self.now,
+            billing_account: self.wallets[wallet].name.clone(),
+            asset: lot.asset().to_string(),
+            lot: lot.name(),
+            before: before.to_string(),
+            amount: amount.to_string(),
+            after: (&before + amount).to_string(),
+            cause: cause.to_string(),
+            remark: remark.to_string(),
+        });
+    }
+}

@@ -1,0 +1,163 @@
+//! R1.3: whatever happens, nothing is made or lost; and what happens is the same each time.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+use bookkeeper::Usage;
+use common::{Case, PRICES, at};
+use serde_json::{Value, json};
+
+/// A small generator of numbers, so that every run is the same.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+
+    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+
+    fn amount(&mut self, most: u64) -> String {
+        format!("{}.{:02}", self.below(most), self.below(100))
+    }
+}
+
+const WALLETS: [&str; 4] = ["ba-a", "ba-b", "ba-c", "ba-e"];
+
+fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
+    let ba = dice.pick(&WALLETS);
+    let amount = dice.amount(100);
+    let much = dice.amount(4_000);
+    let name = format!("n{serial}");
+    let time = |instant: i64| jiff::Timestamp::from_microsecond(instant).unwrap().to_string();
+    match dice.below(17) {
+        0 | 1 => (
+            "top_up",
+            json!({ "billing_account": ba, "amount": much, "currency": "USD", "method": "bank_transfer" }),
+        ),
+        2 => (
+            "adjust",
+            json!({ "billing_account": ba, "amount": format!("-{}", dice.amount(30)), "reason": "r" }),
+        ),
+        3 | 4 => {
+            let from = now - dice.below(20 * 86_400) as i64 * 1_000_000;
+            let until = now + dice.below(40 * 86_400) as i64 * 1_000_000;
+            let products = [json!([]), json!(["unit"]), json!(["traffic", "storage"])]
+                [dice.below(3) as usize]
+                .clone();
+            let minimum = ["0", "50", "500"][dice.below(3) as usize];
+            (
+                "grant_coupon",
+                json!({
+                    "billing_account": ba, "coupon": name, "amount": amount, "cash": dice.below(2) == 0,
+                    "products": products, "minimum": minimum, "valid_from": time(from), "valid_until": time(until),
+                }),
+            )
+        }
+        5 => ("set_credit_limit", json!({ "billing_account": ba, "limit": amount })),
+        6 => ("confirm_contract", json!({ "billing_account": ba })),
+        7 => ("configure", json!({ "billing_account": ba, "auto_write_off": dice.below(3) == 0 })),
+        8 => (
+            "configure",
+            json!({ "billing_account": ba, "write_off_previous": dice.below(2) == 0 }),
+        ),
+        9 => (
+            "configure",
+            json!({ "billing_account": ba, "bill_cycle": dice.pick(&["hour", "day", "month"]) }),
+        ),
+        10 => ("transfer", json!({ "from": ba, "to": dice.pick(&WALLETS), "amount": amount })),
+        11 => {
+            ("revoke_transfer", json!({ "from": ba, "to": dice.pick(&WALLETS), "amount": amount }))
+        }
+        12 | 13 => (
+            "place_order",
+            json!({ "billing_account": ba, "order": name, "amount": amount, "product": dice.pick(&["unit", "plan"]) }),
+        ),
+        14 => {
+            let order = format!("n{}", serial.saturating_sub(dice.below(60)));
+            let to = dice.pick(&["original", "cash", "credit"]);
+            (
+                "refund_order",
+                json!({ "billing_account": ba, "order": order, "amount": dice.amount(60), "to": to }),
+            )
+        }
+        15 => ("set_quota", json!({ "billing_account": "ba-e", "quota": dice.amount(5000) })),
+        _ => {
+            let account = dice.pick(&["a", "b", "c", "e"]);
+            ("change_payer", json!({ "account": account, "billing_account": dice.pick(&WALLETS) }))
+        }
+    }
+}
+
+/// Five weeks of whatever comes, checked all the way.
+fn live(seed: u64) -> Case {
+    let mut dice = Dice(seed);
+    let mut case = Case::with("", PRICES);
+    let acme =
+        json!({ "enterprise": "acme", "name": "Acme", "country": "US", "account_center": true });
+    case.accept("2026-01-01T00:00", "open_enterprise", acme);
+    for (account, zone) in [("a", "UTC"), ("b", "America/New_York"), ("c", "Asia/Kolkata")] {
+        case.open(account, json!({ "time_zone": zone }));
+    }
+    case.open("e", json!({ "kind": "ecosystem" }));
+    let mut now = at("2026-02-20T00:00");
+    for serial in 0..3_000 {
+        now += dice.below(1_000) as i64 * 1_000_000;
+        if dice.below(3) == 0 {
+            let (name, fields) = command(&mut dice, now, serial);
+            // Accepted or refused: either way the books must balance.
+            let _ = case.keeper.command(now, "operator", None, name, &fields);
+        } else {
+            let (product, meter) =
+                [("unit", "usd"), ("traffic", "gb"), ("storage", "gb")][dice.below(3) as usize];
+            let late = if dice.below(4) == 0 {
+                dice.below(20 * 86_400) as i64
+            } else {
+                dice.below(200) as i64
+            };
+            let record = Usage {
+                source: "s".to_string(),
+                id: format!("u{}", dice.below(4_000)),
+                account: dice.pick(&["a", "b", "c", "e"]).to_string(),
+                product: product.to_string(),
+                meter: meter.to_string(),
+                quantity: format!("{}.{:03}", dice.below(60), dice.below(1_000)),
+                time: now - late * 1_000_000,
+                region: None,
+                unit: None,
+                tags: [].into(),
+            };
+            case.keeper.usage(now, &record);
+        }
+        if serial % 30 == 0 {
+            assert_eq!(case.keeper.check(), Ok(()), "seed {seed}, step {serial}");
+        }
+    }
+    case.keeper.pass(now + 40 * 86_400 * 1_000_000);
+    assert_eq!(case.keeper.check(), Ok(()), "seed {seed}, at the end");
+    case
+}
+
+#[test]
+fn nothing_is_made_or_lost() {
+    // R1.3
+    let mut negative = 0;
+    for seed in 0..8 {
+        let case = live(seed);
+        negative += case.amounts().iter().filter(|amount| amount.starts_with('-')).count();
+    }
+    assert!(negative > 20, "cheaper tiers were reached {negative} times only");
+}
+
+#[test]
+fn the_same_input_gives_the_same_money() {
+    // The rules are a pure function of state, input and time.
+    let (first, second) = (live(77), live(77));
+    assert_eq!(first.keeper.bills(), second.keeper.bills());
+    assert_eq!(first.keeper.entries(), second.keeper.entries());
+    assert_eq!(first.keeper.charges_total(), second.keeper.charges_total());
+}

@@ -1,0 +1,183 @@
+//! The real Apache Kafka broker (KRaft) on the loopback interface.
+
+use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{cache, free_port};
+
+const VERSION: &str = "4.3.0";
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How a broker is started.
+#[derive(Clone, Debug)]
+pub struct BrokerOptions {
+    pub heap_megabytes: u32,
+    /// How often the broker looks for transactions whose time is up.
+    pub abort_check: Duration,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> Self {
+        BrokerOptions { heap_megabytes: 1_024, abort_check: Duration::from_secs(1) }
+    }
+}
+
+/// A running broker, stopped when dropped.
+#[derive(Debug)]
+pub struct Broker {
+    folder: TempDir,
+    port: u16,
+    options: BrokerOptions,
+    process: Option<Child>,
+}
+
+impl Broker {
+    pub fn start(options: BrokerOptions) -> anyhow::Result<Broker> {
+        let folder = TempDir::with_prefix("drawdown-kafka-")?;
+        let port = free_port()?;
+        let mut broker = Broker { folder, port, options, process: None };
+        broker.configure()?;
+        broker.resume()?;
+        Ok(broker)
+    }
+
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The broker's process id, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    fn configure(&self) -> anyhow::Result<()> {
+        let (port, controller) = (self.port, free_port()?);
+        let data = self.folder.path().join("data");
+        let check = self.options.abort_check.as_millis();
+        let properties = format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             controller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             inter.broker.listener.name=PLAINTEXT\n\
+             log.dirs={}\n\
+             offsets.topic.replication.factor=1\n\
+             offsets.topic.num.partitions=4\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n\
+             transaction.state.log.num.partitions=4\n\
+             transaction.abort.timed.out.transaction.cleanup.interval.ms={check}\n\
+             group.initial.rebalance.delay.ms=0\n\
+             group.min.session.timeout.ms=1000\n\
+             auto.create.topics.enable=false\n",
+            data.display()
+        );
+        fs::write(self.properties(), properties)?;
+        let formatted = java(&["-Xmx256m"], "kafka.tools.StorageTool")?
+            .args(["format", "-t", "XE6izaCjToyxTm9_ZNfbsg", "-c"])
+            .arg(self.properties())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        if !formatted.success() {
+            bail!("Kafka's storage cannot be formatted in {}", self.folder.path().display());
+        }
+        Ok(())
+    }
+
+    fn properties(&self) -> PathBuf {
+        self.folder.path().join("server.properties")
+    }
+
+    /// Starts the broker again after [`Broker::kill`] or [`Broker::stop`].
+    pub fn resume(&mut self) -> anyhow::Result<()> {
+        let output = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("output.log"))?;
+        let heap = format!("-Xmx{}m", self.options.heap_megabytes);
+        let child = java(&[heap.as_str(), "-XX:+UseG1GC"], "kafka.Kafka")?
+            .arg(self.properties())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()?;
+        self.process = Some(child);
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        let deadline = Instant::now() + STARTS_WITHIN;
+        while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+            let ended = self.process.as_mut().map(Child::try_wait).transpose()?.flatten();
+            if ended.is_some() || Instant::now() > deadline {
+                let said =
+                    fs::read_to_string(self.folder.path().join("output.log")).unwrap_or_default();
+                bail!("Kafka {VERSION} does not start: {said}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Ends the broker as a power cut would.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.end(Signal::KILL)
+    }
+
+    /// Ends the broker in order.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        self.end(Signal::TERM)
+    }
+
+    fn end(&mut self, signal: Signal) -> anyhow::Result<()> {
+        let Some(mut child) = self.process.take() else { return Ok(()) };
+        let pid = Pid::from_raw(i32::try_from(child.id())?).context("no process id")?;
+        kill_process(pid, signal)?;
+        child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // A broker that has ended already need not be ended.
+        drop(self.kill());
+    }
+}
+
+fn java(options: &[&str], class: &str) -> anyhow::Result<Command> {
+    let jars = jars()?;
+    let mut java = Command::new("java");
+    java.args(options).arg("-cp").arg(format!("{}/*", jars.display())).arg(class);
+    Ok(java)
+}
+
+/// The broker's jars, resolved once.
+fn jars() -> anyhow::Result<PathBuf> {
+    let jars = cache()?.join(format!("kafka-{VERSION}"));
+    let complete = jars.join("complete");
+    if complete.exists() {
+        return Ok(jars);
+    }
+    let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka/pom.xml");
+    let resolved = Command::new("mvn")
+        .args(["-q", "-B", "-f"])
+        .arg(&pom)
+        .arg("dependency:copy-dependencies")
+        .arg(format!("-DoutputDirectory={}", jars.display()))
+        .status()
+        .context("Maven (mvn) is missing; it fetches the Kafka broker")?;
+    if !resolved.success() {
+        bail!("Maven cannot resolve the Kafka broker {VERSION}");
+    }
+    fs::write(complete, "")?;
+    Ok(jars)
+}

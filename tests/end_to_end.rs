@@ -1,0 +1,10 @@
+//! The end-to-end tests, in one binary.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)] // tests, all of it
+
+mod end_to_end {
+    mod book_keeping;
+    mod faults;
+    mod random;
+    mod scenarios;
+}

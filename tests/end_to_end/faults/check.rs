@@ -1,0 +1,316 @@
+//! The books after the storm against those of the book-keeper, who reads the same log.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bookkeeper::{BookKeeper, Usage, Verdict};
+use drawdown_domain::money::Amount;
+use drawdown_domain::time::{Span, Timestamp};
+use drawdown_log::{Message, Next};
+use drawdown_wire::avro;
+use drawdown_wire::messages::{
+    Bills, Charges, CommandMessage, Entries, Outcomes, Rejects, UsageControl,
+};
+use drawdown_wire::partition::partition_of;
+use drawdown_wire::topics::Topic;
+use drawdown_wire::usage::{each_record, tags_of};
+
+use super::load::Sent;
+use super::rig::{PRICES, Rig};
+
+/// What was compared, and what differs.
+#[derive(Debug, Default)]
+pub struct Books {
+    sent: Sent,
+    counted: u64,
+    duplicates: u64,
+    rejected: BTreeMap<String, u64>,
+    bills: usize,
+    entries: usize,
+    pub differences: Vec<String>,
+}
+
+impl fmt::Display for Books {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sent { records, repeats, late, broken } = self.sent;
+        writeln!(f, "records sent: {records} ({repeats} repeats, {late} late, {broken} broken)")?;
+        writeln!(
+            f,
+            "counted: {}, duplicates dropped: {}, rejected: {:?}",
+            self.counted, self.duplicates, self.rejected
+        )?;
+        write!(
+            f,
+            "bills: {}, entries: {}, differences: {}",
+            self.bills,
+            self.entries,
+            self.differences.len()
+        )
+    }
+}
+
+/// Something that happened, in the order in which the pipeline took it.
+enum Happened {
+    Asked(String, serde_json::Value),
+    Used(Usage),
+}
+
+pub fn compare(rig: &Rig, sent: &Sent) -> Books {
+    let mut books = Books { sent: *sent, ..Books::default() };
+    let mut happened = usage(rig, &mut books);
+    happened.extend(commands(rig));
+    happened.sort_by_key(|(at, order, _)| (*at, *order));
+    let mut keeper = BookKeeper::new("", PRICES).unwrap();
+    let mut expected_rejects = BTreeMap::<String, u64>::new();
+    let mut last = Timestamp::START;
+    for (at, _, what) in happened {
+        last = last.max(at);
+        match what {
+            Happened::Asked(name, fields) if name != "load_prices" => {
+                keeper.command(at.as_micros(), "operator", None, &name, &fields).unwrap();
+            }
+            Happened::Asked(..) => {}
+            Happened::Used(usage) => match keeper.usage(at.as_micros(), &usage) {
+                Verdict::Counted => books.counted += 1,
+                Verdict::Duplicate => books.duplicates += 1,
+                Verdict::Rejected(reason) => {
+                    *expected_rejects.entry(reason.to_owned()).or_default() += 1
+                }
+            },
+        }
+    }
+    keeper.pass(last.plus(Span::minutes(180)).as_micros());
+    if let Err(error) = keeper.check() {
+        books.differences.push(format!("the book-keeper does not balance: {error}"));
+    }
+    compare_rejects(rig, &mut books, expected_rejects);
+    compare_charges(rig, &mut books, &keeper);
+    compare_bills(rig, &mut books, &keeper);
+    compare_cash(rig, &mut books, &keeper);
+    books
+}
+
+fn each(rig: &Rig, topic: Topic, visit: &mut dyn FnMut(Message<'_>)) {
+    let name = rig.setup.topics.name(topic);
+    for partition in 0..rig.setup.plan.partitions(topic) {
+        let scanned = rig.log.scan(name, partition, Next::START, Next(i64::MAX), &mut |message| {
+            visit(message);
+            true
+        });
+        scanned.unwrap();
+    }
+}
+
+fn decoded<T: serde::de::DeserializeOwned>(message: &Message<'_>) -> T {
+    let (_, value) = avro::split_header(message.value).unwrap();
+    avro::decode(value).unwrap()
+}
+
+/// Usage in the order in which its partition took it, each with the time that the partition had.
+fn usage(rig: &Rig, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
+    let (secret, topic) = (rig.setup.secret().unwrap(), rig.setup.topics.name(Topic::Usage));
+    let partitions = rig.setup.topics.usage_partitions;
+    let mut times = BTreeMap::<u32, Timestamp>::new();
+    let mut happened = Vec::new();
+    each(rig, Topic::Usage, &mut |message| {
+        let now = times.entry(message.partition).or_insert(Timestamp::START);
+        let mut take = |value: &[u8], at: Timestamp| {
+            *now = at.max(*now);
+            each_record(value, &mut |_, record| match record {
+                Err(_) => *books.rejected.entry("malformed".to_owned()).or_default() += 1,
+                Ok(record) => {
+                    if partition_of(record.account.as_bytes(), partitions) != message.partition {
+                        return;
+                    }
+                    let tags = tags_of(&record).unwrap();
+                    let owned = |text: &str| text.to_owned();
+                    let order = happened.len() as u64 + 1_000_000;
+                    happened.push((
+                        *now,
+                        order,
+                        Happened::Used(Usage {
+                            source: owned(record.source),
+                            id: owned(record.id),
+                            account: owned(record.account),
+                            product: owned(record.product),
+                            meter: owned(record.meter),
+                            quantity: record.quantity.to_string(),
+                            time: record.time.as_micros(),
+                            region: record.region.map(owned),
+                            unit: record.unit.map(owned),
+                            tags: tags
+                                .iter()
+                                .map(|(key, value)| (owned(key), owned(value)))
+                                .collect(),
+                        }),
+                    ));
+                }
+            });
+        };
+        match secret.open(topic, message.value) {
+            None => take(message.value, message.at),
+            Some(payload) => match avro::decode::<UsageControl>(&payload.unwrap()).unwrap() {
+                UsageControl::PassedOn(passed) => take(&passed.message.0, passed.at),
+                UsageControl::Tick(tick) => *now = tick.at.max(*now),
+                UsageControl::AccountRouted(routed) => *now = routed.at.max(*now),
+                UsageControl::AccountShut(shut) => *now = shut.at.max(*now),
+                UsageControl::Catalogue(catalogue) => *now = catalogue.at.max(*now),
+                UsageControl::SettingsInForce(settings) => *now = settings.at.max(*now),
+            },
+        }
+    });
+    happened
+}
+
+/// Commands at the time at which they were decided.
+fn commands(rig: &Rig) -> Vec<(Timestamp, u64, Happened)> {
+    let mut decided = BTreeMap::new();
+    each(rig, Topic::Outcomes, &mut |message| {
+        for outcome in decoded::<Outcomes>(&message).outcomes {
+            assert!(
+                decided.insert(outcome.command, outcome).is_none(),
+                "a command has two outcomes"
+            );
+        }
+    });
+    let secret = rig.setup.secret().unwrap();
+    let mut happened = Vec::new();
+    each(rig, Topic::Commands, &mut |message| {
+        if secret.open(rig.setup.topics.name(Topic::Commands), message.value).is_some() {
+            return;
+        }
+        let asked: CommandMessage = decoded(&message);
+        let number = message.offset.0 as u64;
+        let outcome = decided.remove(&number).expect("a command without an outcome");
+        assert_eq!(outcome.refused, None);
+        let name = asked.command.name().to_owned();
+        let mut fields = serde_json::to_value(&asked.command).unwrap()[&name].take();
+        fields.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        happened.push((outcome.at, number, Happened::Asked(name, fields)));
+    });
+    happened
+}
+
+impl Books {
+    fn same<T: PartialEq + fmt::Debug>(&mut self, what: impl fmt::Display, found: T, expected: T) {
+        if found != expected {
+            self.differences.push(format!("{what}: found {found:?}, expected {expected:?}"));
+        }
+    }
+}
+
+fn compare_rejects(rig: &Rig, books: &mut Books, mut expected: BTreeMap<String, u64>) {
+    for (reason, count) in std::mem::take(&mut books.rejected) {
+        *expected.entry(reason).or_default() += count;
+    }
+    each(rig, Topic::Rejects, &mut |message| {
+        for reject in decoded::<Rejects>(&message).rejects {
+            *books.rejected.entry(reject.reason.code().to_owned()).or_default() += 1;
+        }
+    });
+    let found = books.rejected.clone();
+    books.same("rejects", found, expected);
+}
+
+fn compare_charges(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
+    let (mut records, mut charged) = (0, BTreeMap::<String, Amount>::new());
+    each(rig, Topic::Charges, &mut |message| {
+        for charge in decoded::<Charges>(&message).charges {
+            records += u64::from(charge.records);
+            let total = charged.entry(charge.account.to_string()).or_default();
+            *total = total.plus(charge.charge).unwrap();
+        }
+    });
+    let counted = books.counted;
+    books.same("records counted", records, counted);
+    for (account, expected) in keeper.charges_total() {
+        let found = charged.remove(&account).unwrap_or_default();
+        books.same(format!("charges of {account}"), found, expected.parse().unwrap());
+    }
+    let left: Vec<_> = charged.into_iter().collect();
+    books.same("charges of others", left, Vec::new());
+}
+
+fn compare_bills(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
+    let mut issued = BTreeMap::new();
+    let mut paid = BTreeMap::<String, Amount>::new();
+    each(rig, Topic::Bills, &mut |message| {
+        let bills: Bills = decoded(&message);
+        for bill in bills.issued {
+            if issued.insert(bill.bill.clone(), bill).is_some() {
+                books.differences.push("a bill was issued twice".to_owned());
+            }
+        }
+        for payment in bills.payments {
+            let total = paid.entry(payment.bill).or_default();
+            *total = total.plus(payment.amount).unwrap();
+        }
+    });
+    books.bills = issued.len();
+    let mut found: Vec<String> = issued
+        .values()
+        .map(|bill| {
+            let product = bill.product.as_ref().map(ToString::to_string).unwrap_or_default();
+            let paid = paid.get(&bill.bill).copied().unwrap_or_default();
+            format!(
+                "{} {} {product} {} {} {} {paid}",
+                bill.billing_account, bill.account, bill.month, bill.cycle_end, bill.amount
+            )
+        })
+        .collect();
+    let number = |text: &str| text.parse::<Amount>().unwrap();
+    let mut expected: Vec<String> = keeper
+        .bills()
+        .iter()
+        .map(|bill| {
+            let cycle_end = Timestamp::from_micros(bill.cycle_end);
+            format!(
+                "{} {} {} {} {cycle_end} {} {}",
+                bill.billing_account,
+                bill.account,
+                bill.product,
+                bill.month,
+                number(&bill.amount),
+                number(&bill.paid)
+            )
+        })
+        .collect();
+    found.sort();
+    expected.sort();
+    for missing in expected.iter().filter(|bill| found.binary_search(bill).is_err()).take(10) {
+        books.differences.push(format!("missing bill {missing}"));
+    }
+    for extra in found.iter().filter(|bill| expected.binary_search(bill).is_err()).take(10) {
+        books.differences.push(format!("unexpected bill {extra}"));
+    }
+}
+
+fn compare_cash(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
+    let mut cash = BTreeMap::<String, Amount>::new();
+    let mut numbers = BTreeMap::<String, u64>::new();
+    each(rig, Topic::Entries, &mut |message| {
+        for entry in decoded::<Entries>(&message).entries {
+            books.entries += 1;
+            let wallet = entry.billing_account.to_string();
+            let number = numbers.entry(wallet.clone()).or_default();
+            if entry.number != *number + 1 {
+                books
+                    .differences
+                    .push(format!("entry {} of {wallet} follows {number}", entry.number));
+            }
+            *number = entry.number;
+            let total = cash.entry(wallet.clone()).or_default();
+            *total = total.plus(entry.amount).unwrap();
+            if entry.after != *total {
+                books.differences.push(format!(
+                    "entry {} of {wallet} ends at {}, its sum is {total}",
+                    entry.number, entry.after
+                ));
+            }
+        }
+    });
+    for (wallet, found) in cash {
+        let expected = keeper.balance(&wallet).unwrap()["cash"].parse().unwrap();
+        books.same(format!("cash of {wallet}"), found, expected);
+    }
+}

@@ -1,0 +1,201 @@
+//! Usage in flight: two producers with different partitioners, repeats, late and broken records.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use drawdown_domain::money::Amount;
+use drawdown_domain::time::Span;
+use drawdown_log::Log;
+use drawdown_runtime::clock::Clock;
+use drawdown_wire::partition::partition_of;
+use drawdown_wire::topics::Topic;
+use drawdown_wire::usage::{NewUsage, packed_message, put_record, single_message};
+
+use super::rig::{ACCOUNTS, Rig};
+use crate::end_to_end::random::Random;
+
+/// What a producer has sent and the log has acknowledged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sent {
+    pub records: u64,
+    pub repeats: u64,
+    pub late: u64,
+    pub broken: u64,
+}
+
+pub struct Load {
+    end: Arc<AtomicBool>,
+    producers: Vec<JoinHandle<Sent>>,
+}
+
+struct Producer {
+    log: Arc<dyn Log>,
+    clock: Clock,
+    topic: String,
+    partitions: u32,
+    source: String,
+    random: Random,
+    sent: Sent,
+    /// The last records, to be sent again.
+    recent: Vec<Record>,
+}
+
+#[derive(Clone)]
+struct Record {
+    id: String,
+    account: String,
+    product: &'static str,
+    meter: &'static str,
+    quantity: Amount,
+    time: drawdown_domain::time::Timestamp,
+    region: Option<&'static str>,
+}
+
+impl Record {
+    fn usage<'a>(&'a self, source: &'a str) -> NewUsage<'a> {
+        NewUsage {
+            source,
+            id: &self.id,
+            account: &self.account,
+            product: self.product,
+            meter: self.meter,
+            quantity: self.quantity,
+            time: self.time,
+            region: self.region,
+            unit: None,
+            tags: &[("team", "search")],
+        }
+    }
+
+    fn json(&self, source: &str) -> String {
+        let mut record = serde_json::json!({ "tags": { "team": "search" }, "id": self.id, "source": source,
+            "account": self.account, "product": self.product, "meter": self.meter,
+            "quantity": format!("{}.0", self.quantity).replace(".5.0", ".50"), "time": self.time.to_string() });
+        if let Some(region) = self.region {
+            record["region"] = region.into();
+        }
+        record.to_string()
+    }
+}
+
+impl Load {
+    pub fn start(rig: &Rig, seed: u64) -> Load {
+        let end = Arc::new(AtomicBool::new(false));
+        let producers = ["packing", "careless"].into_iter().zip(1u64..).map(|(source, number)| {
+            let mut producer = Producer {
+                log: rig.log.clone(),
+                clock: rig.clock.clone(),
+                topic: rig.setup.topics.name(Topic::Usage).to_owned(),
+                partitions: rig.setup.topics.usage_partitions,
+                source: source.to_owned(),
+                random: Random(seed.wrapping_mul(1_000).wrapping_add(number)),
+                sent: Sent::default(),
+                recent: Vec::new(),
+            };
+            let end = end.clone();
+            std::thread::spawn(move || {
+                while !end.load(Ordering::Acquire) {
+                    if producer.source == "packing" {
+                        producer.pack()
+                    } else {
+                        producer.scatter()
+                    }
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                producer.sent
+            })
+        });
+        Load { producers: producers.collect(), end }
+    }
+
+    /// Ends the producers; every record they sent is acknowledged.
+    pub fn stop(self) -> Sent {
+        self.end.store(true, Ordering::Release);
+        let sent = self.producers.into_iter().map(|producer| producer.join().unwrap());
+        sent.fold(Sent::default(), |total, sent| Sent {
+            records: total.records + sent.records,
+            repeats: total.repeats + sent.repeats,
+            late: total.late + sent.late,
+            broken: total.broken + sent.broken,
+        })
+    }
+}
+
+impl Producer {
+    fn record(&mut self) -> Record {
+        self.sent.records += 1;
+        if !self.recent.is_empty() && self.random.one_in(20) {
+            self.sent.repeats += 1;
+            return self.random.pick(&self.recent).clone();
+        }
+        let meters = [
+            ("compute", "hours", None),
+            ("compute", "calls", None),
+            ("storage", "gigabytes", Some("eu")),
+            ("storage", "gigabytes", None),
+        ];
+        let (product, meter, region) = *self.random.pick(&meters);
+        let mut time = self.clock.now();
+        if self.random.one_in(100) {
+            self.sent.late += 1;
+            time = time.minus(Span::minutes(10 + self.random.below(200) as i32));
+        }
+        let record = Record {
+            id: format!("{}", self.sent.records),
+            account: format!("a{}", self.random.below(ACCOUNTS as u64)),
+            product,
+            meter,
+            quantity: Amount::from_raw(500_000_000_000 * (1 + self.random.below(40) as i128)),
+            time,
+            region,
+        };
+        if self.recent.len() < 500 {
+            self.recent.push(record.clone());
+        } else {
+            let place = self.random.below(500) as usize;
+            self.recent[place] = record.clone();
+        }
+        record
+    }
+
+    /// Many records a message, to the partition they belong to.
+    fn pack(&mut self) {
+        let mut packs: Vec<(usize, Vec<u8>)> = vec![(0, Vec::new()); self.partitions as usize];
+        for _ in 0..80 {
+            let record = self.record();
+            let partition = partition_of(record.account.as_bytes(), self.partitions) as usize;
+            packs[partition].0 += 1;
+            put_record(&mut packs[partition].1, &record.usage(&self.source));
+        }
+        for ((count, records), partition) in packs.iter().zip(0u32..) {
+            if *count > 0 {
+                self.append(partition, &[&packed_message(*count, records)]);
+            }
+        }
+    }
+
+    /// One record a message, to any partition, in any form.
+    fn scatter(&mut self) {
+        for _ in 0..10 {
+            let record = self.record();
+            let message = match self.random.below(100) {
+                0 => {
+                    self.sent.broken += 1;
+                    b"not a usage record".to_vec()
+                }
+                1..=30 => record.json(&self.source).into_bytes(),
+                _ => single_message(&record.usage(&self.source)),
+            };
+            let partition = self.random.below(self.partitions.into()) as u32;
+            self.append(partition, &[&message]);
+        }
+    }
+
+    fn append(&self, partition: u32, values: &[&[u8]]) {
+        while let Err(error) = self.log.append(&self.topic, partition, self.clock.now(), values) {
+            assert!(error.is_passing(), "{error}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The living specification: every file under `tests/scenarios` comes out as it says, on every log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use drawdown::rehearse::{Stage, rehearse};
+use drawdown_components::{Broker, BrokerOptions};
+use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
+use drawdown_wire::topics::{Topic, Topics};
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn check(mut stage: impl FnMut() -> Stage) {
+    let mut failed = String::new();
+    for file in files() {
+        match rehearse(&file, &stage()) {
+            Ok(report) => {
+                for failure in report.failures {
+                    failed.push_str(&format!("{}: {failure}\n", file.display()));
+                }
+            }
+            Err(error) => failed.push_str(&format!("{}: {error:#}\n", file.display())),
+        }
+    }
+    assert!(failed.is_empty(), "\n{failed}");
+}
+
+#[test]
+fn every_scenario_comes_out_as_it_says_in_memory() {
+    check(|| Stage::memory().unwrap());
+}
+
+/// Deltas, snapshots taken bit by bit, and what they leave of the state topics are enough to rebuild
+/// every consumer at any point.
+#[test]
+fn every_scenario_comes_out_as_it_says_with_restarts_after_every_step() {
+    check(|| Stage { restarts: true, ..Stage::memory().unwrap() });
+}
+
+#[test]
+fn every_scenario_comes_out_as_it_says_on_kafka() {
+    let broker = Broker::start(BrokerOptions::default()).unwrap();
+    let kafka = Arc::new(Kafka::new(KafkaConfig::new(&broker.bootstrap())).unwrap());
+    let mut count = 0;
+    check(|| {
+        count += 1;
+        let plan = Stage::plan().unwrap();
+        let topics = Topics::new(&format!("scenario{count}."), &plan);
+        let details: Vec<TopicDetails> = Topic::ALL
+            .iter()
+            .map(|topic| TopicDetails {
+                name: topics.name(*topic).to_owned(),
+                partitions: plan.partitions(*topic),
+                keep: Some(Duration::from_secs(3_600 * 24 * 365 * 100)),
+                dated_by_log: false,
+                message_bytes_max: 10_485_760,
+            })
+            .collect();
+        kafka.create(&details, 1).unwrap();
+        Stage { log: kafka.clone(), topics, restarts: false }
+    });
+}
