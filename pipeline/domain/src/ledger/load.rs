@@ -233,3 +233,7 @@ fn part<T: Clone>(all: &[T], from: u32, most: usize) -> (Vec<T>, Option<u32>) {
 fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;
