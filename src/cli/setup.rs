@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use drawdown_domain::time::Span;
 use drawdown_log::Log;
+use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::config::Config;
@@ -39,14 +40,37 @@ impl Setup {
         Ok(Setup { config, plan, topics })
     }
 
-    /// The log, without a look at what is on it.
+    /// The log with its topics as planned; a broker that differs is refused.
     pub fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
         match self.config.log().engine.as_str() {
-            "kafka" => Ok(Arc::new(self.kafka()?)),
-            other => bail!("log.engine is {other}; it can be kafka"),
+            "kafka" => {
+                let kafka = self.kafka()?;
+                if let Some(first) = kafka.differences(&self.details()?)?.first() {
+                    bail!(
+                        "the broker's topics are not as planned: {first}; see `drawdown topics check`"
+                    );
+                }
+                Ok(Arc::new(kafka))
+            }
+            "embedded" => Ok(Arc::new(self.embedded()?)),
+            other => bail!("log.engine is {other}; it can be kafka or embedded"),
         }
     }
 
+    /// The log in a directory of this machine, which is made if it is not there.
+    pub fn embedded(&self) -> anyhow::Result<Embedded> {
+        let topics = Topic::ALL.iter().map(|topic| embedded::Topic {
+            name: self.topics.name(*topic).to_owned(),
+            partitions: self.plan.partitions(*topic),
+            keep: self.plan.settings(*topic).and_then(|settings| settings.keep),
+        });
+        let clock = self.clock()?;
+        let directory = &self.config.embedded().directory;
+        let config = EmbeddedConfig::new(directory, topics, Arc::new(move || clock.now()));
+        Embedded::open(config).with_context(|| format!("embedded.directory {directory}"))
+    }
+
+    /// The brokers, without a look at what is on them.
     pub fn kafka(&self) -> anyhow::Result<Kafka> {
         let section = self.config.kafka();
         let config = KafkaConfig {

@@ -16,12 +16,7 @@ const WAIT: Duration = Duration::from_millis(5);
 
 /// Runs consumers by name until the process is asked to end, or one of them cannot go on.
 pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
-    let kafka = setup.kafka()?;
-    let differences = kafka.differences(&setup.details()?)?;
-    if let Some(first) = differences.first() {
-        bail!("the broker's topics are not as planned: {first}; see `drawdown topics check`");
-    }
-    let installation = setup.installation(Arc::new(kafka))?;
+    let installation = setup.installation(setup.log()?)?;
     let end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, end.clone())?;

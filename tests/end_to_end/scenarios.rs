@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use drawdown::rehearse::{Stage, rehearse};
 use drawdown_components::{Broker, BrokerOptions};
+use drawdown_domain::time::Timestamp;
+use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{Topic, Topics};
 
@@ -43,6 +45,23 @@ fn every_scenario_comes_out_as_it_says_in_memory() {
 #[test]
 fn every_scenario_comes_out_as_it_says_with_restarts_after_every_step() {
     check(|| Stage { restarts: true, ..Stage::memory().unwrap() });
+}
+
+#[test]
+fn every_scenario_comes_out_as_it_says_on_the_embedded_log() {
+    let mut folder = None;
+    check(|| {
+        let folder = folder.insert(tempfile::tempdir().unwrap());
+        let plan = Stage::plan().unwrap();
+        let topics = Topics::new("", &plan);
+        let all = Topic::ALL.iter().map(|topic| embedded::Topic {
+            name: topics.name(*topic).to_owned(),
+            partitions: plan.partitions(*topic),
+            keep: None,
+        });
+        let config = EmbeddedConfig::new(folder.path(), all, Arc::new(|| Timestamp::START));
+        Stage { log: Arc::new(Embedded::open(config).unwrap()), topics, restarts: true }
+    });
 }
 
 #[test]
