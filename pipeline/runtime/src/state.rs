@@ -162,6 +162,11 @@ impl Assembler {
         self.chain.filter(|_| self.phase == Phase::Complete)
     }
 
+    /// Whether any state was met.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.chain.is_some() || self.phase != Phase::Waiting
+    }
+
     pub(crate) fn take(&mut self, frame: Frame) -> Result<Ask, NotChained> {
         match frame.kind {
             FrameKind::Delta => self.delta(frame),

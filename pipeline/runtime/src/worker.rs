@@ -292,7 +292,7 @@ impl<S: Station> Worker<S> {
     }
 
     /// Commits what is decided, and waits for it.
-    fn drain(&mut self) -> Result<(), Stop> {
+    pub fn drain(&mut self) -> Result<(), Stop> {
         while self.committing {
             self.finish_commit(Duration::from_secs(1))?;
         }
@@ -341,18 +341,18 @@ impl<S: Station> Worker<S> {
         let next = self.log.committed(group, topic, partition)?;
         let mut station = (self.make)(partition);
         let mut assembler = Assembler::default();
-        if next.is_some() {
-            // Steps that read nothing end where the one before them did, so the last delta is only found
-            // at the end.
-            read_to_end(&*self.log, state_topic, partition, Next::START, &mut |message| {
-                take_frame(&self.make, &mut station, &mut assembler, message)
-            })?;
-        }
+        // Steps that read nothing end where the one before them did, so the last delta is only found at
+        // the end.
+        read_to_end(&*self.log, state_topic, partition, Next::START, &mut |message| {
+            take_frame(&self.make, &mut station, &mut assembler, message)
+        })?;
         let chain = assembler.complete().unwrap_or_default();
-        if next.is_some_and(|next| next.0 != chain.next) {
+        if next.unwrap_or(Next::START).0 != chain.next || (next.is_none() && assembler.has_begun())
+        {
+            let read = next.map_or("nowhere".to_owned(), |next| next.0.to_string());
             return Err(Stop::Broken(format!(
-                "{topic} {partition} was read up to {}, but its state on {state_topic} ends at {}; state is missing",
-                next.map_or(0, |next| next.0),
+                "{topic} {partition} was read up to {read}, but its state on {state_topic} ends at {}; \
+                 either positions or state are lost, and going on would bill twice or not at all",
                 chain.next
             )));
         }

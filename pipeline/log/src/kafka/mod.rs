@@ -7,7 +7,7 @@ mod topics;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -85,6 +85,8 @@ pub struct Kafka {
     scanner: Mutex<BaseConsumer>,
     /// Asks for ends, open transactions included.
     asker: BaseConsumer,
+    /// Ask how far groups have read: one each, as it takes a while to find a group's coordinator.
+    watchers: Mutex<BTreeMap<String, Arc<BaseConsumer>>>,
 }
 
 impl fmt::Debug for Kafka {
@@ -142,12 +144,27 @@ impl Kafka {
             appender: appender.create_with_context(Deliveries).map_err(fatal)?,
             scanner: Mutex::new(scanner.create().map_err(fatal)?),
             asker: asker.create().map_err(fatal)?,
+            watchers: Mutex::default(),
             config,
         })
     }
 
     fn scanner(&self) -> MutexGuard<'_, BaseConsumer> {
         self.scanner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watcher(&self, group: &str) -> Result<Arc<BaseConsumer>, Error> {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = watchers.get(group) {
+            return Ok(known.clone());
+        }
+        let mut config = self.config.client();
+        config.set("group.id", group).set("isolation.level", "read_committed");
+        let what = format!("cannot ask how far {group} has read");
+        let watcher: BaseConsumer = config.create().map_err(|error| passing(&what, &error))?;
+        let watcher = Arc::new(watcher);
+        watchers.insert(group.to_owned(), watcher.clone());
+        Ok(watcher)
     }
 
     fn partition(partition: u32) -> i32 {
@@ -279,9 +296,7 @@ impl Log for Kafka {
 
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Next>, Error> {
         let what = format!("cannot ask how far {group} has read {topic} {partition}");
-        let mut config = self.config.client();
-        config.set("group.id", group).set("isolation.level", "read_committed");
-        let consumer: BaseConsumer = config.create().map_err(|error| passing(&what, &error))?;
+        let consumer = self.watcher(group)?;
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, Self::partition(partition));
         // The broker answers once no commit of the group is pending: that may take a transaction's
@@ -289,10 +304,14 @@ impl Log for Kafka {
         let timeout = self.config.transaction_timeout * 3 + self.config.call_timeout;
         let found =
             consumer.committed_offsets(list, timeout).map_err(|error| passing(&what, &error))?;
-        let element = found.find_partition(topic, Self::partition(partition));
-        match element.map(|element| element.offset()) {
-            Some(KafkaOffset::Offset(next)) => Ok(Some(Next(next))),
-            _ => Ok(None),
+        let Some(element) = found.find_partition(topic, Self::partition(partition)) else {
+            return Err(Error::Passing(format!("{what}: no answer for the partition")));
+        };
+        element.error().map_err(|error| passing(&what, &error))?;
+        match element.offset() {
+            KafkaOffset::Offset(next) => Ok(Some(Next(next))),
+            KafkaOffset::Invalid => Ok(None),
+            other => Err(Error::Passing(format!("{what}: the answer is {other:?}"))),
         }
     }
 
