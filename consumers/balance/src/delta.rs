@@ -8,6 +8,8 @@ use drawdown_domain::money::{from_twos_complement, shortest};
 use drawdown_runtime::Stop;
 use drawdown_wire::avro::{self, Cursor, Truncated, put_bytes, put_long};
 
+use crate::changed::Changed;
+
 /// Collects a delta.
 #[derive(Debug, Default)]
 pub(crate) struct DeltaWriter {
@@ -49,8 +51,8 @@ impl DeltaWriter {
     }
 }
 
-/// Applies a delta to a ledger.
-pub(crate) fn apply(ledger: &mut Ledger, delta: &[u8]) -> Result<(), Stop> {
+/// Applies a delta to a ledger, and notes whose balance it changed.
+pub(crate) fn apply(ledger: &mut Ledger, changed: &mut Changed, delta: &[u8]) -> Result<(), Stop> {
     let unreadable = |_: Truncated| Stop::Broken("a delta of the ledger cannot be read".to_owned());
     let broken = |error: drawdown_domain::ledger::Broken| Stop::Broken(error.to_string());
     let mut rest = delta;
@@ -63,12 +65,14 @@ pub(crate) fn apply(ledger: &mut Ledger, delta: &[u8]) -> Result<(), Stop> {
                     Stop::Broken(format!("a fact of the ledger cannot be read: {error}"))
                 })?;
             ledger.apply(&fact).map_err(broken)?;
+            changed.touch_by(&fact);
             rest = after;
             continue;
         }
         for _ in 0..accruals {
             let accrued = read_accrued(&mut cursor).map_err(unreadable)?;
             ledger.apply_accrued(&accrued).map_err(broken)?;
+            changed.touch_by_accrual(ledger, &accrued);
         }
         rest = cursor.rest();
     }

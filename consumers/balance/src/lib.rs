@@ -2,6 +2,7 @@
 //!
 //! The rules are the domain's; here messages become calls, and facts become messages.
 
+mod changed;
 mod delta;
 mod scribe;
 mod station;

@@ -1,17 +1,23 @@
 //! Writes down what the ledger decides: the delta for itself, and rows for others.
 
-use std::collections::{BTreeSet, VecDeque};
-
+use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
-    AccountOpened, Accrued, BillIssued, BillReduced, Fact, Journal, Ledger, Line, Lot, Moved,
-    WalletNumber,
+    AccountOpened, Accrued, BillIssued, Fact, Journal, Ledger, Line, Lot, Moved, WalletNumber,
 };
 use drawdown_domain::money::Amount;
+use drawdown_wire::avro;
+use drawdown_wire::charges::{ChargeRow, ChargesBuilder};
+use drawdown_wire::lines::LinesHeader;
 use drawdown_wire::messages::{
-    AccountRouted, AccountShut, BillPayment, Bills, Charge, Entry, IssuedBill, UsageControl,
+    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, UsageControl,
 };
+use drawdown_wire::schemas;
 
+use crate::changed::Changed;
 use crate::delta::DeltaWriter;
+
+/// A message of charges is closed when it has come to this.
+const CHARGES_BYTES: usize = 512 * 1024;
 
 /// Everything a step has to say, collected while the ledger decides.
 #[derive(Debug)]
@@ -19,11 +25,14 @@ pub(crate) struct Scribe {
     pub(crate) delta: DeltaWriter,
     pub(crate) entries: Vec<Entry>,
     bills: Bills,
-    pub(crate) charges: Vec<Charge>,
+    charges: ChargesBuilder,
+    /// The usage whose charges are being collected: partition, first and last offset.
+    span: (u32, i64, i64),
+    /// Messages of charges that are closed.
+    charge_messages: Vec<Vec<u8>>,
     pub(crate) controls: Vec<(String, UsageControl)>,
     /// Wallets whose balance has changed since it was last told.
-    changed: VecDeque<WalletNumber>,
-    is_changed: BTreeSet<WalletNumber>,
+    pub(crate) changed: Changed,
     /// The ledger this scribe writes for, as accounts are told about it.
     ledger: u32,
 }
@@ -31,10 +40,13 @@ pub(crate) struct Scribe {
 impl Journal for Scribe {
     fn fact(&mut self, ledger: &Ledger, fact: &Fact) {
         self.delta.fact(fact);
+        self.changed.touch_by(fact);
         match fact {
             Fact::Moved(moved) => self.moved(ledger, moved),
             Fact::BillIssued(issued) => self.issued(ledger, issued),
-            Fact::BillReduced(reduced) => self.reduced(ledger, reduced),
+            Fact::BillReduced(reduced) => {
+                self.paid(ledger, reduced.wallet, reduced.bill, reduced.amount)
+            }
             Fact::AccountOpened(opened) => self.opened(ledger, opened),
             Fact::AccountClosed(closed) => {
                 let Some(account) = ledger.account(closed.account) else { return };
@@ -42,33 +54,18 @@ impl Journal for Scribe {
                 let shut = AccountShut { at, account: account.id.clone(), closed_at };
                 self.controls.push((account.id.to_string(), shut.into()));
             }
-            Fact::TabOpened(opened) => self.touch(opened.tab.wallet),
-            Fact::LimitChanged(changed) => self.touch(changed.wallet),
-            Fact::CouponOpened(opened) => self.touch(opened.wallet),
-            Fact::WalletOpened(opened) => self.touch(opened.number),
-            Fact::TimePassed(_)
-            | Fact::Marked(_)
-            | Fact::SettingsChanged(_)
-            | Fact::PricesArrived(_)
-            | Fact::PricesInForce(_)
-            | Fact::EnterpriseOpened(_)
-            | Fact::PayerChanged(_)
-            | Fact::RegionNamed(_)
-            | Fact::SeriesOpened(_)
-            | Fact::TabCut(_)
-            | Fact::SetAside(_)
-            | Fact::CycleBilled(_)
-            | Fact::PaymentUndone(_)
-            | Fact::Configured(_)
-            | Fact::OrderPlaced(_)
-            | Fact::OrderRefunded(_) => {}
+            // Nobody outside hears of the rest.
+            _ => {}
         }
     }
 
     fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line, late: bool) {
         self.delta.accrued(accrued);
-        if let Some(charge) = charge_row(ledger, accrued, line, late) {
-            self.charges.push(charge);
+        let Some((row, payer)) = charge_row(ledger, accrued, line, late) else { return };
+        self.charges.push(&row);
+        self.changed.touch(payer);
+        if self.charges.bytes() >= CHARGES_BYTES {
+            self.close_charges(ledger);
         }
     }
 }
@@ -79,10 +76,11 @@ impl Scribe {
             delta: DeltaWriter::default(),
             entries: Vec::new(),
             bills: no_bills(),
-            charges: Vec::new(),
+            charges: ChargesBuilder::default(),
+            span: (0, 0, 0),
+            charge_messages: Vec::new(),
             controls: Vec::new(),
-            changed: VecDeque::new(),
-            is_changed: BTreeSet::new(),
+            changed: Changed::default(),
             ledger,
         }
     }
@@ -93,17 +91,32 @@ impl Scribe {
         any.then(|| std::mem::replace(&mut self.bills, no_bills()))
     }
 
-    fn touch(&mut self, wallet: WalletNumber) {
-        if self.is_changed.insert(wallet) {
-            self.changed.push_back(wallet);
+    /// What follows are charges for these lines.
+    pub(crate) fn begin_lines(&mut self, ledger: &Ledger, header: &LinesHeader<'_>) {
+        let (partition, first, last) = self.span;
+        if partition == header.usage_partition && !self.charges.is_empty() {
+            self.span = (partition, first.min(header.first_offset), last.max(header.last_offset));
+            return;
         }
+        self.close_charges(ledger);
+        self.span = (header.usage_partition, header.first_offset, header.last_offset);
     }
 
-    /// The next wallet whose changed balance is to be told.
-    pub(crate) fn next_changed(&mut self) -> Option<WalletNumber> {
-        let wallet = self.changed.pop_front()?;
-        self.is_changed.remove(&wallet);
-        Some(wallet)
+    fn close_charges(&mut self, ledger: &Ledger) {
+        if self.charges.is_empty() {
+            return;
+        }
+        let (partition, first, last) = self.span;
+        let mut message = Vec::with_capacity(self.charges.bytes() + 64);
+        avro::put_header(&mut message, schemas::CHARGES.fingerprint());
+        self.charges.finish(&mut message, ledger.clock().now(), partition, first, last);
+        self.charge_messages.push(message);
+    }
+
+    /// The messages of charges collected so far; none are left.
+    pub(crate) fn take_charges(&mut self, ledger: &Ledger) -> Vec<Vec<u8>> {
+        self.close_charges(ledger);
+        std::mem::take(&mut self.charge_messages)
     }
 
     fn moved(&mut self, ledger: &Ledger, fact: &Moved) {
@@ -126,7 +139,6 @@ impl Scribe {
         if let (Some(number), Some(_), Ok(paid)) = (fact.bill, &fact.paid, fact.amount.negated()) {
             self.paid(ledger, fact.wallet, number, paid);
         }
-        self.touch(fact.wallet);
     }
 
     fn issued(&mut self, ledger: &Ledger, fact: &BillIssued) {
@@ -149,12 +161,6 @@ impl Scribe {
             // What it undoes pays it at once.
             self.paid(ledger, fact.wallet, bill.number, bill.amount);
         }
-        self.touch(fact.wallet);
-    }
-
-    fn reduced(&mut self, ledger: &Ledger, fact: &BillReduced) {
-        self.paid(ledger, fact.wallet, fact.bill, fact.amount);
-        self.touch(fact.wallet);
     }
 
     fn paid(&mut self, ledger: &Ledger, wallet: WalletNumber, number: u64, amount: Amount) {
@@ -197,17 +203,23 @@ fn lot_name(ledger: &Ledger, lot: &Lot) -> String {
     }
 }
 
-fn charge_row(ledger: &Ledger, accrued: &Accrued, line: &Line, late: bool) -> Option<Charge> {
+/// What a line costs, and who pays it.
+fn charge_row<'a>(
+    ledger: &'a Ledger,
+    accrued: &Accrued,
+    line: &Line,
+    late: bool,
+) -> Option<(ChargeRow<'a>, WalletNumber)> {
     let account = ledger.account(accrued.account)?;
     let series = account.series.get(accrued.series as usize)?;
     let tab = account.tabs.get(accrued.tab as usize)?;
     let (product, meter) = ledger.book().names(series.meter)?;
-    Some(Charge {
-        account: account.id.clone(),
-        billing_account: ledger.wallet(series.wallet)?.id.clone(),
-        product: product.clone(),
-        meter: meter.clone(),
-        region: ledger.region(series.region).map(ToString::to_string),
+    let row = ChargeRow {
+        account: account.id.as_str(),
+        billing_account: ledger.wallet(series.wallet)?.id.as_str(),
+        product: product.as_str(),
+        meter: meter.as_str(),
+        region: ledger.region(series.region).map(RegionId::as_str),
         price: series.price.0,
         used: line.used.starts(),
         quantity: line.quantity,
@@ -215,5 +227,6 @@ fn charge_row(ledger: &Ledger, accrued: &Accrued, line: &Line, late: bool) -> Op
         records: line.records,
         adjustment: late,
         cycle_end: tab.ends.starts(),
-    })
+    };
+    Some((row, series.wallet))
 }

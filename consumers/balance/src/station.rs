@@ -4,17 +4,17 @@ use drawdown_domain::commands::Subject;
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
     AccountNumber, EnterpriseNumber, Fact, Ledger, Line, Piece, Place, PricesArrived,
-    PricesInForce, RegionNumber, SettingsChanged, Undecided,
+    PricesInForce, RegionNumber, SettingsChanged, Undecided, WalletNumber,
 };
 use drawdown_domain::rating::MeterNumber;
+use drawdown_domain::record;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_log::Message;
 use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro::{self, Cursor};
 use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
-    Admitted, Balances, Charges, Entries, LedgerInput, LedgerMessage, Outcome, Outcomes, Settled,
-    TimeOnly,
+    Admitted, Balances, Entries, LedgerInput, LedgerMessage, Outcome, Outcomes, Settled, TimeOnly,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
@@ -37,6 +37,15 @@ pub struct BalanceOptions {
     pub ticks: bool,
 }
 
+record! {
+    /// A piece of the state.
+    pub struct BalancePiece {
+        pub part: Piece,
+        /// With the last piece: the wallets whose changed balance has not been told yet.
+        pub untold: Vec<WalletNumber>,
+    }
+}
+
 /// One partition's ledger.
 #[derive(Debug)]
 pub struct Balance {
@@ -46,7 +55,6 @@ pub struct Balance {
     scribe: Scribe,
     outcomes: Vec<Outcome>,
     settled: Vec<Settled>,
-    lines: Option<(u32, i64, i64)>,
     told_at: Timestamp,
     ticked: Timestamp,
 }
@@ -64,7 +72,6 @@ impl Balance {
             scribe,
             outcomes: Vec::new(),
             settled: Vec::new(),
-            lines: None,
             told_at: Timestamp::START,
             ticked: Timestamp::START,
         }
@@ -106,13 +113,7 @@ impl Balance {
                 .map_err(|_| Stop::Broken("metering passed on a region that is none".to_owned()))?;
             regions.push(self.ledger.region_number(&region, &mut self.scribe).map_err(stop)?);
         }
-        let span = (header.usage_partition, header.first_offset, header.last_offset);
-        self.lines = Some(match self.lines {
-            Some((partition, first, last)) if partition == span.0 => {
-                (partition, first.min(span.1), last.max(span.2))
-            }
-            _ => span,
-        });
+        self.scribe.begin_lines(&self.ledger, header);
         let base = i64::from(header.base.number());
         let (ledger, scribe) = (&mut self.ledger, &mut self.scribe);
         each_line::<LineTrouble>(cursor, |counted| {
@@ -212,18 +213,21 @@ impl Balance {
     /// Balances that have changed, at most once a second each.
     fn tell_balances(&mut self, output: &mut Output) {
         let now = self.ledger.clock().now();
-        if now < self.told_at.plus(TICK_EVERY) && self.options.ticks {
-            return;
+        if self.scribe.changed.round_is_over() {
+            if now < self.told_at.plus(TICK_EVERY) && self.options.ticks {
+                return;
+            }
+            self.scribe.changed.begin_round();
+            self.told_at = now;
         }
         let mut balances = Vec::new();
         while balances.len() < self.options.balances_per_step_max {
-            let Some(wallet) = self.scribe.next_changed() else { break };
+            let Some(wallet) = self.scribe.changed.next() else { break };
             if let Some(Ok(balance)) = self.ledger.balance(wallet) {
                 balances.push(balance);
             }
         }
         if !balances.is_empty() {
-            self.told_at = now;
             let message = schemas::BALANCES.message(&Balances { at: now, balances });
             output.append(self.name(Topic::Balances), self.partition, message);
         }
@@ -245,7 +249,6 @@ impl Balance {
     }
 
     fn say_rows(&mut self, output: &mut Output) {
-        let at = self.ledger.clock().now();
         let scribe = &mut self.scribe;
         let mut messages = Vec::new();
         if !scribe.entries.is_empty() {
@@ -255,12 +258,8 @@ impl Balance {
         if let Some(bills) = scribe.take_bills() {
             messages.push((Topic::Bills, schemas::BILLS.message(&bills)));
         }
-        if let (false, Some((usage_partition, first_offset, last_offset))) =
-            (scribe.charges.is_empty(), self.lines.take())
-        {
-            let charges = std::mem::take(&mut scribe.charges);
-            let charges = Charges { at, usage_partition, first_offset, last_offset, charges };
-            messages.push((Topic::Charges, schemas::CHARGES.message(&charges)));
+        for message in scribe.take_charges(&self.ledger) {
+            messages.push((Topic::Charges, message));
         }
         if !self.outcomes.is_empty() {
             let outcomes = std::mem::take(&mut self.outcomes);
@@ -300,6 +299,9 @@ impl Station for Balance {
             .ledger
             .fire(self.options.timers_per_message_max, &mut self.scribe)
             .map_err(stop)?;
+        if self.scribe.changed.round_is_over() {
+            self.tell_balances(output);
+        }
         let silent_since = self.ledger.clock().now().max(self.ticked);
         if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
             self.ticked = now;
@@ -318,23 +320,28 @@ impl Station for Balance {
     }
 
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        delta::apply(&mut self.ledger, delta)
+        delta::apply(&mut self.ledger, &mut self.scribe.changed, delta)
     }
 
     fn piece(&self, place: u64, bytes_max: usize) -> (Vec<u8>, Option<u64>) {
         // About as many bytes as an account or wallet takes with a few months of history.
         const BYTES_EACH: usize = 512;
         let most = bytes_max.div_euclid(BYTES_EACH).max(1);
-        let (piece, after) = self.ledger.piece(unpacked(place), most);
-        (avro::encode(&piece), after.map(packed))
+        let (part, after) = self.ledger.piece(unpacked(place), most);
+        let untold = match after {
+            None => self.scribe.changed.waiting().collect(),
+            Some(_) => Vec::new(),
+        };
+        (avro::encode(&BalancePiece { part, untold }), after.map(packed))
     }
 
     fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
         self.ledger.begin_load();
-        let piece: Piece = avro::decode(piece).map_err(|error| {
+        let piece: BalancePiece = avro::decode(piece).map_err(|error| {
             Stop::Broken(format!("a piece of the ledger cannot be read: {error}"))
         })?;
-        self.ledger.load(piece).map_err(stop)
+        piece.untold.into_iter().for_each(|wallet| self.scribe.changed.touch(wallet));
+        self.ledger.load(piece.part).map_err(stop)
     }
 
     fn loaded(&mut self) {

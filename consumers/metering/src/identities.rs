@@ -119,6 +119,11 @@ impl Identities {
         self.total
     }
 
+    /// How much waits to be put out.
+    pub(crate) fn packed_bytes(&self) -> usize {
+        self.packed.len()
+    }
+
     /// What was remembered since this was last asked, packed; none if nothing was.
     pub(crate) fn take_packed(&mut self) -> Option<Vec<u8>> {
         if self.packed_count == 0 {

@@ -35,6 +35,8 @@ pub struct MeteringOptions {
     pub ticks: bool,
 }
 
+/// What goes out in packed messages is put out when it has come to this, in the middle of a step.
+const MESSAGE_BYTES: usize = 512 * 1024;
 const TICK_EVERY: Span = Span::micros(1_000_000);
 /// Accounts in one piece of a snapshot take about this.
 const ACCOUNT_BYTES: usize = 64;
@@ -125,6 +127,12 @@ impl Metering {
         }
         self.first_offset.get_or_insert(message.offset.0);
         self.last_offset = message.offset.0;
+        if self.lines.iter().any(|lines| lines.bytes() >= MESSAGE_BYTES) {
+            self.say_lines(output);
+        }
+        if self.identities.packed_bytes() >= MESSAGE_BYTES {
+            self.say_identities(output);
+        }
         Ok(())
     }
 
@@ -375,6 +383,27 @@ impl Metering {
         }
         self.first_offset = None;
     }
+
+    fn say_identities(&mut self, output: &mut Output) {
+        if let Some(packed) = self.identities.take_packed() {
+            output.append(self.name(Topic::Identities), self.partition, packed);
+            self.fact(Remembered { total: self.identities.total() });
+        }
+    }
+
+    /// Rejects go out whole, so a few may be as large as many.
+    fn say_rejects(&mut self, output: &mut Output) {
+        let mut rejects = std::mem::take(&mut self.rejects).into_iter().peekable();
+        while rejects.peek().is_some() {
+            let (mut bytes, mut some) = (0, Vec::new());
+            while let Some(reject) = rejects.next_if(|_| bytes < MESSAGE_BYTES) {
+                bytes += reject.message.0.len();
+                some.push(reject);
+            }
+            let message = schemas::REJECTS.message(&Rejects { rejects: some });
+            output.append(self.name(Topic::Rejects), self.partition, message);
+        }
+    }
 }
 
 /// What a record that can be used counts as.
@@ -417,18 +446,8 @@ impl Station for Metering {
 
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
         self.say_lines(output);
-        if let Some(packed) = self.identities.take_packed() {
-            output.append(self.name(Topic::Identities), self.partition, packed);
-            self.fact(Remembered { total: self.identities.total() });
-        }
-        if !self.rejects.is_empty() {
-            let rejects = Rejects { rejects: std::mem::take(&mut self.rejects) };
-            output.append(
-                self.name(Topic::Rejects),
-                self.partition,
-                schemas::REJECTS.message(&rejects),
-            );
-        }
+        self.say_identities(output);
+        self.say_rejects(output);
         self.fact(TimeMoved { at: self.now });
         output.delta().append(&mut self.facts);
         Ok(())

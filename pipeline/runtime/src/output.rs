@@ -6,6 +6,7 @@ use drawdown_log::Append;
 #[derive(Debug, Default)]
 pub struct Output {
     pub(crate) appends: Vec<Append>,
+    appended_bytes: usize,
     pub(crate) delta: Vec<u8>,
     pub(crate) urgent: bool,
 }
@@ -13,6 +14,7 @@ pub struct Output {
 impl Output {
     /// Says something on a topic.
     pub fn append(&mut self, topic: &str, partition: u32, value: Vec<u8>) {
+        self.appended_bytes = self.appended_bytes.saturating_add(value.len());
         self.appends.push(Append { topic: topic.to_owned(), partition, value });
     }
 
@@ -27,10 +29,6 @@ impl Output {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.appends
-            .iter()
-            .map(|append| append.value.len())
-            .sum::<usize>()
-            .saturating_add(self.delta.len())
+        self.appended_bytes.saturating_add(self.delta.len())
     }
 }

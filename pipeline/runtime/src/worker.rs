@@ -183,6 +183,10 @@ impl<S: Station> Worker<S> {
     }
 
     fn poll(&mut self, wait: Duration) -> Result<bool, Stop> {
+        if self.committing && self.collected_bytes() >= self.options.step_bytes_max {
+            // The next step is full, and cannot go out before the last one is decided.
+            return self.finish_commit(wait);
+        }
         let Some(member) = self.member.as_mut() else { return Ok(false) };
         let (owned, mut took, mut stop) = (&mut self.owned, false, None);
         let change = member.poll(wait, &mut |messages| {
@@ -234,12 +238,15 @@ impl<S: Station> Worker<S> {
         Ok(true)
     }
 
+    fn collected_bytes(&self) -> usize {
+        self.owned.values().map(|owned| owned.output.bytes()).sum()
+    }
+
     fn is_due(&self) -> bool {
         let Some(since) = self.collecting_since else { return false };
         let interval = self.options.commit_interval.max(self.last_commit.saturating_mul(2));
-        let bytes: usize = self.owned.values().map(|owned| owned.output.bytes()).sum();
         since.elapsed() >= interval
-            || bytes >= self.options.step_bytes_max
+            || self.collected_bytes() >= self.options.step_bytes_max
             || self.owned.values().any(|owned| owned.output.urgent)
     }
 

@@ -3,6 +3,7 @@
 //! **Invariant:** nothing here decides; a message is understood or refused whole.
 
 pub mod avro;
+pub mod charges;
 pub mod lines;
 pub mod messages;
 pub mod partition;

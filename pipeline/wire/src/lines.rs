@@ -24,8 +24,9 @@ impl LinesBuilder {
         self.count == 0
     }
 
-    pub fn count(&self) -> i64 {
-        self.count
+    /// What has been collected so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// The number under which a region goes in this message.

@@ -12,7 +12,6 @@ use anyhow::Context;
 use clap::Parser;
 use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::time::Timestamp;
-use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan};

@@ -12,9 +12,8 @@ use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
-use drawdown_metering::Metering;
 use drawdown_runtime::clock::Clock;
-use drawdown_runtime::{Station, Turn, Worker};
+use drawdown_runtime::{Station, Worker};
 use drawdown_wire::messages::CommandMessage;
 use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
@@ -42,7 +41,6 @@ pub(crate) struct Run {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
     pub(crate) restore_seconds: [f64; 2],
-    pub(crate) lines: u64,
 }
 
 impl Site {
@@ -108,7 +106,7 @@ impl Site {
                 ("metering", Topic::Usage),
                 ("registry", Topic::Commands),
             ] {
-                outcome = outcome.and_then(|()| self.wait_until_read(group, topic));
+                outcome = outcome.and_then(|()| self.wait_until_read(group, topic, &end));
             }
             end.store(true, Ordering::Release);
             for thread in
@@ -124,7 +122,7 @@ impl Site {
     }
 
     /// Waits until what stands on a topic now has been read and committed.
-    fn wait_until_read(&self, group: &str, topic: Topic) -> anyhow::Result<()> {
+    fn wait_until_read(&self, group: &str, topic: Topic, end: &AtomicBool) -> anyhow::Result<()> {
         let name = self.name(topic);
         let partitions = self.log.partitions()?.get(name).copied().unwrap_or(0);
         let group = format!("{}{group}", self.installation.group_prefix);
@@ -132,7 +130,7 @@ impl Site {
         for partition in 0..partitions {
             let target = self.log.bounds(name, partition)?.stable;
             while !self.has_read(&group, name, partition, target)? {
-                if Instant::now() > deadline {
+                if end.load(Ordering::Acquire) || Instant::now() > deadline {
                     bail!("{name} {partition} is not read to its end");
                 }
                 std::thread::sleep(Duration::from_millis(10));
@@ -172,8 +170,8 @@ impl Site {
             let metering = scope.spawn(|| drive(metering, &end));
             let balance = scope.spawn(|| drive(balance, &end));
             let read = self
-                .wait_until_read("metering", Topic::Usage)
-                .and_then(|()| self.wait_until_read("balance", Topic::Ledger));
+                .wait_until_read("metering", Topic::Usage, &end)
+                .and_then(|()| self.wait_until_read("balance", Topic::Ledger, &end));
             let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
             end.store(true, Ordering::Release);
             let metering = metering.join().map_err(|_| anyhow::anyhow!("metering panicked"))?;
@@ -187,12 +185,7 @@ impl Site {
         if booked != made.costs {
             bail!("{booked} was booked, but the usage costs {}", made.costs);
         }
-        Ok(Run {
-            seconds,
-            cpu_seconds,
-            restore_seconds: [restore_metering, restore_balance],
-            lines: 0,
-        })
+        Ok(Run { seconds, cpu_seconds, restore_seconds: [restore_metering, restore_balance] })
     }
 
     /// Turns a worker until it has restored all partitions.
@@ -211,9 +204,8 @@ impl Site {
 /// Turns a worker until it is told to end, and commits what it has.
 fn drive<S: Station>(mut worker: Worker<S>, end: &AtomicBool) -> anyhow::Result<Worker<S>> {
     while !end.load(Ordering::Acquire) {
-        if worker.turn(WAIT)? == Turn::Idle {
-            std::thread::yield_now();
-        }
+        // One that fails ends all.
+        worker.turn(WAIT).inspect_err(|_| end.store(true, Ordering::Release))?;
     }
     worker.drain()?;
     Ok(worker)

@@ -24,7 +24,7 @@ macro_rules! numbers {
         pub struct $name(pub $inner);
 
         impl $name {
-            pub(crate) fn index(self) -> usize {
+            pub fn index(self) -> usize {
                 self.0 as usize
             }
         }

@@ -176,6 +176,8 @@ pub(super) struct Consumer {
     events: Queue,
     data: Queue,
     batch: Vec<*mut sys::rd_kafka_message_t>,
+    /// How many messages make a batch, as large as they have been lately.
+    batch_messages: usize,
 }
 
 // SAFETY: the batch is empty between calls; everything else is Send.
@@ -188,6 +190,7 @@ impl fmt::Debug for Consumer {
 }
 
 const BATCH_MESSAGES_MAX: usize = 10_000;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 impl Consumer {
     pub(super) fn subscribe(config: &ClientConfig, topic: &str) -> Result<Consumer, Error> {
@@ -213,7 +216,14 @@ impl Consumer {
         if code != Code::RD_KAFKA_RESP_ERR_NO_ERROR {
             return Err(Error::Fatal(format!("cannot subscribe to {topic}: {}", text_of(code))));
         }
-        Ok(Consumer { client, topic: topic.to_owned(), events, data, batch: Vec::new() })
+        Ok(Consumer {
+            client,
+            topic: topic.to_owned(),
+            events,
+            data,
+            batch: Vec::new(),
+            batch_messages: 100,
+        })
     }
 
     /// What the group has to say, if anything comes within `wait`.
@@ -302,11 +312,11 @@ impl Consumer {
         wait: Duration,
         visit: &mut dyn FnMut(&[Message<'_>]),
     ) -> Result<(), Error> {
-        self.batch.resize(BATCH_MESSAGES_MAX, ptr::null_mut());
+        self.batch.resize(self.batch_messages, ptr::null_mut());
         // SAFETY: librdkafka writes up to as many pointers as the batch has room for.
         let count = unsafe {
             let (queue, to) = (self.data.queue.as_ptr(), self.batch.as_mut_ptr());
-            sys::rd_kafka_consume_batch_queue(queue, milliseconds(wait), to, BATCH_MESSAGES_MAX)
+            sys::rd_kafka_consume_batch_queue(queue, milliseconds(wait), to, self.batch_messages)
         };
         self.batch.truncate(usize::try_from(count).unwrap_or(0));
         let taken = Taken(std::mem::take(&mut self.batch));
@@ -320,6 +330,9 @@ impl Consumer {
         }
         if !messages.is_empty() {
             visit(&messages);
+            let bytes: usize = messages.iter().map(|message| message.value.len()).sum();
+            let mean = bytes.div_euclid(messages.len()).max(1);
+            self.batch_messages = BATCH_BYTES.div_euclid(mean).clamp(1, BATCH_MESSAGES_MAX);
         }
         drop(messages);
         self.batch = taken.back();

@@ -1,0 +1,114 @@
+//! Which wallets have a balance that is to be told: each at most once in a round.
+
+use std::collections::VecDeque;
+
+use drawdown_domain::ledger::{Accrued, Fact, Ledger, WalletNumber};
+
+/// Wallets that have changed since they were last told, the longest waiting first.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    waiting: VecDeque<WalletNumber>,
+    /// Which wallets wait, a bit each.
+    waits: Vec<u64>,
+    /// How many of those that wait belong to the present round.
+    round: usize,
+}
+
+impl Changed {
+    #[inline]
+    pub(crate) fn touch(&mut self, wallet: WalletNumber) {
+        let (word, bit) = (wallet.index() >> 6, 1u64 << (wallet.index() & 63));
+        if word >= self.waits.len() {
+            self.waits.resize(word + 1, 0);
+        }
+        if self.waits[word] & bit == 0 {
+            self.waits[word] |= bit;
+            self.waiting.push_back(wallet);
+        }
+    }
+
+    /// The balance that a fact changes.
+    pub(crate) fn touch_by(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Moved(fact) => self.touch(fact.wallet),
+            Fact::BillIssued(fact) => self.touch(fact.wallet),
+            Fact::BillReduced(fact) => self.touch(fact.wallet),
+            Fact::LimitChanged(fact) => self.touch(fact.wallet),
+            Fact::CouponOpened(fact) => self.touch(fact.wallet),
+            Fact::WalletOpened(fact) => self.touch(fact.number),
+            Fact::TimePassed(_)
+            | Fact::Marked(_)
+            | Fact::SettingsChanged(_)
+            | Fact::PricesArrived(_)
+            | Fact::PricesInForce(_)
+            | Fact::EnterpriseOpened(_)
+            | Fact::AccountOpened(_)
+            | Fact::AccountClosed(_)
+            | Fact::PayerChanged(_)
+            | Fact::RegionNamed(_)
+            | Fact::SeriesOpened(_)
+            | Fact::TabOpened(_)
+            | Fact::TabCut(_)
+            | Fact::SetAside(_)
+            | Fact::CycleBilled(_)
+            | Fact::PaymentUndone(_)
+            | Fact::Configured(_)
+            | Fact::OrderPlaced(_)
+            | Fact::OrderRefunded(_) => {}
+        }
+    }
+
+    /// The balance that an accrual changes. While a ledger is loaded its account may not be there yet;
+    /// what changed until the last piece was taken stands in that piece.
+    pub(crate) fn touch_by_accrual(&mut self, ledger: &Ledger, accrued: &Accrued) {
+        let account = ledger.account(accrued.account);
+        let series = account.and_then(|account| account.series.get(accrued.series as usize));
+        if let Some(series) = series {
+            self.touch(series.wallet);
+        }
+    }
+
+    /// All that wait, the longest waiting first.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = WalletNumber> {
+        self.waiting.iter().copied()
+    }
+
+    /// Whether everything of the present round has been told.
+    pub(crate) fn round_is_over(&self) -> bool {
+        self.round == 0
+    }
+
+    /// Begins a round: all that waits now. What changes from now on belongs to the next one.
+    pub(crate) fn begin_round(&mut self) {
+        self.round = self.waiting.len();
+    }
+
+    /// The next wallet of the round to be told.
+    pub(crate) fn next(&mut self) -> Option<WalletNumber> {
+        self.round = self.round.checked_sub(1)?;
+        let wallet = self.waiting.pop_front()?;
+        self.waits[wallet.index() >> 6] &= !(1u64 << (wallet.index() & 63));
+        Some(wallet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wallet_that_keeps_changing_is_told_once_a_round() {
+        let mut changed = Changed::default();
+        for wallet in [3, 70, 3] {
+            changed.touch(WalletNumber(wallet));
+        }
+        assert!(changed.round_is_over());
+        changed.begin_round();
+        assert_eq!(changed.next(), Some(WalletNumber(3)));
+        changed.touch(WalletNumber(3));
+        assert_eq!(changed.next(), Some(WalletNumber(70)));
+        assert_eq!((changed.next(), changed.round_is_over()), (None, true));
+        changed.begin_round();
+        assert_eq!((changed.next(), changed.next()), (Some(WalletNumber(3)), None));
+    }
+}
