@@ -155,7 +155,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// How far a group has committed a partition, once no commit of it is pending; none if never.
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Next>, Error>;
 
-    /// Forgets messages before `before`, which nobody will read again.
+    /// Forgets messages before `before`, which nobody will read again. Where the log is on another
+    /// machine some of them may be back after a crash of that, as they were and in their order.
     fn truncate(&self, topic: &str, partition: u32, before: Next) -> Result<(), Error>;
 
     /// How many partitions each topic has that exists.
@@ -178,7 +179,8 @@ pub trait Member: Send + fmt::Debug {
     /// Gives up revoked partitions.
     fn release(&mut self, partitions: &[u32]) -> Result<(), Error>;
 
-    /// Begins a commit. At most one is under way; the next may be prepared meanwhile.
+    /// Begins a commit. At most one is under way, until its outcome is taken; the next may be prepared
+    /// meanwhile.
     fn commit(&mut self, commit: Commit) -> Result<(), Error>;
 
     /// Waits up to `wait` for the commit that is under way: none while it is undecided.

@@ -18,7 +18,8 @@ pub struct Faults {
     pub answer_lost_per_mille: u16,
     /// A commit does not take place, and its member is not told.
     pub commit_lost_per_mille: u16,
-    /// A commit becomes visible later, at another time in each partition.
+    /// A commit becomes visible later, at another time in each partition: once somebody has looked at
+    /// that partition a few times.
     pub visible_late_per_mille: u16,
 }
 
@@ -30,7 +31,8 @@ pub struct Memory {
 
 struct Shared {
     topics: BTreeMap<String, Vec<Partition>>,
-    committed: BTreeMap<(String, u32), Next>,
+    /// By group, topic and partition.
+    committed: BTreeMap<(String, String, u32), Next>,
     members: BTreeMap<String, Group>,
     faults: Faults,
     random: u64,
@@ -42,7 +44,12 @@ struct Partition {
     messages: VecDeque<Stored>,
     /// Messages below this are visible.
     visible: i64,
+    /// How often somebody has to look until the others are.
+    looks_until_visible: u64,
 }
+
+/// A commit that is visible late is so after at most as many looks.
+const LATE_LOOKS_MAX: u64 = 8;
 
 struct Stored {
     at: Timestamp,
@@ -53,7 +60,10 @@ struct Stored {
 struct Group {
     /// Instance and epoch of each member; a newer epoch fences an older one.
     members: BTreeMap<String, u64>,
-    /// Counts changes of membership.
+    /// The epoch of the member that each partition belongs to, until that member gives it up or is
+    /// fenced.
+    owners: BTreeMap<u32, u64>,
+    /// Counts changes of members and owners.
     generation: u64,
     epochs: u64,
 }
@@ -82,7 +92,7 @@ impl Memory {
     /// Makes all that is committed visible, as time would.
     pub fn settle(&self) {
         for partition in self.lock().topics.values_mut().flatten() {
-            partition.visible = partition.end();
+            partition.show_all();
         }
     }
 
@@ -100,25 +110,55 @@ impl Partition {
         self.messages.get(usize::try_from(offset.checked_sub(self.first)?).ok()?)
     }
 
-    fn push(&mut self, at: Timestamp, value: Arc<[u8]>, late: bool) {
+    fn push(&mut self, at: Timestamp, value: Arc<[u8]>, late_looks: u64) {
         self.messages.push_back(Stored { at, value });
-        if !late {
-            self.visible = self.end();
+        self.looks_until_visible = late_looks;
+        if late_looks == 0 {
+            self.show_all();
+        }
+    }
+
+    fn show_all(&mut self) {
+        self.visible = self.end();
+        self.looks_until_visible = 0;
+    }
+
+    /// Somebody looks at what is visible: time goes on.
+    fn look(&mut self) {
+        if self.visible < self.end() {
+            match self.looks_until_visible.checked_sub(1) {
+                Some(left) if left > 0 => self.looks_until_visible = left,
+                _ => self.show_all(),
+            }
+        }
+    }
+
+    /// Where a reader really begins. One at the very start begins with the oldest message that is kept;
+    /// any other must not skip messages in silence.
+    fn begin(&self, next: Next) -> Result<Next, Error> {
+        match next {
+            next if next.0 >= self.first => Ok(next),
+            Next::START => Ok(Next(self.first)),
+            Next(next) => Err(Error::Fatal(format!(
+                "the messages before {} are forgotten, and a reader would go on at {next}",
+                self.first
+            ))),
         }
     }
 }
 
 impl Shared {
     /// SplitMix64: small, seeded, and good enough to choose faults.
-    fn chance(&mut self, per_mille: u16) -> bool {
-        if per_mille == 0 {
-            return false;
-        }
+    fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.random;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % 1_000 < u64::from(per_mille)
+        mixed ^ (mixed >> 31)
+    }
+
+    fn chance(&mut self, per_mille: u16) -> bool {
+        per_mille > 0 && self.random() % 1_000 < u64::from(per_mille)
     }
 
     fn partition(&mut self, topic: &str, partition: u32) -> Result<&mut Partition, Error> {
@@ -126,21 +166,59 @@ impl Shared {
         known.ok_or_else(|| Error::Fatal(format!("there is no partition {partition} of {topic}")))
     }
 
-    fn apply(&mut self, group: &str, commit: Commit, at: Timestamp) -> Result<(), Error> {
+    /// Applies all of a commit, or nothing if it names a partition that is not there.
+    fn apply(&mut self, membership: &Membership, commit: Commit) -> Result<(), Error> {
+        for append in &commit.appends {
+            self.partition(&append.topic, append.partition)?;
+        }
+        for partition in commit.read.keys() {
+            self.partition(&membership.topic, *partition)?;
+        }
         let late_per_mille = self.faults.visible_late_per_mille;
-        let mut late: BTreeMap<(String, u32), bool> = BTreeMap::new();
+        let mut late_looks: BTreeMap<(String, u32), u64> = BTreeMap::new();
         for append in commit.appends {
             let place = (append.topic.clone(), append.partition);
-            let late = match late.get(&place) {
+            let late_looks = match late_looks.get(&place) {
                 Some(known) => *known,
-                None => *late.entry(place).or_insert(self.chance(late_per_mille)),
+                None => {
+                    let late = self.chance(late_per_mille);
+                    let looks = if late { 1 + self.random() % LATE_LOOKS_MAX } else { 0 };
+                    *late_looks.entry(place).or_insert(looks)
+                }
             };
-            self.partition(&append.topic, append.partition)?.push(at, append.value.into(), late);
+            let partition = self.partition(&append.topic, append.partition)?;
+            partition.push(Timestamp::START, append.value.into(), late_looks);
         }
+        let Membership { group, topic, .. } = membership;
         for (partition, next) in commit.read {
-            self.committed.insert((group.to_owned(), partition), next);
+            self.committed.insert((group.clone(), topic.clone(), partition), next);
         }
         Ok(())
+    }
+}
+
+impl Group {
+    /// Lets a member in, and its former self out with all it owned.
+    fn join(&mut self, instance: &str) -> u64 {
+        self.epochs = self.epochs.wrapping_add(1);
+        self.generation = self.generation.wrapping_add(1);
+        if let Some(former) = self.members.insert(instance.to_owned(), self.epochs) {
+            self.owners.retain(|_, owner| *owner != former);
+        }
+        self.epochs
+    }
+
+    fn release(&mut self, epoch: u64, partitions: &[u32]) {
+        self.generation = self.generation.wrapping_add(1);
+        self.owners.retain(|partition, owner| *owner != epoch || !partitions.contains(partition));
+    }
+
+    /// Partitions are dealt out in turn to the members in the order of their names.
+    fn share(&self, instance: &str, partitions: u32) -> BTreeSet<u32> {
+        let own = self.members.keys().position(|known| known == instance);
+        let members = self.members.len().max(1);
+        let mine = |partition: &u32| own == (*partition as usize).checked_rem(members);
+        (0..partitions).filter(mine).collect()
     }
 }
 
@@ -151,10 +229,7 @@ impl Log for Memory {
         let count =
             count.ok_or_else(|| Error::Fatal(format!("there is no topic {}", membership.topic)))?;
         let group = shared.members.entry(membership.group.clone()).or_default();
-        group.epochs = group.epochs.wrapping_add(1);
-        group.generation = group.generation.wrapping_add(1);
-        let epoch = group.epochs;
-        group.members.insert(membership.instance.clone(), epoch);
+        let epoch = group.join(&membership.instance);
         Ok(Box::new(MemoryMember {
             log: self.clone(),
             membership: membership.clone(),
@@ -177,7 +252,7 @@ impl Log for Memory {
         let mut shared = self.lock();
         let place = shared.partition(topic, partition)?;
         for value in values {
-            place.push(at, (*value).into(), false);
+            place.push(at, (*value).into(), 0);
         }
         Ok(Next(place.end()))
     }
@@ -190,7 +265,12 @@ impl Log for Memory {
         until: Next,
         visit: &mut dyn FnMut(Message<'_>) -> bool,
     ) -> Result<Next, Error> {
-        let mut offset = from.0.max(self.lock().partition(topic, partition)?.first);
+        let mut offset = {
+            let mut shared = self.lock();
+            let place = shared.partition(topic, partition)?;
+            place.look();
+            from.0.max(place.first)
+        };
         while offset < until.0 {
             let (at, value) = {
                 let mut shared = self.lock();
@@ -212,11 +292,13 @@ impl Log for Memory {
     fn bounds(&self, topic: &str, partition: u32) -> Result<Bounds, Error> {
         let mut shared = self.lock();
         let place = shared.partition(topic, partition)?;
+        place.look();
         Ok(Bounds { first: Next(place.first), stable: Next(place.visible), end: Next(place.end()) })
     }
 
-    fn committed(&self, group: &str, _topic: &str, partition: u32) -> Result<Option<Next>, Error> {
-        Ok(self.lock().committed.get(&(group.to_owned(), partition)).copied())
+    fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Next>, Error> {
+        let key = (group.to_owned(), topic.to_owned(), partition);
+        Ok(self.lock().committed.get(&key).copied())
     }
 
     fn truncate(&self, topic: &str, partition: u32, before: Next) -> Result<(), Error> {
@@ -258,24 +340,30 @@ impl fmt::Debug for MemoryMember {
 }
 
 impl MemoryMember {
-    fn check_fenced(&self, shared: &Shared) -> Result<u64, Error> {
-        let group = shared.members.get(&self.membership.group);
-        let epoch = group.and_then(|group| group.members.get(&self.membership.instance));
-        match (group, epoch) {
-            (Some(group), Some(epoch)) if *epoch == self.epoch => Ok(group.generation),
-            _ => Err(Error::Fenced(format!("{} joined again", self.membership.instance))),
-        }
+    fn group<'s>(&self, shared: &'s mut Shared) -> Result<&'s mut Group, Error> {
+        let group = shared.members.get_mut(&self.membership.group);
+        group
+            .filter(|group| group.members.get(&self.membership.instance) == Some(&self.epoch))
+            .ok_or_else(|| Error::Fenced(format!("{} joined again", self.membership.instance)))
     }
 
-    /// Partitions are dealt out in turn to the members in the order of their names.
-    fn share(&self, shared: &Shared) -> BTreeSet<u32> {
-        let Some(group) = shared.members.get(&self.membership.group) else {
-            return BTreeSet::new();
-        };
-        let own = group.members.keys().position(|instance| *instance == self.membership.instance);
-        let members = group.members.len().max(1);
-        let mine = |partition: &u32| own == (*partition as usize).checked_rem(members);
-        (0..self.partitions).filter(mine).collect()
+    /// What has to be given up, or else what is free and belongs to this member's share.
+    fn change(&mut self, shared: &mut Shared) -> Result<Option<Change>, Error> {
+        let group = self.group(shared)?;
+        if group.generation == self.generation {
+            return Ok(None);
+        }
+        let share = group.share(&self.membership.instance, self.partitions);
+        let lost: Vec<u32> = self.owned.difference(&share).copied().collect();
+        if !lost.is_empty() {
+            return Ok(Some(Change::Revoked(lost)));
+        }
+        let is_free = |partition: &&u32| !group.owners.contains_key(*partition);
+        let gained: Vec<u32> = share.difference(&self.owned).filter(is_free).copied().collect();
+        group.owners.extend(gained.iter().map(|partition| (*partition, self.epoch)));
+        self.generation = group.generation;
+        self.owned.extend(&gained);
+        Ok((!gained.is_empty()).then_some(Change::Assigned(gained)))
     }
 }
 
@@ -288,23 +376,15 @@ impl Member for MemoryMember {
         const MESSAGES_MAX: usize = 1_000;
         let mut taken: Vec<(u32, i64, Timestamp, Arc<[u8]>)> = Vec::new();
         {
-            let mut shared = self.log.lock();
-            let generation = self.check_fenced(&shared)?;
-            if generation != self.generation {
-                let share = self.share(&shared);
-                let lost: Vec<u32> = self.owned.difference(&share).copied().collect();
-                if !lost.is_empty() {
-                    return Ok(Some(Change::Revoked(lost)));
-                }
-                self.generation = generation;
-                let gained: Vec<u32> = share.difference(&self.owned).copied().collect();
-                if !gained.is_empty() {
-                    self.owned.extend(&gained);
-                    return Ok(Some(Change::Assigned(gained)));
-                }
+            let log = self.log.clone();
+            let mut shared = log.lock();
+            if let Some(change) = self.change(&mut shared)? {
+                return Ok(Some(change));
             }
             for (partition, next) in &mut self.places {
                 let place = shared.partition(&self.membership.topic, *partition)?;
+                place.look();
+                *next = place.begin(*next)?;
                 while taken.len() < MESSAGES_MAX && next.0 < place.visible {
                     let Some(stored) = place.at(next.0) else { break };
                     taken.push((*partition, next.0, stored.at, stored.value.clone()));
@@ -337,16 +417,22 @@ impl Member for MemoryMember {
             self.owned.remove(partition);
             self.places.remove(partition);
         }
+        if let Ok(group) = self.group(&mut self.log.clone().lock()) {
+            group.release(self.epoch, partitions);
+        }
         Ok(())
     }
 
     fn commit(&mut self, commit: Commit) -> Result<(), Error> {
         let mut shared = self.log.lock();
-        self.check_fenced(&shared)?;
+        self.group(&mut shared)?;
+        if self.outcome.is_some() {
+            return Err(Error::Fatal("a commit of this member is under way already".to_owned()));
+        }
         let faults = shared.faults;
         let lost = shared.chance(faults.commit_lost_per_mille);
         if !lost {
-            shared.apply(&self.membership.group, commit, Timestamp::START)?;
+            shared.apply(&self.membership, commit)?;
         }
         let untold = lost || shared.chance(faults.answer_lost_per_mille);
         self.outcome = Some(if untold {

@@ -10,17 +10,22 @@ mod conformance {
     pub(crate) mod bed;
     pub(crate) mod commits;
     pub(crate) mod durable;
+    pub(crate) mod faults;
     pub(crate) mod members;
     pub(crate) mod reading;
     pub(crate) mod sharing;
 }
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use conformance::bed::{Bed, Powers};
+use conformance::bed::{Bed, Powers, eventually};
+use conformance::durable::everything_is_there_after_a_restart;
+use conformance::faults::pass_on_through_faults;
+use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::time::Timestamp;
 use drawdown_log::embedded::{Embedded, EmbeddedConfig, Topic};
+use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_log::{Faults, Log, Memory};
 
 /// One test for each case, on a log of its own.
@@ -29,17 +34,14 @@ macro_rules! cases {
         $(
             #[test]
             fn $case() {
-                let mut bed = $start();
-                if !bed.powers.gaps.contains(&stringify!($case)) {
-                    $crate::conformance::$module::$case(&mut bed);
-                }
+                $crate::conformance::$module::$case(&mut $start());
             }
         )*
     };
 }
 
 macro_rules! suite {
-    ($engine:ident, $start:path) => {
+    ($engine:ident, $start:path $(, $durable:ident)?) => {
         mod $engine {
             cases! { $start, reading:
                 messages_of_a_partition_come_in_their_order
@@ -60,6 +62,7 @@ macro_rules! suite {
                 positions_of_groups_are_apart
                 a_position_may_be_confirmed_without_messages
                 without_a_commit_there_is_no_outcome
+                a_commit_is_refused_while_another_is_under_way
                 what_many_members_commit_is_all_there_once
             }
             cases! { $start, members:
@@ -68,6 +71,11 @@ macro_rules! suite {
                 a_waiting_member_is_woken
                 a_former_instance_is_fenced
                 what_a_fenced_member_left_undone_is_read_again
+                a_member_is_stopped_before_it_skips_what_is_forgotten
+            }
+            cases! { $start, faults:
+                a_commit_under_way_when_its_instance_joins_again_is_whole
+                each_message_is_passed_on_once_whatever_becomes_of_commits
             }
             cases! { $start, sharing:
                 two_members_share_and_each_message_is_processed_once
@@ -75,40 +83,29 @@ macro_rules! suite {
                 an_instance_gets_its_partitions_back
                 a_revoked_partition_is_handed_over_when_it_is_released
             }
+            $(suite!(@$durable $start);)?
         }
     };
-    ($engine:ident, $start:path, durable) => {
-        suite!($engine, $start);
-        mod durable_cases {
-            mod $engine {
-                cases! { $start, durable:
-                    everything_is_there_after_a_restart
-                    offsets_go_on_after_a_restart_even_if_all_is_forgotten
-                    positions_survive_any_number_of_restarts
-                    commits_are_whole_after_a_restart
-                }
-            }
+    (@durable $start:path) => {
+        cases! { $start, durable:
+            everything_is_there_after_a_restart
+            offsets_go_on_after_a_restart_even_if_all_is_forgotten
+            positions_survive_any_number_of_restarts
+            commits_are_whole_after_a_restart
         }
     };
 }
 
 pub(crate) fn start_memory() -> Bed {
-    let start = |topics: &[(String, u32)]| -> Arc<dyn Log> {
+    memory_bed(Faults::default())
+}
+
+fn memory_bed(faults: Faults) -> Bed {
+    let start = move |topics: &[(String, u32)]| -> Arc<dyn Log> {
         let topics = topics.iter().map(|(name, partitions)| (name.as_str(), *partitions));
-        Arc::new(Memory::new(topics, Faults::default()))
+        Arc::new(Memory::new(topics, faults))
     };
-    let powers = Powers {
-        shows_commits_at_once: true,
-        hands_over_what_is_left: false,
-        gaps: &[
-            // It applies a commit up to the append that names no partition.
-            "a_commit_that_fails_reaches_nobody",
-            // It assigns partitions that their former owner has not released.
-            "a_revoked_partition_is_handed_over_when_it_is_released",
-            // A member that resumes at the start of a truncated partition reads nothing.
-            "truncated_messages_are_gone_and_the_others_stay",
-        ],
-    };
+    let powers = Powers { shows_commits_at_once: true, hands_over_what_is_left: false };
     Bed::new(powers, Box::new(start))
 }
 
@@ -142,11 +139,80 @@ fn embedded_bed(tune: fn(EmbeddedConfig) -> EmbeddedConfig) -> Bed {
         let absence_max = Duration::from_millis(100);
         Arc::new(Embedded::open(tune(EmbeddedConfig { absence_max, ..config })).unwrap())
     };
-    let powers = Powers { shows_commits_at_once: true, ..Powers::default() };
+    let powers = Powers { shows_commits_at_once: true, hands_over_what_is_left: true };
     Bed::new(powers, Box::new(start))
 }
 
+/// One broker for all cases: their topics and groups have names of their own.
+static BROKER: LazyLock<Broker> =
+    LazyLock::new(|| Broker::start(BrokerOptions::default()).unwrap());
+
+pub(crate) fn start_kafka() -> Bed {
+    let start = |topics: &[(String, u32)]| kafka(&BROKER.bootstrap(), topics);
+    let powers = Powers { shows_commits_at_once: false, hands_over_what_is_left: true };
+    Bed::new(powers, Box::new(start))
+}
+
+fn kafka(bootstrap: &str, topics: &[(String, u32)]) -> Arc<dyn Log> {
+    let details = |(name, partitions): &(String, u32)| TopicDetails {
+        name: name.clone(),
+        partitions: *partitions,
+        keep: None,
+        dated_by_log: false,
+        message_bytes_max: 10_485_760,
+    };
+    let kafka = Kafka::new(KafkaConfig {
+        transaction_timeout: Duration::from_secs(5),
+        session_timeout: Duration::from_secs(3),
+        call_timeout: Duration::from_secs(10),
+        ..KafkaConfig::new(bootstrap)
+    });
+    let kafka = kafka.unwrap();
+    kafka.create(&topics.iter().map(details).collect::<Vec<_>>(), 1).unwrap();
+    Arc::new(kafka)
+}
+
+/// What the memory engine can be told to do to commits, a simulation must be able to survive.
+#[test]
+fn faults_of_the_memory_engine_lose_and_double_nothing() {
+    let mut failed = 0;
+    for seed in 0..300 {
+        failed += pass_on_through_faults(&mut memory_bed(Faults {
+            seed,
+            answer_lost_per_mille: 150,
+            commit_lost_per_mille: 150,
+            visible_late_per_mille: 400,
+        }));
+    }
+    assert!(failed > 300, "only {failed} commits failed");
+}
+
+/// The broker itself is killed and started again, where other engines only open their files anew.
+#[test]
+fn everything_is_there_after_a_restart_of_the_broker() {
+    let (mut broker, mut starts) = (None, 0);
+    let start = move |topics: &[(String, u32)]| -> Arc<dyn Log> {
+        starts += 1;
+        match &mut broker {
+            None => broker = Some(Broker::start(BrokerOptions::default()).unwrap()),
+            Some(broker) if starts == 2 => broker.restart().unwrap(),
+            Some(_) => {}
+        }
+        let log = kafka(&broker.as_ref().unwrap().bootstrap(), topics);
+        // A broker answers before it leads its partitions again.
+        for (topic, partitions) in topics {
+            for partition in 0..*partitions {
+                eventually("a leader", || log.bounds(topic, partition).ok());
+            }
+        }
+        log
+    };
+    let powers = Powers { shows_commits_at_once: false, hands_over_what_is_left: true };
+    everything_is_there_after_a_restart(&mut Bed::new(powers, Box::new(start)));
+}
+
 suite!(memory, crate::start_memory);
+suite!(kafka, crate::start_kafka, durable);
 suite!(embedded, crate::start_embedded, durable);
 mod small {
     suite!(embedded, crate::start_embedded_small, durable);

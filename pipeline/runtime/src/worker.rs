@@ -144,6 +144,10 @@ impl<S: Station> Worker<S> {
             }
             Err(Stop::Log(Error::Passing(why))) => {
                 tracing::warn!(worker = ?self, why, "the log is not to be had; trying again");
+                // Part of a step or of an assignment may be done and part not: only what is committed
+                // counts.
+                self.forget();
+                std::thread::sleep(TRY_AGAIN_AFTER);
                 Ok(Turn::Idle)
             }
             other => other,
@@ -288,11 +292,18 @@ impl<S: Station> Worker<S> {
         Ok(commit)
     }
 
-    /// Deletes state that a snapshot has made needless.
+    /// Deletes state that a snapshot has made needless. That can wait until the log is to be had.
     fn forget_needless(&mut self) -> Result<(), Stop> {
         for (partition, owned) in &mut self.owned {
-            if let Some(before) = owned.snapshot.needless_before.take() {
-                self.log.truncate(&self.options.state_topic, *partition, before)?;
+            let Some(before) = owned.snapshot.needless_before else { continue };
+            match self.log.truncate(&self.options.state_topic, *partition, before) {
+                Err(Error::Passing(why)) => {
+                    tracing::warn!(partition, why, "needless state is not deleted yet");
+                }
+                truncated => {
+                    truncated?;
+                    owned.snapshot.needless_before = None;
+                }
             }
         }
         Ok(())
@@ -329,6 +340,8 @@ impl<S: Station> Worker<S> {
 
     fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
         reach(Point::Restoring);
+        let (began, group) = (Instant::now(), &self.options.membership.group);
+        tracing::info!(group, ?partitions, "assigned; restoring");
         let mut places = BTreeMap::new();
         for partition in partitions {
             let owned = self.restored(*partition)?;
@@ -338,6 +351,9 @@ impl<S: Station> Worker<S> {
         if let Some(member) = self.member.as_mut() {
             member.resume(&places)?;
         }
+        let milliseconds = began.elapsed().as_millis();
+        let group = &self.options.membership.group;
+        tracing::info!(group, ?partitions, milliseconds, "restored; reading");
         Ok(())
     }
 
@@ -369,6 +385,9 @@ impl<S: Station> Worker<S> {
         Ok(Owned { station, chain, next, output, dirty: false, snapshot })
     }
 }
+
+/// How long a worker rests when the log is not to be had.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The piece of a snapshot that goes out with this step, if one is under way or due.
 fn next_piece<S: Station>(

@@ -35,8 +35,19 @@ pub struct Broker {
     folder: TempDir,
     port: u16,
     options: BrokerOptions,
-    process: Option<Child>,
+    process: Option<Running>,
 }
+
+/// The broker's process, and another that ends it should this one end without doing so.
+#[derive(Debug)]
+struct Running {
+    broker: Child,
+    watcher: Child,
+}
+
+/// Waits until its input closes, which happens when the process that holds the other end is gone,
+/// however it went.
+const WATCHER: &str = "read -r _; kill -9 \"$0\"; rm -rf \"$1\"";
 
 impl Broker {
     pub fn start(options: BrokerOptions) -> anyhow::Result<Broker> {
@@ -54,7 +65,7 @@ impl Broker {
 
     /// The broker's process id, while it runs.
     pub fn process_id(&self) -> Option<u32> {
-        self.process.as_ref().map(Child::id)
+        self.process.as_ref().map(|running| running.broker.id())
     }
 
     fn configure(&self) -> anyhow::Result<()> {
@@ -112,11 +123,23 @@ impl Broker {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        self.process = Some(child);
+        let watcher = Command::new("sh")
+            .args(["-c", WATCHER, &child.id().to_string()])
+            .arg(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        self.process = Some(Running { broker: child, watcher });
+        self.wait_until_up()
+    }
+
+    fn wait_until_up(&mut self) -> anyhow::Result<()> {
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         let deadline = Instant::now() + STARTS_WITHIN;
         while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
-            let ended = self.process.as_mut().map(Child::try_wait).transpose()?.flatten();
+            let running = self.process.as_mut();
+            let ended = running.map(|running| running.broker.try_wait()).transpose()?.flatten();
             if ended.is_some() || Instant::now() > deadline {
                 let said =
                     fs::read_to_string(self.folder.path().join("output.log")).unwrap_or_default();
@@ -125,6 +148,12 @@ impl Broker {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Ends the broker as a power cut would, and starts it again with the same data on the same port.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill()?;
+        self.resume()
     }
 
     /// Ends the broker as a power cut would.
@@ -138,10 +167,13 @@ impl Broker {
     }
 
     fn end(&mut self, signal: Signal) -> anyhow::Result<()> {
-        let Some(mut child) = self.process.take() else { return Ok(()) };
-        let pid = Pid::from_raw(i32::try_from(child.id())?).context("no process id")?;
+        let Some(Running { mut broker, mut watcher }) = self.process.take() else { return Ok(()) };
+        // First the watcher, which would otherwise end whoever gets the broker's number next.
+        watcher.kill()?;
+        watcher.wait()?;
+        let pid = Pid::from_raw(i32::try_from(broker.id())?).context("no process id")?;
         kill_process(pid, signal)?;
-        child.wait()?;
+        broker.wait()?;
         Ok(())
     }
 }

@@ -117,6 +117,9 @@ impl Member for KafkaMember {
     }
 
     fn commit(&mut self, commit: Commit) -> Result<(), Error> {
+        if self.committing.is_some() {
+            return Err(Error::Fatal("a commit of this member is under way already".to_owned()));
+        }
         self.committing = Some(Instant::now());
         let gone = |_| Error::Uncommitted("the thread that commits has ended".to_owned());
         self.commits.try_send(commit).map_err(gone)

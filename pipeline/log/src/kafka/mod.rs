@@ -7,7 +7,7 @@ mod topics;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -85,8 +85,10 @@ pub struct Kafka {
     scanner: Mutex<BaseConsumer>,
     /// Asks for ends, open transactions included.
     asker: BaseConsumer,
-    /// Ask how far groups have read: one each, as it takes a while to find a group's coordinator.
-    watchers: Mutex<BTreeMap<String, Arc<BaseConsumer>>>,
+    /// How many partitions topics have that were asked for.
+    known: Mutex<BTreeMap<String, u32>>,
+    /// Ask how far their groups have read. They never join them.
+    group_askers: Mutex<BTreeMap<String, Arc<BaseConsumer>>>,
 }
 
 impl fmt::Debug for Kafka {
@@ -106,7 +108,7 @@ struct Delivery {
     failed: Option<String>,
 }
 
-type Deliver = std::sync::Arc<(Mutex<Delivery>, std::sync::Condvar)>;
+type Deliver = Arc<(Mutex<Delivery>, Condvar)>;
 
 struct Deliveries;
 
@@ -136,6 +138,8 @@ impl Kafka {
         appender.set("enable.idempotence", "true").set("acks", "all");
         appender.set("linger.ms", "5").set("batch.size", "1000000").set("compression.type", "lz4");
         appender.set("message.max.bytes", "10485760");
+        // Whoever waits is told in time what became of the message, and none of them comes later.
+        appender.set("message.timeout.ms", config.call_timeout.as_millis().to_string());
         let mut scanner = config.reader();
         scanner.set("group.id", "drawdown.scan").set("enable.partition.eof", "true");
         let mut asker = config.client();
@@ -144,7 +148,8 @@ impl Kafka {
             appender: appender.create_with_context(Deliveries).map_err(fatal)?,
             scanner: Mutex::new(scanner.create().map_err(fatal)?),
             asker: asker.create().map_err(fatal)?,
-            watchers: Mutex::default(),
+            known: Mutex::default(),
+            group_askers: Mutex::default(),
             config,
         })
     }
@@ -153,27 +158,47 @@ impl Kafka {
         self.scanner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn watcher(&self, group: &str) -> Result<Arc<BaseConsumer>, Error> {
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = watchers.get(group) {
+    fn partition(partition: u32) -> i32 {
+        i32::try_from(partition).unwrap_or(i32::MAX)
+    }
+
+    /// Whether a partition exists: a client left to itself waits long for one that does not.
+    fn check_partition(&self, topic: &str, partition: u32) -> Result<(), Error> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(topic).is_some_and(|count| partition < *count) {
+            return Ok(());
+        }
+        let metadata = self.asker.fetch_metadata(Some(topic), self.config.call_timeout);
+        let metadata =
+            metadata.map_err(|error| passing(&format!("cannot ask for {topic}"), &error))?;
+        let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if count == 0 {
+            return Err(Error::Fatal(format!("there is no topic {topic} on the broker")));
+        }
+        known.insert(topic.to_owned(), count);
+        if partition >= count {
+            return Err(Error::Fatal(format!("there is no partition {partition} of {topic}")));
+        }
+        Ok(())
+    }
+
+    fn group_asker(&self, group: &str) -> Result<Arc<BaseConsumer>, KafkaError> {
+        let mut askers = self.group_askers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = askers.get(group) {
             return Ok(known.clone());
         }
         let mut config = self.config.client();
         config.set("group.id", group).set("isolation.level", "read_committed");
-        let what = format!("cannot ask how far {group} has read");
-        let watcher: BaseConsumer = config.create().map_err(|error| passing(&what, &error))?;
-        let watcher = Arc::new(watcher);
-        watchers.insert(group.to_owned(), watcher.clone());
-        Ok(watcher)
-    }
-
-    fn partition(partition: u32) -> i32 {
-        i32::try_from(partition).unwrap_or(i32::MAX)
+        let asker: Arc<BaseConsumer> = Arc::new(config.create()?);
+        askers.insert(group.to_owned(), asker.clone());
+        Ok(asker)
     }
 }
 
 impl Log for Kafka {
     fn join(&self, membership: &Membership) -> Result<Box<dyn Member>, Error> {
+        self.check_partition(&membership.topic, 0)?;
         Ok(Box::new(member::KafkaMember::join(&self.config, membership)?))
     }
 
@@ -184,10 +209,14 @@ impl Log for Kafka {
         at: Timestamp,
         values: &[&[u8]],
     ) -> Result<Next, Error> {
+        self.check_partition(topic, partition)?;
+        if values.is_empty() {
+            return Ok(self.bounds(topic, partition)?.end);
+        }
         let delivery = Delivery { waiting: values.len(), next: Next::START, failed: None };
-        let waiting: Deliver =
-            std::sync::Arc::new((Mutex::new(delivery), std::sync::Condvar::new()));
-        let deadline = Instant::now() + self.config.call_timeout;
+        let waiting: Deliver = Arc::new((Mutex::new(delivery), Condvar::new()));
+        // The messages' own time-out comes first.
+        let deadline = Instant::now() + self.config.call_timeout + Duration::from_secs(1);
         for value in values {
             let mut record = BaseRecord::<[u8], [u8], Box<Deliver>>::with_opaque_to(
                 topic,
@@ -296,14 +325,14 @@ impl Log for Kafka {
 
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Next>, Error> {
         let what = format!("cannot ask how far {group} has read {topic} {partition}");
-        let consumer = self.watcher(group)?;
+        let asker = self.group_asker(group).map_err(|error| passing(&what, &error))?;
         let mut list = TopicPartitionList::new();
         list.add_partition(topic, Self::partition(partition));
         // The broker answers once no commit of the group is pending: that may take a transaction's
         // whole timeout.
         let timeout = self.config.transaction_timeout * 3 + self.config.call_timeout;
         let found =
-            consumer.committed_offsets(list, timeout).map_err(|error| passing(&what, &error))?;
+            asker.committed_offsets(list, timeout).map_err(|error| passing(&what, &error))?;
         let Some(element) = found.find_partition(topic, Self::partition(partition)) else {
             return Err(Error::Passing(format!("{what}: no answer for the partition")));
         };

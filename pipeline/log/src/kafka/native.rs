@@ -306,20 +306,24 @@ impl Consumer {
         }
     }
 
-    /// Shows messages that come within `wait`.
+    /// Shows the messages that are there; if there are none, the first that come within `wait`.
     pub(super) fn messages(
         &mut self,
         wait: Duration,
         visit: &mut dyn FnMut(&[Message<'_>]),
     ) -> Result<(), Error> {
-        self.batch.resize(self.batch_messages, ptr::null_mut());
-        // SAFETY: librdkafka writes up to as many pointers as the batch has room for.
-        let count = unsafe {
-            let (queue, to) = (self.data.queue.as_ptr(), self.batch.as_mut_ptr());
-            sys::rd_kafka_consume_batch_queue(queue, milliseconds(wait), to, self.batch_messages)
-        };
-        self.batch.truncate(usize::try_from(count).unwrap_or(0));
-        let taken = Taken(std::mem::take(&mut self.batch));
+        let mut taken = Taken(std::mem::take(&mut self.batch));
+        self.take_what_is_there(&mut taken);
+        if taken.0.is_empty() && !wait.is_zero() {
+            // A batch is waited for until it is full or the time is up, so the first is taken alone.
+            let queue = self.data.queue.as_ptr();
+            // SAFETY: the queue is valid; the message is ours from here on.
+            let first = unsafe { sys::rd_kafka_consume_queue(queue, milliseconds(wait)) };
+            if !first.is_null() {
+                taken.0.push(first);
+                self.take_what_is_there(&mut taken);
+            }
+        }
         let mut messages = Vec::with_capacity(taken.0.len());
         for message in &taken.0 {
             // SAFETY: each pointer is a message that lives until `taken` is dropped.
@@ -337,6 +341,18 @@ impl Consumer {
         drop(messages);
         self.batch = taken.back();
         Ok(())
+    }
+
+    fn take_what_is_there(&self, taken: &mut Taken) {
+        let before = taken.0.len();
+        taken.0.resize(before.saturating_add(self.batch_messages), ptr::null_mut());
+        let room = taken.0.get_mut(before..).unwrap_or_default();
+        // SAFETY: librdkafka writes up to as many pointers as there is room for.
+        let count = unsafe {
+            let queue = self.data.queue.as_ptr();
+            sys::rd_kafka_consume_batch_queue(queue, 0, room.as_mut_ptr(), room.len())
+        };
+        taken.0.truncate(before.saturating_add(usize::try_from(count).unwrap_or(0)));
     }
 
     /// A handle for the producer that commits this consumer's offsets.

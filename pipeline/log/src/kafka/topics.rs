@@ -1,6 +1,6 @@
 //! The broker's topics: described, compared, made.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -96,7 +96,8 @@ impl super::Kafka {
         Ok(differences)
     }
 
-    /// Makes the topics of `plan` that are missing. What exists is left as it is.
+    /// Makes the topics of `plan` that are missing, and waits until they can be used. What exists is
+    /// left as it is.
     pub fn create(&self, plan: &[TopicDetails], replication: i32) -> Result<Vec<String>, Error> {
         let existing = crate::Log::partitions(self)?;
         let missing: Vec<&TopicDetails> =
@@ -114,16 +115,49 @@ impl super::Kafka {
         let new: Vec<NewTopic<'_>> = new.collect();
         let created = wait_for(admin.create_topics(new.iter(), &options(&self.config)))
             .map_err(|error| Error::Passing(format!("the broker makes no topics: {error}")))?;
-        created
+        let created: Result<Vec<String>, Error> = created
             .into_iter()
             .map(|created| {
                 created.map_err(|(topic, code)| {
                     Error::Fatal(format!("{topic} cannot be made: {code}"))
                 })
             })
-            .collect()
+            .collect();
+        let deadline = Instant::now() + self.config.call_timeout;
+        // The client remembers for a while that a partition was not there, so it is asked for those
+        // that the broker lists only.
+        while !self.lists(&missing)? {
+            if Instant::now() >= deadline {
+                return Err(Error::Passing("the broker does not list what it made".to_owned()));
+            }
+            std::thread::sleep(LOOK_AGAIN_AFTER);
+        }
+        missing.iter().try_for_each(|topic| self.wait_until_led(topic, deadline))?;
+        created
+    }
+
+    fn lists(&self, topics: &[&TopicDetails]) -> Result<bool, Error> {
+        let listed = crate::Log::partitions(self)?;
+        Ok(topics.iter().all(|topic| listed.get(&topic.name) == Some(&topic.partitions)))
+    }
+
+    /// A broker lists its new partitions before it leads them.
+    fn wait_until_led(&self, topic: &TopicDetails, deadline: Instant) -> Result<(), Error> {
+        for partition in 0..topic.partitions {
+            loop {
+                match crate::Log::bounds(self, &topic.name, partition) {
+                    Err(Error::Passing(_)) if Instant::now() < deadline => {
+                        std::thread::sleep(LOOK_AGAIN_AFTER);
+                    }
+                    looked => break looked.map(|_| ())?,
+                }
+            }
+        }
+        Ok(())
     }
 }
+
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// A topic's settings by their names on the broker.
 fn settings(topic: &TopicDetails) -> Vec<(&'static str, String)> {

@@ -22,14 +22,6 @@ pub(crate) struct Powers {
     pub(crate) shows_commits_at_once: bool,
     /// The partitions of a member that is gone for good go to the others after a while.
     pub(crate) hands_over_what_is_left: bool,
-    /// Cases that the engine does not pass yet.
-    pub(crate) gaps: &'static [&'static str],
-}
-
-impl Default for Powers {
-    fn default() -> Powers {
-        Powers { shows_commits_at_once: false, hands_over_what_is_left: true, gaps: &[] }
-    }
 }
 
 type Start = Box<dyn FnMut(&[(String, u32)]) -> Arc<dyn Log>>;
@@ -125,6 +117,22 @@ impl Bed {
             })
             .unwrap();
         (found, stopped)
+    }
+
+    /// All that is there, once everything before its present end is decided.
+    pub(crate) fn read_decided(&self, topic: &str, partition: u32) -> Vec<Read> {
+        let topic = self.name(topic);
+        let end = self.log().bounds(&topic, partition).unwrap().end;
+        let (mut read, mut next) = (Vec::new(), Next::START);
+        eventually("the decision over all that is there", || {
+            let visit = &mut |message: Message<'_>| {
+                collect(&[message], &mut read);
+                true
+            };
+            next = self.log().scan(&topic, partition, next, end, visit).unwrap();
+            (next >= end).then_some(())
+        });
+        read
     }
 
     pub(crate) fn values(&self, topic: &str, partition: u32) -> Vec<String> {

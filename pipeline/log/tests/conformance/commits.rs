@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use drawdown_log::{Append, Commit, Next};
+use drawdown_log::{Append, Commit, Error, Next};
 
 use super::bed::{Bed, OUT_PARTITIONS, await_assigned, decide, eventually, read_from_start};
 
@@ -140,6 +140,16 @@ pub(crate) fn without_a_commit_there_is_no_outcome(bed: &mut Bed) {
     assert!(member.outcome(std::time::Duration::ZERO).is_none());
     decide(&mut *member, bed.commit(&[(0, Next::START)], &[])).unwrap();
     assert!(member.outcome(std::time::Duration::ZERO).is_none());
+}
+
+pub(crate) fn a_commit_is_refused_while_another_is_under_way(bed: &mut Bed) {
+    let mut member = read_from_start(bed, "g", "in", "a");
+    member.commit(bed.commit(&[(0, Next(1))], &[("out", 0, "first")])).unwrap();
+    let second = member.commit(bed.commit(&[(0, Next(2))], &[("out", 0, "second")]));
+    assert!(matches!(second, Err(Error::Fatal(_))), "{second:?}");
+    eventually("an outcome", || member.outcome(std::time::Duration::ZERO)).unwrap();
+    assert_eq!(bed.await_marker("out", 0), ["first"]);
+    assert_eq!(bed.committed("g", "in", 0), Some(Next(1)));
 }
 
 pub(crate) fn what_many_members_commit_is_all_there_once(bed: &mut Bed) {

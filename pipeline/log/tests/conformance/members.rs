@@ -118,3 +118,20 @@ pub(crate) fn what_a_fenced_member_left_undone_is_read_again(bed: &mut Bed) {
     present.resume(&[(0, place)].into()).unwrap();
     assert_eq!(await_messages(&mut *present, 2), read[2..]);
 }
+
+/// Messages were forgotten that the group has not read: going on behind them would lose them in
+/// silence.
+pub(crate) fn a_member_is_stopped_before_it_skips_what_is_forgotten(bed: &mut Bed) {
+    let first = bed.append("lone", 0, &["a", "b"]);
+    let kept = bed.append("lone", 0, &["c", "d"]);
+    bed.append("lone", 0, &["e"]);
+    bed.await_values("lone", 0, 5);
+    bed.log().truncate(&bed.name("lone"), 0, kept).unwrap();
+    let mut member = bed.join("g", "lone", "a");
+    await_assigned(&mut *member);
+    member.resume(&[(0, first)].into()).unwrap();
+    let stopped = eventually("a reason", || {
+        member.poll(Duration::from_millis(20), &mut |read| panic!("skipped to {read:?}")).err()
+    });
+    assert!(matches!(stopped, Error::Fatal(_)), "{stopped:?}");
+}
