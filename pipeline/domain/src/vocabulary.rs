@@ -5,8 +5,8 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     Flag,
-    /// A whole number.
-    Number,
+    /// A whole number that stands for `meaning`, such as a minute.
+    Number(&'static str),
     /// Microseconds since 1970 on the wire, RFC 3339 elsewhere.
     Instant,
     /// An exact decimal with twelve places.
@@ -66,8 +66,10 @@ macro_rules! described {
 
 described! {
     Shape::Flag => bool;
-    Shape::Number => u8, u16, u32, u64, i64, crate::time::Minute, crate::time::Month;
-    Shape::Number => crate::rating::PriceNumber, crate::rating::MeterNumber;
+    Shape::Number("number") => u8, u16, u32, u64, i64;
+    Shape::Number("minute") => crate::time::Minute;
+    Shape::Number("month") => crate::time::Month;
+    Shape::Number("number") => crate::rating::PriceNumber, crate::rating::MeterNumber;
     Shape::Instant => crate::time::Timestamp;
     Shape::Decimal => crate::money::Amount;
     Shape::Text("text") => String, crate::ids::Text, compact_str::CompactString;

@@ -5,23 +5,45 @@ use std::sync::LazyLock;
 use drawdown_domain::vocabulary::{Described, Shape};
 use serde_json::Value;
 
-use crate::avro::{self, Fingerprint, schema_of};
+use crate::avro::{self, Fingerprint, Symbols, schema_of};
 use crate::{messages, usage};
+
+/// Who has to do with the messages of a schema, beside our own consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody.
+    Ours,
+    /// Others write them, perhaps still with the schema of an older version.
+    Writers,
+    /// Others read them, perhaps still with the schema of an older version.
+    Readers,
+}
+
+impl Audience {
+    const fn symbols(self) -> Symbols {
+        match self {
+            Audience::Ours | Audience::Writers => Symbols::Closed,
+            Audience::Readers => Symbols::Open,
+        }
+    }
+}
 
 /// A schema that messages on a topic have.
 #[derive(Debug)]
 pub struct Schema {
     pub name: &'static str,
+    pub audience: Audience,
     shape: fn() -> Shape,
     fingerprint: LazyLock<Fingerprint, fn() -> Fingerprint>,
 }
 
 macro_rules! schemas {
-    ($($constant:ident = $name:literal: $shape:expr;)*) => {
+    ($($constant:ident = $name:literal for $audience:ident: $shape:expr;)*) => {
         $(pub static $constant: Schema = Schema {
             name: $name,
+            audience: Audience::$audience,
             shape: $shape,
-            fingerprint: LazyLock::new(|| avro::fingerprint(&schema_of($name, &($shape)()))),
+            fingerprint: LazyLock::new(|| avro::fingerprint(&$constant.json())),
         };)*
 
         /// Every schema there is.
@@ -30,20 +52,20 @@ macro_rules! schemas {
 }
 
 schemas! {
-    USAGE_RECORD = "UsageRecord": usage::record_shape;
-    USAGE_BATCH = "UsageBatch": usage::packed_shape;
-    USAGE_CONTROL = "UsageControl": one::<messages::UsageControl>;
-    COMMAND = "Command": messages::CommandMessage::shape;
-    COMMAND_CONTROL = "CommandControl": one::<messages::CommandControl>;
-    SIGNED = "Signed": messages::Signed::shape;
-    LEDGER = "LedgerMessage": messages::LedgerMessage::shape;
-    OUTCOMES = "Outcomes": messages::Outcomes::shape;
-    CHARGES = "Charges": messages::Charges::shape;
-    ENTRIES = "Entries": messages::Entries::shape;
-    BILLS = "Bills": messages::Bills::shape;
-    BALANCES = "Balances": messages::Balances::shape;
-    REJECTS = "Rejects": messages::Rejects::shape;
-    DECIDED = "Decided": messages::Decided::shape;
+    USAGE_RECORD = "UsageRecord" for Writers: usage::record_shape;
+    USAGE_BATCH = "UsageBatch" for Writers: usage::packed_shape;
+    USAGE_CONTROL = "UsageControl" for Ours: one::<messages::UsageControl>;
+    COMMAND = "Command" for Writers: messages::CommandMessage::shape;
+    COMMAND_CONTROL = "CommandControl" for Ours: one::<messages::CommandControl>;
+    SIGNED = "Signed" for Ours: messages::Signed::shape;
+    LEDGER = "LedgerMessage" for Ours: messages::LedgerMessage::shape;
+    OUTCOMES = "Outcomes" for Readers: messages::Outcomes::shape;
+    CHARGES = "Charges" for Readers: messages::Charges::shape;
+    ENTRIES = "Entries" for Readers: messages::Entries::shape;
+    BILLS = "Bills" for Readers: messages::Bills::shape;
+    BALANCES = "Balances" for Readers: messages::Balances::shape;
+    REJECTS = "Rejects" for Readers: messages::Rejects::shape;
+    DECIDED = "Decided" for Ours: messages::Decided::shape;
 }
 
 /// A choice stands in a record of one field, so that the schema has a name.
@@ -67,7 +89,7 @@ impl Schema {
 
     /// The schema as it stands in `schemas/avro`.
     pub fn json(&self) -> Value {
-        schema_of(self.name, &self.shape())
+        schema_of(self.name, &self.shape(), self.audience.symbols())
     }
 
     /// A message of this schema.

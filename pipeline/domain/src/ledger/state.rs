@@ -31,7 +31,7 @@ macro_rules! numbers {
 
         impl Described for $name {
             fn shape() -> Shape {
-                Shape::Number
+                Shape::Number("number")
             }
         }
     )*};
@@ -63,7 +63,7 @@ impl Described for Window {
                 .map(|name| crate::vocabulary::Field {
                     name,
                     doc: String::new(),
-                    shape: Shape::Number,
+                    shape: Shape::Number("minute"),
                 })
                 .to_vec(),
         })

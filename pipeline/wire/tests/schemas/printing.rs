@@ -1,0 +1,101 @@
+//! JSON as people read it: what fits stands on one line, and a schema's keys stand in the order in
+//! which one explains a schema, whatever order the map in memory has.
+
+use serde_json::Value;
+
+const LINE_CHARACTERS_MAX: usize = 100;
+
+/// The keys of a schema that have a fixed place; all others follow by name.
+const ORDER: &[&str] = &[
+    "name",
+    "type",
+    "logicalType",
+    "precision",
+    "scale",
+    "namespace",
+    "default",
+    "doc",
+    "items",
+    "values",
+    "symbols",
+    "fields",
+];
+
+/// A schema as text.
+pub(crate) fn schema(value: &Value) -> String {
+    let mut text = String::new();
+    put(&mut text, value, 0, 0, &|key| ORDER.iter().position(|known| *known == key).unwrap_or(99));
+    text.push('\n');
+    text
+}
+
+/// Appends a value whose line has `used` characters already.
+fn put(to: &mut String, value: &Value, depth: usize, used: usize, rank: &dyn Fn(&str) -> usize) {
+    let line = on_one_line(value, rank);
+    if used + line.chars().count() <= LINE_CHARACTERS_MAX {
+        return to.push_str(&line);
+    }
+    let indent = "  ".repeat(depth + 1);
+    match value {
+        Value::Array(items) => {
+            to.push_str("[\n");
+            for (place, item) in items.iter().enumerate() {
+                to.push_str(&indent);
+                // One more for the comma that may follow.
+                put(to, item, depth + 1, indent.len() + 1, rank);
+                to.push_str(if place + 1 < items.len() { ",\n" } else { "\n" });
+            }
+            to.push_str(&"  ".repeat(depth));
+            to.push(']');
+        }
+        Value::Object(_) => {
+            let entries = sorted(value, rank);
+            to.push_str("{\n");
+            for (place, (key, item)) in entries.iter().enumerate() {
+                let key = format!("{indent}{}: ", Value::from(*key));
+                to.push_str(&key);
+                put(to, item, depth + 1, key.chars().count() + 1, rank);
+                to.push_str(if place + 1 < entries.len() { ",\n" } else { "\n" });
+            }
+            to.push_str(&"  ".repeat(depth));
+            to.push('}');
+        }
+        _ => to.push_str(&line),
+    }
+}
+
+fn on_one_line(value: &Value, rank: &dyn Fn(&str) -> usize) -> String {
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| on_one_line(item, rank)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(object) if object.is_empty() => "{}".to_owned(),
+        Value::Object(_) => {
+            let entries: Vec<String> = sorted(value, rank)
+                .into_iter()
+                .map(|(key, item)| format!("{}: {}", Value::from(key), on_one_line(item, rank)))
+                .collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+fn sorted<'a>(value: &'a Value, rank: &dyn Fn(&str) -> usize) -> Vec<(&'a str, &'a Value)> {
+    let mut entries: Vec<(&str, &Value)> =
+        value.as_object().unwrap().iter().map(|(key, item)| (key.as_str(), item)).collect();
+    entries.sort_by_key(|(key, _)| (rank(key), *key));
+    entries
+}
+
+#[test]
+fn what_fits_stands_on_one_line() {
+    let field = serde_json::json!({ "doc": "d", "type": "long", "name": "n" });
+    assert_eq!(schema(&field), "{ \"name\": \"n\", \"type\": \"long\", \"doc\": \"d\" }\n");
+    let long = serde_json::json!({ "type": "x".repeat(90), "name": ["n"] });
+    assert_eq!(
+        schema(&long),
+        format!("{{\n  \"name\": [\"n\"],\n  \"type\": \"{}\"\n}}\n", "x".repeat(90))
+    );
+}
