@@ -7,6 +7,9 @@
 
 mod schemas {
     mod avro_files;
+    mod examples;
     mod folder;
     mod printing;
+    mod readable;
+    mod sampling;
 }

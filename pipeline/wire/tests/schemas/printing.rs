@@ -1,12 +1,13 @@
 //! JSON as people read it: what fits stands on one line, and a schema's keys stand in the order in
 //! which one explains a schema, whatever order the map in memory has.
 
-use serde_json::Value;
+use drawdown_domain::vocabulary::{Record, Shape};
+use serde_json::{Map, Value};
 
 const LINE_CHARACTERS_MAX: usize = 100;
 
 /// The keys of a schema that have a fixed place; all others follow by name.
-const ORDER: &[&str] = &[
+const SCHEMA_KEYS: &[&str] = &[
     "name",
     "type",
     "logicalType",
@@ -21,16 +22,57 @@ const ORDER: &[&str] = &[
     "fields",
 ];
 
+const EXAMPLE_KEYS: &[&str] = &["about", "value", "message", "canonical"];
+
+/// The place of a key among the keys of its object.
+type Rank<'a> = &'a dyn Fn(&Map<String, Value>, &str) -> usize;
+
 /// A schema as text.
 pub(crate) fn schema(value: &Value) -> String {
     let mut text = String::new();
-    put(&mut text, value, 0, 0, &|key| ORDER.iter().position(|known| *known == key).unwrap_or(99));
+    put(&mut text, value, 0, 0, &|_, key| place_in(SCHEMA_KEYS, key));
     text.push('\n');
     text
 }
 
+/// Examples as text: the fields of a record in the order of their declaration, in which they are
+/// encoded.
+pub(crate) fn examples(value: &Value, shape: &Shape) -> String {
+    let mut declared = vec![EXAMPLE_KEYS.to_vec()];
+    collect_fields(shape, &mut declared);
+    let rank = |object: &Map<String, Value>, key: &str| {
+        let is_it = |fields: &&Vec<&str>| {
+            object.len() <= fields.len() && object.keys().all(|key| fields.contains(&key.as_str()))
+        };
+        declared.iter().find(is_it).map_or(0, |fields| place_in(fields, key))
+    };
+    let mut text = String::new();
+    put(&mut text, value, 0, 0, &rank);
+    text.push('\n');
+    text
+}
+
+fn place_in(keys: &[&str], key: &str) -> usize {
+    keys.iter().position(|known| *known == key).unwrap_or(keys.len())
+}
+
+fn collect_fields(shape: &Shape, declared: &mut Vec<Vec<&'static str>>) {
+    let records: &[Record] = match shape {
+        Shape::Optional(inner) | Shape::List(inner) | Shape::Map(inner) => {
+            return collect_fields(inner, declared);
+        }
+        Shape::Record(record) => std::slice::from_ref(record),
+        Shape::OneOf { records, .. } => records,
+        _ => return,
+    };
+    for record in records {
+        declared.push(record.fields.iter().map(|field| field.name).collect());
+        record.fields.iter().for_each(|field| collect_fields(&field.shape, declared));
+    }
+}
+
 /// Appends a value whose line has `used` characters already.
-fn put(to: &mut String, value: &Value, depth: usize, used: usize, rank: &dyn Fn(&str) -> usize) {
+fn put(to: &mut String, value: &Value, depth: usize, used: usize, rank: Rank<'_>) {
     let line = on_one_line(value, rank);
     if used + line.chars().count() <= LINE_CHARACTERS_MAX {
         return to.push_str(&line);
@@ -64,7 +106,7 @@ fn put(to: &mut String, value: &Value, depth: usize, used: usize, rank: &dyn Fn(
     }
 }
 
-fn on_one_line(value: &Value, rank: &dyn Fn(&str) -> usize) -> String {
+fn on_one_line(value: &Value, rank: Rank<'_>) -> String {
     match value {
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(|item| on_one_line(item, rank)).collect();
@@ -82,10 +124,11 @@ fn on_one_line(value: &Value, rank: &dyn Fn(&str) -> usize) -> String {
     }
 }
 
-fn sorted<'a>(value: &'a Value, rank: &dyn Fn(&str) -> usize) -> Vec<(&'a str, &'a Value)> {
+fn sorted<'a>(value: &'a Value, rank: Rank<'_>) -> Vec<(&'a str, &'a Value)> {
+    let object = value.as_object().unwrap();
     let mut entries: Vec<(&str, &Value)> =
-        value.as_object().unwrap().iter().map(|(key, item)| (key.as_str(), item)).collect();
-    entries.sort_by_key(|(key, _)| (rank(key), *key));
+        object.iter().map(|(key, item)| (key.as_str(), item)).collect();
+    entries.sort_by_key(|(key, _)| (rank(object, key), *key));
     entries
 }
 
