@@ -6,6 +6,7 @@ pub mod avro;
 pub mod lines;
 pub mod messages;
 pub mod partition;
+pub mod released;
 pub mod schemas;
 pub mod signature;
 pub mod topics;

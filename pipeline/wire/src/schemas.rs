@@ -1,11 +1,14 @@
 //! Every schema: what it is called, what it describes, and its fingerprint.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use drawdown_domain::vocabulary::{Described, Shape};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::avro::{self, Fingerprint, Symbols, schema_of};
+use crate::avro::{self, Fingerprint, NotDecodable, NotResolved, Plan, Symbols, schema_of};
+use crate::released::{self, Plans};
 use crate::{messages, usage};
 
 /// Who has to do with the messages of a schema, beside our own consumers.
@@ -35,6 +38,20 @@ pub struct Schema {
     pub audience: Audience,
     shape: fn() -> Shape,
     fingerprint: LazyLock<Fingerprint, fn() -> Fingerprint>,
+    older: LazyLock<Plans, fn() -> Plans>,
+}
+
+/// Why a message cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("not one of our messages")]
+    Foreign,
+    #[error("not a {name} of this version or a released one")]
+    UnknownSchema { name: &'static str },
+    #[error(transparent)]
+    NotResolved(#[from] NotResolved),
+    #[error(transparent)]
+    NotDecodable(#[from] NotDecodable),
 }
 
 macro_rules! schemas {
@@ -44,6 +61,7 @@ macro_rules! schemas {
             audience: Audience::$audience,
             shape: $shape,
             fingerprint: LazyLock::new(|| avro::fingerprint(&$constant.json())),
+            older: LazyLock::new(|| released::plans($name, &$constant.json())),
         };)*
 
         /// Every schema there is.
@@ -74,7 +92,7 @@ fn one<T: Described>() -> Shape {
     Shape::Record(Record {
         name: "Control",
         doc: String::new(),
-        fields: vec![Field { name: "control", doc: String::new(), shape: T::shape() }],
+        fields: vec![Field::new("control", "", T::shape())],
     })
 }
 
@@ -98,5 +116,36 @@ impl Schema {
         avro::put_header(&mut message, self.fingerprint());
         avro::encode_into(&mut message, value);
         message
+    }
+
+    /// The value of a message as the present schema has it, whichever version wrote the message.
+    #[inline]
+    pub fn value<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>, Unreadable> {
+        match avro::split_header(message) {
+            Some((fingerprint, value)) if fingerprint == self.fingerprint() => {
+                Ok(Cow::Borrowed(value))
+            }
+            Some((fingerprint, value)) => self.older_value(fingerprint, value).map(Cow::Owned),
+            None => Err(Unreadable::Foreign),
+        }
+    }
+
+    #[cold]
+    fn older_value(&self, fingerprint: Fingerprint, value: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        let plan = self.older(fingerprint);
+        let plan = plan.ok_or(Unreadable::UnknownSchema { name: self.name })?;
+        let mut present = Vec::with_capacity(value.len());
+        plan.rewrite(value, &mut present)?;
+        Ok(present)
+    }
+
+    /// How messages of an older form of this schema are read, if that form was released.
+    pub fn older(&self, fingerprint: Fingerprint) -> Option<&Plan> {
+        self.older.get(&fingerprint)
+    }
+
+    /// What a message says.
+    pub fn read<T: DeserializeOwned>(&self, message: &[u8]) -> Result<T, Unreadable> {
+        Ok(avro::decode(&self.value(message)?)?)
     }
 }

@@ -61,7 +61,7 @@ pub enum Malformed {
 /// The schema of one record; of a packed message it is an array of them.
 pub fn record_shape() -> Shape {
     let text = || Shape::Text("text");
-    let field = |name, doc: &str, shape| Field { name, doc: doc.to_owned(), shape };
+    let field = Field::new;
     Shape::Record(Record {
         name: "UsageRecord",
         doc: "One measured fact. (account, source, id) is its identity.".to_owned(),
@@ -88,11 +88,7 @@ pub fn packed_shape() -> Shape {
     Shape::Record(Record {
         name: "UsageBatch",
         doc: "Many usage records in one message: far cheaper to carry.".to_owned(),
-        fields: vec![Field {
-            name: "records",
-            doc: String::new(),
-            shape: Shape::List(Box::new(record_shape())),
-        }],
+        fields: vec![Field::new("records", "", Shape::List(Box::new(record_shape())))],
     })
 }
 

@@ -7,9 +7,11 @@
 
 mod schemas {
     mod avro_files;
+    mod evolution;
     mod examples;
     mod folder;
     mod printing;
     mod readable;
+    mod released;
     mod sampling;
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use drawdown_domain::vocabulary::{Field, Record, Shape};
+use drawdown_domain::money::{Amount, shortest};
+use drawdown_domain::time::{Month, Timestamp};
+use drawdown_domain::vocabulary::{Field, Given, Record, Shape};
 use serde_json::{Map, Value, json};
 
 /// The fingerprint that names a schema in front of a single object: CRC-64-AVRO of its canonical form.
@@ -110,11 +112,38 @@ fn field_schema(field: &Field, known: &mut Known) -> Value {
         if !doc.trim().is_empty() {
             object.insert("doc".to_owned(), doc.trim().into());
         }
-        if matches!(field.shape, Shape::Optional(_)) {
-            object.insert("default".to_owned(), Value::Null);
+        if let Some(default) = default_of(field) {
+            object.insert("default".to_owned(), default);
         }
     }
     schema
+}
+
+/// What a reader takes for the field in a message of a schema that does not have it.
+fn default_of(field: &Field) -> Option<Value> {
+    match (&field.shape, field.default.as_ref()) {
+        (Shape::Optional(_), _) => Some(Value::Null),
+        (_, None) => None,
+        (Shape::Flag, Some(Given::Flag(flag))) => Some((*flag).into()),
+        (Shape::Number("month"), Some(Given::Text(text))) => {
+            text.parse::<Month>().ok().map(|month| month.number().into())
+        }
+        (Shape::Number(_), Some(Given::Number(number))) => Some((*number).into()),
+        (Shape::Instant, Some(Given::Text(text))) => {
+            text.parse::<Timestamp>().ok().map(|at| at.as_micros().into())
+        }
+        // A default of bytes is text whose characters stand for a byte each.
+        (Shape::Decimal, Some(Given::Text(text))) => text.parse::<Amount>().ok().map(|amount| {
+            let bytes = amount.raw().to_be_bytes();
+            shortest(&bytes).iter().copied().map(char::from).collect::<String>().into()
+        }),
+        (Shape::Text(_) | Shape::Symbol { .. }, Some(Given::Text(text))) => {
+            Some(text.clone().into())
+        }
+        (Shape::List(_), Some(Given::Empty)) => Some(json!([])),
+        (Shape::Map(_), Some(Given::Empty)) => Some(json!({})),
+        _ => None,
+    }
 }
 
 /// What a developer elsewhere must know of a field that the Avro type does not say.

@@ -29,9 +29,10 @@ fn every_schema_has_examples_of_all_it_can_say() {
 #[test]
 fn every_example_is_read_alike_by_us_and_by_others() {
     for schema in schemas::ALL {
-        let examples = read(schema).unwrap();
+        // What is being rewritten beside this cannot be read.
+        let examples = if folder::updates() { completed(schema) } else { read(schema).unwrap() };
         let parsed = apache_avro::Schema::parse(&schema.json()).unwrap();
-        for (place, example) in examples.iter().enumerate() {
+        for (place, example) in examples.as_array().unwrap().iter().enumerate() {
             let message = from_hex(example["message"].as_str().unwrap());
             let (fingerprint, value) = avro::split_header(&message).unwrap();
             assert_eq!(fingerprint, schema.fingerprint(), "{} {place}", schema.name);
@@ -47,17 +48,18 @@ fn file_of(schema: &Schema) -> String {
     format!("{}.json", schema.name)
 }
 
-fn read(schema: &Schema) -> Option<Vec<Value>> {
+fn read(schema: &Schema) -> Option<Value> {
     let text = folder::read(&format!("examples/{}", file_of(schema)))?;
     Some(serde_json::from_str(&text).unwrap())
 }
 
 /// The examples there are, mended where the schema has changed, and as many more as are needed to
 /// show all that the schema can say.
-fn completed(schema: &Schema) -> Value {
+pub(crate) fn completed(schema: &Schema) -> Value {
     let shape = schema.shape();
     let mut shown = Shown::default();
-    let kept = read(schema).unwrap_or_default();
+    let kept = read(schema).unwrap_or_else(|| json!([]));
+    let kept = kept.as_array().unwrap();
     let mut values: Vec<Value> =
         kept.iter().map(|example| shown.fit(&shape, &example["value"], schema.name)).collect();
     values.iter().for_each(|value| shown.note(&shape, value, schema.name));
@@ -113,9 +115,9 @@ pub(crate) fn by_us(schema: &Schema, message: &[u8]) -> Value {
 }
 
 fn declared<T: Serialize + DeserializeOwned>(schema: &Schema, message: &[u8]) -> Value {
-    let (_, value) = avro::split_header(message).unwrap();
-    let read: T = avro::decode(value).unwrap_or_else(|error| panic!("{}: {error}", schema.name));
-    assert_eq!(schema.message(&read), message, "{}", schema.name);
+    let read: T = schema.read(message).unwrap_or_else(|error| panic!("{}: {error}", schema.name));
+    let value = schema.value(message).unwrap();
+    assert_eq!(avro::encode(&read), *value, "{}", schema.name);
     let json = serde_json::to_value(&read).unwrap();
     match schema.shape() {
         // A choice stands in a record of one field.

@@ -108,9 +108,9 @@ pub(crate) fn from_avro(shape: &Shape, value: Avro) -> Value {
             Timestamp::from_micros(micros).to_string().into()
         }
         (Shape::Decimal, Avro::Decimal(decimal)) => {
-            let bytes = Vec::<u8>::try_from(&decimal).unwrap();
-            from_twos_complement(&bytes).unwrap().to_string().into()
+            decimal_text(&Vec::<u8>::try_from(&decimal).unwrap())
         }
+        (Shape::Decimal, Avro::Bytes(bytes)) => decimal_text(&bytes),
         (Shape::Text(_), Avro::String(text)) => text.into(),
         (Shape::Bytes, Avro::Bytes(bytes)) => hex(&bytes).into(),
         (Shape::Optional(_), Avro::Union(0, value)) if *value == Avro::Null => Value::Null,
@@ -129,6 +129,10 @@ pub(crate) fn from_avro(shape: &Shape, value: Avro) -> Value {
         }
         (shape, value) => panic!("{value:?} is not {shape:?}"),
     }
+}
+
+fn decimal_text(bytes: &[u8]) -> Value {
+    from_twos_complement(bytes).unwrap().to_string().into()
 }
 
 fn record_from_avro(record: &Record, value: Avro) -> Value {
