@@ -2,6 +2,7 @@
 //! record has the same canonical bytes, from which its identity and its content are told (R2.1, R2.2).
 
 mod json;
+mod older;
 
 use drawdown_domain::money::{Amount, from_twos_complement, shortest};
 use drawdown_domain::time::Timestamp;
@@ -12,7 +13,9 @@ use drawdown_domain::vocabulary::{Field, Record, Shape};
 
 pub use json::from_json;
 
-use crate::avro::{self, Cursor, Fingerprint, Truncated, put_bytes, put_long, put_text};
+use crate::avro::{
+    self, Cursor, Fingerprint, NotResolved, Truncated, put_bytes, put_long, put_text,
+};
 use crate::schemas;
 
 /// A usage record in its canonical form, borrowed from the message it came in.
@@ -56,9 +59,16 @@ pub enum Malformed {
     UnknownFormat,
     #[error("{0}")]
     Json(String),
+    /// It has the schema of an older version.
+    #[error(transparent)]
+    Older(#[from] NotResolved),
 }
 
 /// The schema of one record; of a packed message it is an array of them.
+///
+/// A field that joins this record stands behind the others and has a default, and the canonical content
+/// holds it only where it says something else: otherwise a record that is sent again after an upgrade
+/// would not be known as a repeat. The released examples hold canonical bytes fast.
 pub fn record_shape() -> Shape {
     let text = || Shape::Text("text");
     let field = Field::new;
@@ -107,27 +117,39 @@ pub fn packed_fingerprint() -> Fingerprint {
 pub fn each_record(message: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
     match avro::split_header(message) {
         Some((fingerprint, value)) if fingerprint == single_fingerprint() => {
-            let mut cursor = Cursor::new(value);
-            decode_with(&mut cursor, &mut |record, left_over| {
-                visit(0, if left_over { Err(Malformed::LeftOver) } else { record });
-            });
+            each_single(value, visit);
         }
         Some((fingerprint, value)) if fingerprint == packed_fingerprint() => {
-            each_packed(value, visit)
+            each_packed(value, visit);
         }
-        _ => match message.first() {
-            Some(b'{') => {
-                let canonical = from_json(message);
-                match &canonical {
-                    Ok(bytes) => {
-                        decode_with(&mut Cursor::new(bytes), &mut |record, _| visit(0, record))
-                    }
-                    Err(why) => visit(0, Err(why.clone())),
-                }
-            }
-            _ => visit(0, Err(Malformed::UnknownFormat)),
+        Some((fingerprint, value)) => each_older(fingerprint, value, visit),
+        None if message.first() == Some(&b'{') => match from_json(message) {
+            Ok(bytes) => each_single(&bytes, visit),
+            Err(why) => visit(0, Err(why)),
         },
+        None => visit(0, Err(Malformed::UnknownFormat)),
     }
+}
+
+#[cold]
+fn each_older(
+    fingerprint: Fingerprint,
+    value: &[u8],
+    visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>),
+) {
+    if let Some(plan) = schemas::USAGE_RECORD.older(fingerprint) {
+        older::each_single(plan, value, visit);
+    } else if let Some(plan) = schemas::USAGE_BATCH.older(fingerprint) {
+        older::each_packed(plan, value, visit);
+    } else {
+        visit(0, Err(Malformed::UnknownFormat));
+    }
+}
+
+fn each_single(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
+    decode_with(&mut Cursor::new(value), &mut |record, left_over| {
+        visit(0, if left_over { Err(Malformed::LeftOver) } else { record });
+    });
 }
 
 fn each_packed(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
