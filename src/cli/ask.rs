@@ -8,8 +8,8 @@ use drawdown_domain::ids::{PrincipalId, Text};
 use drawdown_log::{Log, Next};
 use drawdown_runtime::clock::Clock;
 use drawdown_wire::messages::{CommandMessage, Outcome, Outcomes};
+use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, Topics};
-use drawdown_wire::{avro, schemas};
 
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -54,7 +54,6 @@ pub fn ask(
 }
 
 fn outcome_of(message: &[u8], number: u64) -> Option<Outcome> {
-    let (_, value) = avro::split_header(message)?;
-    let outcomes: Outcomes = avro::decode(value).ok()?;
+    let outcomes: Outcomes = schemas::OUTCOMES.read(message).ok()?;
     outcomes.outcomes.into_iter().find(|outcome| outcome.command == number)
 }

@@ -13,7 +13,6 @@ use drawdown_metering::Metering;
 use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Station, Turn, Worker};
-use drawdown_wire::avro;
 use drawdown_wire::messages::{
     CommandControl, CommandMessage, LedgerMessage, Tick, TimeOnly, UsageControl,
 };
@@ -155,16 +154,14 @@ impl Pipeline {
     fn tick(&mut self, at: Timestamp) -> anyhow::Result<()> {
         self.installation.clock.set(at);
         let usage = self.topics().name(Topic::Usage);
-        let tick =
-            self.installation.secret.sign(usage, avro::encode(&UsageControl::Tick(Tick { at })));
+        let tick = schemas::USAGE_CONTROL.message(&UsageControl::Tick(Tick { at }));
+        let tick = self.installation.secret.sign(usage, tick);
         for partition in 0..self.topics().usage_partitions {
             self.log().append(usage, partition, at, &[&tick])?;
         }
         let commands = self.topics().name(Topic::Commands);
-        let tick = self
-            .installation
-            .secret
-            .sign(commands, avro::encode(&CommandControl::Tick(Tick { at })));
+        let tick = schemas::COMMAND_CONTROL.message(&CommandControl::Tick(Tick { at }));
+        let tick = self.installation.secret.sign(commands, tick);
         self.log().append(commands, 0, at, &[&tick])?;
         self.settle()?;
         let tick = schemas::LEDGER.message(&LedgerMessage { at, input: TimeOnly {}.into() });

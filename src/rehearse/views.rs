@@ -7,8 +7,8 @@ use drawdown_domain::ids::WalletId;
 use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
-use drawdown_wire::avro;
 use drawdown_wire::messages::{Bills, Charges, Entries, Outcome, Outcomes, Rejects};
+use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};
 
@@ -52,14 +52,13 @@ impl Rows {
     }
 
     fn take(&mut self, topic: Topic, message: &[u8]) -> anyhow::Result<()> {
-        let (_, value) = avro::split_header(message).context("not one of our messages")?;
         match topic {
             Topic::Entries => {
-                let entries: Entries = avro::decode(value)?;
+                let entries: Entries = schemas::ENTRIES.read(message)?;
                 self.entries.extend(rows(&entries.entries)?);
             }
             Topic::Bills => {
-                let bills: Bills = avro::decode(value)?;
+                let bills: Bills = schemas::BILLS.read(message)?;
                 self.bills.extend(rows(&bills.issued)?);
                 for payment in &bills.payments {
                     let row = self
@@ -74,15 +73,15 @@ impl Rows {
                 self.bills.iter_mut().try_for_each(tell_status)?;
             }
             Topic::Charges => {
-                let charges: Charges = avro::decode(value)?;
+                let charges: Charges = schemas::CHARGES.read(message)?;
                 self.charges.extend(rows(&charges.charges)?);
             }
             Topic::Rejects => {
-                let rejects: Rejects = avro::decode(value)?;
+                let rejects: Rejects = schemas::REJECTS.read(message)?;
                 self.rejects.extend(rows(&rejects.rejects)?);
             }
             Topic::Outcomes => {
-                let outcomes: Outcomes = avro::decode(value)?;
+                let outcomes: Outcomes = schemas::OUTCOMES.read(message)?;
                 self.outcomes.extend(outcomes.outcomes);
             }
             other => anyhow::bail!("{} holds no rows", other.name()),

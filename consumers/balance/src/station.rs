@@ -85,13 +85,12 @@ impl Balance {
         let broken = |why: &dyn std::fmt::Display| {
             Stop::Broken(format!("offset {} of the ledger: {why}", message.offset.0))
         };
-        let (_, value) =
-            avro::split_header(message.value).ok_or_else(|| broken(&"not one of our messages"))?;
-        match open_lines(value).map_err(|error| broken(&error))? {
+        let value = schemas::LEDGER.value(message.value).map_err(|error| broken(&error))?;
+        match open_lines(&value).map_err(|error| broken(&error))? {
             Some((header, cursor)) => self.lines(&header, cursor)?,
             None => {
                 let LedgerMessage { at, input } =
-                    avro::decode(value).map_err(|error| broken(&error))?;
+                    avro::decode(&value).map_err(|error| broken(&error))?;
                 self.pass(at)?;
                 self.input(input, output)?;
             }
@@ -237,13 +236,14 @@ impl Balance {
         for (account, control) in std::mem::take(&mut self.scribe.controls) {
             let partition = partition_of(account.as_bytes(), self.options.topics.usage_partitions);
             let topic = self.name(Topic::Usage);
-            let message = self.options.secret.sign(topic, avro::encode(&control));
+            let message = self.options.secret.sign(topic, schemas::USAGE_CONTROL.message(&control));
             output.append(topic, partition, message);
         }
         for settled in std::mem::take(&mut self.settled) {
             let topic = self.name(Topic::Commands);
             let control = drawdown_wire::messages::CommandControl::Settled(settled);
-            let message = self.options.secret.sign(topic, avro::encode(&control));
+            let message =
+                self.options.secret.sign(topic, schemas::COMMAND_CONTROL.message(&control));
             output.append(topic, 0, message);
         }
     }

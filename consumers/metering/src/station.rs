@@ -111,7 +111,7 @@ impl Metering {
     fn message(&mut self, message: &Message<'_>, output: &mut Output) -> Result<(), Stop> {
         match self.options.secret.open(self.name(Topic::Usage), message.value) {
             Some(Ok(payload)) => {
-                let control: UsageControl = avro::decode(&payload).map_err(|error| {
+                let control = schemas::USAGE_CONTROL.read(&payload).map_err(|error| {
                     Stop::Broken(format!("a control record of ours cannot be read: {error}"))
                 })?;
                 self.control(control, message, output);
@@ -304,7 +304,8 @@ impl Metering {
         let message = Bytes(message_of(record));
         let passed = PassedOn { at: self.now, first_arrival: arrival.first, message };
         let topic = self.name(Topic::Usage);
-        let signed = self.options.secret.sign(topic, avro::encode(&UsageControl::PassedOn(passed)));
+        let control = UsageControl::PassedOn(passed);
+        let signed = self.options.secret.sign(topic, schemas::USAGE_CONTROL.message(&control));
         output.append(topic, home, signed);
     }
 
@@ -435,10 +436,8 @@ impl Station for Metering {
         if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
             self.ticked = now;
             let topic = self.name(Topic::Usage);
-            let tick = self
-                .options
-                .secret
-                .sign(topic, avro::encode(&UsageControl::Tick(Tick { at: now })));
+            let tick = schemas::USAGE_CONTROL.message(&UsageControl::Tick(Tick { at: now }));
+            let tick = self.options.secret.sign(topic, tick);
             output.append(topic, self.partition, tick);
         }
         Ok(false)

@@ -65,7 +65,7 @@ impl Registry {
     fn message(&mut self, message: &Message<'_>, output: &mut Output) -> Result<(), Stop> {
         match self.options.secret.open(self.name(Topic::Commands), message.value) {
             Some(Ok(payload)) => {
-                let control: CommandControl = avro::decode(&payload).map_err(|error| {
+                let control = schemas::COMMAND_CONTROL.read(&payload).map_err(|error| {
                     Stop::Broken(format!("a control record of ours cannot be read: {error}"))
                 })?;
                 self.control(control);
@@ -103,17 +103,11 @@ impl Registry {
     fn command(&mut self, message: &Message<'_>, output: &mut Output) {
         output.hurry();
         let number = u64::try_from(message.offset.0).unwrap_or(u64::MAX);
-        let decoded = avro::split_header(message.value)
-            .filter(|(fingerprint, _)| *fingerprint == schemas::COMMAND.fingerprint())
-            .ok_or_else(|| "not a command of this version".to_owned())
-            .and_then(|(_, value)| {
-                avro::decode::<CommandMessage>(value).map_err(|error| error.to_string())
-            });
-        match decoded {
+        match schemas::COMMAND.read::<CommandMessage>(message.value) {
             Ok(asked) => self.asked(number, asked, output),
             Err(why) => tracing::warn!(
                 offset = message.offset.0,
-                error = why,
+                error = %why,
                 "a command that cannot be read"
             ),
         }
@@ -197,7 +191,7 @@ impl Registry {
     fn tell_metering(&self, control: &UsageControl, output: &mut Output) {
         let topic = self.name(Topic::Usage);
         for partition in 0..self.options.topics.usage_partitions {
-            let message = self.options.secret.sign(topic, avro::encode(control));
+            let message = self.options.secret.sign(topic, schemas::USAGE_CONTROL.message(control));
             output.append(topic, partition, message);
         }
     }
@@ -232,7 +226,7 @@ impl Station for Registry {
             self.ticked = now;
             let topic = self.name(Topic::Commands);
             let tick = CommandControl::Tick(Tick { at: now });
-            let message = self.options.secret.sign(topic, avro::encode(&tick));
+            let message = self.options.secret.sign(topic, schemas::COMMAND_CONTROL.message(&tick));
             output.append(topic, 0, message);
         }
         Ok(false)

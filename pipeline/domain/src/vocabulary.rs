@@ -5,8 +5,8 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     Flag,
-    /// A whole number.
-    Number,
+    /// A whole number that stands for `meaning`, such as a minute.
+    Number(&'static str),
     /// Microseconds since 1970 on the wire, RFC 3339 elsewhere.
     Instant,
     /// An exact decimal with twelve places.
@@ -42,6 +42,38 @@ pub struct Field {
     pub name: &'static str,
     pub doc: String,
     pub shape: Shape,
+    /// What it is taken to say in messages from before it was added. What is optional needs none.
+    pub default: Option<Given>,
+}
+
+impl Field {
+    pub fn new(name: &'static str, doc: &str, shape: Shape) -> Field {
+        Field { name, doc: doc.to_owned(), shape, default: None }
+    }
+}
+
+/// A value that a declaration gives, as people would read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+    /// A list or map without entries.
+    Empty,
+}
+
+impl Given {
+    /// None: a value with parts, which a field that is added later should make optional instead.
+    pub fn of(value: &impl serde::Serialize) -> Option<Given> {
+        match toml::Value::try_from(value).ok()? {
+            toml::Value::Boolean(flag) => Some(Given::Flag(flag)),
+            toml::Value::Integer(number) => Some(Given::Number(number)),
+            toml::Value::String(text) => Some(Given::Text(text)),
+            toml::Value::Array(items) if items.is_empty() => Some(Given::Empty),
+            toml::Value::Table(entries) if entries.is_empty() => Some(Given::Empty),
+            _ => None,
+        }
+    }
 }
 
 /// A type that can say what it looks like.
@@ -66,8 +98,10 @@ macro_rules! described {
 
 described! {
     Shape::Flag => bool;
-    Shape::Number => u8, u16, u32, u64, i64, crate::time::Minute, crate::time::Month;
-    Shape::Number => crate::rating::PriceNumber, crate::rating::MeterNumber;
+    Shape::Number("number") => u8, u16, u32, u64, i64;
+    Shape::Number("minute") => crate::time::Minute;
+    Shape::Number("month") => crate::time::Month;
+    Shape::Number("number") => crate::rating::PriceNumber, crate::rating::MeterNumber;
     Shape::Instant => crate::time::Timestamp;
     Shape::Decimal => crate::money::Amount;
     Shape::Text("text") => String, crate::ids::Text, compact_str::CompactString;
@@ -122,10 +156,12 @@ pub fn doc(lines: &[&str]) -> String {
 }
 
 /// Declares a record: a struct that knows its name, its fields and what they mean.
+///
+/// A field that joins a released record is optional or says what it was before: `pub weight: u32 = 1,`.
 #[macro_export]
 macro_rules! record {
     ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? pub struct $name:ident {
-        $($(#[doc = $field_doc:literal])* pub $field:ident: $type:ty,)*
+        $($(#[doc = $field_doc:literal])* pub $field:ident: $type:ty $(= $default:expr)?,)*
     }) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
@@ -144,6 +180,10 @@ macro_rules! record {
                         name: stringify!($field),
                         doc: $crate::vocabulary::doc(&[$($field_doc),*]),
                         shape: <$type as $crate::vocabulary::Described>::shape(),
+                        default: None$(.or_else(|| {
+                            let value: $type = $default;
+                            $crate::vocabulary::Given::of(&value)
+                        }))?,
                     }),*],
                 }
             }

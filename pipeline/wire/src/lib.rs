@@ -7,6 +7,7 @@ pub mod charges;
 pub mod lines;
 pub mod messages;
 pub mod partition;
+pub mod released;
 pub mod schemas;
 pub mod signature;
 pub mod topics;

@@ -240,9 +240,13 @@ record! {
     pub struct Outcome {
         /// The command's place on the topic `commands`.
         pub command: u64,
+        /// When it was decided.
         pub at: Timestamp,
+        /// Who asked.
         pub principal: PrincipalId,
+        /// The key under which it was asked.
         pub key: Option<Text>,
+        /// What the command is called.
         pub name: String,
         /// None: accepted.
         pub refused: Option<Refusal>,
@@ -264,20 +268,28 @@ record! {
     /// A change of an asset (R4.4).
     pub struct Entry {
         pub billing_account: WalletId,
+        /// Counts the entries of its billing account, from one on.
         pub number: u64,
+        /// When it was decided.
         pub at: Timestamp,
+        /// What changed: `cash`, `credit_refund`, `coupon`, `cash_coupon`, `quota`.
         pub asset: String,
+        /// The part of the asset that changed, such as a coupon.
         pub lot: String,
         pub before: Amount,
+        /// Negative when it went out; `before` and `amount` make `after`.
         pub amount: Amount,
         pub after: Amount,
+        /// What moved it.
         pub cause: Cause,
+        /// The bill it paid, was paid back for, or undoes.
         pub bill: Option<String>,
         pub remark: Option<Text>,
     }
 }
 
 record! {
+    /// Changes of assets, in the order in which they were decided.
     pub struct Entries {
         pub entries: Vec<Entry>,
     }
@@ -286,13 +298,19 @@ record! {
 record! {
     /// A bill as it was issued.
     pub struct IssuedBill {
+        /// Its number, unique for ever.
         pub bill: String,
+        /// Who pays.
         pub billing_account: WalletId,
+        /// Whose usage or order it is.
         pub account: AccountId,
+        /// None: an order that names no product.
         pub product: Option<ProductId>,
+        /// The month it belongs to.
         pub month: Month,
         /// The end of the cycle it bills.
         pub cycle_end: Timestamp,
+        /// Rounded to the currency; negative after corrections.
         pub amount: Amount,
         pub currency: Currency,
         pub issued_at: Timestamp,
@@ -304,6 +322,7 @@ record! {
     pub struct BillPayment {
         pub bill: String,
         pub at: Timestamp,
+        /// Never more than is still owed.
         pub amount: Amount,
     }
 }
@@ -317,6 +336,7 @@ record! {
 }
 
 record! {
+    /// How billing accounts stood.
     pub struct Balances {
         pub at: Timestamp,
         pub balances: Vec<Balance>,
@@ -326,18 +346,26 @@ record! {
 record! {
     /// One priced line.
     pub struct Charge {
+        /// Whose usage.
         pub account: AccountId,
+        /// Who pays.
         pub billing_account: WalletId,
         pub product: ProductId,
         pub meter: MeterId,
         pub region: Option<String>,
+        /// The number of the price that held.
         pub price: u32,
+        /// The minute of use.
         pub used: Timestamp,
+        /// What was used.
         pub quantity: Amount,
+        /// What that costs, exact; the bill is rounded.
         pub charge: Amount,
+        /// How many usage records make this line.
         pub records: u32,
         /// It came after the bill of its cycle, and joins a later one.
         pub adjustment: bool,
+        /// The end of the cycle whose bill will hold it.
         pub cycle_end: Timestamp,
     }
 }
@@ -346,8 +374,11 @@ record! {
     /// What the usage of a span of offsets costs.
     pub struct Charges {
         pub at: Timestamp,
+        /// The partition of `usage` on which the records stand.
         pub usage_partition: u32,
+        /// The first offset of the span.
         pub first_offset: i64,
+        /// The last offset of the span.
         pub last_offset: i64,
         pub charges: Vec<Charge>,
     }
@@ -356,13 +387,18 @@ record! {
 record! {
     /// A usage record that could not be used, whole, with the first reason that holds (R2.3).
     pub struct Rejected {
+        /// The partition of `usage` on which it stands.
         pub usage_partition: u32,
         pub offset: i64,
         /// Its place in a packed message.
         pub index: u32,
+        /// When it came.
         pub at: Timestamp,
+        /// When it came first, if it was sent again.
         pub first_arrival: Timestamp,
+        /// The first reason that holds.
         pub reason: Reject,
+        /// What exactly was wrong, where there is more to say.
         pub detail: Option<String>,
         pub account: Option<String>,
         pub source: Option<String>,
@@ -373,6 +409,7 @@ record! {
 }
 
 record! {
+    /// Usage records that could not be used.
     pub struct Rejects {
         pub rejects: Vec<Rejected>,
     }

@@ -1,27 +1,67 @@
 //! Every schema: what it is called, what it describes, and its fingerprint.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use drawdown_domain::vocabulary::{Described, Shape};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::avro::{self, Fingerprint, schema_of};
+use crate::avro::{self, Fingerprint, NotDecodable, NotResolved, Plan, Symbols, schema_of};
+use crate::released::{self, Plans};
 use crate::{messages, usage};
+
+/// Who has to do with the messages of a schema, beside our own consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody.
+    Ours,
+    /// Others write them, perhaps still with the schema of an older version.
+    Writers,
+    /// Others read them, perhaps still with the schema of an older version.
+    Readers,
+}
+
+impl Audience {
+    const fn symbols(self) -> Symbols {
+        match self {
+            Audience::Ours | Audience::Writers => Symbols::Closed,
+            Audience::Readers => Symbols::Open,
+        }
+    }
+}
 
 /// A schema that messages on a topic have.
 #[derive(Debug)]
 pub struct Schema {
     pub name: &'static str,
+    pub audience: Audience,
     shape: fn() -> Shape,
     fingerprint: LazyLock<Fingerprint, fn() -> Fingerprint>,
+    older: LazyLock<Plans, fn() -> Plans>,
+}
+
+/// Why a message cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("not one of our messages")]
+    Foreign,
+    #[error("not a {name} of this version or a released one")]
+    UnknownSchema { name: &'static str },
+    #[error(transparent)]
+    NotResolved(#[from] NotResolved),
+    #[error(transparent)]
+    NotDecodable(#[from] NotDecodable),
 }
 
 macro_rules! schemas {
-    ($($constant:ident = $name:literal: $shape:expr;)*) => {
+    ($($constant:ident = $name:literal for $audience:ident: $shape:expr;)*) => {
         $(pub static $constant: Schema = Schema {
             name: $name,
+            audience: Audience::$audience,
             shape: $shape,
-            fingerprint: LazyLock::new(|| avro::fingerprint(&schema_of($name, &($shape)()))),
+            fingerprint: LazyLock::new(|| avro::fingerprint(&$constant.json())),
+            older: LazyLock::new(|| released::plans($name, &$constant.json())),
         };)*
 
         /// Every schema there is.
@@ -30,20 +70,20 @@ macro_rules! schemas {
 }
 
 schemas! {
-    USAGE_RECORD = "UsageRecord": usage::record_shape;
-    USAGE_BATCH = "UsageBatch": usage::packed_shape;
-    USAGE_CONTROL = "UsageControl": one::<messages::UsageControl>;
-    COMMAND = "Command": messages::CommandMessage::shape;
-    COMMAND_CONTROL = "CommandControl": one::<messages::CommandControl>;
-    SIGNED = "Signed": messages::Signed::shape;
-    LEDGER = "LedgerMessage": messages::LedgerMessage::shape;
-    OUTCOMES = "Outcomes": messages::Outcomes::shape;
-    CHARGES = "Charges": messages::Charges::shape;
-    ENTRIES = "Entries": messages::Entries::shape;
-    BILLS = "Bills": messages::Bills::shape;
-    BALANCES = "Balances": messages::Balances::shape;
-    REJECTS = "Rejects": messages::Rejects::shape;
-    DECIDED = "Decided": messages::Decided::shape;
+    USAGE_RECORD = "UsageRecord" for Writers: usage::record_shape;
+    USAGE_BATCH = "UsageBatch" for Writers: usage::packed_shape;
+    USAGE_CONTROL = "UsageControl" for Ours: one::<messages::UsageControl>;
+    COMMAND = "Command" for Writers: messages::CommandMessage::shape;
+    COMMAND_CONTROL = "CommandControl" for Ours: one::<messages::CommandControl>;
+    SIGNED = "Signed" for Ours: messages::Signed::shape;
+    LEDGER = "LedgerMessage" for Ours: messages::LedgerMessage::shape;
+    OUTCOMES = "Outcomes" for Readers: messages::Outcomes::shape;
+    CHARGES = "Charges" for Readers: messages::Charges::shape;
+    ENTRIES = "Entries" for Readers: messages::Entries::shape;
+    BILLS = "Bills" for Readers: messages::Bills::shape;
+    BALANCES = "Balances" for Readers: messages::Balances::shape;
+    REJECTS = "Rejects" for Readers: messages::Rejects::shape;
+    DECIDED = "Decided" for Ours: messages::Decided::shape;
 }
 
 /// A choice stands in a record of one field, so that the schema has a name.
@@ -52,7 +92,7 @@ fn one<T: Described>() -> Shape {
     Shape::Record(Record {
         name: "Control",
         doc: String::new(),
-        fields: vec![Field { name: "control", doc: String::new(), shape: T::shape() }],
+        fields: vec![Field::new("control", "", T::shape())],
     })
 }
 
@@ -67,7 +107,7 @@ impl Schema {
 
     /// The schema as it stands in `schemas/avro`.
     pub fn json(&self) -> Value {
-        schema_of(self.name, &self.shape())
+        schema_of(self.name, &self.shape(), self.audience.symbols())
     }
 
     /// A message of this schema.
@@ -76,5 +116,36 @@ impl Schema {
         avro::put_header(&mut message, self.fingerprint());
         avro::encode_into(&mut message, value);
         message
+    }
+
+    /// The value of a message as the present schema has it, whichever version wrote the message.
+    #[inline]
+    pub fn value<'a>(&self, message: &'a [u8]) -> Result<Cow<'a, [u8]>, Unreadable> {
+        match avro::split_header(message) {
+            Some((fingerprint, value)) if fingerprint == self.fingerprint() => {
+                Ok(Cow::Borrowed(value))
+            }
+            Some((fingerprint, value)) => self.older_value(fingerprint, value).map(Cow::Owned),
+            None => Err(Unreadable::Foreign),
+        }
+    }
+
+    #[cold]
+    fn older_value(&self, fingerprint: Fingerprint, value: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        let plan = self.older(fingerprint);
+        let plan = plan.ok_or(Unreadable::UnknownSchema { name: self.name })?;
+        let mut present = Vec::with_capacity(value.len());
+        plan.rewrite(value, &mut present)?;
+        Ok(present)
+    }
+
+    /// How messages of an older form of this schema are read, if that form was released.
+    pub fn older(&self, fingerprint: Fingerprint) -> Option<&Plan> {
+        self.older.get(&fingerprint)
+    }
+
+    /// What a message says.
+    pub fn read<T: DeserializeOwned>(&self, message: &[u8]) -> Result<T, Unreadable> {
+        Ok(avro::decode(&self.value(message)?)?)
     }
 }

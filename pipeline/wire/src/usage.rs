@@ -2,8 +2,7 @@
 //! record has the same canonical bytes, from which its identity and its content are told (R2.1, R2.2).
 
 mod json;
-
-use std::sync::LazyLock;
+mod older;
 
 use drawdown_domain::money::{Amount, from_twos_complement, shortest};
 use drawdown_domain::time::Timestamp;
@@ -14,7 +13,10 @@ use drawdown_domain::vocabulary::{Field, Record, Shape};
 
 pub use json::from_json;
 
-use crate::avro::{self, Cursor, Fingerprint, Truncated, put_bytes, put_long, put_text, schema_of};
+use crate::avro::{
+    self, Cursor, Fingerprint, NotResolved, Truncated, put_bytes, put_long, put_text,
+};
+use crate::schemas;
 
 /// A usage record in its canonical form, borrowed from the message it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +59,19 @@ pub enum Malformed {
     UnknownFormat,
     #[error("{0}")]
     Json(String),
+    /// It has the schema of an older version.
+    #[error(transparent)]
+    Older(#[from] NotResolved),
 }
 
 /// The schema of one record; of a packed message it is an array of them.
+///
+/// A field that joins this record stands behind the others and has a default, and the canonical content
+/// holds it only where it says something else: otherwise a record that is sent again after an upgrade
+/// would not be known as a repeat. The released examples hold canonical bytes fast.
 pub fn record_shape() -> Shape {
     let text = || Shape::Text("text");
-    let field = |name, doc: &str, shape| Field { name, doc: doc.to_owned(), shape };
+    let field = Field::new;
     Shape::Record(Record {
         name: "UsageRecord",
         doc: "One measured fact. (account, source, id) is its identity.".to_owned(),
@@ -74,73 +83,73 @@ pub fn record_shape() -> Shape {
                 text(),
             ),
             field("account", "Who used it.", text()),
-            field("product", "", text()),
-            field("meter", "", text()),
+            field("product", "What was used.", text()),
+            field("meter", "What was measured of it.", text()),
             field("quantity", "At least zero; up to 15 digits before the point.", Shape::Decimal),
             field("time", "When it was used.", Shape::Instant),
-            field("region", "", Shape::Optional(Box::new(text()))),
-            field("unit", "", Shape::Optional(Box::new(text()))),
-            field("tags", "", Shape::Map(Box::new(text()))),
+            field("region", "Where it was used.", Shape::Optional(Box::new(text()))),
+            field("unit", "What the quantity counts.", Shape::Optional(Box::new(text()))),
+            field("tags", "By which spend can be told apart.", Shape::Map(Box::new(text()))),
         ],
     })
 }
 
-/// The name of a single usage record's schema, and of its file.
-pub const SINGLE_NAME: &str = "UsageRecord";
-/// The name of a packed message's schema.
-pub const PACKED_NAME: &str = "UsageBatch";
-
 pub fn packed_shape() -> Shape {
     Shape::Record(Record {
-        name: PACKED_NAME,
+        name: "UsageBatch",
         doc: "Many usage records in one message: far cheaper to carry.".to_owned(),
-        fields: vec![Field {
-            name: "records",
-            doc: String::new(),
-            shape: Shape::List(Box::new(record_shape())),
-        }],
+        fields: vec![Field::new("records", "", Shape::List(Box::new(record_shape())))],
     })
 }
 
-static SINGLE: LazyLock<Fingerprint> =
-    LazyLock::new(|| avro::fingerprint(&schema_of(SINGLE_NAME, &record_shape())));
-static PACKED: LazyLock<Fingerprint> =
-    LazyLock::new(|| avro::fingerprint(&schema_of(PACKED_NAME, &packed_shape())));
-
 /// The fingerprint of a single record's message.
 pub fn single_fingerprint() -> Fingerprint {
-    *SINGLE
+    schemas::USAGE_RECORD.fingerprint()
 }
 
 /// The fingerprint of a packed message.
 pub fn packed_fingerprint() -> Fingerprint {
-    *PACKED
+    schemas::USAGE_BATCH.fingerprint()
 }
 
 /// Shows each record of a message from outside, with its place in the message. A message that cannot
 /// be read is shown once, as malformed; so is what follows a malformed record in a packed one.
 pub fn each_record(message: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
     match avro::split_header(message) {
-        Some((fingerprint, value)) if fingerprint == *SINGLE => {
-            let mut cursor = Cursor::new(value);
-            decode_with(&mut cursor, &mut |record, left_over| {
-                visit(0, if left_over { Err(Malformed::LeftOver) } else { record });
-            });
+        Some((fingerprint, value)) if fingerprint == single_fingerprint() => {
+            each_single(value, visit);
         }
-        Some((fingerprint, value)) if fingerprint == *PACKED => each_packed(value, visit),
-        _ => match message.first() {
-            Some(b'{') => {
-                let canonical = from_json(message);
-                match &canonical {
-                    Ok(bytes) => {
-                        decode_with(&mut Cursor::new(bytes), &mut |record, _| visit(0, record))
-                    }
-                    Err(why) => visit(0, Err(why.clone())),
-                }
-            }
-            _ => visit(0, Err(Malformed::UnknownFormat)),
+        Some((fingerprint, value)) if fingerprint == packed_fingerprint() => {
+            each_packed(value, visit);
+        }
+        Some((fingerprint, value)) => each_older(fingerprint, value, visit),
+        None if message.first() == Some(&b'{') => match from_json(message) {
+            Ok(bytes) => each_single(&bytes, visit),
+            Err(why) => visit(0, Err(why)),
         },
+        None => visit(0, Err(Malformed::UnknownFormat)),
     }
+}
+
+#[cold]
+fn each_older(
+    fingerprint: Fingerprint,
+    value: &[u8],
+    visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>),
+) {
+    if let Some(plan) = schemas::USAGE_RECORD.older(fingerprint) {
+        older::each_single(plan, value, visit);
+    } else if let Some(plan) = schemas::USAGE_BATCH.older(fingerprint) {
+        older::each_packed(plan, value, visit);
+    } else {
+        visit(0, Err(Malformed::UnknownFormat));
+    }
+}
+
+fn each_single(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
+    decode_with(&mut Cursor::new(value), &mut |record, left_over| {
+        visit(0, if left_over { Err(Malformed::LeftOver) } else { record });
+    });
 }
 
 fn each_packed(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
@@ -362,7 +371,7 @@ pub fn put_record(to: &mut Vec<u8>, record: &NewUsage<'_>) {
 /// A message of one record.
 pub fn single_message(record: &NewUsage<'_>) -> Vec<u8> {
     let mut message = Vec::with_capacity(256);
-    avro::put_header(&mut message, *SINGLE);
+    avro::put_header(&mut message, single_fingerprint());
     put_record(&mut message, record);
     message
 }
@@ -370,7 +379,7 @@ pub fn single_message(record: &NewUsage<'_>) -> Vec<u8> {
 /// A packed message of `count` records that were written one behind the other.
 pub fn packed_message(count: usize, records: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(records.len().saturating_add(24));
-    avro::put_header(&mut message, *PACKED);
+    avro::put_header(&mut message, packed_fingerprint());
     if count > 0 {
         put_long(&mut message, i64::try_from(count).unwrap_or(i64::MAX));
         message.extend_from_slice(records);

@@ -142,7 +142,7 @@ proptest! {
         unit in proptest::option::of(text()),
         tags in proptest::collection::btree_map(text(), "[ -~]{0,9}", 0..5),
     ) {
-        let schema = apache_avro::Schema::parse(&schema_of(SINGLE_NAME, &record_shape())).unwrap();
+        let schema = apache_avro::Schema::parse(&schemas::USAGE_RECORD.json()).unwrap();
         let optional = |value: &Option<String>| match value {
             Some(text) => Value::Union(1, Box::new(Value::String(text.clone()))),
             None => Value::Union(0, Box::new(Value::Null)),

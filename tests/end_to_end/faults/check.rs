@@ -12,6 +12,7 @@ use drawdown_wire::messages::{
     Bills, Charges, CommandMessage, Entries, Outcomes, Rejects, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
+use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use drawdown_wire::usage::{each_record, tags_of};
 
@@ -149,7 +150,7 @@ fn usage(rig: &Rig, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
         };
         match secret.open(topic, message.value) {
             None => take(message.value, message.at),
-            Some(payload) => match avro::decode::<UsageControl>(&payload.unwrap()).unwrap() {
+            Some(payload) => match schemas::USAGE_CONTROL.read(&payload.unwrap()).unwrap() {
                 UsageControl::PassedOn(passed) => take(&passed.message.0, passed.at),
                 UsageControl::Tick(tick) => *now = tick.at.max(*now),
                 UsageControl::AccountRouted(routed) => *now = routed.at.max(*now),

@@ -16,19 +16,32 @@ record! {
         pub billing_account: WalletId,
         pub currency: Currency,
         pub state: Text,
+        /// Own cash and cash transferred in.
         pub cash: Amount,
+        /// Cash that other billing accounts sent.
         pub cash_transferred_in: Amount,
+        /// How far it may go below what it holds.
         pub credit_limit: Amount,
+        /// A first limit that waits for its contract.
         pub credit_limit_pending: Amount,
+        /// What was refunded on credit.
         pub credit_refund: Amount,
+        /// Charges and unpaid bills of this month.
         pub unsettled_current: Amount,
+        /// Charges and unpaid bills of earlier months.
         pub unsettled_previous: Amount,
+        /// What is left to spend; may be negative.
         pub available: Amount,
+        /// What a partner has granted; zero for others.
         pub quota: Amount,
         pub quota_consumed: Amount,
+        /// Charges that a partner has not been billed yet.
         pub unbilled: Amount,
+        /// Whether a bill is unpaid for too long.
         pub overdue: bool,
+        /// Own cash that may be sent on.
         pub transferable: Amount,
+        /// Money on its way to another ledger.
         pub in_flight: Amount,
     }
 }

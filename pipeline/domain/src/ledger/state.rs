@@ -31,7 +31,7 @@ macro_rules! numbers {
 
         impl Described for $name {
             fn shape() -> Shape {
-                Shape::Number
+                Shape::Number("number")
             }
         }
     )*};
@@ -60,11 +60,7 @@ impl Described for Window {
             name: "Window",
             doc: "A span of minutes: from the first up to, not including, the last.".to_owned(),
             fields: ["from", "until"]
-                .map(|name| crate::vocabulary::Field {
-                    name,
-                    doc: String::new(),
-                    shape: Shape::Number,
-                })
+                .map(|name| crate::vocabulary::Field::new(name, "", Shape::Number("minute")))
                 .to_vec(),
         })
     }

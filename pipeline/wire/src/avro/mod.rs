@@ -7,12 +7,16 @@
 mod decode;
 mod encode;
 mod primitive;
+mod resolve;
 mod schema;
+mod types;
 
 pub use decode::{NotDecodable, decode, decode_prefix};
 pub use encode::{encode, encode_into};
 pub use primitive::{Cursor, Truncated, put_bytes, put_long, put_text};
-pub use schema::{Fingerprint, fingerprint, schema_of};
+pub use resolve::{NotResolved, Plan};
+pub use schema::{Fingerprint, LATER_SYMBOL, Symbols, fingerprint, schema_of};
+pub use types::NotASchema;
 
 /// The first bytes of Avro's single-object encoding, before the schema's fingerprint.
 pub const SINGLE_OBJECT: [u8; 2] = [0xC3, 0x01];

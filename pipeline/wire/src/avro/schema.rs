@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use drawdown_domain::vocabulary::{Field, Record, Shape};
+use drawdown_domain::money::{Amount, shortest};
+use drawdown_domain::time::{Month, Timestamp};
+use drawdown_domain::vocabulary::{Field, Given, Record, Shape};
 use serde_json::{Map, Value, json};
 
 /// The fingerprint that names a schema in front of a single object: CRC-64-AVRO of its canonical form.
@@ -16,9 +18,27 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The Avro schema of a declared shape, under `name` if it has none of its own.
-pub fn schema_of(name: &str, shape: &Shape) -> Value {
-    let mut known = BTreeSet::new();
+/// What an enum's symbols are to a reader whose schema is older than the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symbols {
+    /// Nobody reads a symbol that came later than his schema.
+    Closed,
+    /// A symbol that came later is read as [`LATER_SYMBOL`].
+    Open,
+}
+
+/// What a reader finds in place of a symbol that his schema does not have. It is never written.
+pub const LATER_SYMBOL: &str = "unknown";
+
+/// The named types that have been written out so far, and how enums are written.
+struct Known {
+    names: BTreeSet<&'static str>,
+    symbols: Symbols,
+}
+
+/// The Avro schema of a declared shape, under `name`.
+pub fn schema_of(name: &str, shape: &Shape, symbols: Symbols) -> Value {
+    let mut known = Known { names: BTreeSet::new(), symbols };
     let schema = schema(shape, &mut known);
     let mut top = match schema {
         Value::Object(fields) => fields,
@@ -31,10 +51,10 @@ pub fn schema_of(name: &str, shape: &Shape) -> Value {
     Value::Object(top)
 }
 
-fn schema(shape: &Shape, known: &mut BTreeSet<&'static str>) -> Value {
+fn schema(shape: &Shape, known: &mut Known) -> Value {
     match shape {
         Shape::Flag => "boolean".into(),
-        Shape::Number => "long".into(),
+        Shape::Number(_) => "long".into(),
         Shape::Instant => json!({ "type": "long", "logicalType": "timestamp-micros" }),
         Shape::Decimal => {
             json!({ "type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 12 })
@@ -45,7 +65,7 @@ fn schema(shape: &Shape, known: &mut BTreeSet<&'static str>) -> Value {
         Shape::List(inner) => json!({ "type": "array", "items": schema(inner, known) }),
         Shape::Map(inner) => json!({ "type": "map", "values": schema(inner, known) }),
         Shape::Symbol { name, symbols } => {
-            named(name, known, |_| json!({ "type": "enum", "name": name, "symbols": symbols }))
+            named(name, known, |known| enum_schema(name, symbols, known.symbols))
         }
         Shape::Record(record) => record_schema(record, known),
         Shape::OneOf { records, .. } => {
@@ -55,15 +75,25 @@ fn schema(shape: &Shape, known: &mut BTreeSet<&'static str>) -> Value {
 }
 
 /// A named type is written out where it first occurs and called by its name from then on.
-fn named(
-    name: &'static str,
-    known: &mut BTreeSet<&'static str>,
-    write: impl FnOnce(&mut BTreeSet<&'static str>) -> Value,
-) -> Value {
-    if known.insert(name) { write(known) } else { name.into() }
+fn named(name: &'static str, known: &mut Known, write: impl FnOnce(&mut Known) -> Value) -> Value {
+    if known.names.insert(name) { write(known) } else { name.into() }
 }
 
-fn record_schema(record: &Record, known: &mut BTreeSet<&'static str>) -> Value {
+fn enum_schema(name: &str, declared: &[&str], symbols: Symbols) -> Value {
+    let mut written: Vec<&str> = declared.to_vec();
+    match symbols {
+        Symbols::Closed => json!({ "type": "enum", "name": name, "symbols": written }),
+        Symbols::Open => {
+            written.push(LATER_SYMBOL);
+            let doc = format!("{LATER_SYMBOL} stands for a symbol that came after this schema.");
+            json!({
+                "type": "enum", "name": name, "doc": doc, "symbols": written, "default": LATER_SYMBOL
+            })
+        }
+    }
+}
+
+fn record_schema(record: &Record, known: &mut Known) -> Value {
     named(record.name, known, |known| {
         let fields: Vec<Value> =
             record.fields.iter().map(|field| field_schema(field, known)).collect();
@@ -75,17 +105,67 @@ fn record_schema(record: &Record, known: &mut BTreeSet<&'static str>) -> Value {
     })
 }
 
-fn field_schema(field: &Field, known: &mut BTreeSet<&'static str>) -> Value {
+fn field_schema(field: &Field, known: &mut Known) -> Value {
     let mut schema = json!({ "name": field.name, "type": schema(&field.shape, known) });
     if let Some(object) = schema.as_object_mut() {
-        if !field.doc.is_empty() {
-            object.insert("doc".to_owned(), field.doc.clone().into());
+        let doc = format!("{} {}", field.doc, form(&field.shape));
+        if !doc.trim().is_empty() {
+            object.insert("doc".to_owned(), doc.trim().into());
         }
-        if matches!(field.shape, Shape::Optional(_)) {
-            object.insert("default".to_owned(), Value::Null);
+        if let Some(default) = default_of(field) {
+            object.insert("default".to_owned(), default);
         }
     }
     schema
+}
+
+/// What a reader takes for the field in a message of a schema that does not have it.
+fn default_of(field: &Field) -> Option<Value> {
+    match (&field.shape, field.default.as_ref()) {
+        (Shape::Optional(_), _) => Some(Value::Null),
+        (_, None) => None,
+        (Shape::Flag, Some(Given::Flag(flag))) => Some((*flag).into()),
+        (Shape::Number("month"), Some(Given::Text(text))) => {
+            text.parse::<Month>().ok().map(|month| month.number().into())
+        }
+        (Shape::Number(_), Some(Given::Number(number))) => Some((*number).into()),
+        (Shape::Instant, Some(Given::Text(text))) => {
+            text.parse::<Timestamp>().ok().map(|at| at.as_micros().into())
+        }
+        // A default of bytes is text whose characters stand for a byte each.
+        (Shape::Decimal, Some(Given::Text(text))) => text.parse::<Amount>().ok().map(|amount| {
+            let bytes = amount.raw().to_be_bytes();
+            shortest(&bytes).iter().copied().map(char::from).collect::<String>().into()
+        }),
+        (Shape::Text(_) | Shape::Symbol { .. }, Some(Given::Text(text))) => {
+            Some(text.clone().into())
+        }
+        (Shape::List(_), Some(Given::Empty)) => Some(json!([])),
+        (Shape::Map(_), Some(Given::Empty)) => Some(json!({})),
+        _ => None,
+    }
+}
+
+/// What a developer elsewhere must know of a field that the Avro type does not say.
+fn form(shape: &Shape) -> &'static str {
+    match shape {
+        Shape::Optional(inner) | Shape::List(inner) | Shape::Map(inner) => form(inner),
+        Shape::Number("minute") => "Counts minutes since 1970-01-01T00:00Z.",
+        Shape::Number("month") => "Counts months since January 1970, which is 0.",
+        Shape::Text("text") => "",
+        Shape::Text("country") => "Two letters of ISO 3166.",
+        Shape::Text("time zone") => "A name of the IANA time zone database.",
+        Shape::Text("span") => "A number and d, h, m, s, ms or us.",
+        Shape::Text(_) => "1 to 64 of a-z 0-9 . _ -",
+        Shape::Flag
+        | Shape::Number(_)
+        | Shape::Instant
+        | Shape::Decimal
+        | Shape::Bytes
+        | Shape::Symbol { .. }
+        | Shape::Record(_)
+        | Shape::OneOf { .. } => "",
+    }
 }
 
 /// The fingerprint of a schema, as Avro's specification computes it.
