@@ -198,9 +198,9 @@ impl Pipeline {
 
 /// The whole state of a station.
 fn whole(station: &impl Station) -> Vec<u8> {
-    let (mut dump, mut place) = station.piece(0, usize::MAX);
+    let (mut dump, mut place) = station.piece(&[], usize::MAX);
     while let Some(at) = place {
-        let (piece, after) = station.piece(at, usize::MAX);
+        let (piece, after) = station.piece(&at, usize::MAX);
         dump.extend(piece);
         place = after;
     }

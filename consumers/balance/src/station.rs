@@ -311,6 +311,10 @@ impl Station for Balance {
         Ok(more)
     }
 
+    fn time(&self) -> Timestamp {
+        self.ledger.clock().now()
+    }
+
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
         self.say_controls(output);
         self.tell_balances(output);
@@ -323,7 +327,7 @@ impl Station for Balance {
         delta::apply(&mut self.ledger, &mut self.scribe.changed, delta)
     }
 
-    fn piece(&self, place: u64, bytes_max: usize) -> (Vec<u8>, Option<u64>) {
+    fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
         // About as many bytes as an account or wallet takes with a few months of history.
         const BYTES_EACH: usize = 512;
         let most = bytes_max.div_euclid(BYTES_EACH).max(1);
@@ -353,19 +357,23 @@ impl Station for Balance {
     }
 }
 
-fn packed(place: Place) -> u64 {
+/// A place as the worker keeps it: the kind, then the number.
+fn packed(place: Place) -> Vec<u8> {
     let (kind, number) = match place {
         Place::Shared => (0, 0),
         Place::Enterprises(number) => (1, number),
         Place::Accounts(number) => (2, number),
         Place::Wallets(number) => (3, number),
     };
-    (kind << 32) | u64::from(number)
+    let mut packed = vec![kind];
+    packed.extend(number.to_be_bytes());
+    packed
 }
 
-fn unpacked(place: u64) -> Place {
-    let number = (place & 0xFFFF_FFFF) as u32;
-    match place >> 32 {
+fn unpacked(place: &[u8]) -> Place {
+    let Some((kind, number)) = place.split_first() else { return Place::Shared };
+    let number = number.try_into().map_or(0, u32::from_be_bytes);
+    match kind {
         0 => Place::Shared,
         1 => Place::Enterprises(number),
         2 => Place::Accounts(number),

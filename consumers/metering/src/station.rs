@@ -443,6 +443,10 @@ impl Station for Metering {
         Ok(false)
     }
 
+    fn time(&self) -> Timestamp {
+        self.now
+    }
+
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
         self.say_lines(output);
         self.say_identities(output);
@@ -465,8 +469,8 @@ impl Station for Metering {
         Ok(())
     }
 
-    fn piece(&self, place: u64, bytes_max: usize) -> (Vec<u8>, Option<u64>) {
-        let from = usize::try_from(place).unwrap_or(usize::MAX);
+    fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
+        let from = place.try_into().map_or(0, usize::from_be_bytes);
         let mut facts = Vec::new();
         if from == 0 {
             facts.push(TimeMoved { at: self.now }.into());
@@ -491,7 +495,7 @@ impl Station for Metering {
             }
         }
         let after = from.saturating_add(most);
-        let after = (after < accounts.len()).then_some(after as u64);
+        let after = (after < accounts.len()).then(|| after.to_be_bytes().to_vec());
         (avro::encode(&MeteringPiece { facts }), after)
     }
 

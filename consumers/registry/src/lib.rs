@@ -3,7 +3,7 @@
 use std::hash::Hasher;
 
 use drawdown_domain::registry::{
-    Admission, Asked, KeyHash, Registry as State, RegistryFact, RegistryPiece,
+    Admission, Asked, KeyHash, Place, Registry as State, RegistryFact, RegistryPiece,
 };
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Message;
@@ -18,6 +18,7 @@ use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
+use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// What the registry is told.
@@ -212,6 +213,16 @@ fn content_hash(bytes: &[u8]) -> u64 {
     hasher.finish128().h1
 }
 
+/// A piece of the state, and the place after it.
+#[derive(Serialize, Deserialize)]
+struct PlacedPiece {
+    piece: RegistryPiece,
+    after: Option<Place>,
+}
+
+/// About as much as a claim, an id with its enterprise, or a key takes in a piece.
+const BYTES_EACH: usize = 96;
+
 impl Station for Registry {
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {
@@ -230,6 +241,10 @@ impl Station for Registry {
             output.append(topic, 0, message);
         }
         Ok(false)
+    }
+
+    fn time(&self) -> Timestamp {
+        self.state.now()
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
@@ -254,16 +269,19 @@ impl Station for Registry {
         Ok(())
     }
 
-    fn piece(&self, _place: u64, _bytes_max: usize) -> (Vec<u8>, Option<u64>) {
-        (avro::encode(&self.state.piece()), None)
+    fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
+        let most = bytes_max.div_euclid(BYTES_EACH);
+        let at = if place.is_empty() { Some(Place::Shared) } else { avro::decode(place).ok() };
+        let (piece, after) = self.state.piece(&at.unwrap_or(Place::Shared), most);
+        let next = after.as_ref().map(avro::encode);
+        (avro::encode(&PlacedPiece { piece, after }), next)
     }
 
     fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
-        let piece: RegistryPiece = avro::decode(piece).map_err(|error| {
+        let PlacedPiece { piece, after } = avro::decode(piece).map_err(|error| {
             Stop::Broken(format!("a piece of the registry cannot be read: {error}"))
         })?;
-        self.state = State::from_piece(piece);
-        Ok(())
+        self.state.load(piece, after).map_err(|error| Stop::Broken(error.to_string()))
     }
 
     fn restored(&mut self) -> Result<(), Stop> {

@@ -9,10 +9,12 @@ mod output;
 mod restore;
 mod state;
 mod station;
+mod telemetry;
 mod worker;
 
 pub use output::Output;
 pub use restore::read_to_end;
 pub use state::{Frame, STATE_DELTA_BYTES_MAX};
 pub use station::{Input, Station, Stop};
+pub use telemetry::Progress;
 pub use worker::{Turn, Worker, WorkerOptions};

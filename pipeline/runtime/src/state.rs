@@ -33,8 +33,8 @@ record! {
         pub part: u32,
         pub last: bool,
         /// For a piece: its place in the snapshot, and the place after it.
-        pub place: u64,
-        pub place_after: u64,
+        pub place: Bytes,
+        pub place_after: Bytes,
         /// CRC-32C over the chain so far and this payload.
         pub checksum: u32,
         pub payload: Bytes,
@@ -55,9 +55,9 @@ impl Chain {
         &self,
         partition: u32,
         rules_version: u32,
-        place: u64,
+        place: Vec<u8>,
         payload: Vec<u8>,
-        after: Option<u64>,
+        after: Option<Vec<u8>>,
     ) -> Frame {
         Frame {
             kind: FrameKind::Piece,
@@ -68,8 +68,8 @@ impl Chain {
             rules_version,
             part: 0,
             last: after.is_none(),
-            place,
-            place_after: after.unwrap_or(u64::MAX),
+            place: Bytes(place),
+            place_after: Bytes(after.unwrap_or_default()),
             checksum: crc32c::crc32c(&payload),
             payload: Bytes(payload),
         }
@@ -104,8 +104,8 @@ impl Chain {
                 rules_version,
                 part,
                 last: part as usize == count.saturating_sub(1),
-                place: 0,
-                place_after: 0,
+                place: Bytes::default(),
+                place_after: Bytes::default(),
                 checksum: self.checksum,
                 payload: Bytes(payload.to_vec()),
             });
@@ -133,13 +133,13 @@ pub(crate) struct Assembler {
 }
 
 /// How far the state has been put together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Phase {
     /// No snapshot has begun yet: deltas are only followed.
     #[default]
     Waiting,
     /// Pieces and deltas alternate; the next piece is the one at this place.
-    Loading(u64),
+    Loading(Vec<u8>),
     /// All there is; pieces of later snapshots say nothing new.
     Complete,
 }
@@ -170,7 +170,7 @@ impl Assembler {
     pub(crate) fn take(&mut self, frame: Frame) -> Result<Ask, NotChained> {
         match frame.kind {
             FrameKind::Delta => self.delta(frame),
-            FrameKind::Piece => Ok(self.piece(frame)),
+            FrameKind::Piece => self.piece(frame),
         }
     }
 
@@ -206,27 +206,28 @@ impl Assembler {
         Ok(if self.phase == Phase::Waiting { Ask::Nothing } else { Ask::Apply(delta) })
     }
 
-    fn piece(&mut self, frame: Frame) -> Ask {
-        let payload = frame.payload.0;
-        match (self.phase, frame.place) {
-            (Phase::Complete, _) => Ask::Nothing,
-            // A snapshot begins, or begins again after one that was given up.
-            (_, 0) => {
-                self.phase =
-                    if frame.last { Phase::Complete } else { Phase::Loading(frame.place_after) };
-                Ask::Begin(payload)
-            }
-            (Phase::Loading(expected), place) if place == expected && frame.last => {
-                self.phase = Phase::Complete;
-                Ask::Complete(payload)
-            }
-            (Phase::Loading(expected), place) if place == expected => {
-                self.phase = Phase::Loading(frame.place_after);
-                Ask::Load(payload)
-            }
-            // The rest of a snapshot whose beginning is gone.
-            (Phase::Waiting | Phase::Loading(_), _) => Ask::Nothing,
+    fn piece(&mut self, frame: Frame) -> Result<Ask, NotChained> {
+        let (payload, place, last) = (frame.payload.0, frame.place.0, frame.last);
+        if crc32c::crc32c(&payload) != frame.checksum {
+            return Err(NotChained::Damaged { sequence: frame.sequence });
         }
+        let expected = match &self.phase {
+            Phase::Complete => return Ok(Ask::Nothing),
+            Phase::Waiting => None,
+            Phase::Loading(expected) => Some(expected),
+        };
+        // A snapshot begins, or begins again after one that was given up.
+        let begins = place.is_empty();
+        if !begins && expected != Some(&place) {
+            // The rest of a snapshot whose beginning is gone.
+            return Ok(Ask::Nothing);
+        }
+        self.phase = if last { Phase::Complete } else { Phase::Loading(frame.place_after.0) };
+        Ok(match (begins, last) {
+            (true, _) => Ask::Begin(payload),
+            (false, true) => Ask::Complete(payload),
+            (false, false) => Ask::Load(payload),
+        })
     }
 }
 

@@ -8,7 +8,9 @@ fn frames(steps: u64, pieces: &[(u64, u64, Option<u64>)]) -> Vec<Frame> {
         let delta = vec![step as u8; if step == 3 { STATE_DELTA_BYTES_MAX + 10 } else { 4 }];
         frames.extend(chain.extend(0, Next(step as i64 * 10), 1, &delta));
         for (_, place, after) in pieces.iter().filter(|(at, _, _)| *at == step) {
-            frames.push(chain.piece(0, 1, *place, vec![*place as u8], *after));
+            let name = |place: u64| if place == 0 { Vec::new() } else { vec![place as u8] };
+            let piece = vec![*place as u8];
+            frames.push(chain.piece(0, 1, name(*place), piece, after.map(name)));
         }
     }
     frames
@@ -66,6 +68,8 @@ fn gaps_repeats_and_flipped_bits_are_found() {
         twice.insert(lost, all[lost].clone());
         assert!(matches!(asks(twice), Err(NotChained::Gap { .. })), "{lost}");
     }
+    let mut all = all;
+    all.push(frames(5, &[(5, 0, None)]).pop().unwrap());
     for place in 0..all.len() {
         let mut flipped = all.clone();
         flipped[place].payload.0[0] ^= 1;

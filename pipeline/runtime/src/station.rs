@@ -17,15 +17,18 @@ pub trait Station: Send {
     /// slices. True if there is more to do at once.
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop>;
 
+    /// The largest time that has been read.
+    fn time(&self) -> Timestamp;
+
     /// Called once before a step is committed: what was collected goes out.
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop>;
 
     /// Applies a delta that a former self put out.
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop>;
 
-    /// The piece of the state at `place`, at most about `bytes_max` long, and the place after it;
-    /// none behind the last. The first is at zero.
-    fn piece(&self, place: u64, bytes_max: usize) -> (Vec<u8>, Option<u64>);
+    /// The piece of the state at `place`, at most about `bytes_max` long, and the place after it; none
+    /// behind the last. The first is at the empty place; others are what this has returned.
+    fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>);
 
     /// Puts a piece in its place. Deltas come between pieces, and may concern what is still to come.
     fn load(&mut self, piece: &[u8]) -> Result<(), Stop>;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use drawdown_domain::time::Span;
 use drawdown_log::{
     Append, Bounds, Change, Commit, Error, Log, Member, Membership, Message, Next, Point, reach,
 };
@@ -13,7 +14,8 @@ use drawdown_wire::avro;
 use crate::clock::Clock;
 use crate::restore::read_to_end;
 use crate::state::{Ask, Assembler, Chain, Frame, STATE_DELTA_BYTES_MAX};
-use crate::{Input, Output, Station, Stop};
+use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, owns};
+use crate::{Input, Output, Progress, Station, Stop};
 
 /// What a worker is told.
 #[derive(Clone, Debug)]
@@ -51,10 +53,10 @@ struct Owned<S> {
 }
 
 /// How far a partition's state has been put out whole.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Snapshot {
     /// The place of the next piece, and where the state topic ended before the first one.
-    under_way: Option<(u64, Next)>,
+    under_way: Option<(Vec<u8>, Next)>,
     /// The last piece is in the step that is being committed: what stands before this is needless then.
     needless_before: Option<Next>,
     bytes: u64,
@@ -74,7 +76,22 @@ pub struct Worker<S> {
     /// When the oldest decision that is not yet committed was made.
     collecting_since: Option<Instant>,
     last_commit: Duration,
-    commit_began: Option<Instant>,
+    /// The commit that is under way.
+    underway: Option<Underway>,
+    /// What it is called in logs and metrics.
+    consumer: Arc<str>,
+    progress: Progress,
+    /// Read since the last commit began.
+    messages: u64,
+}
+
+/// What is known of a commit while it is under way.
+#[derive(Clone, Copy, Debug)]
+struct Underway {
+    began: Instant,
+    messages: u64,
+    appends: usize,
+    bytes: usize,
 }
 
 impl<S> fmt::Debug for Worker<S> {
@@ -94,6 +111,7 @@ impl<S: Station> Worker<S> {
         clock: Clock,
         make: impl Fn(u32) -> S + Send + 'static,
     ) -> Worker<S> {
+        let consumer = options.membership.group.as_str().into();
         Worker {
             options,
             log,
@@ -104,8 +122,16 @@ impl<S: Station> Worker<S> {
             committing: false,
             collecting_since: None,
             last_commit: Duration::ZERO,
-            commit_began: None,
+            underway: None,
+            consumer,
+            progress: Progress::default(),
+            messages: 0,
         }
+    }
+
+    /// Shows from outside whether this worker gets on.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// The station of a partition, if this worker owns it.
@@ -138,19 +164,22 @@ impl<S: Station> Worker<S> {
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, Stop> {
         match self.try_turn(wait) {
             Err(Stop::Log(Error::Uncommitted(why))) => {
-                tracing::warn!(worker = ?self, why, "the commit's outcome is unknown; restoring");
+                StepLost { consumer: &self.consumer, why: &why }.tell();
                 self.forget();
                 Ok(Turn::Worked)
             }
             Err(Stop::Log(Error::Passing(why))) => {
-                tracing::warn!(worker = ?self, why, "the log is not to be had; trying again");
+                LogAway { consumer: &self.consumer, why: &why }.tell();
                 // Part of a step or of an assignment may be done and part not: only what is committed
                 // counts.
                 self.forget();
                 std::thread::sleep(TRY_AGAIN_AFTER);
                 Ok(Turn::Idle)
             }
-            other => other,
+            other => {
+                self.progress.note();
+                other
+            }
         }
     }
 
@@ -192,10 +221,10 @@ impl<S: Station> Worker<S> {
             return self.finish_commit(wait);
         }
         let Some(member) = self.member.as_mut() else { return Ok(false) };
-        let (owned, mut took, mut stop) = (&mut self.owned, false, None);
+        let (owned, mut took, mut stop) = (&mut self.owned, 0, None);
         let change = member.poll(wait, &mut |messages| {
             reach(Point::Read);
-            took = true;
+            took += messages.len() as u64;
             if stop.is_none() {
                 stop = take(owned, messages).err();
             }
@@ -203,15 +232,32 @@ impl<S: Station> Worker<S> {
         if let Some(stop) = stop {
             return Err(stop);
         }
-        if took {
+        if took > 0 {
+            self.messages += took;
             self.collecting_since.get_or_insert_with(Instant::now);
+            self.check_time()?;
         }
         match change {
             Some(Change::Assigned(partitions)) => self.restore(&partitions)?,
             Some(Change::Revoked(partitions)) => self.release(&partitions)?,
-            None => return Ok(took),
+            None => return Ok(took > 0),
         }
         Ok(true)
+    }
+
+    /// Time on the log that is far ahead of this machine's clock would bill and expire before its time.
+    fn check_time(&self) -> Result<(), Stop> {
+        let now = self.clock.now();
+        let ahead = |owned: &&Owned<S>| owned.station.time() > now.plus(AHEAD_MAX);
+        match self.owned.values().find(ahead) {
+            None => Ok(()),
+            Some(owned) => Err(Stop::Broken(format!(
+                "{} is at {}, but this machine's clock shows {now}: set the clocks of the machines that \
+                 write to the log, or this one's, and start again",
+                self.options.membership.topic,
+                owned.station.time()
+            ))),
+        }
     }
 
     fn idle(&mut self) -> Result<bool, Stop> {
@@ -238,7 +284,11 @@ impl<S: Station> Worker<S> {
         outcome?;
         reach(Point::Committed);
         self.forget_needless()?;
-        self.last_commit = self.commit_began.map(|began| began.elapsed()).unwrap_or_default();
+        if let Some(Underway { began, messages, appends, bytes }) = self.underway.take() {
+            self.last_commit = began.elapsed();
+            let (consumer, took) = (&self.consumer, self.last_commit);
+            StepCommitted { consumer, messages, appends, bytes, took }.tell();
+        }
         Ok(true)
     }
 
@@ -262,7 +312,9 @@ impl<S: Station> Worker<S> {
         let commit = self.step()?;
         let Some(member) = self.member.as_mut() else { return Ok(false) };
         reach(Point::Decided);
-        self.commit_began = Some(Instant::now());
+        let bytes = commit.appends.iter().map(|append| append.value.len()).sum();
+        let (appends, messages) = (commit.appends.len(), std::mem::take(&mut self.messages));
+        self.underway = Some(Underway { began: Instant::now(), messages, appends, bytes });
         member.commit(commit)?;
         self.committing = true;
         Ok(true)
@@ -332,6 +384,7 @@ impl<S: Station> Worker<S> {
         for partition in partitions {
             self.owned.remove(partition);
         }
+        owns(&self.consumer, self.owned.len());
         if let Some(member) = self.member.as_mut() {
             member.release(partitions)?;
         }
@@ -340,8 +393,7 @@ impl<S: Station> Worker<S> {
 
     fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
         reach(Point::Restoring);
-        let (began, group) = (Instant::now(), &self.options.membership.group);
-        tracing::info!(group, ?partitions, "assigned; restoring");
+        tracing::info!(consumer = %self.consumer, ?partitions, "assigned; restoring");
         let mut places = BTreeMap::new();
         for partition in partitions {
             let owned = self.restored(*partition)?;
@@ -351,9 +403,7 @@ impl<S: Station> Worker<S> {
         if let Some(member) = self.member.as_mut() {
             member.resume(&places)?;
         }
-        let milliseconds = began.elapsed().as_millis();
-        let group = &self.options.membership.group;
-        tracing::info!(group, ?partitions, milliseconds, "restored; reading");
+        owns(&self.consumer, self.owned.len());
         Ok(())
     }
 
@@ -361,12 +411,15 @@ impl<S: Station> Worker<S> {
     fn restored(&self, partition: u32) -> Result<Owned<S>, Stop> {
         let Membership { group, topic, .. } = &self.options.membership;
         let state_topic = &self.options.state_topic;
+        let (began, mut bytes) = (Instant::now(), 0);
         let next = self.log.committed(group, topic, partition)?;
         let mut station = (self.make)(partition);
         let mut assembler = Assembler::default();
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
         read_to_end(&*self.log, state_topic, partition, Next::START, &mut |message| {
+            self.progress.note();
+            bytes += message.value.len() as u64;
             take_frame(&self.make, &mut station, &mut assembler, message)
         })?;
         let chain = assembler.complete().unwrap_or_default();
@@ -381,10 +434,15 @@ impl<S: Station> Worker<S> {
         }
         station.restored()?;
         let next = next.unwrap_or(Next::START);
+        let (consumer, took) = (&self.consumer, began.elapsed());
+        Restored { consumer, partition, next: next.0, bytes, took }.tell();
         let (output, snapshot) = (Output::default(), Snapshot::default());
         Ok(Owned { station, chain, next, output, dirty: false, snapshot })
     }
 }
+
+/// Time on the log may be this far ahead of the worker's clock.
+const AHEAD_MAX: Span = Span::minutes(5);
 
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -398,14 +456,14 @@ fn next_piece<S: Station>(
 ) -> Result<Option<Frame>, Stop> {
     let snapshot = &mut owned.snapshot;
     let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
-    let (place, begin) = match snapshot.under_way {
+    let (place, begin) = match snapshot.under_way.take() {
         Some(under_way) => under_way,
         None if snapshot.delta_bytes < due => return Ok(None),
-        None => (0, log.bounds(&options.state_topic, partition)?.end),
+        None => (Vec::new(), log.bounds(&options.state_topic, partition)?.end),
     };
-    let (piece, after) = owned.station.piece(place, STATE_DELTA_BYTES_MAX);
+    let (piece, after) = owned.station.piece(&place, STATE_DELTA_BYTES_MAX);
     snapshot.bytes += piece.len() as u64;
-    snapshot.under_way = after.map(|after| (after, begin));
+    snapshot.under_way = after.clone().map(|after| (after, begin));
     if after.is_none() {
         snapshot.needless_before = Some(begin);
         (snapshot.last_bytes, snapshot.bytes, snapshot.delta_bytes) = (snapshot.bytes, 0, 0);

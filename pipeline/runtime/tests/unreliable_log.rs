@@ -104,6 +104,10 @@ impl Station for Adder {
         Ok(false)
     }
 
+    fn time(&self) -> Timestamp {
+        Timestamp::START
+    }
+
     fn finish(&mut self, _output: &mut Output) -> Result<(), Stop> {
         Ok(())
     }
@@ -115,7 +119,7 @@ impl Station for Adder {
         Ok(())
     }
 
-    fn piece(&self, _place: u64, _bytes_max: usize) -> (Vec<u8>, Option<u64>) {
+    fn piece(&self, _place: &[u8], _bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
         (self.sum.to_le_bytes().to_vec(), None)
     }
 

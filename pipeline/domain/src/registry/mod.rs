@@ -1,13 +1,17 @@
 //! What is unique over all enterprises: ids, idempotency keys, the price book that may be loaded. The
 //! registry claims and forwards; the ledger concerned decides, and the registry keeps or releases.
 
+mod load;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+pub use load::{NotAPiece, Place, RegistryPiece};
+
 use crate::commands::{Command, LoadPrices, LoadSettings, OpenAccount, OpenEnterprise, Subject};
 use crate::ids::{AccountId, EnterpriseId, WalletId};
-use crate::rating::{self, Change, PriceBook, Prices};
+use crate::rating::{self, Change, PriceBook};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
@@ -121,6 +125,8 @@ pub struct Registry {
     book: PriceBook,
     settings: Settings,
     settings_document: String,
+    /// Some of the state is still to come: what a fact does to it is passed over.
+    loading: Option<Place>,
 }
 
 impl Default for Registry {
@@ -136,6 +142,7 @@ impl Default for Registry {
             book: PriceBook::default(),
             settings: Settings::default(),
             settings_document: String::new(),
+            loading: None,
         }
     }
 }
@@ -295,20 +302,11 @@ impl Registry {
             }
             RegistryFact::KeyUsed(fact) => {
                 let key = KeyHash(fact.key_high, fact.key_low);
-                let used = Used { content: fact.content, command: fact.command, at: fact.at };
-                self.keys.insert(key, used);
-                self.keys_by_age.push_back(key);
-            }
-            RegistryFact::Claimed(fact) => {
-                self.enterprises.insert(fact.enterprise.clone(), ());
-                if let Some(account) = &fact.account {
-                    self.accounts.insert(account.clone(), fact.enterprise.clone());
+                if self.has(&Place::Keys(Some(key))) {
+                    self.put_key(fact);
                 }
-                if let Some(wallet) = &fact.wallet {
-                    self.wallets.insert(wallet.clone(), fact.enterprise.clone());
-                }
-                self.claims.insert(fact.command, fact.clone());
             }
+            RegistryFact::Claimed(fact) => self.claim(fact),
             RegistryFact::ClaimSettled(fact) => {
                 let claimed = self.claims.remove(&fact.command).filter(|_| !fact.kept);
                 let Some(Claimed { enterprise, account, wallet, .. }) = claimed else { return };
@@ -332,6 +330,33 @@ impl Registry {
         }
     }
 
+    fn claim(&mut self, fact: &Claimed) {
+        let Claimed { command, enterprise, account, wallet } = fact;
+        if self.has(&Place::Claims(Some(*command))) {
+            self.claims.insert(*command, fact.clone());
+        }
+        if self.has(&Place::Enterprises(Some(enterprise.clone()))) {
+            self.enterprises.insert(enterprise.clone(), ());
+        }
+        if let Some(account) = account
+            && self.has(&Place::Accounts(Some(account.clone())))
+        {
+            self.accounts.insert(account.clone(), enterprise.clone());
+        }
+        if let Some(wallet) = wallet
+            && self.has(&Place::Wallets(Some(wallet.clone())))
+        {
+            self.wallets.insert(wallet.clone(), enterprise.clone());
+        }
+    }
+
+    fn put_key(&mut self, used: &KeyUsed) {
+        let key = KeyHash(used.key_high, used.key_low);
+        let KeyUsed { content, command, at, .. } = *used;
+        self.keys.insert(key, Used { content, command, at });
+        self.keys_by_age.push_back(key);
+    }
+
     fn forget_old_keys(&mut self) {
         while let Some(oldest) = self.keys_by_age.front() {
             let expired =
@@ -345,185 +370,6 @@ impl Registry {
     }
 }
 
-record! {
-    /// An account or wallet and the enterprise it belongs to.
-    pub struct Belongs {
-        pub enterprise: EnterpriseId,
-        pub account: Option<AccountId>,
-        pub wallet: Option<WalletId>,
-    }
-}
-
-record! {
-    /// A piece of the registry.
-    pub struct RegistryPiece {
-        pub now: Timestamp,
-        pub keys: Vec<KeyUsed>,
-        pub enterprises: Vec<EnterpriseId>,
-        pub belongs: Vec<Belongs>,
-        pub claims: Vec<Claimed>,
-        pub prices: Prices,
-        pub settings: String,
-    }
-}
-
-impl Registry {
-    /// All of the state. The registry knows little of each id, so it goes in one piece.
-    pub fn piece(&self) -> RegistryPiece {
-        let keys = self.keys_by_age.iter().filter_map(|key| {
-            let used = self.keys.get(key)?;
-            let (KeyHash(key_high, key_low), Used { content, command, at }) = (*key, *used);
-            Some(KeyUsed { key_high, key_low, content, command, at })
-        });
-        let accounts = self.accounts.iter().map(|(account, enterprise)| Belongs {
-            enterprise: enterprise.clone(),
-            account: Some(account.clone()),
-            wallet: None,
-        });
-        let wallets = self.wallets.iter().map(|(wallet, enterprise)| Belongs {
-            enterprise: enterprise.clone(),
-            account: None,
-            wallet: Some(wallet.clone()),
-        });
-        RegistryPiece {
-            now: self.now,
-            keys: keys.collect(),
-            enterprises: self.enterprises.keys().cloned().collect(),
-            belongs: accounts.chain(wallets).collect(),
-            claims: self.claims.values().cloned().collect(),
-            prices: self.book.prices().clone(),
-            settings: self.settings_document.clone(),
-        }
-    }
-
-    /// The registry that `piece` was taken of.
-    pub fn from_piece(piece: RegistryPiece) -> Registry {
-        let mut registry = Registry { now: piece.now, ..Registry::default() };
-        for key in piece.keys {
-            registry.apply(&key.into());
-        }
-        registry.enterprises = piece.enterprises.into_iter().map(|id| (id, ())).collect();
-        for Belongs { enterprise, account, wallet } in piece.belongs {
-            if let Some(account) = account {
-                registry.accounts.insert(account, enterprise.clone());
-            }
-            if let Some(wallet) = wallet {
-                registry.wallets.insert(wallet, enterprise);
-            }
-        }
-        registry.claims = piece.claims.into_iter().map(|claim| (claim.command, claim)).collect();
-        registry.book = PriceBook::from(piece.prices);
-        registry.settings = Settings::parse(&piece.settings).unwrap_or_default();
-        registry.settings_document = piece.settings;
-        registry
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::commands::{Mode, TopUp};
-    use crate::money::{Amount, Currency};
-
-    fn asked(number: u64, key: Option<u64>, content: u64, command: &Command) -> Asked<'_> {
-        Asked { number, key: key.map(|key| KeyHash(0, key)), content, command }
-    }
-
-    fn open(enterprise: &str) -> Command {
-        OpenEnterprise {
-            enterprise: enterprise.parse().unwrap(),
-            name: "E".parse().unwrap(),
-            country: "SG".parse().unwrap(),
-            tax_id: None,
-            language: None,
-            account_center: None,
-            management_account: None,
-            credit_total: None,
-        }
-        .into()
-    }
-
-    fn account(account: &str, enterprise: &str) -> Command {
-        OpenAccount {
-            account: account.parse().unwrap(),
-            enterprise: enterprise.parse().unwrap(),
-            email: "a@b.example".parse().unwrap(),
-            currency: None,
-            time_zone: None,
-            billing_account: None,
-            mode: Mode::Prepaid,
-            region: None,
-            kind: None,
-            partner: None,
-            partner_pays: None,
-        }
-        .into()
-    }
-
-    fn top_up(wallet: &str) -> Command {
-        TopUp {
-            billing_account: wallet.parse().unwrap(),
-            amount: Amount::whole(100),
-            currency: Currency::Usd,
-            method: "bank_transfer".parse().unwrap(),
-            remark: None,
-            test: None,
-        }
-        .into()
-    }
-
-    #[test]
-    fn r11_5_a_repeated_key_gets_the_first_answer_and_another_content_is_refused() {
-        let mut registry = Registry::default();
-        let mut ask = |number, key, content, at: i64| {
-            registry.pass(Timestamp::from_micros(at), &mut |_| {});
-            registry.ask(asked(number, Some(key), content, &top_up("ba-a")), &mut |_| {})
-        };
-        let kept = KEYS_KEPT.as_micros();
-        assert_eq!(ask(1, 7, 70, 0), Admission::Refused(Refusal::NotFound, None));
-        assert_eq!(ask(2, 7, 70, 5), Admission::Repeats(1));
-        assert_eq!(ask(3, 7, 71, 6), Admission::Refused(Refusal::KeyReused, None));
-        assert_eq!(ask(4, 7, 70, kept), Admission::Repeats(1));
-        assert_eq!(ask(5, 7, 71, kept + 1), Admission::Refused(Refusal::NotFound, None));
-    }
-
-    #[test]
-    fn ids_are_claimed_once_and_released_if_the_ledger_refuses() {
-        let mut registry = Registry::default();
-        let mut ask =
-            |number, command: &Command| registry.ask(asked(number, None, 0, command), &mut |_| {});
-        let taken = Admission::Refused(Refusal::AlreadyExists, None);
-        assert_eq!(ask(1, &account("a", "e")), Admission::Refused(Refusal::NotFound, None));
-        assert_eq!(ask(2, &open("e")), Admission::Forward("e".parse().unwrap()));
-        assert_eq!(ask(3, &open("e")), taken);
-        assert_eq!(ask(4, &account("a", "e")), Admission::Forward("e".parse().unwrap()));
-        assert_eq!(ask(5, &account("a", "e")), taken);
-        assert_eq!(ask(6, &top_up("ba-a")), Admission::Forward("e".parse().unwrap()));
-        registry.settle(4, false, &mut |_| {});
-        let mut ask =
-            |number, command: &Command| registry.ask(asked(number, None, 0, command), &mut |_| {});
-        assert_eq!(ask(7, &top_up("ba-a")), Admission::Refused(Refusal::NotFound, None));
-        assert_eq!(ask(8, &account("a", "e")), Admission::Forward("e".parse().unwrap()));
-    }
-
-    #[test]
-    fn the_registry_is_what_its_facts_make_it() {
-        let (mut registry, mut replayed) = (Registry::default(), Registry::default());
-        let mut facts = Vec::new();
-        for (number, command) in
-            (1..).zip([open("e"), account("a", "e"), account("b", "e"), top_up("ba-a")])
-        {
-            registry.pass(Timestamp::from_micros(number), &mut |fact| facts.push(fact.clone()));
-            let number = number as u64;
-            registry.ask(asked(number, Some(number), number, &command), &mut |fact| {
-                facts.push(fact.clone())
-            });
-        }
-        registry.settle(3, false, &mut |fact| facts.push(fact.clone()));
-        for fact in &facts {
-            replayed.apply(fact);
-        }
-        assert_eq!(replayed.piece(), registry.piece());
-        assert_eq!(Registry::from_piece(registry.piece()).piece(), registry.piece());
-    }
-}
+#[path = "../registry_tests.rs"]
+mod tests;

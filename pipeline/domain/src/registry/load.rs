@@ -1,0 +1,210 @@
+//! A registry taken apart and put together again: in pieces small enough to be written beside the
+//! daily business, while it goes on.
+//!
+//! **Invariant:** claims come before ids. A claim that is settled names the ids it releases, and until
+//! it has been loaded none of them has.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Claimed, KeyHash, KeyUsed, Registry};
+use crate::ids::{AccountId, EnterpriseId, WalletId};
+use crate::rating::{PriceBook, Prices};
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use crate::{one_of, record};
+
+record! {
+    /// What a registry has only one of.
+    pub struct RegistryShared {
+        pub now: Timestamp,
+        pub prices: Prices,
+        pub settings: String,
+    }
+}
+
+record! {
+    /// An account and the enterprise it belongs to.
+    pub struct AccountBelongs {
+        pub account: AccountId,
+        pub enterprise: EnterpriseId,
+    }
+}
+
+record! {
+    /// A wallet and the enterprise it belongs to.
+    pub struct WalletBelongs {
+        pub wallet: WalletId,
+        pub enterprise: EnterpriseId,
+    }
+}
+
+record! {
+    pub struct SomeClaims {
+        pub claims: Vec<Claimed>,
+    }
+}
+
+record! {
+    pub struct SomeIds {
+        pub enterprises: Vec<EnterpriseId>,
+    }
+}
+
+record! {
+    pub struct SomeOwned {
+        pub accounts: Vec<AccountBelongs>,
+    }
+}
+
+record! {
+    pub struct SomePaying {
+        pub wallets: Vec<WalletBelongs>,
+    }
+}
+
+record! {
+    pub struct SomeKeys {
+        pub keys: Vec<KeyUsed>,
+    }
+}
+
+one_of! {
+    /// A piece of a registry.
+    pub enum RegistryPiece { RegistryShared, SomeClaims, SomeIds, SomeOwned, SomePaying, SomeKeys }
+}
+
+/// How far a registry has been taken apart: what is behind the named one comes next, none: from the
+/// first on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Place {
+    Shared,
+    Claims(Option<u64>),
+    Enterprises(Option<EnterpriseId>),
+    Accounts(Option<AccountId>),
+    Wallets(Option<WalletId>),
+    Keys(Option<KeyHash>),
+}
+
+/// Up to `most` of `all` behind `from`, and the last of them unless nothing follows.
+fn part<K: Ord + Clone, V, T>(
+    all: &BTreeMap<K, V>,
+    from: &Option<K>,
+    most: usize,
+    item: impl Fn(&K, &V) -> T,
+) -> (Vec<T>, Option<K>) {
+    let from = from.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = all.range((from, Bound::Unbounded)).peekable();
+    let (mut items, mut last) = (Vec::new(), None);
+    while items.len() < most.max(1) {
+        let Some((key, value)) = rest.next() else { break };
+        items.push(item(key, value));
+        last = Some(key.clone());
+    }
+    (items, last.filter(|_| rest.peek().is_some()))
+}
+
+impl Registry {
+    /// The piece at `place`, of up to `most` things, and the place after it; none behind the last.
+    pub fn piece(&self, place: &Place, most: usize) -> (RegistryPiece, Option<Place>) {
+        match place {
+            Place::Shared => {
+                let (prices, settings) =
+                    (self.book.prices().clone(), self.settings_document.clone());
+                let shared = RegistryShared { now: self.now, prices, settings };
+                (shared.into(), Some(Place::Claims(None)))
+            }
+            Place::Claims(from) => {
+                let (claims, last) = part(&self.claims, from, most, |_, claim| claim.clone());
+                let after = last.map_or(Place::Enterprises(None), |last| Place::Claims(Some(last)));
+                (SomeClaims { claims }.into(), Some(after))
+            }
+            Place::Enterprises(from) => {
+                let (enterprises, last) = part(&self.enterprises, from, most, |id, ()| id.clone());
+                let after =
+                    last.map_or(Place::Accounts(None), |last| Place::Enterprises(Some(last)));
+                (SomeIds { enterprises }.into(), Some(after))
+            }
+            Place::Accounts(from) => {
+                let belongs = |account: &AccountId, enterprise: &EnterpriseId| AccountBelongs {
+                    account: account.clone(),
+                    enterprise: enterprise.clone(),
+                };
+                let (accounts, last) = part(&self.accounts, from, most, belongs);
+                let after = last.map_or(Place::Wallets(None), |last| Place::Accounts(Some(last)));
+                (SomeOwned { accounts }.into(), Some(after))
+            }
+            Place::Wallets(from) => {
+                let belongs = |wallet: &WalletId, enterprise: &EnterpriseId| WalletBelongs {
+                    wallet: wallet.clone(),
+                    enterprise: enterprise.clone(),
+                };
+                let (wallets, last) = part(&self.wallets, from, most, belongs);
+                let after = last.map_or(Place::Keys(None), |last| Place::Wallets(Some(last)));
+                (SomePaying { wallets }.into(), Some(after))
+            }
+            Place::Keys(from) => {
+                let used = |key: &KeyHash, used: &super::Used| KeyUsed {
+                    key_high: key.0,
+                    key_low: key.1,
+                    content: used.content,
+                    command: used.command,
+                    at: used.at,
+                };
+                let (keys, last) = part(&self.keys, from, most, used);
+                (SomeKeys { keys }.into(), last.map(|last| Place::Keys(Some(last))))
+            }
+        }
+    }
+
+    /// Whether what is at `place` has been loaded.
+    pub(super) fn has(&self, place: &Place) -> bool {
+        self.loading.as_ref().is_none_or(|loaded| place <= loaded)
+    }
+
+    /// Puts a piece in its place; pieces come in the order in which they were taken, and facts between
+    /// them. `after` is the place after this one.
+    pub fn load(&mut self, piece: RegistryPiece, after: Option<Place>) -> Result<(), NotAPiece> {
+        match piece {
+            RegistryPiece::RegistryShared(shared) => {
+                self.now = shared.now;
+                self.book = PriceBook::from(shared.prices);
+                self.settings = Settings::parse(&shared.settings).map_err(|_| NotAPiece)?;
+                self.settings_document = shared.settings;
+            }
+            RegistryPiece::SomeClaims(part) => {
+                self.claims.extend(part.claims.into_iter().map(|claim| (claim.command, claim)));
+            }
+            RegistryPiece::SomeIds(part) => {
+                self.enterprises.extend(part.enterprises.into_iter().map(|id| (id, ())));
+            }
+            RegistryPiece::SomeOwned(part) => {
+                let belongs = |owned: AccountBelongs| (owned.account, owned.enterprise);
+                self.accounts.extend(part.accounts.into_iter().map(belongs));
+            }
+            RegistryPiece::SomePaying(part) => {
+                let belongs = |owned: WalletBelongs| (owned.wallet, owned.enterprise);
+                self.wallets.extend(part.wallets.into_iter().map(belongs));
+            }
+            RegistryPiece::SomeKeys(part) => part.keys.iter().for_each(|used| self.put_key(used)),
+        }
+        self.loading = after;
+        if self.loading.is_none() {
+            self.order_keys();
+        }
+        Ok(())
+    }
+
+    fn order_keys(&mut self) {
+        let age = |key: &KeyHash| self.keys.get(key).map(|used| (used.at, used.command));
+        self.keys_by_age.make_contiguous().sort_by_key(age);
+        self.forget_old_keys();
+    }
+}
+
+/// A piece does not hold what a piece holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a piece of the registry makes no sense")]
+pub struct NotAPiece;

@@ -1,0 +1,168 @@
+//! Who comes first, what repeats, and a registry taken apart while it goes on.
+
+use super::*;
+use crate::commands::{Mode, TopUp};
+use crate::money::{Amount, Currency};
+
+fn asked(number: u64, key: Option<u64>, content: u64, command: &Command) -> Asked<'_> {
+    Asked { number, key: key.map(|key| KeyHash(0, key)), content, command }
+}
+
+fn open(enterprise: &str) -> Command {
+    OpenEnterprise {
+        enterprise: enterprise.parse().unwrap(),
+        name: "E".parse().unwrap(),
+        country: "SG".parse().unwrap(),
+        tax_id: None,
+        language: None,
+        account_center: None,
+        management_account: None,
+        credit_total: None,
+    }
+    .into()
+}
+
+fn account(account: &str, enterprise: &str) -> Command {
+    OpenAccount {
+        account: account.parse().unwrap(),
+        enterprise: enterprise.parse().unwrap(),
+        email: "a@b.example".parse().unwrap(),
+        currency: None,
+        time_zone: None,
+        billing_account: None,
+        mode: Mode::Prepaid,
+        region: None,
+        kind: None,
+        partner: None,
+        partner_pays: None,
+    }
+    .into()
+}
+
+fn top_up(wallet: &str) -> Command {
+    TopUp {
+        billing_account: wallet.parse().unwrap(),
+        amount: Amount::whole(100),
+        currency: Currency::Usd,
+        method: "bank_transfer".parse().unwrap(),
+        remark: None,
+        test: None,
+    }
+    .into()
+}
+
+#[test]
+fn r11_5_a_repeated_key_gets_the_first_answer_and_another_content_is_refused() {
+    let mut registry = Registry::default();
+    let mut ask = |number, key, content, at: i64| {
+        registry.pass(Timestamp::from_micros(at), &mut |_| {});
+        registry.ask(asked(number, Some(key), content, &top_up("ba-a")), &mut |_| {})
+    };
+    let kept = KEYS_KEPT.as_micros();
+    assert_eq!(ask(1, 7, 70, 0), Admission::Refused(Refusal::NotFound, None));
+    assert_eq!(ask(2, 7, 70, 5), Admission::Repeats(1));
+    assert_eq!(ask(3, 7, 71, 6), Admission::Refused(Refusal::KeyReused, None));
+    assert_eq!(ask(4, 7, 70, kept), Admission::Repeats(1));
+    assert_eq!(ask(5, 7, 71, kept + 1), Admission::Refused(Refusal::NotFound, None));
+}
+
+#[test]
+fn ids_are_claimed_once_and_released_if_the_ledger_refuses() {
+    let mut registry = Registry::default();
+    let mut ask =
+        |number, command: &Command| registry.ask(asked(number, None, 0, command), &mut |_| {});
+    let taken = Admission::Refused(Refusal::AlreadyExists, None);
+    assert_eq!(ask(1, &account("a", "e")), Admission::Refused(Refusal::NotFound, None));
+    assert_eq!(ask(2, &open("e")), Admission::Forward("e".parse().unwrap()));
+    assert_eq!(ask(3, &open("e")), taken);
+    assert_eq!(ask(4, &account("a", "e")), Admission::Forward("e".parse().unwrap()));
+    assert_eq!(ask(5, &account("a", "e")), taken);
+    assert_eq!(ask(6, &top_up("ba-a")), Admission::Forward("e".parse().unwrap()));
+    registry.settle(4, false, &mut |_| {});
+    let mut ask =
+        |number, command: &Command| registry.ask(asked(number, None, 0, command), &mut |_| {});
+    assert_eq!(ask(7, &top_up("ba-a")), Admission::Refused(Refusal::NotFound, None));
+    assert_eq!(ask(8, &account("a", "e")), Admission::Forward("e".parse().unwrap()));
+}
+
+#[test]
+fn the_registry_is_what_its_facts_make_it() {
+    let (mut registry, mut replayed) = (Registry::default(), Registry::default());
+    let mut facts = Vec::new();
+    for (number, command) in
+        (1..).zip([open("e"), account("a", "e"), account("b", "e"), top_up("ba-a")])
+    {
+        registry.pass(Timestamp::from_micros(number), &mut |fact| facts.push(fact.clone()));
+        let number = number as u64;
+        registry.ask(asked(number, Some(number), number, &command), &mut |fact| {
+            facts.push(fact.clone())
+        });
+    }
+    registry.settle(3, false, &mut |fact| facts.push(fact.clone()));
+    facts.iter().for_each(|fact| replayed.apply(fact));
+    assert_eq!(dump(&replayed), dump(&registry));
+}
+
+/// All that a registry holds, one thing a piece.
+fn dump(registry: &Registry) -> Vec<(RegistryPiece, Option<Place>)> {
+    let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
+    while let Some(at) = place {
+        pieces.push(registry.piece(&at, 1));
+        place = pieces.last().and_then(|(_, after)| after.clone());
+    }
+    pieces
+}
+
+/// A short life in which every kind of fact happens.
+fn life() -> Vec<RegistryFact> {
+    let (mut registry, mut facts) = (Registry::default(), Vec::new());
+    let mut tell = |fact: &RegistryFact| facts.push(fact.clone());
+    let commands = [open("f"), open("e"), account("b", "e"), account("a", "f"), top_up("ba-a")];
+    for (number, command) in (1..).zip(&commands) {
+        registry.pass(Timestamp::from_micros(number), &mut tell);
+        let key = 100 - number as u64;
+        registry.ask(asked(number as u64, Some(key), 0, command), &mut tell);
+        if number == 3 {
+            registry.settle(1, true, &mut tell);
+        }
+    }
+    registry.settle(3, false, &mut tell);
+    registry.pass(Timestamp::from_micros(KEYS_KEPT.as_micros() + 3), &mut tell);
+    registry.settle(4, true, &mut tell);
+    facts
+}
+
+#[test]
+fn pieces_taken_at_any_moments_make_the_same_registry() {
+    let life = life();
+    let stages: Vec<Registry> = (0..=life.len())
+        .map(|facts| {
+            let mut registry = Registry::default();
+            life[..facts].iter().for_each(|fact| registry.apply(fact));
+            registry
+        })
+        .collect();
+    let expected = dump(stages.last().unwrap());
+    // The number of facts between two pieces, all the same or one long pause somewhere.
+    for pause in 0..4 {
+        for long_pause_after in 0..20 {
+            for begin in 0..=life.len() {
+                let (mut registry, mut applied) = (Registry::default(), begin);
+                let (mut place, mut pieces) = (Some(Place::Shared), 0);
+                while let Some(at) = place {
+                    let (piece, after) = stages[applied].piece(&at, 1);
+                    registry.load(piece, after.clone()).unwrap();
+                    place = after;
+                    let facts = if pieces == long_pause_after { life.len() } else { pause };
+                    let until = applied.saturating_add(facts).min(life.len());
+                    life[applied..until].iter().for_each(|fact| registry.apply(fact));
+                    (applied, pieces) = (until, pieces + 1);
+                }
+                life[applied..].iter().for_each(|fact| registry.apply(fact));
+                let what =
+                    format!("from {begin}, {pause} facts apart, pause after {long_pause_after}");
+                assert_eq!(dump(&registry), expected, "{what}");
+            }
+        }
+    }
+}

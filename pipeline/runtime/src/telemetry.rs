@@ -1,0 +1,114 @@
+//! What a worker tells of itself: one struct for each event, which makes both the log line and the
+//! metric. Told for each step or rarer, never for each record.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use metrics::{counter, gauge, histogram};
+
+/// A step is committed.
+#[derive(Debug)]
+pub(crate) struct StepCommitted<'a> {
+    pub(crate) consumer: &'a Arc<str>,
+    pub(crate) messages: u64,
+    pub(crate) appends: usize,
+    pub(crate) bytes: usize,
+    pub(crate) took: Duration,
+}
+
+impl StepCommitted<'_> {
+    pub(crate) fn tell(&self) {
+        let consumer = || ("consumer", self.consumer.clone());
+        counter!("drawdown_steps_total", &[consumer()]).increment(1);
+        counter!("drawdown_messages_read_total", &[consumer()]).increment(self.messages);
+        counter!("drawdown_messages_written_total", &[consumer()]).increment(self.appends as u64);
+        counter!("drawdown_bytes_written_total", &[consumer()]).increment(self.bytes as u64);
+        histogram!("drawdown_commit_seconds", &[consumer()]).record(self.took);
+        tracing::trace!(consumer = %self.consumer, messages = self.messages, appends = self.appends,
+            bytes = self.bytes, took = ?self.took, "a step is committed");
+    }
+}
+
+/// A step is lost: what it read will be read again.
+#[derive(Debug)]
+pub(crate) struct StepLost<'a> {
+    pub(crate) consumer: &'a Arc<str>,
+    pub(crate) why: &'a str,
+}
+
+impl StepLost<'_> {
+    pub(crate) fn tell(&self) {
+        counter!("drawdown_steps_lost_total", "consumer" => self.consumer.clone()).increment(1);
+        tracing::warn!(consumer = %self.consumer, error = self.why,
+            "a commit's outcome is unknown; restoring");
+    }
+}
+
+/// The log cannot be reached or does not answer.
+#[derive(Debug)]
+pub(crate) struct LogAway<'a> {
+    pub(crate) consumer: &'a Arc<str>,
+    pub(crate) why: &'a str,
+}
+
+impl LogAway<'_> {
+    pub(crate) fn tell(&self) {
+        counter!("drawdown_log_away_total", "consumer" => self.consumer.clone()).increment(1);
+        tracing::warn!(consumer = %self.consumer, error = self.why,
+            "the log is not to be had; trying again");
+    }
+}
+
+/// A partition's state is there again.
+#[derive(Debug)]
+pub(crate) struct Restored<'a> {
+    pub(crate) consumer: &'a Arc<str>,
+    pub(crate) partition: u32,
+    pub(crate) next: i64,
+    pub(crate) bytes: u64,
+    pub(crate) took: Duration,
+}
+
+impl Restored<'_> {
+    pub(crate) fn tell(&self) {
+        let consumer = || ("consumer", self.consumer.clone());
+        counter!("drawdown_restores_total", &[consumer()]).increment(1);
+        histogram!("drawdown_restore_seconds", &[consumer()]).record(self.took);
+        tracing::info!(consumer = %self.consumer, partition = self.partition, next = self.next,
+            bytes = self.bytes, took = ?self.took, "restored");
+    }
+}
+
+/// How much of its input a worker owns.
+pub(crate) fn owns(consumer: &Arc<str>, partitions: usize) {
+    gauge!("drawdown_partitions_owned", "consumer" => consumer.clone()).set(partitions as f64);
+}
+
+/// Shows from outside whether a worker gets on.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    began: Instant,
+    /// Milliseconds since then at which it last got on.
+    at: Arc<AtomicU64>,
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        Progress { began: Instant::now(), at: Arc::default() }
+    }
+}
+
+impl Progress {
+    /// The worker gets on.
+    pub(crate) fn note(&self) {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.at.store(passed, Ordering::Relaxed);
+    }
+
+    /// How long the worker has stood still.
+    pub fn still_for(&self) -> Duration {
+        let at = Duration::from_millis(self.at.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(at)
+    }
+}
