@@ -176,7 +176,7 @@ fn default_bytes(field: &FieldType) -> Result<Option<Vec<u8>>, NotASchema> {
 
 fn no_default(record: &Fields, field: &FieldType) -> Step {
     Step::Refuse(format!(
-        "{}.{} was added without a default; make it optional or give it one",
+        "{}.{} is not written and has no default; make it optional or give it one",
         record.name, field.name
     ))
 }
