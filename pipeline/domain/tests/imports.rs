@@ -78,8 +78,7 @@ fn wrong_imports(metadata: &Value) -> Vec<String> {
             let to = folder(path).and_then(|folder| places.get(&folder).copied());
             let for_tests = dependency["kind"] == "dev";
             let fine = to.is_some_and(|to| {
-                from.may_import().contains(&to)
-                    || (for_tests && from == Place::Binary && to == Place::Test)
+                from.may_import().contains(&to) || (for_tests && to == Place::Test)
             });
             if !fine {
                 wrong.push(format!(
