@@ -3,3 +3,5 @@
 pub mod cli;
 pub mod installation;
 pub mod rehearse;
+pub mod serve;
+pub mod views;

@@ -7,4 +7,5 @@ mod end_to_end {
     mod faults;
     mod random;
     mod scenarios;
+    mod workers;
 }

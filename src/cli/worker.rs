@@ -2,62 +2,133 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use drawdown_runtime::{Station, Worker};
+use drawdown_balance::Balance;
+use drawdown_runtime::{Progress, Station, Worker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Setup;
+use crate::serve::{Question, Shown, answer, listen, serve};
 
 /// How long a consumer waits for messages before it looks up.
 const WAIT: Duration = Duration::from_millis(5);
+/// Questions that wait for the ledgers; more are refused.
+const QUESTIONS_MAX: usize = 1_000;
+/// How often the watchdog looks.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+/// The threads of a process's consumers.
+struct Crew {
+    end: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<anyhow::Result<()>>>,
+    progress: Vec<(String, Progress)>,
+}
 
 /// Runs consumers by name until the process is asked to end, or one of them cannot go on.
 pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
+    let mut shown = Shown::new()?;
+    let address = &setup.config.worker().http;
+    let listener = if address.is_empty() { None } else { Some(listen(address)?) };
     let installation = setup.installation(setup.log()?)?;
     let end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, end.clone())?;
     }
-    let mut threads = Vec::new();
+    let mut crew = Crew { end, threads: Vec::new(), progress: Vec::new() };
     for name in names {
-        threads.push(match name.as_str() {
-            "metering" => spawn(name, installation.metering(), &end)?,
-            "registry" => spawn(name, installation.registry(), &end)?,
-            "balance" => spawn(name, installation.balance(), &end)?,
+        match name.as_str() {
+            "metering" => crew.start(name, installation.metering(), |_| Ok(()))?,
+            "registry" => crew.start(name, installation.registry(), |_| Ok(()))?,
+            "balance" => {
+                let (ask, questions) = sync_channel(QUESTIONS_MAX);
+                shown.ledgers = Some(ask);
+                crew.start(name, installation.balance(), move |worker| {
+                    answer_all(worker, &questions)
+                })?;
+            }
             other => bail!("there is no consumer {other}; there are metering, registry, balance"),
+        }
+    }
+    if let Some(listener) = listener {
+        shown.progress = crew.progress.clone();
+        serve(listener, shown)?;
+    }
+    crew.watch(duration(setup.config.worker().watchdog))
+}
+
+fn duration(span: drawdown_domain::time::Span) -> Duration {
+    Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(0))
+}
+
+fn answer_all(worker: &mut Worker<Balance>, questions: &Receiver<Question>) -> anyhow::Result<()> {
+    match questions.try_recv() {
+        Ok(first) => answer(worker, first, questions.try_iter()),
+        Err(_) => Ok(()),
+    }
+}
+
+impl Crew {
+    /// Runs a worker on a thread; `between` is called between two turns.
+    fn start<S: Station + 'static>(
+        &mut self,
+        name: &str,
+        mut worker: Worker<S>,
+        mut between: impl FnMut(&mut Worker<S>) -> anyhow::Result<()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        self.progress.push((name.to_owned(), worker.progress()));
+        let (end, named) = (self.end.clone(), name.to_owned());
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let mut run = || -> anyhow::Result<()> {
+                while !end.load(Ordering::Acquire) {
+                    worker.turn(WAIT)?;
+                    between(&mut worker)?;
+                }
+                Ok(worker.stop()?)
+            };
+            let outcome = run();
+            // One consumer that cannot go on ends the process: a supervisor starts it again, and nobody
+            // mistakes a half-working one for a healthy one.
+            end.store(true, Ordering::Release);
+            outcome.with_context(|| format!("{named} cannot go on"))
         });
+        self.threads.push(thread.with_context(|| format!("no thread for {name}"))?);
+        Ok(())
     }
-    let mut failed = None;
-    for thread in threads {
-        let outcome =
-            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a consumer has panicked")));
-        failed = failed.or(outcome.err());
-    }
-    failed.map_or(Ok(()), Err)
-}
 
-fn spawn<S: Station + 'static>(
-    name: &str,
-    mut worker: Worker<S>,
-    end: &Arc<AtomicBool>,
-) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
-    let (end, named) = (end.clone(), name.to_owned());
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let outcome = run(&mut worker, &end);
-        // One consumer that cannot go on ends the process: a supervisor starts it again, and nobody
-        // mistakes a half-working one for a healthy one.
-        end.store(true, Ordering::Release);
-        outcome.with_context(|| format!("{named} cannot go on"))
-    });
-    thread.with_context(|| format!("no thread for {name}"))
-}
-
-fn run<S: Station>(worker: &mut Worker<S>, end: &AtomicBool) -> anyhow::Result<()> {
-    while !end.load(Ordering::Acquire) {
-        worker.turn(WAIT)?;
+    /// Waits for all consumers to end. A call into the log may hang for good; then the process must end
+    /// without it, and what was not committed is done again.
+    fn watch(self, stuck_for_max: Duration) -> anyhow::Result<()> {
+        let mut ending_since = None;
+        while !self.threads.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(WATCH_EVERY);
+            if self.end.load(Ordering::Acquire) {
+                let since = *ending_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > stuck_for_max {
+                    bail!(
+                        "the consumers did not end in time; what was not committed will be done again"
+                    );
+                }
+                continue;
+            }
+            let stuck =
+                self.progress.iter().find(|(_, progress)| progress.stuck_for() > stuck_for_max);
+            if let Some((name, progress)) = stuck {
+                bail!(
+                    "{name} has been stuck for {} seconds; ending, so that it starts anew",
+                    progress.stuck_for().as_secs()
+                );
+            }
+        }
+        let mut failed = None;
+        for thread in self.threads {
+            let outcome =
+                thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a consumer has panicked")));
+            failed = failed.or(outcome.err());
+        }
+        failed.map_or(Ok(()), Err)
     }
-    Ok(worker.stop()?)
 }

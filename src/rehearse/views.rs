@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use drawdown_domain::ids::WalletId;
+use drawdown_domain::ledger::Ledger;
 use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
@@ -13,6 +14,7 @@ use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};
 
 use super::pipeline::Pipeline;
+use crate::views;
 
 /// A row of a view.
 pub type Row = Map<String, Value>;
@@ -170,22 +172,9 @@ fn coupons(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
 
 /// A view of one thing.
 pub(super) fn single(view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Option<Row>> {
-    let wallet = || of.parse::<WalletId>().ok();
-    match view {
-        "balance" => {
-            let found = wallet().and_then(|id| {
-                pipeline.ledgers().find_map(|ledger| ledger.balance(ledger.wallet_named(&id)?))
-            });
-            Ok(Some(row(&found.context("not_found")??)?))
-        }
-        "billing_account" => {
-            let found = wallet().and_then(|id| {
-                pipeline
-                    .ledgers()
-                    .find_map(|ledger| ledger.billing_account(ledger.wallet_named(&id)?))
-            });
-            Ok(Some(row(&found.context("not_found")?)?))
-        }
-        _ => Ok(None),
+    let ledgers: Vec<&Ledger> = pipeline.ledgers().collect();
+    match views::one(view, of, &ledgers) {
+        Ok(found) => Ok(Some(row(&found.context("not_found")?)?)),
+        Err(_) => Ok(None),
     }
 }

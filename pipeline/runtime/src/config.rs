@@ -123,6 +123,8 @@ sections! {
         snapshot_after_bytes: u64 = 64 * 1024 * 1024,
         /// `real`, or for demonstrations and tests a faster one: its factor, what it shows, and when it showed it.
         clock: String = "real".to_owned(),
+        /// A consumer that is stuck in a call for so long ends its process, so that it starts anew.
+        watchdog: Span = Span::micros(120_000_000),
         /// Where metrics, health and views are served; empty: nowhere.
         http: String = "127.0.0.1:9464".to_owned(),
     }

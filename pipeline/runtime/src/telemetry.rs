@@ -90,25 +90,41 @@ pub(crate) fn owns(consumer: &Arc<str>, partitions: usize) {
 pub struct Progress {
     began: Instant,
     /// Milliseconds since then at which it last got on.
-    at: Arc<AtomicU64>,
+    got_on: Arc<AtomicU64>,
+    /// The same for a turn that ended at all, be it in vain.
+    turned: Arc<AtomicU64>,
 }
 
 impl Default for Progress {
     fn default() -> Progress {
-        Progress { began: Instant::now(), at: Arc::default() }
+        Progress { began: Instant::now(), got_on: Arc::default(), turned: Arc::default() }
     }
 }
 
 impl Progress {
     /// The worker gets on.
     pub(crate) fn note(&self) {
-        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.at.store(passed, Ordering::Relaxed);
+        self.turned();
+        self.got_on.store(self.turned.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// How long the worker has stood still.
+    /// The worker tries, and is not stuck in a call.
+    pub(crate) fn turned(&self) {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.turned.store(passed, Ordering::Relaxed);
+    }
+
+    fn since(&self, at: &AtomicU64) -> Duration {
+        self.began.elapsed().saturating_sub(Duration::from_millis(at.load(Ordering::Relaxed)))
+    }
+
+    /// How long the worker has stood still, whatever it tried.
     pub fn still_for(&self) -> Duration {
-        let at = Duration::from_millis(self.at.load(Ordering::Relaxed));
-        self.began.elapsed().saturating_sub(at)
+        self.since(&self.got_on)
+    }
+
+    /// How long the worker has been in one and the same call.
+    pub fn stuck_for(&self) -> Duration {
+        self.since(&self.turned)
     }
 }

@@ -139,6 +139,11 @@ impl<S: Station> Worker<S> {
         self.owned.get(&partition).map(|owned| &owned.station)
     }
 
+    /// The stations of all partitions this worker owns.
+    pub fn stations(&self) -> impl Iterator<Item = &S> {
+        self.owned.values().map(|owned| &owned.station)
+    }
+
     /// Whether all that is visible of the input has been read and committed.
     pub fn has_read_all(&self) -> Result<bool, Stop> {
         let topic = &self.options.membership.topic;
@@ -165,11 +170,13 @@ impl<S: Station> Worker<S> {
         match self.try_turn(wait) {
             Err(Stop::Log(Error::Uncommitted(why))) => {
                 StepLost { consumer: &self.consumer, why: &why }.tell();
+                self.progress.turned();
                 self.forget();
                 Ok(Turn::Worked)
             }
             Err(Stop::Log(Error::Passing(why))) => {
                 LogAway { consumer: &self.consumer, why: &why }.tell();
+                self.progress.turned();
                 // Part of a step or of an assignment may be done and part not: only what is committed
                 // counts.
                 self.forget();

@@ -1,0 +1,162 @@
+//! What a worker shows over HTTP: its metrics, its health, and the rows of the partitions it owns.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use drawdown_balance::Balance;
+use drawdown_domain::ledger::Ledger;
+use drawdown_runtime::{Progress, Worker};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::views;
+
+/// A worker that has not got on for so long stands still.
+const STILL_FOR_MAX: Duration = Duration::from_secs(30);
+/// A question that is not answered within this is given up.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// A question about rows, and where the answer goes. It is answered between two steps, of committed
+/// state.
+#[derive(Debug)]
+pub struct Question {
+    view: String,
+    of: String,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// A row, if one of the ledgers here has it; or that there is no such view.
+type Answer = Result<Option<Value>, views::NoSuchView>;
+
+/// What the service shows.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The consumers of this process, by name.
+    pub progress: Vec<(String, Progress)>,
+    /// To the thread that owns the ledgers, if it runs in this process.
+    pub ledgers: Option<SyncSender<Question>>,
+    metrics: PrometheusHandle,
+}
+
+impl Shown {
+    /// Installs the recorder of metrics for this process.
+    pub fn new() -> anyhow::Result<Shown> {
+        let metrics =
+            PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
+        Ok(Shown { progress: Vec::new(), ledgers: None, metrics })
+    }
+}
+
+/// Takes the address, so that one that is taken is known before anything starts.
+pub fn listen(address: &str) -> anyhow::Result<TcpListener> {
+    let parsed: SocketAddr = address.parse().with_context(|| {
+        format!("worker.http is {address}; an address looks like 127.0.0.1:9464")
+    })?;
+    TcpListener::bind(parsed).with_context(|| {
+        format!("worker.http: {address} cannot be used; set another one, or none with worker.http=")
+    })
+}
+
+/// Serves on a thread of its own until the process ends.
+pub fn serve(listener: TcpListener, shown: Shown) -> anyhow::Result<()> {
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+        let served = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            axum::serve(listener, router(shown)).await
+        });
+        if let Err(error) = served {
+            tracing::error!(%error, "metrics, health and views are served no more");
+        }
+    })?;
+    Ok(())
+}
+
+fn router(shown: Shown) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .route("/readyz", get(ready))
+        .route("/v1/show/{view}/{of}", get(show))
+        .with_state(shown)
+}
+
+async fn metrics(State(shown): State<Shown>) -> String {
+    shown.metrics.render()
+}
+
+/// Red when a consumer stands still.
+async fn health(State(shown): State<Shown>) -> Response {
+    let (mut healthy, mut consumers) = (true, serde_json::Map::new());
+    for (name, progress) in &shown.progress {
+        let still_for = progress.still_for();
+        healthy &= still_for < STILL_FOR_MAX;
+        consumers.insert(name.clone(), json!({ "still_for_seconds": still_for.as_secs() }));
+    }
+    let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let text = if healthy { "healthy" } else { "a consumer stands still; see the log for why" };
+    let body = json!({ "status": text, "consumers": consumers });
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+async fn ready(State(shown): State<Shown>) -> Response {
+    health(State(shown)).await
+}
+
+async fn show(State(shown): State<Shown>, Path((view, of)): Path<(String, String)>) -> Response {
+    let Some(ledgers) = &shown.ledgers else {
+        return problem(StatusCode::NOT_FOUND, "not_found", "no ledgers are kept in this process");
+    };
+    let (answer, answered) = oneshot::channel();
+    if ledgers.try_send(Question { view, of, answer }).is_err() {
+        return problem(StatusCode::TOO_MANY_REQUESTS, "busy", "too many questions at once");
+    }
+    match tokio::time::timeout(ANSWERED_WITHIN, answered).await {
+        Ok(Ok(Ok(Some(row)))) => {
+            ([(CONTENT_TYPE, "application/json")], row.to_string()).into_response()
+        }
+        Ok(Ok(Ok(None))) => problem(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "no ledger of this process has it; another worker may",
+        ),
+        Ok(Ok(Err(why))) => problem(StatusCode::NOT_FOUND, "not_found", &why.to_string()),
+        Ok(Err(_)) | Err(_) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "the ledgers do not answer now")
+        }
+    }
+}
+
+/// An error as RFC 9457 has it.
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let body = json!({ "title": status.canonical_reason(), "status": status.as_u16(),
+        "code": code, "detail": detail });
+    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+/// Answers questions from the ledgers a worker owns.
+pub fn answer(
+    worker: &mut Worker<Balance>,
+    first: Question,
+    more: impl Iterator<Item = Question>,
+) -> anyhow::Result<()> {
+    // What is decided and not committed yet must not be told: it may never have happened.
+    worker.drain()?;
+    for question in std::iter::once(first).chain(more) {
+        let ledgers: Vec<&Ledger> = worker.stations().map(Balance::ledger).collect();
+        let row = views::one(&question.view, &question.of, &ledgers);
+        // Whoever asked may have gone.
+        question.answer.send(row).ok();
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! A worker as its operator meets it: one process, its HTTP, its end.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use drawdown::cli::Setup;
+use drawdown_domain::commands::Command as Asked;
+use drawdown_domain::ids::PrincipalId;
+use drawdown_wire::messages::CommandMessage;
+use drawdown_wire::schemas;
+use drawdown_wire::topics::Topic;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// An installation on the embedded log in a folder of its own.
+struct Site {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Site {
+    fn new() -> Site {
+        let folder = TempDir::with_prefix("drawdown-worker-").unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "[installation]\nsecret = \"{}\"\n[log]\nengine = \"embedded\"\n[embedded]\ndirectory = \"{}\"\n\
+             [worker]\nhttp = \"127.0.0.1:{port}\"\n",
+            "5a".repeat(32),
+            folder.path().join("log").display()
+        );
+        fs::write(folder.path().join("drawdown.toml"), config).unwrap();
+        Site { folder, port }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.path().join("drawdown.toml")
+    }
+
+    fn worker(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
+        command.args(["worker", "metering", "registry", "balance", "--config"]).arg(self.config());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn start(&self) -> Running {
+        Running(Some(self.worker().spawn().unwrap()))
+    }
+
+    /// Puts commands on the log while no worker holds it.
+    fn ask(&self, commands: &[(&str, Value)]) {
+        let setup = Setup::read(Some(&self.config()), &[]).unwrap();
+        let (log, clock) = (setup.log().unwrap(), setup.clock().unwrap());
+        for (name, fields) in commands {
+            let command = Asked::read(name, fields.clone()).unwrap().unwrap();
+            let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+            let message = schemas::COMMAND.message(&message);
+            log.append(setup.topics.name(Topic::Commands), 0, clock.now(), &[&message]).unwrap();
+        }
+    }
+
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(WITHIN)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split_whitespace().nth(1)?.parse().ok()?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
+        Some((status, body))
+    }
+
+    /// Asks until there is the status that is waited for.
+    fn await_status(&self, path: &str, status: u16) -> String {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            match self.get(path) {
+                Some((found, body)) if found == status => return body,
+                other => assert!(Instant::now() < deadline, "{path}: {other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A process that does not outlive its test.
+struct Running(Option<Child>);
+
+impl Running {
+    fn terminate(&mut self) -> Output {
+        let child = self.0.take().unwrap();
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        child.wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_worker_shows_health_metrics_and_committed_rows_and_ends_in_order() {
+    let site = Site::new();
+    site.ask(&[
+        ("open_enterprise", json!({ "enterprise": "acme", "name": "Acme", "country": "SG" })),
+        ("open_account", json!({ "account": "acme", "enterprise": "acme", "email": "a@b.example", "currency": "USD", "mode": "prepaid" })),
+        ("top_up", json!({ "billing_account": "ba-acme", "amount": "120.50", "currency": "USD", "method": "bank_transfer" })),
+    ]);
+    let mut worker = site.start();
+    let row: Value =
+        serde_json::from_str(&site.await_status("/v1/show/balance/ba-acme", 200)).unwrap();
+    let deadline = Instant::now() + WITHIN;
+    let mut row = row;
+    while row["cash"] != "120.5" {
+        assert!(Instant::now() < deadline, "{row}");
+        row = serde_json::from_str(&site.await_status("/v1/show/balance/ba-acme", 200)).unwrap();
+    }
+    assert_eq!(row["available"], "120.5");
+    let health: Value = serde_json::from_str(&site.await_status("/healthz", 200)).unwrap();
+    assert_eq!(health["status"], "healthy");
+    for consumer in ["metering", "registry", "balance"] {
+        assert!(health["consumers"][consumer].is_object(), "{health}");
+    }
+    let metrics = site.await_status("/metrics", 200);
+    for name in ["drawdown_steps_total", "drawdown_commit_seconds", "drawdown_partitions_owned"] {
+        assert!(metrics.contains(name), "{name} is missing:\n{metrics}");
+    }
+    assert!(site.await_status("/v1/show/balance/nobody", 404).contains("not_found"));
+    assert!(site.await_status("/v1/show/nothing/ba-acme", 404).contains("there is no view"));
+    let ended = worker.terminate();
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+fn refused(mut command: Command) -> String {
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_port_or_a_folder_that_is_taken_is_named() {
+    let site = Site::new();
+    let _taken = TcpListener::bind(("127.0.0.1", site.port)).unwrap();
+    let said = refused(site.worker());
+    assert!(said.contains("worker.http") && said.contains("set another one"), "{said}");
+    drop(_taken);
+    let _first = site.start();
+    site.await_status("/healthz", 200);
+    let mut second = site.worker();
+    second.args(["--set", "worker.http="]);
+    let said = refused(second);
+    assert!(said.contains("embedded.directory") && said.contains("log"), "{said}");
+    assert!(Path::new(&site.folder.path().join("log")).exists());
+}
