@@ -6,7 +6,7 @@
 mod accounts;
 mod catalogue;
 mod facts;
-mod identities;
+pub mod identities;
 mod station;
 
-pub use station::{Metering, MeteringOptions};
+pub use station::{Metering, MeteringOptions, identity_key};

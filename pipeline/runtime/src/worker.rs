@@ -48,6 +48,9 @@ struct Owned<S> {
     /// Something was read or decided since the last commit began.
     dirty: bool,
     snapshot: Snapshot,
+    /// Messages were passed over because the station could not take them; they are read again from
+    /// `next` on once it can.
+    passed_over: bool,
 }
 
 /// How far a partition's state has been put out whole.
@@ -142,6 +145,11 @@ impl<S: Station> Worker<S> {
                 self.forget();
                 Ok(Turn::Worked)
             }
+            Err(Stop::Restore(why)) => {
+                tracing::warn!(worker = ?self, why, "restoring");
+                self.forget();
+                Ok(Turn::Worked)
+            }
             Err(Stop::Log(Error::Passing(why))) => {
                 tracing::warn!(worker = ?self, why, "the log is not to be had; trying again");
                 Ok(Turn::Idle)
@@ -183,13 +191,16 @@ impl<S: Station> Worker<S> {
     }
 
     fn poll(&mut self, wait: Duration) -> Result<bool, Stop> {
+        self.read_again()?;
         let Some(member) = self.member.as_mut() else { return Ok(false) };
         let (owned, mut took, mut stop) = (&mut self.owned, false, None);
         let change = member.poll(wait, &mut |messages| {
             reach(Point::Read);
-            took = true;
             if stop.is_none() {
-                stop = take(owned, messages).err();
+                match take(owned, messages) {
+                    Ok(some) => took |= some,
+                    Err(why) => stop = Some(why),
+                }
             }
         })?;
         if let Some(stop) = stop {
@@ -204,6 +215,22 @@ impl<S: Station> Worker<S> {
             None => return Ok(took),
         }
         Ok(true)
+    }
+
+    /// Goes back to the messages that were passed over, where the station takes again.
+    fn read_again(&mut self) -> Result<(), Stop> {
+        let mut places = BTreeMap::new();
+        for (partition, owned) in &mut self.owned {
+            if owned.passed_over && owned.station.holds().is_none() {
+                tracing::info!(partition, "messages are taken again");
+                places.insert(*partition, owned.next);
+                owned.passed_over = false;
+            }
+        }
+        match self.member.as_mut() {
+            Some(member) if !places.is_empty() => Ok(member.resume(&places)?),
+            _ => Ok(()),
+        }
     }
 
     fn idle(&mut self) -> Result<bool, Stop> {
@@ -229,6 +256,9 @@ impl<S: Station> Worker<S> {
         self.committing = false;
         outcome?;
         reach(Point::Committed);
+        for owned in self.owned.values_mut() {
+            owned.station.committed()?;
+        }
         self.forget_needless()?;
         self.last_commit = self.commit_began.map(|began| began.elapsed()).unwrap_or_default();
         Ok(true)
@@ -359,7 +389,7 @@ impl<S: Station> Worker<S> {
         station.restored()?;
         let next = next.unwrap_or(Next::START);
         let (output, snapshot) = (Output::default(), Snapshot::default());
-        Ok(Owned { station, chain, next, output, dirty: false, snapshot })
+        Ok(Owned { station, chain, next, output, dirty: false, snapshot, passed_over: false })
     }
 }
 
@@ -417,17 +447,27 @@ fn take_frame<S: Station>(
     Ok(())
 }
 
-/// Hands messages to the stations of their partitions, run by run.
+/// Hands messages to the stations of their partitions, run by run; true if any were taken.
 fn take<S: Station>(
     owned: &mut BTreeMap<u32, Owned<S>>,
     messages: &[Message<'_>],
-) -> Result<(), Stop> {
+) -> Result<bool, Stop> {
+    let mut took = false;
     for run in messages.chunk_by(|a, b| a.partition == b.partition) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let Some(owned) = owned.get_mut(&first.partition) else { continue };
+        if owned.passed_over {
+            continue;
+        }
+        if let Some(why) = owned.station.holds() {
+            tracing::error!(partition = first.partition, why, "no messages are taken");
+            owned.passed_over = true;
+            continue;
+        }
         owned.station.take(Input { messages: run }, &mut owned.output)?;
         owned.next = last.offset.next();
         owned.dirty = true;
+        took = true;
     }
-    Ok(())
+    Ok(took)
 }
