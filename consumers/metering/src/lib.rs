@@ -7,6 +7,7 @@ mod accounts;
 mod catalogue;
 mod facts;
 pub mod identities;
+mod rejecting;
 mod station;
 
 pub use station::{Metering, MeteringOptions, identity_key};

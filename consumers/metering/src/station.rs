@@ -17,12 +17,13 @@ use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
-use drawdown_wire::usage::{Malformed, Usage, each_record};
+use drawdown_wire::usage::{Usage, each_record};
 
 use crate::accounts::{Accounts, Route};
 use crate::catalogue::Catalogue;
 use crate::facts::{MeteringFact, MeteringPiece, QuarterClosed, Remembered, TimeMoved};
 use crate::identities::{Fill, Identities, Known, Position, Shelves, Teller, day_of, stop};
+use crate::rejecting::message_of;
 
 /// What metering is told.
 #[derive(Clone, Debug)]
@@ -45,9 +46,9 @@ const ACCOUNT_BYTES: usize = 64;
 #[derive(Debug)]
 pub struct Metering {
     options: MeteringOptions,
-    partition: u32,
+    pub(crate) partition: u32,
     teller: Teller,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     ticked: Timestamp,
     /// The quarter of an hour up to which marks are out.
     marked: Timestamp,
@@ -63,7 +64,7 @@ pub struct Metering {
     lines: Vec<LinesBuilder>,
     first_offset: Option<i64>,
     last_offset: i64,
-    rejects: Vec<Rejected>,
+    pub(crate) rejects: Vec<Rejected>,
     facts: Vec<u8>,
     /// Records that were dropped as repeats.
     duplicates: u64,
@@ -325,68 +326,6 @@ impl Metering {
         output.append(topic, home, signed);
     }
 
-    fn reject(
-        &mut self,
-        record: &Usage<'_>,
-        index: u32,
-        message: &Message<'_>,
-        arrival: Arrival,
-        reason: Reject,
-    ) {
-        self.rejects.push(Rejected {
-            usage_partition: self.partition,
-            offset: message.offset.0,
-            index,
-            at: self.now,
-            first_arrival: arrival.first,
-            reason,
-            detail: None,
-            account: Some(record.account.to_owned()),
-            source: Some(record.source.to_owned()),
-            id: Some(record.id.to_owned()),
-            message: Bytes(message_of(record)),
-        });
-    }
-
-    fn reject_malformed(
-        &mut self,
-        value: &[u8],
-        message: &Message<'_>,
-        index: u32,
-        arrival: Arrival,
-        why: &Malformed,
-    ) {
-        self.rejects.push(Rejected {
-            usage_partition: self.partition,
-            offset: message.offset.0,
-            index,
-            at: self.now,
-            first_arrival: arrival.first,
-            reason: Reject::Malformed,
-            detail: Some(why.to_string()),
-            account: None,
-            source: None,
-            id: None,
-            message: Bytes(value.to_vec()),
-        });
-    }
-
-    fn reject_message(&mut self, message: &Message<'_>, arrival: Arrival, why: String) {
-        self.rejects.push(Rejected {
-            usage_partition: self.partition,
-            offset: message.offset.0,
-            index: 0,
-            at: self.now,
-            first_arrival: arrival.first,
-            reason: Reject::Malformed,
-            detail: Some(why),
-            account: None,
-            source: None,
-            id: None,
-            message: Bytes(message.value.to_vec()),
-        });
-    }
-
     fn remembered(&self) -> Remembered {
         let Position { total, checksum } = self.identities.reached();
         Remembered { total, checksum, kept_from_day: self.identities.kept_from().into() }
@@ -412,15 +351,6 @@ struct Counted {
     route: Route,
     meter: u32,
     used: Minute,
-}
-
-/// A message that holds one record in its canonical form.
-fn message_of(record: &Usage<'_>) -> Vec<u8> {
-    let mut message = Vec::with_capacity(record.identity.len() + record.content.len() + 10);
-    avro::put_header(&mut message, schemas::USAGE_RECORD.fingerprint());
-    message.extend_from_slice(record.identity);
-    message.extend_from_slice(record.content);
-    message
 }
 
 impl Station for Metering {

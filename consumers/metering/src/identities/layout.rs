@@ -4,10 +4,13 @@
 //! | where | what |
 //! |---|---|
 //! | first 4,096 bytes | the header, with its checksum |
-//! | then blocks of 4,096 bytes | checksum, count, up to 120 entries of 34 bytes |
+//! | then blocks of 4,096 bytes | checksum, count, entries |
 //! | then 8 bytes a block | the upper half of the block's first identity |
 //! | then 64 bytes a line | the filter |
 //! | then 12 bytes a day | how many entries were used on it |
+//!
+//! An entry is 24 bytes of identity and content, then the place of its record and its day of use, as
+//! distances from the run's lowest and in as many bytes as the run's highest need: mostly 4 and 1.
 //!
 //! All numbers are little-endian; checksums are CRC-32C.
 
@@ -18,18 +21,12 @@ use super::filter::{Filter, LINE_BYTES};
 
 pub(super) const BLOCK_BYTES: usize = 4_096;
 const BLOCK_HEADER_BYTES: usize = 8;
-const ENTRY_BYTES: usize = 34;
-pub(super) const BLOCK_ENTRIES: usize = (BLOCK_BYTES - BLOCK_HEADER_BYTES) / ENTRY_BYTES;
+const TOLD_BYTES: usize = 24;
 pub(super) const FORMAT: u32 = 1;
 const MAGIC: [u8; 8] = *b"ddmtrrun";
 const HEADER_BYTES: usize = 104;
+const PLACE_BYTES_MAX: usize = 8;
 const DAY_BYTES: usize = 12;
-/// A message has fewer bytes, and so fewer records, than fit here.
-const INDEX_BITS: u32 = 24;
-
-pub(super) fn u16_at(bytes: &[u8], place: usize) -> u16 {
-    u16::from_le_bytes(taken(bytes, place))
-}
 
 pub(super) fn u32_at(bytes: &[u8], place: usize) -> u32 {
     u32::from_le_bytes(taken(bytes, place))
@@ -58,8 +55,18 @@ pub(super) struct Owner {
 pub(super) struct Extent {
     pub(super) first_offset: i64,
     pub(super) last_offset: i64,
+    pub(super) last_index: u32,
     pub(super) first_day: i32,
     pub(super) last_day: i32,
+}
+
+/// How entries with such an extent are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    extent: Extent,
+    index_bits: u32,
+    place_bytes: usize,
+    day_bytes: usize,
 }
 
 impl Extent {
@@ -67,6 +74,7 @@ impl Extent {
         let one = |entry: &Entry| Extent {
             first_offset: entry.offset,
             last_offset: entry.offset,
+            last_index: entry.index,
             first_day: entry.day,
             last_day: entry.day,
         };
@@ -77,17 +85,61 @@ impl Extent {
         Extent {
             first_offset: self.first_offset.min(other.first_offset),
             last_offset: self.last_offset.max(other.last_offset),
+            last_index: self.last_index.max(other.last_index),
             first_day: self.first_day.min(other.first_day),
             last_day: self.last_day.max(other.last_day),
         }
     }
 
-    /// Whether entries can be held as distances: a trillion messages and 179 years fit.
-    pub(super) fn fits(self) -> bool {
+    /// How to lay entries out; none if they lie too far apart. A trillion messages of sixteen million
+    /// records each fit, and so do 179 years.
+    pub(super) fn layout(self) -> Option<Layout> {
         let offsets = i128::from(self.last_offset) - i128::from(self.first_offset);
         let days = i64::from(self.last_day) - i64::from(self.first_day);
-        offsets < 1 << (64 - INDEX_BITS) && days <= i64::from(u16::MAX)
+        let index_bits = u32::BITS - self.last_index.leading_zeros();
+        let place_bits = index_bits + i128::BITS - offsets.leading_zeros();
+        let place_bytes = place_bits.div_ceil(8) as usize;
+        let day_bytes = if days <= i64::from(u8::MAX) { 1 } else { 2 };
+        let fits = place_bytes <= PLACE_BYTES_MAX && days <= i64::from(u16::MAX);
+        fits.then_some(Layout { extent: self, index_bits, place_bytes, day_bytes })
     }
+}
+
+impl Layout {
+    fn entry_bytes(&self) -> usize {
+        TOLD_BYTES + self.place_bytes + self.day_bytes
+    }
+
+    /// How many entries a block holds.
+    pub(super) fn block_entries(&self) -> usize {
+        (BLOCK_BYTES - BLOCK_HEADER_BYTES) / self.entry_bytes()
+    }
+
+    /// Appends a whole block of entries.
+    pub(super) fn put_block(&self, to: &mut Vec<u8>, entries: &[Entry]) {
+        let begin = to.len();
+        to.extend_from_slice(&[0; 4]);
+        to.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
+        for entry in entries {
+            let offset = entry.offset.wrapping_sub(self.extent.first_offset).cast_unsigned();
+            let place = (offset << self.index_bits) | u64::from(entry.index);
+            let day = entry.day.wrapping_sub(self.extent.first_day).cast_unsigned();
+            to.extend_from_slice(&entry.identity.high.to_le_bytes());
+            to.extend_from_slice(&entry.identity.low.to_le_bytes());
+            to.extend_from_slice(&entry.content.to_le_bytes());
+            to.extend_from_slice(&place.to_le_bytes()[..self.place_bytes]);
+            to.extend_from_slice(&day.to_le_bytes()[..self.day_bytes]);
+        }
+        to.resize(begin + BLOCK_BYTES, 0);
+        let checksum = crc32c::crc32c(&to[begin + 4..]);
+        to[begin..begin + 4].copy_from_slice(&checksum.to_le_bytes());
+    }
+}
+
+/// The lowest bytes of a number.
+fn lowest_at(bytes: &[u8], place: usize, count: usize) -> u64 {
+    let own = bytes.get(place..place + count).unwrap_or_default();
+    own.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }
 
 /// The first block of a file.
@@ -131,7 +183,8 @@ impl Header {
         bytes.extend_from_slice(&self.extent.last_offset.to_le_bytes());
         bytes.extend_from_slice(&self.extent.first_day.to_le_bytes());
         bytes.extend_from_slice(&self.extent.last_day.to_le_bytes());
-        for number in [self.blocks, self.lines, self.days, self.tail_checksum] {
+        let Header { blocks, lines, days, tail_checksum, .. } = *self;
+        for number in [blocks, lines, days, tail_checksum, self.extent.last_index] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         bytes.resize(HEADER_BYTES - 4, 0);
@@ -158,6 +211,7 @@ impl Header {
             extent: Extent {
                 first_offset: u64_at(own, 56).cast_signed(),
                 last_offset: u64_at(own, 64).cast_signed(),
+                last_index: u32_at(own, 96),
                 first_day: u32_at(own, 72).cast_signed(),
                 last_day: u32_at(own, 76).cast_signed(),
             },
@@ -222,70 +276,106 @@ impl Tail {
     }
 }
 
-/// Appends a whole block of entries.
-pub(super) fn put_block(to: &mut Vec<u8>, extent: &Extent, entries: &[Entry]) {
-    let begin = to.len();
-    to.extend_from_slice(&[0; 4]);
-    to.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
-    for entry in entries {
-        let offset = entry.offset.wrapping_sub(extent.first_offset).cast_unsigned();
-        let place = (offset << INDEX_BITS) | u64::from(entry.index);
-        let day = u16::try_from(entry.day.wrapping_sub(extent.first_day)).unwrap_or(u16::MAX);
-        to.extend_from_slice(&entry.identity.high.to_le_bytes());
-        to.extend_from_slice(&entry.identity.low.to_le_bytes());
-        to.extend_from_slice(&entry.content.to_le_bytes());
-        to.extend_from_slice(&place.to_le_bytes());
-        to.extend_from_slice(&day.to_le_bytes());
-    }
-    to.resize(begin + BLOCK_BYTES, 0);
-    let checksum = crc32c::crc32c(&to[begin + 4..]);
-    to[begin..begin + 4].copy_from_slice(&checksum.to_le_bytes());
-}
-
 /// A block whose checksum was verified.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block<'a> {
     bytes: &'a [u8],
     count: usize,
+    layout: &'a Layout,
 }
 
 impl<'a> Block<'a> {
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Block<'a>, Unsound> {
+    pub(super) fn open(layout: &'a Layout, bytes: &'a [u8]) -> Result<Block<'a>, Unsound> {
         let count = u32_at(bytes, 4) as usize;
         let is_sound = bytes.len() == BLOCK_BYTES
             && crc32c::crc32c(&bytes[4..]) == u32_at(bytes, 0)
-            && count <= BLOCK_ENTRIES;
-        if is_sound { Ok(Block { bytes, count }) } else { Err(Unsound::Damaged) }
+            && count <= layout.block_entries();
+        if is_sound { Ok(Block { bytes, count, layout }) } else { Err(Unsound::Damaged) }
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.count
+    /// The last entry first.
+    pub(super) fn entries_reversed(self) -> impl Iterator<Item = Entry> {
+        (0..self.count).rev().map(move |place| self.entry(place))
+    }
+
+    fn begins(&self, place: usize) -> usize {
+        BLOCK_HEADER_BYTES + place * self.layout.entry_bytes()
     }
 
     fn identity(&self, place: usize) -> Identity {
-        let at = BLOCK_HEADER_BYTES + place * ENTRY_BYTES;
+        let at = self.begins(place);
         Identity { high: u64_at(self.bytes, at), low: u64_at(self.bytes, at + 8) }
     }
 
-    pub(super) fn entry(&self, extent: &Extent, place: usize) -> Entry {
-        let at = BLOCK_HEADER_BYTES + place * ENTRY_BYTES;
-        let packed = u64_at(self.bytes, at + 24);
+    fn entry(&self, place: usize) -> Entry {
+        let (at, Layout { extent, index_bits, place_bytes, day_bytes }) =
+            (self.begins(place), *self.layout);
+        let record = lowest_at(self.bytes, at + TOLD_BYTES, place_bytes);
+        let day = lowest_at(self.bytes, at + TOLD_BYTES + place_bytes, day_bytes);
+        let offset = record.checked_shr(index_bits).unwrap_or(0).cast_signed();
         Entry {
             identity: self.identity(place),
             content: u64_at(self.bytes, at + 16),
-            offset: extent.first_offset.wrapping_add((packed >> INDEX_BITS).cast_signed()),
-            index: (packed & ((1 << INDEX_BITS) - 1)) as u32,
-            day: extent.first_day.wrapping_add(u16_at(self.bytes, at + 32).into()),
+            offset: extent.first_offset.wrapping_add(offset),
+            index: (record & ((1 << index_bits) - 1)) as u32,
+            day: extent.first_day.wrapping_add(day as i32),
         }
     }
 
-    pub(super) fn find(&self, extent: &Extent, identity: Identity) -> Option<Entry> {
+    pub(super) fn find(&self, identity: Identity) -> Option<Entry> {
         let (mut low, mut high) = (0, self.count);
         while low < high {
             let middle = low.midpoint(high);
             if self.identity(middle) < identity { low = middle + 1 } else { high = middle }
         }
         let found = low < self.count && self.identity(low) == identity;
-        found.then(|| self.entry(extent, low))
+        found.then(|| self.entry(low))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u64, offset: i64, index: u32, day: i32) -> Entry {
+        let identity = Identity { high: number, low: number * 3 };
+        Entry { identity, content: number * 7, offset, index, day }
+    }
+
+    fn check(last_offset: i64, last_index: u32, last_day: i32, bytes: usize) {
+        let ends = [entry(1, -5, 0, -9), entry(2, last_offset, last_index, last_day)];
+        let layout = Extent::of(&ends).unwrap().layout().unwrap();
+        assert_eq!(layout.entry_bytes(), bytes);
+        let all: Vec<Entry> = (0..layout.block_entries())
+            .map(|place| Entry {
+                identity: Identity { high: place as u64, low: 0 },
+                ..ends[place % 2]
+            })
+            .collect();
+        let mut block = Vec::new();
+        layout.put_block(&mut block, &all);
+        let block = Block::open(&layout, &block).unwrap();
+        let mut back: Vec<Entry> = block.entries_reversed().collect();
+        back.reverse();
+        assert_eq!(back, all);
+        assert!(all.iter().all(|entry| block.find(entry.identity) == Some(*entry)));
+        assert_eq!(block.find(Identity { high: 0, low: 1 }), None);
+    }
+
+    #[test]
+    fn entries_take_as_many_bytes_as_the_run_needs() {
+        check(-5, 0, -9, 25);
+        check(250, 0, 246, 26);
+        check(251, 0, 247, 28);
+        check(1_000_000, 99, 30, 29);
+        check((1 << 40) - 6, (1 << 24) - 1, 65_526, 34);
+        check(i64::MAX - 5, 0, 0, 33);
+    }
+
+    #[test]
+    fn what_lies_too_far_apart_has_no_layout() {
+        let layout = |last: Entry| Extent::of(&[entry(1, -5, 0, 0), last]).unwrap().layout();
+        assert_eq!(layout(entry(2, 1 << 40, 1 << 23, 0)), None);
+        assert_eq!(layout(entry(2, 0, 0, 65_536)), None);
     }
 }

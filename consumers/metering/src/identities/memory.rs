@@ -21,6 +21,13 @@ impl Table {
         Table { from, to: from, ..Table::default() }
     }
 
+    /// A table that will become as full as the one before it: growing would cost each entry more than
+    /// all else.
+    pub(super) fn with_room_for(count: usize, from: Position) -> Table {
+        let (entries, places) = (Vec::with_capacity(count), HashTable::with_capacity(count));
+        Table { from, to: from, entries, places }
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }

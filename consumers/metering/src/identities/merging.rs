@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Trouble;
 use super::entry::Entry;
-use super::layout::{BLOCK_BYTES, BLOCK_ENTRIES, Block, Extent};
+use super::layout::{BLOCK_BYTES, Block, Extent};
 use super::run::Run;
 use super::writing::Writer;
 
@@ -74,7 +74,7 @@ struct Reader<'r> {
 
 impl<'r> Reader<'r> {
     fn new(run: &'r Run) -> Reader<'r> {
-        let entries = Vec::with_capacity(BLOCK_ENTRIES);
+        let entries = Vec::with_capacity(run.layout().block_entries());
         Reader { run, bytes: Vec::new(), next_block: 0, entries, place: 0 }
     }
 
@@ -96,9 +96,8 @@ impl<'r> Reader<'r> {
         let Some(bytes) = self.bytes.get(self.place..self.place + BLOCK_BYTES) else {
             return Ok(());
         };
-        let block = Block::open(bytes).map_err(|why| self.run.damaged(&why))?;
-        let extent = self.run.header().extent;
-        self.entries.extend((0..block.count()).rev().map(|place| block.entry(&extent, place)));
+        let block = Block::open(self.run.layout(), bytes).map_err(|why| self.run.damaged(&why))?;
+        self.entries.extend(block.entries_reversed());
         self.place += BLOCK_BYTES;
         Ok(())
     }

@@ -265,7 +265,9 @@ impl Identities {
             return;
         }
         self.table.to = self.reached;
-        let table = std::mem::replace(&mut self.table, Table::new(self.reached));
+        let room = self.table.len().min(self.shelves.options().table_max);
+        let next_table = Table::with_room_for(room, self.reached);
+        let table = std::mem::replace(&mut self.table, next_table);
         self.packed = 0;
         self.aside = Some(Aside { table: Arc::new(table), next });
     }

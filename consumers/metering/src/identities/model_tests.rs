@@ -97,7 +97,7 @@ fn play(acts: &[Act], in_memory: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn r2_2_every_answer_is_that_of_a_naive_map(acts in vec(act(), 0..400)) {

@@ -55,7 +55,10 @@ impl Identities {
         for next in places.into_iter().filter(|_| is_held) {
             self.begin(held.clone());
             match self.read_on(log, topic, next, reached)? {
-                Read::Whole => return self.end(),
+                Read::Whole => {
+                    self.end();
+                    return Ok(());
+                }
                 Read::Unconnected(why) if next == Next::START => {
                     tracing::warn!(
                         partition = self.partition,
@@ -72,7 +75,10 @@ impl Identities {
         self.shelf = Some((shelf, holder));
         self.begin(Held::default());
         match self.read_on(log, topic, Next::START, reached)? {
-            Read::Whole => self.end(),
+            Read::Whole => {
+                self.end();
+                Ok(())
+            }
             Read::Unconnected(why) => Err(Stop::Broken(why)),
         }
     }
@@ -84,8 +90,8 @@ impl Identities {
         (self.aside, self.asked, self.packed) = (None, None, 0);
     }
 
-    fn end(&mut self) -> Result<(), Stop> {
-        self.wait()?;
+    /// A run that is still being written is taken over later, as any other.
+    fn end(&mut self) {
         self.packed = self.table.len();
         self.count();
         tracing::debug!(
@@ -95,7 +101,6 @@ impl Identities {
             in_tables = self.table.len(),
             "identities are restored"
         );
-        Ok(())
     }
 
     fn read_on(

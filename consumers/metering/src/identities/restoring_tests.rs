@@ -49,7 +49,7 @@ fn a_flipped_bit_or_a_torn_file_is_found_and_rebuilt() {
     let files = rig.copy();
     assert!(files.len() >= 2);
     for (path, contents) in &files {
-        let places = (0..contents.len()).step_by(contents.len().div_ceil(40));
+        let places = (0..contents.len()).step_by(contents.len().div_ceil(16));
         for place in places {
             let mut flipped = contents.clone();
             flipped[place] ^= 1;

@@ -181,7 +181,8 @@ impl Rig {
     }
 
     /// The files are as they were once.
-    pub(super) fn put_back(&self, files: &[(PathBuf, Vec<u8>)]) {
+    pub(super) fn put_back(&mut self, files: &[(PathBuf, Vec<u8>)]) {
+        self.rest();
         for path in self.file_names() {
             fs::remove_file(path).unwrap();
         }

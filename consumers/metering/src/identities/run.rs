@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::Trouble;
 use super::entry::{Entry, Identity};
 use super::filter::{Filter, LINE_BYTES, Mask};
-use super::layout::{BLOCK_BYTES, Block, Header, Owner, Tail, Unsound};
+use super::layout::{BLOCK_BYTES, Block, Header, Layout, Owner, Tail, Unsound};
 
 /// Where a run's bytes are.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ pub(super) struct Run {
     path: PathBuf,
     bytes: Bytes,
     header: Header,
+    layout: Layout,
     index: Vec<u64>,
     filter: Filter,
     days: BTreeMap<i32, u64>,
@@ -52,11 +53,11 @@ impl Run {
         name: String,
         path: PathBuf,
         bytes: Bytes,
-        header: Header,
+        (header, layout): (Header, Layout),
         tail: Tail,
     ) -> Run {
         let Tail { index, filter, days } = tail;
-        Run { name, path, bytes, header, index, filter, days }
+        Run { name, path, bytes, header, layout, index, filter, days }
     }
 
     /// Opens a run's file and verifies all but its blocks.
@@ -75,15 +76,20 @@ impl Run {
         if length != header.file_bytes() {
             return Err(damaged(&Unsound::Damaged));
         }
+        let layout = header.extent.layout().ok_or_else(|| damaged(&Unsound::Damaged))?;
         let tail_bytes = usize::try_from(length - header.tail_begins()).unwrap_or(usize::MAX);
         let mut tail = vec![0; tail_bytes];
         bytes.read(header.tail_begins(), &mut tail).map_err(|why| damaged(&why))?;
         let tail = Tail::decode(&header, &tail).map_err(|why| damaged(&why))?;
-        Ok(Run::new(name.to_owned(), path.to_owned(), bytes, header, tail))
+        Ok(Run::new(name.to_owned(), path.to_owned(), bytes, (header, layout), tail))
     }
 
     pub(super) fn header(&self) -> &Header {
         &self.header
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -118,8 +124,8 @@ impl Run {
         let mut bytes = [0; BLOCK_BYTES];
         for block in before.saturating_sub(1)..after {
             self.read(block, &mut bytes)?;
-            let block = Block::open(&bytes).map_err(|why| self.damaged(&why))?;
-            if let Some(entry) = block.find(&self.header.extent, identity) {
+            let block = Block::open(&self.layout, &bytes).map_err(|why| self.damaged(&why))?;
+            if let Some(entry) = block.find(identity) {
                 return Ok(Some(entry));
             }
         }

@@ -16,7 +16,7 @@ use super::Trouble;
 use super::directory::{UNFINISHED, sync_directory, trouble};
 use super::entry::{Entry, Position};
 use super::filter::Filter;
-use super::layout::{BLOCK_BYTES, BLOCK_ENTRIES, Extent, Header, Owner, Tail, put_block};
+use super::layout::{BLOCK_BYTES, Extent, Header, Layout, Owner, Tail};
 use super::run::{Bytes, Run};
 
 /// So much is written at a time.
@@ -39,6 +39,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct Writer {
     plan: Plan,
+    layout: Layout,
     path: PathBuf,
     unfinished: PathBuf,
     file: Option<File>,
@@ -53,10 +54,8 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn begin(plan: Plan) -> Result<Writer, Trouble> {
-        if !plan.extent.fits() {
-            let why = format!("{:?} is too wide for one run", plan.extent);
-            return Err(Trouble::Failed(why));
-        }
+        let too_wide = || Trouble::Failed(format!("{:?} is too wide for one run", plan.extent));
+        let layout = plan.extent.layout().ok_or_else(too_wide)?;
         let directory = plan.directory.clone().unwrap_or_default();
         let path = directory.join(&plan.name);
         let unfinished = directory.join(format!("{}.{UNFINISHED}", plan.name));
@@ -75,11 +74,12 @@ impl Writer {
         let filter = Filter::with_room_for(plan.expected);
         let mut writer = Writer {
             plan,
+            layout,
             path,
             unfinished,
             file,
             chunk: Vec::new(),
-            block: Vec::with_capacity(BLOCK_ENTRIES),
+            block: Vec::with_capacity(layout.block_entries()),
             count: 0,
             index: Vec::new(),
             filter,
@@ -100,11 +100,11 @@ impl Writer {
         *self.days.entry(entry.day).or_default() += 1;
         self.count += 1;
         self.block.push(entry);
-        if self.block.len() == BLOCK_ENTRIES { self.end_block() } else { Ok(()) }
+        if self.block.len() == self.layout.block_entries() { self.end_block() } else { Ok(()) }
     }
 
     fn end_block(&mut self) -> Result<(), Trouble> {
-        put_block(&mut self.chunk, &self.plan.extent, &self.block);
+        self.layout.put_block(&mut self.chunk, &self.block);
         self.block.clear();
         if self.chunk.len() >= CHUNK_BYTES { self.write() } else { Ok(()) }
     }
@@ -160,7 +160,7 @@ impl Writer {
             }
         };
         let (name, path) = (self.plan.name.clone(), self.path.clone());
-        Ok(Some(Run::new(name, path, bytes, header, tail)))
+        Ok(Some(Run::new(name, path, bytes, (header, self.layout), tail)))
     }
 
     fn name_file(&self, file: &File, header: &Header) -> Result<(), Trouble> {
