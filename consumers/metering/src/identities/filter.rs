@@ -41,7 +41,7 @@ pub(super) struct Filter {
 
 /// Small runs get more bits: they cost little, and one of several runs answers wrongly less often. With
 /// 14 bits one in 530 does, with 20 one in 3,900.
-const SMALL: u64 = 4_000_000;
+const SMALL: u64 = 1_000_000;
 const BITS: u64 = 14;
 const BITS_SMALL: u64 = 20;
 
