@@ -6,7 +6,8 @@ use std::time::Duration;
 use drawdown_balance::{Balance, BalanceOptions};
 use drawdown_domain::ledger::RULES_VERSION;
 use drawdown_log::{Log, Membership};
-use drawdown_metering::{Metering, MeteringOptions};
+use drawdown_metering::identities::{IdentityOptions, Shelves};
+use drawdown_metering::{Metering, MeteringOptions, identity_key};
 use drawdown_registry::{Registry, RegistryOptions};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Worker, WorkerOptions};
@@ -26,6 +27,7 @@ pub struct Installation {
     pub instance: String,
     pub commit_interval: Duration,
     pub snapshot_after_bytes: u64,
+    pub identities: IdentityOptions,
     pub timers_per_message_max: usize,
     pub balances_per_step_max: usize,
 }
@@ -45,6 +47,7 @@ impl Installation {
             instance: "1".to_owned(),
             commit_interval: Duration::from_millis(40),
             snapshot_after_bytes: 64 * 1024 * 1024,
+            identities: IdentityOptions::default(),
             timers_per_message_max: 1_000,
             balances_per_step_max: 4_000,
         }
@@ -55,6 +58,7 @@ impl Installation {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
             log: self.log.clone(),
+            shelves: Arc::new(Shelves::new(self.identities.clone(), &identity_key(&self.secret))),
             ticks: self.clock.ticks(),
         };
         let worker = self.worker("metering", Topic::Usage, Topic::MeteringState);

@@ -9,6 +9,7 @@ use drawdown_domain::time::Span;
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
+use drawdown_metering::identities::IdentityOptions;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::config::Config;
 use drawdown_wire::signature::Secret;
@@ -124,7 +125,14 @@ impl Setup {
 
     pub fn installation(&self, log: Arc<dyn Log>) -> anyhow::Result<Installation> {
         let (section, worker) = (self.config.installation(), self.config.worker());
+        let own = Path::new(&worker.data).join(&section.instance).join("identities");
+        let identities = IdentityOptions {
+            directory: (!worker.data.is_empty()).then_some(own),
+            identities_max: self.config.metering().identities_max,
+            ..IdentityOptions::default()
+        };
         Ok(Installation {
+            identities,
             group_prefix: section.prefix.clone(),
             instance: section.instance.clone(),
             commit_interval: duration(worker.commit_interval),

@@ -10,6 +10,7 @@ use drawdown_domain::ledger::Ledger;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Memory};
 use drawdown_metering::Metering;
+use drawdown_metering::identities::IdentityOptions;
 use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Station, Turn, Worker};
@@ -67,6 +68,8 @@ impl Pipeline {
             group_prefix,
             commit_interval: Duration::ZERO,
             snapshot_after_bytes: 1 << 10,
+            // Small, so that what happens to a large memory of duplicates happens in a rehearsal too.
+            identities: IdentityOptions { table_max: 16, ..IdentityOptions::default() },
             timers_per_message_max: usize::MAX,
             balances_per_step_max: usize::MAX,
             ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))

@@ -22,6 +22,10 @@ record! {
     /// So many identities have been remembered since the partition began.
     pub struct Remembered {
         pub total: u64,
+        /// Over all of them, as they stand on their topic.
+        pub checksum: u32,
+        /// Those used before this day, counted from 1970, are forgotten.
+        pub kept_from_day: i64,
     }
 }
 

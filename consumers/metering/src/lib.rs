@@ -6,7 +6,8 @@
 mod accounts;
 mod catalogue;
 mod facts;
-mod identities;
+pub mod identities;
+mod rejecting;
 mod station;
 
-pub use station::{Metering, MeteringOptions};
+pub use station::{Metering, MeteringOptions, identity_key};

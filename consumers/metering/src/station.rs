@@ -5,8 +5,8 @@ use std::sync::Arc;
 use drawdown_domain::settings::Settings;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_domain::usage::{Arrival, Reject, dated};
-use drawdown_log::{Log, Message, Next};
-use drawdown_runtime::{Input, Output, Station, Stop, read_to_end};
+use drawdown_log::{Log, Message};
+use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro;
 use drawdown_wire::lines::LinesBuilder;
 use drawdown_wire::messages::{
@@ -17,12 +17,13 @@ use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
-use drawdown_wire::usage::{Malformed, Usage, each_record};
+use drawdown_wire::usage::{Usage, each_record};
 
 use crate::accounts::{Accounts, Route};
 use crate::catalogue::Catalogue;
 use crate::facts::{MeteringFact, MeteringPiece, QuarterClosed, Remembered, TimeMoved};
-use crate::identities::{Identities, Known, Teller};
+use crate::identities::{Fill, Identities, Known, Position, Shelves, Teller, day_of, stop};
+use crate::rejecting::message_of;
 
 /// What metering is told.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct MeteringOptions {
     pub secret: Secret,
     /// From which the memory of duplicates is rebuilt.
     pub log: Arc<dyn Log>,
+    /// Where it is kept beside the log.
+    pub shelves: Arc<Shelves>,
     /// Whether the owner of a partition tells it the time when nothing else does.
     pub ticks: bool,
 }
@@ -45,9 +48,9 @@ const ACCOUNT_BYTES: usize = 64;
 #[derive(Debug)]
 pub struct Metering {
     options: MeteringOptions,
-    partition: u32,
+    pub(crate) partition: u32,
     teller: Teller,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     ticked: Timestamp,
     /// The quarter of an hour up to which marks are out.
     marked: Timestamp,
@@ -56,21 +59,30 @@ pub struct Metering {
     accounts: Accounts,
     catalogue: Catalogue,
     identities: Identities,
-    /// How many identities the state says there are.
-    remembered: u64,
+    /// How far the identities reach that the state knows.
+    remembered: Position,
+    /// The memory of duplicates is not what it should be; the station cannot go on.
+    broken: Option<Stop>,
     lines: Vec<LinesBuilder>,
     first_offset: Option<i64>,
     last_offset: i64,
-    rejects: Vec<Rejected>,
+    pub(crate) rejects: Vec<Rejected>,
     facts: Vec<u8>,
     /// Records that were dropped as repeats.
     duplicates: u64,
 }
 
+/// The key under which identities are hashed: the memory of duplicates is of no use under another.
+pub fn identity_key(secret: &Secret) -> [u8; 16] {
+    let mut key = [0; 16];
+    key.copy_from_slice(&secret.derived("identities")[..16]);
+    key
+}
+
 impl Metering {
     pub fn new(options: MeteringOptions, partition: u32) -> Metering {
-        let mut key = [0; 16];
-        key.copy_from_slice(&options.secret.derived("identities")[..16]);
+        let key = identity_key(&options.secret);
+        let identities = Identities::new(options.shelves.clone(), partition);
         let ledgers = options.topics.ledger_partitions;
         Metering {
             options,
@@ -83,8 +95,9 @@ impl Metering {
             settings_document: String::new(),
             accounts: Accounts::default(),
             catalogue: Catalogue::default(),
-            identities: Identities::default(),
-            remembered: 0,
+            identities,
+            remembered: Position::default(),
+            broken: None,
             lines: (0..ledgers).map(|_| LinesBuilder::default()).collect(),
             first_offset: None,
             last_offset: 0,
@@ -102,6 +115,11 @@ impl Metering {
     /// How many accounts send usage through this partition.
     pub fn accounts(&self) -> usize {
         self.accounts.len()
+    }
+
+    /// How much of what may be remembered is.
+    pub fn fill(&self) -> Fill {
+        self.identities.fill()
     }
 
     fn name(&self, topic: Topic) -> &str {
@@ -130,10 +148,7 @@ impl Metering {
         if self.lines.iter().any(|lines| lines.bytes() >= MESSAGE_BYTES) {
             self.say_lines(output);
         }
-        if self.identities.packed_bytes() >= MESSAGE_BYTES {
-            self.say_identities(output);
-        }
-        Ok(())
+        self.broken.take().map_or(Ok(()), Err)
     }
 
     /// Time goes on. At a quarter of an hour the batch is cut: all that arrived before goes out, and
@@ -150,15 +165,7 @@ impl Metering {
             for ledger in 0..self.options.topics.ledger_partitions {
                 output.append(self.name(Topic::Ledger), ledger, message.clone());
             }
-            self.fact(QuarterClosed { until });
-            self.marked = until;
-            let kept = self
-                .settings
-                .usage
-                .max_age
-                .plus(self.settings.rejects.replay_for)
-                .plus(Span::days(1));
-            self.identities.expire(at, kept);
+            self.learn(QuarterClosed { until }.into());
         }
         self.now = at;
     }
@@ -204,8 +211,17 @@ impl Metering {
     fn known(&mut self, fact: MeteringFact) {
         match fact {
             MeteringFact::TimeMoved(moved) => self.now = moved.at,
-            MeteringFact::QuarterClosed(closed) => self.marked = closed.until,
-            MeteringFact::Remembered(remembered) => self.remembered = remembered.total,
+            MeteringFact::QuarterClosed(closed) => {
+                self.marked = closed.until;
+                let Settings { usage, rejects, .. } = &self.settings;
+                let kept = usage.max_age.plus(rejects.replay_for).plus(Span::days(1));
+                self.identities.forget_before(day_of(closed.until.minus(kept)));
+            }
+            MeteringFact::Remembered(Remembered { total, checksum, kept_from_day }) => {
+                self.remembered = Position { total, checksum };
+                let day = i32::try_from(kept_from_day).unwrap_or(i32::MIN);
+                self.identities.forget_before(day);
+            }
             MeteringFact::AccountRouted(AccountRouted {
                 account,
                 ledger,
@@ -278,7 +294,14 @@ impl Metering {
 
     fn count(&mut self, record: &Usage<'_>, counted: &Counted, index: u32, message: &Message<'_>) {
         let told = self.teller.tell(record.identity, record.content);
-        match self.identities.look(told) {
+        let known = match self.identities.look(told) {
+            Ok(known) => known,
+            Err(trouble) => {
+                self.broken.get_or_insert(stop(trouble));
+                return;
+            }
+        };
+        match known {
             Known::Duplicate => self.duplicates += 1,
             Known::Conflict => {
                 let arrival = Arrival::fresh(self.now);
@@ -309,66 +332,9 @@ impl Metering {
         output.append(topic, home, signed);
     }
 
-    fn reject(
-        &mut self,
-        record: &Usage<'_>,
-        index: u32,
-        message: &Message<'_>,
-        arrival: Arrival,
-        reason: Reject,
-    ) {
-        self.rejects.push(Rejected {
-            usage_partition: self.partition,
-            offset: message.offset.0,
-            index,
-            at: self.now,
-            first_arrival: arrival.first,
-            reason,
-            detail: None,
-            account: Some(record.account.to_owned()),
-            source: Some(record.source.to_owned()),
-            id: Some(record.id.to_owned()),
-            message: Bytes(message_of(record)),
-        });
-    }
-
-    fn reject_malformed(
-        &mut self,
-        value: &[u8],
-        message: &Message<'_>,
-        index: u32,
-        arrival: Arrival,
-        why: &Malformed,
-    ) {
-        self.rejects.push(Rejected {
-            usage_partition: self.partition,
-            offset: message.offset.0,
-            index,
-            at: self.now,
-            first_arrival: arrival.first,
-            reason: Reject::Malformed,
-            detail: Some(why.to_string()),
-            account: None,
-            source: None,
-            id: None,
-            message: Bytes(value.to_vec()),
-        });
-    }
-
-    fn reject_message(&mut self, message: &Message<'_>, arrival: Arrival, why: String) {
-        self.rejects.push(Rejected {
-            usage_partition: self.partition,
-            offset: message.offset.0,
-            index: 0,
-            at: self.now,
-            first_arrival: arrival.first,
-            reason: Reject::Malformed,
-            detail: Some(why),
-            account: None,
-            source: None,
-            id: None,
-            message: Bytes(message.value.to_vec()),
-        });
+    fn remembered(&self) -> Remembered {
+        let Position { total, checksum } = self.identities.reached();
+        Remembered { total, checksum, kept_from_day: self.identities.kept_from().into() }
     }
 
     fn say_lines(&mut self, output: &mut Output) {
@@ -383,13 +349,6 @@ impl Metering {
             output.append(self.options.topics.name(Topic::Ledger), ledger, message);
         }
         self.first_offset = None;
-    }
-
-    fn say_identities(&mut self, output: &mut Output) {
-        if let Some(packed) = self.identities.take_packed() {
-            output.append(self.name(Topic::Identities), self.partition, packed);
-            self.fact(Remembered { total: self.identities.total() });
-        }
     }
 
     /// Rejects go out whole, so a few may be as large as many.
@@ -414,15 +373,6 @@ struct Counted {
     used: Minute,
 }
 
-/// A message that holds one record in its canonical form.
-fn message_of(record: &Usage<'_>) -> Vec<u8> {
-    let mut message = Vec::with_capacity(record.identity.len() + record.content.len() + 10);
-    avro::put_header(&mut message, schemas::USAGE_RECORD.fingerprint());
-    message.extend_from_slice(record.identity);
-    message.extend_from_slice(record.content);
-    message
-}
-
 impl Station for Metering {
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {
@@ -440,6 +390,7 @@ impl Station for Metering {
             let tick = self.options.secret.sign(topic, tick);
             output.append(topic, self.partition, tick);
         }
+        self.identities.settle().map_err(stop)?;
         Ok(false)
     }
 
@@ -447,13 +398,34 @@ impl Station for Metering {
         self.now
     }
 
+    fn unsaid_bytes(&self) -> usize {
+        self.lines.iter().map(LinesBuilder::bytes).sum::<usize>() + self.identities.unsaid_bytes()
+    }
+
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
         self.say_lines(output);
-        self.say_identities(output);
+        let packed = self.identities.take_packed();
+        if !packed.is_empty() {
+            self.fact(self.remembered());
+        }
+        for message in packed {
+            output.append(self.name(Topic::Identities), self.partition, message);
+        }
         self.say_rejects(output);
         self.fact(TimeMoved { at: self.now });
         output.delta().append(&mut self.facts);
         Ok(())
+    }
+
+    fn committed(&mut self) -> Result<(), Stop> {
+        let (log, topic) = (&self.options.log, self.options.topics.name(Topic::Identities));
+        let partition = self.partition;
+        self.identities.committed(|| log.bounds(topic, partition).ok().map(|bounds| bounds.end));
+        self.identities.settle().map_err(stop)
+    }
+
+    fn holds(&self) -> Option<String> {
+        self.identities.full()
     }
 
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
@@ -475,7 +447,7 @@ impl Station for Metering {
         if from == 0 {
             facts.push(TimeMoved { at: self.now }.into());
             facts.push(QuarterClosed { until: self.marked }.into());
-            facts.push(Remembered { total: self.identities.total() }.into());
+            facts.push(self.remembered().into());
             let document = self.settings_document.clone();
             facts.push(SettingsInForce { at: self.now, document }.into());
             let meters = self.catalogue.listed().to_vec();
@@ -511,19 +483,7 @@ impl Station for Metering {
 
     fn restored(&mut self) -> Result<(), Stop> {
         let topic = self.options.topics.name(Topic::Identities).to_owned();
-        let (log, total) = (self.options.log.clone(), self.remembered);
-        read_to_end(&*log, &topic, self.partition, Next::START, &mut |message| {
-            let taken = self.identities.take_back(message.value, total);
-            taken.map_err(|truncated| {
-                Stop::Broken(format!("{topic} {}: {truncated}", message.offset.0))
-            })
-        })?;
-        if self.identities.total() != total {
-            return Err(Stop::Broken(format!(
-                "{topic} holds {} of {total} remembered identities; without the others duplicates would be counted",
-                self.identities.total()
-            )));
-        }
-        Ok(())
+        let log = self.options.log.clone();
+        self.identities.restore(&*log, &topic, self.remembered)
     }
 }

@@ -52,6 +52,8 @@ points! {
     SegmentDropped = "segment_dropped",
     /// A snapshot chunk went out.
     SnapshotChunk = "snapshot_chunk",
+    /// A local checkpoint is about to be written.
+    CheckpointBegun = "checkpoint_begun",
     /// A local checkpoint is half written.
     CheckpointTorn = "checkpoint_torn",
     /// A local checkpoint is complete under its temporary name.
@@ -60,6 +62,8 @@ points! {
     Restoring = "restoring",
     /// A run of remembered identities is half written.
     RunTorn = "run_torn",
+    /// A run of remembered identities is complete under its name, and not in use yet.
+    RunSealed = "run_sealed",
     /// Runs of remembered identities were merged, the old ones still exist.
     RunsMerged = "runs_merged",
 }

@@ -121,12 +121,19 @@ sections! {
         commit_interval: Span = Span::micros(40_000),
         /// A snapshot of a partition's state begins after so many bytes of changes.
         snapshot_after_bytes: u64 = 64 * 1024 * 1024,
+        /// Where the workers keep, under the name of their instance, what they would otherwise read from the log at each start; nothing is lost with it. Empty: in memory.
+        data: String = "local".to_owned(),
         /// `real`, or for demonstrations and tests a faster one: its factor, what it shows, and when it showed it.
         clock: String = "real".to_owned(),
         /// A consumer that is stuck in a call for so long ends its process, so that it starts anew.
         watchdog: Span = Span::micros(120_000_000),
         /// Where metrics, health and views are served; empty: nowhere.
         http: String = "127.0.0.1:9464".to_owned(),
+    }
+    /// METERING.
+    [metering: MeteringSection] {
+        /// So many records are remembered at most by one process, to find duplicates: each takes 2 bytes of memory and 36 on disk, all of them in memory without `worker.data`. At 80% there is an alarm, at 100% no usage is taken.
+        identities_max: u64 = 400_000_000,
     }
 }
 
@@ -215,6 +222,10 @@ impl Config {
 
     pub fn worker(&self) -> &WorkerSection {
         &self.sections.worker
+    }
+
+    pub fn metering(&self) -> &MeteringSection {
+        &self.sections.metering
     }
 
     /// Every value that is in force, secrets masked.

@@ -23,6 +23,22 @@ pub trait Station: Send {
     /// Called once before a step is committed: what was collected goes out.
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop>;
 
+    /// About how much [`Station::finish`] would put out.
+    fn unsaid_bytes(&self) -> usize {
+        0
+    }
+
+    /// What the last call of [`Station::finish`] put out is committed.
+    fn committed(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    /// Why nothing can be taken at present; none if it can. Messages wait on the log meanwhile, and
+    /// time and ticks go on.
+    fn holds(&self) -> Option<String> {
+        None
+    }
+
     /// Applies a delta that a former self put out.
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop>;
 
@@ -52,6 +68,9 @@ pub enum Stop {
     /// State and log do not fit together, or a rule of the machine is broken. Somebody has to look.
     #[error("{0}")]
     Broken(String),
+    /// Something that can be rebuilt from the log is gone: the station is dropped and restored.
+    #[error("{0}")]
+    Restore(String),
     #[error(transparent)]
     Log(#[from] drawdown_log::Error),
 }

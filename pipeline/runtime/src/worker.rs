@@ -50,6 +50,9 @@ struct Owned<S> {
     /// Something was read or decided since the last commit began.
     dirty: bool,
     snapshot: Snapshot,
+    /// Messages were passed over because the station could not take them; they are read again from
+    /// `next` on once it can.
+    passed_over: bool,
 }
 
 /// How far a partition's state has been put out whole.
@@ -174,6 +177,11 @@ impl<S: Station> Worker<S> {
                 self.forget();
                 Ok(Turn::Worked)
             }
+            Err(Stop::Restore(why)) => {
+                tracing::warn!(worker = ?self, why, "restoring");
+                self.forget();
+                Ok(Turn::Worked)
+            }
             Err(Stop::Log(Error::Passing(why))) => {
                 LogAway { consumer: &self.consumer, why: &why }.tell();
                 self.progress.turned();
@@ -223,6 +231,7 @@ impl<S: Station> Worker<S> {
     }
 
     fn poll(&mut self, wait: Duration) -> Result<bool, Stop> {
+        self.read_again()?;
         if self.committing && self.collected_bytes() >= self.options.step_bytes_max {
             // The next step is full, and cannot go out before the last one is decided.
             return self.finish_commit(wait);
@@ -231,9 +240,11 @@ impl<S: Station> Worker<S> {
         let (owned, mut took, mut stop) = (&mut self.owned, 0, None);
         let change = member.poll(wait, &mut |messages| {
             reach(Point::Read);
-            took += messages.len() as u64;
             if stop.is_none() {
-                stop = take(owned, messages).err();
+                match take(owned, messages) {
+                    Ok(some) => took += some,
+                    Err(why) => stop = Some(why),
+                }
             }
         })?;
         if let Some(stop) = stop {
@@ -267,6 +278,22 @@ impl<S: Station> Worker<S> {
         }
     }
 
+    /// Goes back to the messages that were passed over, where the station takes again.
+    fn read_again(&mut self) -> Result<(), Stop> {
+        let mut places = BTreeMap::new();
+        for (partition, owned) in &mut self.owned {
+            if owned.passed_over && owned.station.holds().is_none() {
+                tracing::info!(partition, "messages are taken again");
+                places.insert(*partition, owned.next);
+                owned.passed_over = false;
+            }
+        }
+        match self.member.as_mut() {
+            Some(member) if !places.is_empty() => Ok(member.resume(&places)?),
+            _ => Ok(()),
+        }
+    }
+
     fn idle(&mut self) -> Result<bool, Stop> {
         let now = self.clock.now();
         let mut more = false;
@@ -290,6 +317,9 @@ impl<S: Station> Worker<S> {
         self.committing = false;
         outcome?;
         reach(Point::Committed);
+        for owned in self.owned.values_mut() {
+            owned.station.committed()?;
+        }
         self.forget_needless()?;
         if let Some(Underway { began, messages, appends, bytes }) = self.underway.take() {
             self.last_commit = began.elapsed();
@@ -300,7 +330,7 @@ impl<S: Station> Worker<S> {
     }
 
     fn collected_bytes(&self) -> usize {
-        self.owned.values().map(|owned| owned.output.bytes()).sum()
+        self.owned.values().map(|owned| owned.output.bytes() + owned.station.unsaid_bytes()).sum()
     }
 
     fn is_due(&self) -> bool {
@@ -444,7 +474,7 @@ impl<S: Station> Worker<S> {
         let (consumer, took) = (&self.consumer, began.elapsed());
         Restored { consumer, partition, next: next.0, bytes, took }.tell();
         let (output, snapshot) = (Output::default(), Snapshot::default());
-        Ok(Owned { station, chain, next, output, dirty: false, snapshot })
+        Ok(Owned { station, chain, next, output, dirty: false, snapshot, passed_over: false })
     }
 }
 
@@ -508,17 +538,28 @@ fn take_frame<S: Station>(
     Ok(())
 }
 
-/// Hands messages to the stations of their partitions, run by run.
+/// Hands messages to the stations of their partitions, run by run; returns how many were
+/// taken.
 fn take<S: Station>(
     owned: &mut BTreeMap<u32, Owned<S>>,
     messages: &[Message<'_>],
-) -> Result<(), Stop> {
+) -> Result<u64, Stop> {
+    let mut took = 0;
     for run in messages.chunk_by(|a, b| a.partition == b.partition) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let Some(owned) = owned.get_mut(&first.partition) else { continue };
+        if owned.passed_over {
+            continue;
+        }
+        if let Some(why) = owned.station.holds() {
+            tracing::error!(partition = first.partition, why, "no messages are taken");
+            owned.passed_over = true;
+            continue;
+        }
         owned.station.take(Input { messages: run }, &mut owned.output)?;
         owned.next = last.offset.next();
         owned.dirty = true;
+        took += run.len() as u64;
     }
-    Ok(())
+    Ok(took)
 }

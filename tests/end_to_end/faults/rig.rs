@@ -55,13 +55,14 @@ impl Rig {
         fs::write(folder.path().join("topics.toml"), plan).unwrap();
         let config = format!(
             "[installation]\nsecret = \"{}\"\ntopics = \"{}\"\n[kafka]\nbootstrap = \"{}\"\ntransaction_timeout = \"3s\"\nsession_timeout = \"3s\"\n\
-             [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\n",
+             [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n",
             "5a".repeat(32),
             folder.path().join("topics.toml").display(),
             broker.bootstrap(),
             fast.factor,
             fast.shown,
-            fast.real
+            fast.real,
+            folder.path().join("local").display()
         );
         let path = folder.path().join("drawdown.toml");
         fs::write(&path, config).unwrap();

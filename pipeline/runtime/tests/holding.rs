@@ -1,0 +1,148 @@
+//! A station that cannot take messages for a while, or loses what it stands on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests, all of it
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use drawdown_domain::time::Timestamp;
+use drawdown_log::{Faults, Log, Membership, Memory, Next};
+use drawdown_runtime::clock::Clock;
+use drawdown_runtime::{Input, Output, Station, Stop, Turn, Worker, WorkerOptions};
+
+/// What a test and the stations of a worker share.
+#[derive(Clone, Default)]
+struct Shared {
+    holds: Arc<AtomicBool>,
+    loses: Arc<AtomicBool>,
+    committed: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+/// Puts every message out; its state is nothing.
+struct Echo {
+    shared: Shared,
+    taken: Vec<Vec<u8>>,
+    put_out: Vec<Vec<u8>>,
+}
+
+impl Station for Echo {
+    fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
+        if self.shared.loses.swap(false, Ordering::Relaxed) {
+            return Err(Stop::Restore("its files are damaged".to_owned()));
+        }
+        for message in input.messages {
+            output.append("out", 0, message.value.to_vec());
+            self.taken.push(message.value.to_vec());
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self, _now: Timestamp, _output: &mut Output) -> Result<bool, Stop> {
+        Ok(false)
+    }
+
+    fn time(&self) -> Timestamp {
+        Timestamp::START
+    }
+
+    fn finish(&mut self, _output: &mut Output) -> Result<(), Stop> {
+        self.put_out.append(&mut self.taken);
+        Ok(())
+    }
+
+    fn committed(&mut self) -> Result<(), Stop> {
+        self.shared.committed.lock().unwrap().append(&mut self.put_out);
+        Ok(())
+    }
+
+    fn holds(&self) -> Option<String> {
+        self.shared.holds.load(Ordering::Relaxed).then(|| "full".to_owned())
+    }
+
+    fn apply(&mut self, _delta: &[u8]) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn piece(&self, _place: &[u8], _bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
+        (Vec::new(), None)
+    }
+
+    fn load(&mut self, _piece: &[u8]) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn restored(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+fn started() -> (Memory, Shared, Worker<Echo>) {
+    let log = Memory::new([("in", 1), ("out", 1), ("state", 1)], Faults::default());
+    let (group, topic, instance) = ("echo".to_owned(), "in".to_owned(), "1".to_owned());
+    let options = WorkerOptions {
+        membership: Membership { group, topic, instance },
+        state_topic: "state".to_owned(),
+        rules_version: 1,
+        commit_interval: Duration::ZERO,
+        step_bytes_max: 1 << 20,
+        snapshot_after_bytes: 1 << 20,
+    };
+    let (shared, clock) = (Shared::default(), Clock::manual(Timestamp::START));
+    let make = shared.clone();
+    let worker = Worker::new(options, Arc::new(log.clone()), clock, move |_| Echo {
+        shared: make.clone(),
+        taken: Vec::new(),
+        put_out: Vec::new(),
+    });
+    (log, shared, worker)
+}
+
+fn send(log: &Memory, text: &str) {
+    log.append("in", 0, Timestamp::START, &[text.as_bytes()]).unwrap();
+}
+
+fn settle(worker: &mut Worker<Echo>) {
+    while worker.turn(Duration::ZERO).unwrap() == Turn::Worked {}
+}
+
+fn out(log: &Memory) -> Vec<String> {
+    let (mut all, end) = (Vec::new(), log.bounds("out", 0).unwrap().end);
+    log.scan("out", 0, Next::START, end, &mut |message| {
+        all.push(String::from_utf8(message.value.to_vec()).unwrap());
+        true
+    })
+    .unwrap();
+    all
+}
+
+#[test]
+fn what_a_station_could_not_take_is_taken_later_once_and_in_order() {
+    let (log, shared, mut worker) = started();
+    send(&log, "a");
+    settle(&mut worker);
+    shared.holds.store(true, Ordering::Relaxed);
+    for text in ["b", "c"] {
+        send(&log, text);
+        settle(&mut worker);
+    }
+    assert_eq!(out(&log), ["a"]);
+    assert!(!worker.has_read_all().unwrap());
+    shared.holds.store(false, Ordering::Relaxed);
+    send(&log, "d");
+    settle(&mut worker);
+    assert_eq!(out(&log), ["a", "b", "c", "d"]);
+    assert!(worker.has_read_all().unwrap());
+    assert_eq!(*shared.committed.lock().unwrap(), [b"a", b"b", b"c", b"d"]);
+}
+
+#[test]
+fn a_station_that_lost_what_it_stands_on_is_restored_and_loses_nothing() {
+    let (log, shared, mut worker) = started();
+    send(&log, "a");
+    settle(&mut worker);
+    shared.loses.store(true, Ordering::Relaxed);
+    send(&log, "b");
+    settle(&mut worker);
+    assert_eq!(out(&log), ["a", "b"]);
+}
