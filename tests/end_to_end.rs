@@ -5,6 +5,8 @@
 mod end_to_end {
     mod book_keeping;
     mod faults;
+    mod histories;
     mod random;
     mod scenarios;
+    mod surroundings;
 }

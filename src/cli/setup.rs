@@ -48,14 +48,22 @@ impl Setup {
     }
 
     pub fn kafka(&self) -> anyhow::Result<Kafka> {
+        Ok(Kafka::new(self.kafka_config())?)
+    }
+
+    /// A log whose calls are given up soon.
+    pub fn kafka_answering_within(&self, call_timeout: Duration) -> anyhow::Result<Kafka> {
+        Ok(Kafka::new(KafkaConfig { call_timeout, ..self.kafka_config() })?)
+    }
+
+    fn kafka_config(&self) -> KafkaConfig {
         let section = self.config.kafka();
-        let config = KafkaConfig {
+        KafkaConfig {
             properties: section.properties.clone(),
             transaction_timeout: duration(section.transaction_timeout),
             session_timeout: duration(section.session_timeout),
             ..KafkaConfig::new(&section.bootstrap)
-        };
-        Ok(Kafka::new(config)?)
+        }
     }
 
     pub fn clock(&self) -> anyhow::Result<Clock> {
