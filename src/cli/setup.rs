@@ -71,7 +71,8 @@ impl Setup {
     }
 
     /// The topics as the broker should have them. Where time is not the machine's, messages are dated
-    /// by whoever writes them.
+    /// by whoever writes them, and none is deleted for its age, which the broker would judge by its own
+    /// clock.
     pub fn details(&self) -> anyhow::Result<Vec<TopicDetails>> {
         let real = self.clock()?.is_real();
         let details = Topic::ALL.iter().filter_map(|topic| {
@@ -79,7 +80,7 @@ impl Setup {
             Some(TopicDetails {
                 name: self.topics.name(*topic).to_owned(),
                 partitions: self.plan.partitions(*topic),
-                keep: settings.keep.map(duration),
+                keep: settings.keep.filter(|_| real).map(duration),
                 dated_by_log: settings.dated_by_log && real,
                 message_bytes_max: settings.message_bytes_max,
             })
