@@ -5,7 +5,9 @@
 mod end_to_end {
     mod book_keeping;
     mod faults;
+    mod histories;
     mod random;
     mod scenarios;
+    mod surroundings;
     mod workers;
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use drawdown_balance::Balance;
+use drawdown_log::Error;
 use drawdown_runtime::{Progress, Station, Worker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -21,6 +22,12 @@ const QUESTIONS_MAX: usize = 1_000;
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
+const NAMES: [&str; 3] = ["metering", "registry", "balance"];
+
+/// How long a broker may take to answer before a worker says that it waits for it.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// The threads of a process's consumers.
 struct Crew {
     end: Arc<AtomicBool>,
@@ -30,14 +37,20 @@ struct Crew {
 
 /// Runs consumers by name until the process is asked to end, or one of them cannot go on.
 pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
+    if let Some(other) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        bail!("there is no consumer {other}; there are {}", NAMES.join(", "));
+    }
     let mut shown = Shown::new()?;
     let address = &setup.config.worker().http;
     let listener = if address.is_empty() { None } else { Some(listen(address)?) };
-    let installation = setup.installation(setup.log()?)?;
     let end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, end.clone())?;
     }
+    if setup.is_on_kafka() {
+        check_topics(setup, &end)?;
+    }
+    let installation = setup.installation(setup.log()?)?;
     let mut crew = Crew { end, threads: Vec::new(), progress: Vec::new() };
     for name in names {
         match name.as_str() {
@@ -50,7 +63,7 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
                     answer_all(worker, &questions)
                 })?;
             }
-            other => bail!("there is no consumer {other}; there are metering, registry, balance"),
+            other => bail!("there is no consumer {other}"),
         }
     }
     if let Some(listener) = listener {
@@ -58,6 +71,34 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
         serve(listener, shown)?;
     }
     crew.watch(duration(setup.config.worker().watchdog))
+}
+
+/// Refuses a broker whose topics are not as planned. One that does not answer is waited for: workers
+/// and brokers may be started in any order.
+fn check_topics(setup: &Setup, end: &AtomicBool) -> anyhow::Result<()> {
+    let asker = setup.kafka_answering_within(ANSWERS_WITHIN)?;
+    let details = setup.details()?;
+    while !end.load(Ordering::Acquire) {
+        match asker.differences(&details) {
+            Err(Error::Passing(why)) => {
+                let bootstrap = &setup.config.kafka().bootstrap;
+                tracing::warn!(
+                    why,
+                    "no broker answers at {bootstrap} (kafka.bootstrap); trying again"
+                );
+                std::thread::sleep(TRY_AGAIN_AFTER);
+            }
+            differences => {
+                let differences = differences?;
+                let Some(first) = differences.first() else { return Ok(()) };
+                bail!(
+                    "the broker's topics differ from the plan in {} places, the first: {first}; missing topics are made by `drawdown topics apply`, `drawdown topics check` lists all",
+                    differences.len()
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 fn duration(span: drawdown_domain::time::Span) -> Duration {

@@ -175,7 +175,8 @@ impl Config {
                 toml::from_str(&text).map_err(|error| invalid(&whence, &error))?
             }
         };
-        check(&table, "the configuration file")?;
+        let whence = file.map(|path| path.display().to_string()).unwrap_or_default();
+        check(&table, &whence)?;
         for (name, value) in variables {
             if let Some(path) =
                 name.strip_prefix(PREFIX).filter(|_| !NOT_CONFIGURATION.contains(&name.as_str()))
@@ -251,6 +252,7 @@ fn invalid(whence: &str, error: &dyn std::fmt::Display) -> NotAConfig {
 fn check(table: &Table, whence: &str) -> Result<(), NotAConfig> {
     Config::from_table(table.clone()).map(|_| ()).map_err(|error| match error {
         NotAConfig::Invalid { error, .. } => {
+            let error = format!("{error}; `drawdown config --reference` lists all that can be set");
             NotAConfig::Invalid { whence: whence.to_owned(), error }
         }
         other => other,

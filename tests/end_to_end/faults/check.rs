@@ -68,7 +68,8 @@ pub fn compare(rig: &Rig, sent: &Sent) -> Books {
         last = last.max(at);
         match what {
             Happened::Asked(name, fields) if name != "load_prices" => {
-                keeper.command(at.as_micros(), "operator", None, &name, &fields).unwrap();
+                let decided = keeper.command(at.as_micros(), "operator", None, &name, &fields);
+                assert_eq!(decided, Ok(()), "{at} {name} {fields}");
             }
             Happened::Asked(..) => {}
             Happened::Used(usage) => match keeper.usage(at.as_micros(), &usage) {
@@ -102,7 +103,7 @@ fn each(rig: &Rig, topic: Topic, visit: &mut dyn FnMut(Message<'_>)) {
     }
 }
 
-fn decoded<T: serde::de::DeserializeOwned>(message: &Message<'_>) -> T {
+pub fn decoded<T: serde::de::DeserializeOwned>(message: &Message<'_>) -> T {
     let (_, value) = avro::split_header(message.value).unwrap();
     avro::decode(value).unwrap()
 }
@@ -175,7 +176,7 @@ fn commands(rig: &Rig) -> Vec<(Timestamp, u64, Happened)> {
         }
     });
     let secret = rig.setup.secret().unwrap();
-    let mut happened = Vec::new();
+    let (mut happened, mut last) = (Vec::new(), Timestamp::START);
     each(rig, Topic::Commands, &mut |message| {
         if secret.open(rig.setup.topics.name(Topic::Commands), message.value).is_some() {
             return;
@@ -187,7 +188,9 @@ fn commands(rig: &Rig) -> Vec<(Timestamp, u64, Happened)> {
         let name = asked.command.name().to_owned();
         let mut fields = serde_json::to_value(&asked.command).unwrap()[&name].take();
         fields.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        happened.push((outcome.at, number, Happened::Asked(name, fields)));
+        // Ledgers tell times of their own; the registry's order is that of the commands.
+        last = last.max(outcome.at);
+        happened.push((last, number, Happened::Asked(name, fields)));
     });
     happened
 }

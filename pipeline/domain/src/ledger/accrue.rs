@@ -99,7 +99,7 @@ impl Ledger {
         let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
         let product = self.book.product_of(meter).ok_or(Broken("a meter without product"))?;
         let (tab, late) = match self.tab_of(line, wallet, product) {
-            Some(place) => (place, false),
+            Some(place) => (place, self.is_adjustment(line, wallet, place)),
             None => self.open_tab(line, wallet, product, journal)?,
         };
         let (series, tab) = (place_number(series)?, place_number(tab)?);
@@ -177,6 +177,20 @@ impl Ledger {
     fn is_late(&self, usage_partition: u32, ends: Minute) -> bool {
         let closes = ends.starts().plus(self.settings.bills.grace);
         self.clock.mark(usage_partition) >= closes || self.clock.gate() >= closes
+    }
+
+    /// Whether a tab that takes this line bills a later cycle than that of the line. The calendar is
+    /// asked only where the tab's own span is closed already, which a cycle in time seldom is.
+    #[inline]
+    fn is_adjustment(&self, line: &Line, payer: WalletNumber, tab: usize) -> bool {
+        let tab = self.account(line.account).and_then(|account| account.tabs.get(tab));
+        tab.is_some_and(|tab| {
+            self.is_late(line.usage_partition, tab.used.until)
+                && self.wallet(payer).is_some_and(|wallet| {
+                    let cycle = self.settings.bills.cycle;
+                    wallet.cycle_at(line.used.starts(), cycle).until < tab.ends
+                })
+        })
     }
 
     #[cold]

@@ -46,6 +46,7 @@ impl KafkaMember {
         let (tell, outcomes) = sync_channel(1);
         let group = consumer.group();
         let wait = config.call_timeout;
+        clear_positions(&producer, &group, wait)?;
         std::thread::Builder::new()
             .name(format!("commit {name}"))
             .spawn(move || commit_all(producer, &group, &to_commit, &tell, wait))
@@ -141,6 +142,20 @@ impl Member for KafkaMember {
             Err(RecvTimeoutError::Timeout) => None,
         }
     }
+}
+
+/// Ends whatever a former self may have left undecided among the group's positions.
+///
+/// A broker that was killed can come back with a position that waits for a transaction which is over:
+/// nobody is told that position until the same producer ends another transaction there. So this one
+/// begins such a transaction and aborts it, before anybody asks.
+fn clear_positions(producer: &Producer, group: &Group, wait: Duration) -> Result<(), Error> {
+    producer.begin()?;
+    // Whether the position is taken does not matter: that it was announced makes the broker end it.
+    if let Err(error) = producer.send_offsets(group, std::iter::once((0, Next::START)), wait) {
+        tracing::debug!(%error, "a position that was to be aborted was not even taken");
+    }
+    producer.abort(wait)
 }
 
 /// Commits one step after the other until the member is dropped or a commit fails.

@@ -17,6 +17,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::{
     BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
 };
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 
 pub use topics::{Difference, TopicDetails};
@@ -228,8 +229,7 @@ impl Log for Kafka {
                 record = record.timestamp(at.as_micros().div_euclid(1_000));
             }
             while let Err((error, again)) = self.appender.send(record) {
-                let full =
-                    error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull);
+                let full = error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull);
                 if !full || Instant::now() >= deadline {
                     return Err(passing(&format!("cannot write to {topic}"), &error));
                 }
@@ -297,6 +297,10 @@ impl Log for Kafka {
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     next = until;
                 }
+                // Told while a broker is away, and still once it is back; the client goes on by itself.
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
+                ))) if heard.elapsed() <= self.config.call_timeout => {}
                 Some(Err(error)) => return Err(passing(&what, &error)),
                 None if heard.elapsed() > self.config.call_timeout => {
                     return Err(Error::Passing(format!("{what}: nothing comes")));
@@ -331,8 +335,11 @@ impl Log for Kafka {
         // The broker answers once no commit of the group is pending: that may take a transaction's
         // whole timeout.
         let timeout = self.config.transaction_timeout * 3 + self.config.call_timeout;
-        let found =
-            asker.committed_offsets(list, timeout).map_err(|error| passing(&what, &error))?;
+        let found = asker.committed_offsets(list, timeout).map_err(|error| {
+            // The next one asks with a fresh client.
+            self.group_askers.lock().unwrap_or_else(PoisonError::into_inner).remove(group);
+            passing(&what, &error)
+        })?;
         let Some(element) = found.find_partition(topic, Self::partition(partition)) else {
             return Err(Error::Passing(format!("{what}: no answer for the partition")));
         };

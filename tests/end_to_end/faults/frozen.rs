@@ -1,0 +1,125 @@
+//! A worker frozen between sending its offsets and ending its transaction.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use drawdown_log::Point;
+use drawdown_wire::topics::Topic;
+
+use super::check;
+use super::load::Load;
+use super::rig::{Rig, RigOptions, await_that};
+
+const FROZEN: usize = 0;
+const SUCCESSOR: usize = 1;
+
+/// The partitions go to another long before the broker aborts what is open.
+const OPTIONS: RigOptions = RigOptions {
+    workers: &[&["metering", "balance"], &["metering", "registry", "balance"]],
+    hour_seconds: 10,
+    usage_partitions: 4,
+    transaction_timeout_seconds: 10,
+    session_timeout_seconds: 3,
+};
+
+/// A partition whose position depends on a transaction that is neither committed nor aborted. Whoever
+/// asks for it waits; so does a thread of this test.
+struct Open {
+    consumer: &'static str,
+    partition: u32,
+    asking: JoinHandle<()>,
+}
+
+/// The partition whose position is not told within a second: nobody but a frozen worker is so slow.
+fn undecided(rig: &Rig) -> Open {
+    let mut asked = Vec::new();
+    for (consumer, topic) in [("metering", Topic::Usage), ("balance", Topic::Ledger)] {
+        let group = format!("{}{consumer}", rig.setup.config.installation().prefix);
+        for partition in 0..rig.setup.plan.partitions(topic) {
+            let (log, group) = (rig.log.clone(), group.clone());
+            let topic = rig.setup.topics.name(topic).to_owned();
+            let ask = move || log.committed(&group, &topic, partition).map(|_| ()).unwrap();
+            asked.push(Open { consumer, partition, asking: std::thread::spawn(ask) });
+        }
+    }
+    let began = Instant::now();
+    await_that("a second passed", Duration::from_secs(2), || {
+        began.elapsed() > Duration::from_secs(1)
+    });
+    asked.retain(|open| !open.asking.is_finished());
+    asked.pop().expect("all positions are decided although a worker froze in a transaction")
+}
+
+/// Whether the successor said something of the partition since it had said so much.
+fn said(rig: &Rig, from: usize, what: &str, open: &Open) -> bool {
+    let group = format!("{}{}\"", rig.setup.config.installation().prefix, open.consumer);
+    rig.said_by(SUCCESSOR)[from..].lines().any(|line| {
+        let partitions = line.split_once("partitions=[").map(|(_, rest)| rest);
+        let partitions = partitions.and_then(|rest| rest.split_once(']')).map(|(list, _)| list);
+        let mut listed = partitions.unwrap_or_default().split(", ");
+        line.contains(what)
+            && line.contains(&group)
+            && listed.any(|own| own == open.partition.to_string())
+    })
+}
+
+/// R1.3, R2.2: who takes over waits until what the frozen one left open is decided; when that one wakes
+/// it changes nothing any more.
+#[test]
+fn a_frozen_worker_is_waited_for_and_fenced_when_it_wakes() {
+    let began = Instant::now();
+    let mut rig = Rig::start(OPTIONS);
+    rig.open_accounts();
+    let load = Load::start(&rig, 11);
+    rig.let_pass(20);
+    let from = rig.said_by(SUCCESSOR).len();
+    rig.freeze_at(FROZEN, Point::OffsetsSent, 12);
+    let frozen_at = Instant::now();
+    let open = undecided(&rig);
+    let what = format!("{} {}", open.consumer, open.partition);
+
+    await_that("the frozen one's partitions assigned to another", Duration::from_secs(30), || {
+        said(&rig, from, "assigned; restoring", &open)
+    });
+    let assigned = frozen_at.elapsed();
+    assert!(!open.asking.is_finished(), "{what} was decided before anybody could wait for it");
+    let mut decided = None;
+    await_that("the successor reading", Duration::from_secs(60), || {
+        if open.asking.is_finished() {
+            decided.get_or_insert_with(|| frozen_at.elapsed());
+        }
+        said(&rig, from, "restored; reading", &open)
+    });
+    let reading = frozen_at.elapsed();
+    println!(
+        "{what}: assigned to another {assigned:.1?}, position decided {decided:.1?}, read {reading:.1?} after its owner froze"
+    );
+    // The transaction began a moment before its worker froze.
+    let timeout = Duration::from_secs(OPTIONS.transaction_timeout_seconds);
+    assert!(assigned + Duration::from_secs(2) < timeout, "nobody had to wait");
+    assert!(reading + Duration::from_secs(1) > timeout, "{what} was not waited for");
+
+    let before_waking = rig.said_by(FROZEN).len();
+    rig.wake(FROZEN);
+    let mut ended = None;
+    await_that("the woken one fenced", Duration::from_secs(60), || {
+        ended = rig.ended(FROZEN);
+        ended.is_some() || rig.said_by(FROZEN)[before_waking..].contains("restoring")
+    });
+    let said = rig.said_by(FROZEN)[before_waking..].to_owned();
+    println!("the woken one: {ended:?}\n{said}");
+    match ended {
+        Some(status) => {
+            assert_eq!(status.code(), Some(1));
+            assert!(said.contains("cannot go on"), "{said}");
+            rig.restart(FROZEN);
+        }
+        None => assert!(said.contains("the commit's outcome is unknown"), "{said}"),
+    }
+    rig.let_pass(20);
+    let sent = load.stop();
+    rig.come_to_rest();
+    let books = check::compare(&rig, &sent);
+    println!("{books}\n{:.0} s", began.elapsed().as_secs_f64());
+    assert!(books.differences.is_empty(), "{:#?}", books.differences);
+}
