@@ -1,14 +1,21 @@
-//! `make bench`: what drawdown does in a second, each figure verified to the last cent.
+//! `make bench`: what drawdown does in a second beside its peers, each figure verified to the last cent.
+//!
+//! Everything runs on this machine, one after the other, on the same broker and the same bytes. A run
+//! whose total is wrong ends the bench: a fast wrong answer is worth nothing.
 
-#![allow(clippy::print_stdout)] // it prints a table
+#![allow(clippy::print_stdout, clippy::print_stderr)] // it prints a table, and how far it is
 
+mod latency;
+mod memory;
+mod peers;
 mod site;
+mod table;
 mod usage;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
 use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::time::Timestamp;
@@ -16,126 +23,250 @@ use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan};
 
-use site::{STARTS_AT, Site, cpu_seconds_of};
-use usage::{Maker, Plan, Spread};
+use peers::Streams;
+use site::{Figures, STARTS_AT, Site, check};
+use table::{Row, Table, median};
+use usage::{Made, Maker, Plan, Spread};
 
-/// Measures on this machine and prints a table.
+/// Measures on this machine and prints a table. With QUICK=1 in the environment it takes minutes, and
+/// its figures are rough.
 #[derive(Parser)]
+#[command(after_help = "Example: cargo run --release -p drawdown-bench -- g1 g1p g2")]
 struct Arguments {
     /// Accounts that are opened.
-    #[arg(long, default_value_t = 1_000_000)]
-    accounts: u32,
+    #[arg(long)]
+    accounts: Option<u32>,
     /// Records of each timed run.
-    #[arg(long, default_value_t = 10_000_000)]
-    records: u64,
+    #[arg(long)]
+    records: Option<u64>,
+    /// Runs of each row, of which the median counts.
+    #[arg(long)]
+    runs: Option<usize>,
     /// Partitions of usage and of ledger.
     #[arg(long, default_value_t = 16)]
     partitions: u32,
-    /// Rows to measure: g1, g1-zipf, g1p, g4.
-    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g4"])]
+    /// What to measure.
+    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7"])]
     rows: Vec<String>,
 }
 
+/// How large everything is.
+#[derive(Clone, Debug)]
+struct Scale {
+    accounts: u32,
+    records: u64,
+    runs: usize,
+    plan: TopicPlan,
+    rows: Vec<String>,
+}
+
+const ROWS: [&str; 7] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7"];
+
+impl Scale {
+    fn read() -> anyhow::Result<Scale> {
+        let arguments = Arguments::parse();
+        let quick = std::env::var_os("QUICK").is_some();
+        let mut plan = TopicPlan::parse(DEFAULT_PLAN).map_err(anyhow::Error::msg)?;
+        plan.usage_partitions = arguments.partitions;
+        plan.ledger_partitions = arguments.partitions;
+        if let Some(other) = arguments.rows.iter().find(|row| !ROWS.contains(&row.as_str())) {
+            bail!("there is no row {other}; there are {}", ROWS.join(", "));
+        }
+        let (accounts, records, runs) =
+            if quick { (100_000, 2_000_000, 1) } else { (1_000_000, 10_000_000, 3) };
+        Ok(Scale {
+            accounts: arguments.accounts.unwrap_or(accounts),
+            records: arguments.records.unwrap_or(records),
+            runs: arguments.runs.unwrap_or(runs),
+            plan,
+            rows: arguments.rows,
+        })
+    }
+
+    fn has(&self, row: &str) -> bool {
+        self.rows.iter().any(|asked| asked == row)
+    }
+
+    fn usage(&self, row: &str, seed: u64) -> Plan {
+        Plan {
+            records: self.records,
+            accounts: self.accounts,
+            spread: if row == "g1-zipf" { Spread::Zipf } else { Spread::Uniform },
+            packed: if matches!(row, "g1p" | "g4") { 100 } else { 1 },
+            seed,
+        }
+    }
+
+    fn topics(&self, prefix: &str) -> Vec<TopicDetails> {
+        let all = Topic::ALL.iter().map(|topic| TopicDetails {
+            name: format!("{prefix}{}", topic.name()),
+            partitions: self.plan.partitions(*topic),
+            keep: None,
+            dated_by_log: false,
+            message_bytes_max: 10_485_760,
+        });
+        all.collect()
+    }
+}
+
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    let scale = Scale::read()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .init();
-    let mut plan = TopicPlan::parse(DEFAULT_PLAN).map_err(anyhow::Error::msg)?;
-    plan.usage_partitions = arguments.partitions;
-    plan.ledger_partitions = arguments.partitions;
-    let kafka_rows: Vec<&String> =
-        arguments.rows.iter().filter(|row| !row.starts_with("g4")).collect();
-    if !kafka_rows.is_empty() {
-        let broker = Broker::start(BrokerOptions::default())?;
-        let kafka = Arc::new(Kafka::new({
-            let mut config = KafkaConfig::new(&broker.bootstrap());
-            if std::env::var_os("KDEBUG").is_some() {
-                config.properties.insert("debug".to_owned(), "cgrp,eos".to_owned());
-                config.properties.insert("log_level".to_owned(), "7".to_owned());
-            }
-            config
-        })?);
-        kafka.create(&details(&plan, "bench."), 1)?;
-        let site = Site::new(kafka, &plan, "bench.")?;
-        println!(
-            "{} accounts opened in {:.1} s",
-            arguments.accounts,
-            site.open_accounts(arguments.accounts)?
-        );
-        let mut quantities = vec![[0; 2]; arguments.accounts as usize];
-        for row in kafka_rows {
-            measure(&arguments, row, &site, broker.process_id(), &mut quantities)?;
-        }
+    let mut table = Table::new(&scale.rows.join(" "));
+    if scale.rows.iter().any(|row| !matches!(row.as_str(), "g4" | "g7")) {
+        on_kafka(&scale, &mut table)?;
     }
-    if arguments.rows.iter().any(|row| row == "g4") {
-        let folder = tempfile::tempdir()?;
-        let topics = details(&plan, "").into_iter().map(|topic| embedded::Topic {
-            name: topic.name,
-            partitions: topic.partitions,
-            keep: None,
-        });
-        let config = EmbeddedConfig::new(folder.path(), topics, Arc::new(|| Timestamp::START));
-        let site = Site::new(Arc::new(Embedded::open(config)?), &plan, "")?;
-        println!(
-            "{} accounts opened in {:.1} s",
-            arguments.accounts,
-            site.open_accounts(arguments.accounts)?
-        );
-        let mut quantities = vec![[0; 2]; arguments.accounts as usize];
-        measure(&arguments, "g4", &site, None, &mut quantities)?;
+    if scale.has("g4") || scale.has("g5") {
+        on_the_embedded_log(&scale, &mut table)?;
+    }
+    if scale.has("g7") {
+        memory::measure(&mut table)?;
+    }
+    print!("{table}");
+    Ok(())
+}
+
+/// What each account has used so far, in thousandths by meter: prices go by the month's quantity.
+type Quantities = Vec<[u64; 2]>;
+
+fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
+    let broker = Broker::start(BrokerOptions::default())?;
+    let kafka = Arc::new(Kafka::new(KafkaConfig::new(&broker.bootstrap()))?);
+    kafka.create(&scale.topics("bench."), 1)?;
+    let site = Site::new(kafka.clone(), &scale.plan, "bench.", broker.process_id())?;
+    table.note(&format!(
+        "{} accounts opened in {:.1} s",
+        scale.accounts,
+        site.open_accounts(scale.accounts)?
+    ));
+    let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];
+    let mut rates = Vec::new();
+    for (row, what, reach, cpu) in [
+        ("g1", "Kafka, one record a message, uniform", "500 k/s", Some("1.3")),
+        ("g1-zipf", "Kafka, one record a message, Zipf(1.0)", "500 k/s", None),
+        ("g1p", "Kafka, 100 records a message", "2 M/s", Some("0.7")),
+    ] {
+        if !scale.has(row) {
+            continue;
+        }
+        let figures = runs(scale, row, &site, &mut quantities)?;
+        let rate = median(figures.iter().map(|figures| figures.rate));
+        rates.push((row, rate));
+        table.push(Row::rate(row, what, reach, figures.iter().map(|figures| figures.rate)));
+        table.push(Row::cpu(
+            "g2",
+            what,
+            cpu.unwrap_or("-"),
+            figures.iter().map(|f| f.cpu_per_million),
+        ));
+        let broker = figures.iter().map(|figures| figures.broker_cpu_per_million);
+        table.push(Row::cpu("", "  of it the broker's, apart", "-", broker));
+    }
+    if scale.has("g5") {
+        let rate = rates.iter().find(|(row, _)| *row == "g1").map_or(200_000.0, |(_, rate)| *rate);
+        latency::measure(&site, rate / 2.0, "Kafka", "150 ms", table)?;
+    }
+    if scale.has("g3") {
+        beside_streams(scale, &broker, &kafka, &rates, table)?;
     }
     Ok(())
 }
 
-fn measure(
-    arguments: &Arguments,
+/// Fills and runs a row as often as it is to be measured.
+fn runs(
+    scale: &Scale,
     row: &str,
     site: &Site,
-    broker: Option<u32>,
-    quantities: &mut Vec<[u64; 2]>,
-) -> anyhow::Result<()> {
-    let plan = Plan {
-        records: arguments.records,
-        accounts: arguments.accounts,
-        spread: if row == "g1-zipf" { Spread::Zipf } else { Spread::Uniform },
-        packed: if row == "g1p" || row == "g4" { 100 } else { 1 },
-        seed: row.bytes().map(u64::from).sum(),
-    };
+    quantities: &mut Quantities,
+) -> anyhow::Result<Vec<Figures>> {
+    let mut figures = Vec::new();
+    for run in 0..scale.runs {
+        let seed = row.bytes().map(u64::from).sum::<u64>() * 100 + run as u64;
+        let made = fill(&scale.usage(row, seed), site, quantities)?;
+        let figure = site.run(&made)?;
+        eprintln!("{row} {}/{}: {figure}", run + 1, scale.runs);
+        figures.push(figure);
+    }
+    Ok(figures)
+}
+
+fn fill(plan: &Plan, site: &Site, quantities: &mut Quantities) -> anyhow::Result<Made> {
     let from: Timestamp = STARTS_AT.parse().context("a time")?;
-    let mut maker = Maker::new(plan, from, std::mem::take(quantities));
-    let began = Instant::now();
-    let made = maker.append_all(&*site.log, site.name(Topic::Usage), arguments.partitions)?;
+    let mut maker = Maker::new(*plan, from, std::mem::take(quantities));
+    let made =
+        maker.append_all(&*site.log, site.name(Topic::Usage), site.topics.usage_partitions)?;
     *quantities = maker.into_quantities();
-    let filled = began.elapsed().as_secs_f64();
-    let broker_before = broker.map(cpu_seconds_of);
-    let run = site.run(&made)?;
-    let broker_cpu =
-        broker.map(cpu_seconds_of).zip(broker_before).map_or(0.0, |(after, before)| after - before);
-    let millions = made.records as f64 / 1e6;
-    println!(
-        "{row}: {:.0} records/s ({} records of {:.0} bytes, {} repeats, filled in {filled:.1} s), {:.2} CPU-s per million, broker {:.2}; restored in {:.2} and {:.2} s; {} booked",
-        made.records as f64 / run.seconds,
-        made.records,
-        made.bytes as f64 / made.records as f64,
-        made.repeats,
-        run.cpu_seconds / millions,
-        broker_cpu / millions,
-        run.restore_seconds[0],
-        run.restore_seconds[1],
-        made.costs
-    );
+    Ok(made)
+}
+
+/// The same job in Kafka Streams, on the same broker and records.
+fn beside_streams(
+    scale: &Scale,
+    broker: &Broker,
+    kafka: &Kafka,
+    rates: &[(&str, f64)],
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    peers::build()?;
+    let partitions = scale.plan.usage_partitions;
+    let input =
+        TopicDetails { name: "peer.usage".to_owned(), partitions, ..scale.topics("").remove(0) };
+    kafka.create(&[input], 1)?;
+    let from: Timestamp = STARTS_AT.parse().context("a time")?;
+    let quantities = vec![[0; 2]; scale.accounts as usize];
+    let records = scale.records.min(4_000_000);
+    let plan = Plan { records, ..scale.usage("g1", 1) };
+    let made = Maker::new(plan, from, quantities).append_all(kafka, "peer.usage", partitions)?;
+    let ours = rates.iter().find(|(row, _)| *row == "g1").map(|(_, rate)| *rate);
+    for (hops, store, commit_ms) in
+        [(1, "rocksdb", 100), (1, "memory", 100), (2, "rocksdb", 100), (1, "rocksdb", 1_000)]
+    {
+        let peer = Streams { hops, store, commit_ms };
+        let said = peer.run(&broker.bootstrap(), "peer.usage", partitions, made.records)?;
+        let charged: drawdown_domain::money::Amount = said.charged.parse()?;
+        if charged != made.costs {
+            bail!("Kafka Streams charged {charged}, but the usage costs {}", made.costs);
+        }
+        let what = format!("Kafka Streams, {hops} hop, {store}, {commit_ms} ms");
+        let times = ours.map_or("-".to_owned(), |ours| format!("ours is {:.1}x", ours / said.rate));
+        table.push(Row::rate("g3", &what, &times, [said.rate]));
+        let cpu = said.cpu_seconds / (made.records as f64 / 1e6);
+        table.push(Row::cpu("", "  its CPU", "-", [cpu]));
+    }
     Ok(())
 }
 
-fn details(plan: &TopicPlan, prefix: &str) -> Vec<TopicDetails> {
-    let all = Topic::ALL.iter().map(|topic| TopicDetails {
-        name: format!("{prefix}{}", topic.name()),
-        partitions: plan.partitions(*topic),
-        keep: Some(Duration::from_secs(3_600 * 24 * 365 * 10)),
-        dated_by_log: false,
-        message_bytes_max: 10_485_760,
+fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let topics = scale.topics("").into_iter().map(|topic| embedded::Topic {
+        name: topic.name,
+        partitions: topic.partitions,
+        keep: None,
     });
-    all.collect()
+    let config = EmbeddedConfig::new(folder.path(), topics, Arc::new(|| Timestamp::START));
+    let site = Site::new(Arc::new(Embedded::open(config)?), &scale.plan, "", None)?;
+    site.open_accounts(scale.accounts)?;
+    let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];
+    if scale.has("g4") {
+        let mut rates = Vec::new();
+        for run in 0..scale.runs {
+            let (plan, began) = (scale.usage("g4", 400 + run as u64), Instant::now());
+            // Sent, synced, metered and booked at the same time, as in one process.
+            let (made, booked) = site.run_beside(|| fill(&plan, &site, &mut quantities))?;
+            check(booked, &made)?;
+            rates.push(made.records as f64 / began.elapsed().as_secs_f64());
+        }
+        table.push(Row::rate("g4", "embedded, sent, on disk and booked", "2 M/s", rates));
+    }
+    if scale.has("g5") {
+        latency::measure(&site, 200_000.0, "embedded", "10 ms", table)?;
+    }
+    drop(folder);
+    Ok(())
 }
+
+/// How long something is let run before it is looked at.
+const SETTLES: Duration = Duration::from_secs(2);

@@ -1,5 +1,6 @@
 //! An installation to be measured: a log, accounts on it, and its consumers on threads of their own.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
+use drawdown_metering::Metering;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Station, Worker};
 use drawdown_wire::messages::CommandMessage;
@@ -31,20 +33,41 @@ const COMMANDS_PER_APPEND: usize = 2_000;
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) topics: Topics,
-    pub(crate) clock: Clock,
+    clock: Clock,
     installation: Installation,
+    broker: Option<u32>,
 }
 
 /// A timed run, from the first record read to the last one booked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Run {
-    pub(crate) seconds: f64,
-    pub(crate) cpu_seconds: f64,
-    pub(crate) restore_seconds: [f64; 2],
+pub(crate) struct Figures {
+    pub(crate) rate: f64,
+    pub(crate) cpu_per_million: f64,
+    pub(crate) broker_cpu_per_million: f64,
+    restore_seconds: [f64; 2],
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [metering, balance] = self.restore_seconds;
+        write!(
+            f,
+            "{:.0} k/s, {:.2} CPU-s/M and {:.2} of the broker, restored in {metering:.2} and {balance:.2} s",
+            self.rate / 1e3,
+            self.cpu_per_million,
+            self.broker_cpu_per_million
+        )
+    }
 }
 
 impl Site {
-    pub(crate) fn new(log: Arc<dyn Log>, plan: &TopicPlan, prefix: &str) -> anyhow::Result<Site> {
+    /// `broker` is the process whose use of the processors is told apart.
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        plan: &TopicPlan,
+        prefix: &str,
+        broker: Option<u32>,
+    ) -> anyhow::Result<Site> {
         let topics = Topics::new(prefix, plan);
         let start: Timestamp = STARTS_AT.parse().context("a time")?;
         let clock = Clock::fast(1, start);
@@ -52,7 +75,7 @@ impl Site {
             group_prefix: prefix.to_owned(),
             ..Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone())
         };
-        Ok(Site { log, topics, clock, installation })
+        Ok(Site { log, topics, clock, installation, broker })
     }
 
     pub(crate) fn name(&self, topic: Topic) -> &str {
@@ -160,32 +183,65 @@ impl Site {
     }
 
     /// Restores metering and balance, then runs them until all usage is booked.
-    pub(crate) fn run(&self, made: &Made) -> anyhow::Result<Run> {
+    pub(crate) fn run(&self, made: &Made) -> anyhow::Result<Figures> {
         let (metering, restore_metering) = self.restored(self.installation.metering())?;
         let (balance, restore_balance) = self.restored(self.installation.balance())?;
         let before = charged(&balance, &self.topics)?;
+        let (began, cpu, broker_cpu) = (Instant::now(), cpu_seconds(), self.broker_seconds());
+        let (balance, ()) = self.drive(metering, balance, || Ok(()))?;
+        let seconds = began.elapsed().as_secs_f64();
+        let (cpu, broker_cpu) = (cpu_seconds() - cpu, self.broker_seconds() - broker_cpu);
+        check(charged(&balance, &self.topics)?.minus(before)?, made)?;
+        let millions = made.records as f64 / 1e6;
+        Ok(Figures {
+            rate: made.records as f64 / seconds,
+            cpu_per_million: cpu / millions,
+            broker_cpu_per_million: broker_cpu / millions,
+            restore_seconds: [restore_metering, restore_balance],
+        })
+    }
+
+    /// Runs metering and balance beside `work`, and on until all usage is booked. Returns what was
+    /// booked too.
+    pub(crate) fn run_beside<T>(
+        &self,
+        work: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, Amount)> {
+        let (metering, _) = self.restored(self.installation.metering())?;
+        let (balance, _) = self.restored(self.installation.balance())?;
+        let before = charged(&balance, &self.topics)?;
+        let (balance, worked) = self.drive(metering, balance, work)?;
+        Ok((worked, charged(&balance, &self.topics)?.minus(before)?))
+    }
+
+    fn wait_until_booked(&self, end: &AtomicBool) -> anyhow::Result<()> {
+        self.wait_until_read("metering", Topic::Usage, end)?;
+        self.wait_until_read("balance", Topic::Ledger, end)
+    }
+
+    /// Drives both beside `work`, and on until all usage is booked.
+    fn drive<T>(
+        &self,
+        metering: Worker<Metering>,
+        balance: Worker<Balance>,
+        work: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Worker<Balance>, T)> {
         let end = AtomicBool::new(false);
-        let (began, cpu) = (Instant::now(), cpu_seconds());
-        let (seconds, cpu_seconds, balance) = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let metering = scope.spawn(|| drive(metering, &end));
             let balance = scope.spawn(|| drive(balance, &end));
-            let read = self
-                .wait_until_read("metering", Topic::Usage, &end)
-                .and_then(|()| self.wait_until_read("balance", Topic::Ledger, &end));
-            let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+            let worked = work();
+            let read = self.wait_until_booked(&end);
             end.store(true, Ordering::Release);
-            let metering = metering.join().map_err(|_| anyhow::anyhow!("metering panicked"))?;
-            let balance = balance.join().map_err(|_| anyhow::anyhow!("balance panicked"))?;
-            metering?;
+            metering.join().map_err(|_| anyhow::anyhow!("metering panicked"))??;
+            let balance = balance.join().map_err(|_| anyhow::anyhow!("balance panicked"))??;
             read?;
-            Ok::<_, anyhow::Error>((seconds, cpu, balance?))
-        })?;
-        let after = charged(&balance, &self.topics)?;
-        let booked = after.minus(before)?;
-        if booked != made.costs {
-            bail!("{booked} was booked, but the usage costs {}", made.costs);
-        }
-        Ok(Run { seconds, cpu_seconds, restore_seconds: [restore_metering, restore_balance] })
+            Ok((balance, worked?))
+        })
+    }
+
+    fn broker_seconds(&self) -> f64 {
+        self.broker.map_or(0.0, cpu_seconds_of)
     }
 
     /// Turns a worker until it has restored all partitions.
@@ -211,6 +267,14 @@ fn drive<S: Station>(mut worker: Worker<S>, end: &AtomicBool) -> anyhow::Result<
     Ok(worker)
 }
 
+/// A run that booked anything but what its usage costs is worth nothing.
+pub(crate) fn check(booked: Amount, made: &Made) -> anyhow::Result<()> {
+    if booked != made.costs {
+        bail!("{booked} was booked, but the usage costs {}", made.costs);
+    }
+    Ok(())
+}
+
 /// All that was ever charged, over all ledgers.
 fn charged(balance: &Worker<Balance>, topics: &Topics) -> anyhow::Result<Amount> {
     let mut charged = Amount::ZERO;
@@ -226,13 +290,13 @@ fn charged(balance: &Worker<Balance>, topics: &Topics) -> anyhow::Result<Amount>
 }
 
 /// What this process has used of the processors so far.
-pub(crate) fn cpu_seconds() -> f64 {
+fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     process_seconds(&text)
 }
 
 /// What another process has used.
-pub(crate) fn cpu_seconds_of(process: u32) -> f64 {
+fn cpu_seconds_of(process: u32) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     process_seconds(&text)
 }

@@ -1,0 +1,81 @@
+//! How much memory things take, from what the process holds before and after.
+
+use drawdown_domain::commands::Command;
+use drawdown_domain::ledger::{
+    AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce, RegionNumber,
+};
+use drawdown_domain::money::Amount;
+use drawdown_domain::rating::{self, MeterNumber, PriceBook};
+use drawdown_domain::time::Timestamp;
+use serde_json::json;
+
+use anyhow::Context;
+
+use crate::site::STARTS_AT;
+use crate::table::{Row, Table};
+use crate::usage::{ACCOUNTS_PER_ENTERPRISE, PRICES, account_name};
+
+const WALLETS: u32 = 500_000;
+
+/// Nobody is told.
+struct Silent;
+
+impl Journal for Silent {
+    fn fact(&mut self, _: &Ledger, _: &Fact) {}
+
+    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line, _: bool) {}
+}
+
+/// Adds the rows for a ledger with many wallets.
+pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
+    let start: Timestamp = STARTS_AT.parse().context("a time")?;
+    let mut ledger = Ledger::new(1);
+    ledger.pass(start, &mut Silent)?;
+    let changes = PriceBook::default().changes(rating::parse(PRICES)?, start)?;
+    ledger.take(PricesArrived { changes }.into(), &mut Silent)?;
+    ledger.take(PricesInForce { loads: 1 }.into(), &mut Silent)?;
+    let empty = resident_bytes();
+    for account in 0..WALLETS {
+        let enterprise = format!("e{}", account.div_euclid(ACCOUNTS_PER_ENTERPRISE));
+        if account % ACCOUNTS_PER_ENTERPRISE == 0 {
+            let fields = json!({ "enterprise": enterprise, "name": "Bench", "country": "US" });
+            ask(&mut ledger, "open_enterprise", fields)?;
+        }
+        let fields = json!({ "account": account_name(account), "enterprise": enterprise,
+            "email": "billing@bench.example", "currency": "USD", "mode": "postpaid" });
+        ask(&mut ledger, "open_account", fields)?;
+    }
+    let opened = resident_bytes();
+    for meter in 0..2 {
+        for account in 0..WALLETS {
+            let line = Line {
+                usage_partition: 0,
+                account: AccountNumber(account),
+                meter: MeterNumber(meter),
+                region: RegionNumber::NONE,
+                used: start.minute(),
+                quantity: Amount::whole(1),
+                records: 1,
+            };
+            ledger.line(&line, &mut Silent)?;
+        }
+    }
+    let used = resident_bytes();
+    let each = |bytes: u64, count: u32| format!("{:.0} B", bytes as f64 / f64::from(count));
+    let wallet = each(opened.saturating_sub(empty), WALLETS);
+    table.push(Row::new("g7", "BALANCE, a wallet and its account", wallet, "400 B"));
+    let month = each(used.saturating_sub(opened), WALLETS * 2);
+    table.push(Row::new("g7", "BALANCE, a meter in a month, tab included", month, "64 B"));
+    Ok(())
+}
+
+fn ask(ledger: &mut Ledger, name: &str, fields: serde_json::Value) -> anyhow::Result<()> {
+    let command = Command::read(name, fields).context("no such command")??;
+    Ok(ledger.command(&command, &mut Silent)?)
+}
+
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0).saturating_mul(4096)
+}
