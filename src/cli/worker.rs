@@ -40,6 +40,7 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
     if let Some(other) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
         bail!("there is no consumer {other}; there are {}", NAMES.join(", "));
     }
+    setup.secret()?;
     let mut shown = Shown::new()?;
     let address = &setup.config.worker().http;
     let listener = if address.is_empty() { None } else { Some(listen(address)?) };

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 fn drawdown(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    // Tests run beside each other, and the usual address is for one.
+    command.env("DRAWDOWN_WORKER_HTTP", "");
     command
 }
 

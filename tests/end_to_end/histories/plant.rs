@@ -115,13 +115,14 @@ impl Plant {
     pub fn tell_time(&mut self, at: Timestamp, working: &[usize]) {
         self.clock.set(at);
         let usage = self.name(Topic::Usage);
-        let tick = self.secret.sign(usage, avro::encode(&UsageControl::Tick(Tick { at })));
+        let tick = schemas::USAGE_CONTROL.message(&UsageControl::Tick(Tick { at }));
+        let tick = self.secret.sign(usage, tick);
         for partition in METERING.into_iter().filter(|own| working.contains(own)) {
             self.log.append(usage, partition as u32, at, &[&tick]).unwrap();
         }
         if working.contains(&REGISTRY) {
             let commands = self.name(Topic::Commands);
-            let tick = avro::encode(&CommandControl::Tick(Tick { at }));
+            let tick = schemas::COMMAND_CONTROL.message(&CommandControl::Tick(Tick { at }));
             self.log.append(commands, 0, at, &[&self.secret.sign(commands, tick)]).unwrap();
         }
         if working.contains(&BALANCE) {
