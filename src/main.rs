@@ -1,6 +1,6 @@
 //! The command line: thin.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -92,6 +92,7 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("DRAWDOWN_LOG_FILTER")
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     match run(arguments, &mut std::io::stdout()) {

@@ -41,7 +41,7 @@ impl StepLost<'_> {
     pub(crate) fn tell(&self) {
         counter!("drawdown_steps_lost_total", "consumer" => self.consumer.clone()).increment(1);
         tracing::warn!(consumer = %self.consumer, error = self.why,
-            "a commit's outcome is unknown; restoring");
+            "the commit's outcome is unknown; restoring");
     }
 }
 
@@ -75,7 +75,7 @@ impl Restored<'_> {
         let consumer = || ("consumer", self.consumer.clone());
         counter!("drawdown_restores_total", &[consumer()]).increment(1);
         histogram!("drawdown_restore_seconds", &[consumer()]).record(self.took);
-        tracing::info!(consumer = %self.consumer, partition = self.partition, next = self.next,
+        tracing::debug!(consumer = %self.consumer, partition = self.partition, next = self.next,
             bytes = self.bytes, took = ?self.took, "restored");
     }
 }

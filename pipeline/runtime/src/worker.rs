@@ -441,6 +441,7 @@ impl<S: Station> Worker<S> {
             member.resume(&places)?;
         }
         owns(&self.consumer, self.owned.len());
+        tracing::info!(consumer = %self.consumer, ?partitions, "restored; reading");
         Ok(())
     }
 

@@ -52,7 +52,7 @@ fn undecided(rig: &Rig) -> Open {
 
 /// Whether the successor said something of the partition since it had said so much.
 fn said(rig: &Rig, from: usize, what: &str, open: &Open) -> bool {
-    let group = format!("{}{}\"", rig.setup.config.installation().prefix, open.consumer);
+    let group = format!("={}{} ", rig.setup.config.installation().prefix, open.consumer);
     rig.said_by(SUCCESSOR)[from..].lines().any(|line| {
         let partitions = line.split_once("partitions=[").map(|(_, rest)| rest);
         let partitions = partitions.and_then(|rest| rest.split_once(']')).map(|(list, _)| list);
