@@ -5,6 +5,7 @@ mod check;
 mod load;
 mod rig;
 
+mod broker_away;
 mod frozen;
 mod held_back;
 mod kills;

@@ -1,6 +1,6 @@
 //! A broker, an installation on it, and worker processes that can be killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,10 +11,10 @@ use drawdown::cli::{self, Setup};
 use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::commands::Command as Asked;
 use drawdown_domain::ids::PrincipalId;
-use drawdown_domain::time::Span;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Error, Log, Message, Next, Point};
 use drawdown_runtime::clock::Clock;
-use drawdown_wire::messages::{CommandMessage, Outcomes};
+use drawdown_wire::messages::{CommandMessage, LedgerInput, LedgerMessage, Outcomes};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use rustix::process::{Pid, Signal, kill_process};
@@ -63,7 +63,7 @@ impl Default for RigOptions {
 }
 
 pub struct Rig {
-    _broker: Broker,
+    pub broker: Broker,
     options: RigOptions,
     folder: TempDir,
     pub setup: Setup,
@@ -104,7 +104,7 @@ impl Rig {
         cli::apply_topics(&setup, &mut std::io::sink()).unwrap();
         let log = setup.log().unwrap();
         let workers = options.workers.iter().map(|_| None).collect();
-        let mut rig = Rig { _broker: broker, options, folder, setup, log, clock, workers };
+        let mut rig = Rig { broker, options, folder, setup, log, clock, workers };
         for worker in 0..rig.workers() {
             rig.restart(worker);
         }
@@ -289,10 +289,34 @@ impl Rig {
     /// Waits until all usage that was sent has been billed and everything is at rest, then ends the
     /// workers.
     pub fn come_to_rest(&mut self) {
+        let sent_before = self.clock.now();
         self.let_pass(75);
+        self.wait_until_marked(sent_before.plus(Span::minutes(60)));
         self.wait_until_read();
         for worker in 0..self.workers() {
             self.kill(worker);
+        }
+    }
+
+    /// Waits until every partition of usage has told every ledger that it is past this time.
+    fn wait_until_marked(&self, time: Timestamp) {
+        let topic = self.setup.topics.name(Topic::Ledger);
+        let usage_partitions = self.setup.plan.partitions(Topic::Usage) as usize;
+        for partition in 0..self.setup.plan.partitions(Topic::Ledger) {
+            let (mut next, mut past) = (Next::START, BTreeSet::new());
+            let what = format!("all usage past {time} for ledger {partition}");
+            await_that(&what, Duration::from_secs(120), || {
+                let visit = &mut |message: Message<'_>| {
+                    if let LedgerInput::Mark(mark) = decoded::<LedgerMessage>(&message).input
+                        && mark.until >= time
+                    {
+                        past.insert(mark.usage_partition);
+                    }
+                    true
+                };
+                next = self.log.scan(topic, partition, next, Next(i64::MAX), visit).unwrap();
+                past.len() == usage_partitions
+            });
         }
     }
 

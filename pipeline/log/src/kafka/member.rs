@@ -21,9 +21,15 @@ pub(super) struct KafkaMember {
     outcomes: Receiver<Result<(), Error>>,
     /// When the commit under way began.
     committing: Option<Instant>,
+    session_timeout: Duration,
     /// A commit that takes longer is given up: the call that does it may never return.
     patience: Duration,
 }
+
+/// For what a commit does beside its two calls that wait.
+const PATIENCE_BEYOND: Duration = Duration::from_secs(2);
+
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for KafkaMember {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,7 +51,8 @@ impl KafkaMember {
         let (commits, to_commit) = sync_channel(1);
         let (tell, outcomes) = sync_channel(1);
         let group = consumer.group();
-        let wait = config.call_timeout;
+        // No call can succeed any more once the broker has given the transaction up.
+        let wait = config.transaction_timeout;
         clear_positions(&producer, &group, wait)?;
         std::thread::Builder::new()
             .name(format!("commit {name}"))
@@ -59,8 +66,22 @@ impl KafkaMember {
             commits,
             outcomes,
             committing: None,
-            patience: config.call_timeout * 3,
+            session_timeout: config.session_timeout,
+            patience: config.transaction_timeout * 2 + PATIENCE_BEYOND,
         })
+    }
+
+    /// A producer is fenced by its successor, but also by a broker that gave its transaction up. A
+    /// successor joins the group under the same name, of which the broker tells within a session.
+    fn who_fenced(&mut self, error: Error) -> Error {
+        let Error::Fenced(why) = error else { return error };
+        let deadline = Instant::now() + self.session_timeout;
+        while Instant::now() < deadline {
+            if let Some(Rebalance::Trouble(Error::Fenced(by))) = self.consumer.event(ASK_EVERY) {
+                return Error::Fenced(by);
+            }
+        }
+        Error::Uncommitted(format!("the broker gave the transaction up: {why}"))
     }
 
     fn change(&mut self, rebalance: Rebalance) -> Result<Option<Change>, Error> {
@@ -131,7 +152,7 @@ impl Member for KafkaMember {
         match self.outcomes.recv_timeout(wait) {
             Ok(outcome) => {
                 self.committing = None;
-                Some(outcome)
+                Some(outcome.map_err(|error| self.who_fenced(error)))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 Some(Err(Error::Uncommitted("the thread that commits has ended".to_owned())))
