@@ -17,7 +17,7 @@ use drawdown_wire::topics::Topic;
 use drawdown_wire::usage::{each_record, tags_of};
 
 use super::load::Sent;
-use super::rig::{PRICES, Rig};
+use super::site::{PRICES, Site};
 
 /// What was compared, and what differs.
 #[derive(Debug, Default)]
@@ -56,10 +56,10 @@ enum Happened {
     Used(Usage),
 }
 
-pub fn compare(rig: &Rig, sent: &Sent) -> Books {
+pub fn compare(site: &Site, sent: &Sent) -> Books {
     let mut books = Books { sent: *sent, ..Books::default() };
-    let mut happened = usage(rig, &mut books);
-    happened.extend(commands(rig));
+    let mut happened = usage(site, &mut books);
+    happened.extend(commands(site));
     happened.sort_by_key(|(at, order, _)| (*at, *order));
     let mut keeper = BookKeeper::new("", PRICES).unwrap();
     let mut expected_rejects = BTreeMap::<String, u64>::new();
@@ -85,17 +85,17 @@ pub fn compare(rig: &Rig, sent: &Sent) -> Books {
     if let Err(error) = keeper.check() {
         books.differences.push(format!("the book-keeper does not balance: {error}"));
     }
-    compare_rejects(rig, &mut books, expected_rejects);
-    compare_charges(rig, &mut books, &keeper);
-    compare_bills(rig, &mut books, &keeper);
-    compare_cash(rig, &mut books, &keeper);
+    compare_rejects(site, &mut books, expected_rejects);
+    compare_charges(site, &mut books, &keeper);
+    compare_bills(site, &mut books, &keeper);
+    compare_cash(site, &mut books, &keeper);
     books
 }
 
-fn each(rig: &Rig, topic: Topic, visit: &mut dyn FnMut(Message<'_>)) {
-    let name = rig.setup.topics.name(topic);
-    for partition in 0..rig.setup.plan.partitions(topic) {
-        let scanned = rig.log.scan(name, partition, Next::START, Next(i64::MAX), &mut |message| {
+fn each(site: &Site, topic: Topic, visit: &mut dyn FnMut(Message<'_>)) {
+    let name = site.setup.topics.name(topic);
+    for partition in 0..site.setup.plan.partitions(topic) {
+        let scanned = site.log.scan(name, partition, Next::START, Next(i64::MAX), &mut |message| {
             visit(message);
             true
         });
@@ -109,12 +109,12 @@ pub fn decoded<T: serde::de::DeserializeOwned>(message: &Message<'_>) -> T {
 }
 
 /// Usage in the order in which its partition took it, each with the time that the partition had.
-fn usage(rig: &Rig, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
-    let (secret, topic) = (rig.setup.secret().unwrap(), rig.setup.topics.name(Topic::Usage));
-    let partitions = rig.setup.topics.usage_partitions;
+fn usage(site: &Site, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
+    let (secret, topic) = (site.setup.secret().unwrap(), site.setup.topics.name(Topic::Usage));
+    let partitions = site.setup.topics.usage_partitions;
     let mut times = BTreeMap::<u32, Timestamp>::new();
     let mut happened = Vec::new();
-    each(rig, Topic::Usage, &mut |message| {
+    each(site, Topic::Usage, &mut |message| {
         let now = times.entry(message.partition).or_insert(Timestamp::START);
         let mut take = |value: &[u8], at: Timestamp| {
             *now = at.max(*now);
@@ -165,9 +165,9 @@ fn usage(rig: &Rig, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
 }
 
 /// Commands at the time at which they were decided.
-fn commands(rig: &Rig) -> Vec<(Timestamp, u64, Happened)> {
+fn commands(site: &Site) -> Vec<(Timestamp, u64, Happened)> {
     let mut decided = BTreeMap::new();
-    each(rig, Topic::Outcomes, &mut |message| {
+    each(site, Topic::Outcomes, &mut |message| {
         for outcome in decoded::<Outcomes>(&message).outcomes {
             assert!(
                 decided.insert(outcome.command, outcome).is_none(),
@@ -175,10 +175,10 @@ fn commands(rig: &Rig) -> Vec<(Timestamp, u64, Happened)> {
             );
         }
     });
-    let secret = rig.setup.secret().unwrap();
+    let secret = site.setup.secret().unwrap();
     let (mut happened, mut last) = (Vec::new(), Timestamp::START);
-    each(rig, Topic::Commands, &mut |message| {
-        if secret.open(rig.setup.topics.name(Topic::Commands), message.value).is_some() {
+    each(site, Topic::Commands, &mut |message| {
+        if secret.open(site.setup.topics.name(Topic::Commands), message.value).is_some() {
             return;
         }
         let asked: CommandMessage = decoded(&message);
@@ -203,11 +203,11 @@ impl Books {
     }
 }
 
-fn compare_rejects(rig: &Rig, books: &mut Books, mut expected: BTreeMap<String, u64>) {
+fn compare_rejects(site: &Site, books: &mut Books, mut expected: BTreeMap<String, u64>) {
     for (reason, count) in std::mem::take(&mut books.rejected) {
         *expected.entry(reason).or_default() += count;
     }
-    each(rig, Topic::Rejects, &mut |message| {
+    each(site, Topic::Rejects, &mut |message| {
         for reject in decoded::<Rejects>(&message).rejects {
             *books.rejected.entry(reject.reason.code().to_owned()).or_default() += 1;
         }
@@ -216,9 +216,9 @@ fn compare_rejects(rig: &Rig, books: &mut Books, mut expected: BTreeMap<String, 
     books.same("rejects", found, expected);
 }
 
-fn compare_charges(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
+fn compare_charges(site: &Site, books: &mut Books, keeper: &BookKeeper) {
     let (mut records, mut charged) = (0, BTreeMap::<String, Amount>::new());
-    each(rig, Topic::Charges, &mut |message| {
+    each(site, Topic::Charges, &mut |message| {
         for charge in decoded::<Charges>(&message).charges {
             records += u64::from(charge.records);
             let total = charged.entry(charge.account.to_string()).or_default();
@@ -235,10 +235,10 @@ fn compare_charges(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
     books.same("charges of others", left, Vec::new());
 }
 
-fn compare_bills(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
+fn compare_bills(site: &Site, books: &mut Books, keeper: &BookKeeper) {
     let mut issued = BTreeMap::new();
     let mut paid = BTreeMap::<String, Amount>::new();
-    each(rig, Topic::Bills, &mut |message| {
+    each(site, Topic::Bills, &mut |message| {
         let bills: Bills = decoded(&message);
         for bill in bills.issued {
             if issued.insert(bill.bill.clone(), bill).is_some() {
@@ -289,10 +289,10 @@ fn compare_bills(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
     }
 }
 
-fn compare_cash(rig: &Rig, books: &mut Books, keeper: &BookKeeper) {
+fn compare_cash(site: &Site, books: &mut Books, keeper: &BookKeeper) {
     let mut cash = BTreeMap::<String, Amount>::new();
     let mut numbers = BTreeMap::<String, u64>::new();
-    each(rig, Topic::Entries, &mut |message| {
+    each(site, Topic::Entries, &mut |message| {
         for entry in decoded::<Entries>(&message).entries {
             books.entries += 1;
             let wallet = entry.billing_account.to_string();

@@ -8,7 +8,8 @@ use drawdown_wire::topics::Topic;
 
 use super::check;
 use super::load::Load;
-use super::rig::{Rig, RigOptions, await_that};
+use super::rig::{Rig, RigOptions};
+use super::site::await_that;
 
 const FROZEN: usize = 0;
 const SUCCESSOR: usize = 1;

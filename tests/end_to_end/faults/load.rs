@@ -13,7 +13,7 @@ use drawdown_wire::partition::partition_of;
 use drawdown_wire::topics::Topic;
 use drawdown_wire::usage::{NewUsage, packed_message, put_record, single_message};
 
-use super::rig::{ACCOUNTS, Rig};
+use super::site::{ACCOUNTS, Site};
 use crate::end_to_end::random::Random;
 
 /// What a producer has sent and the log has acknowledged.
@@ -81,23 +81,23 @@ impl Record {
 }
 
 impl Load {
-    pub fn start(rig: &Rig, seed: u64) -> Load {
-        Load::by(rig, seed, &["packing", "careless"])
+    pub fn start(site: &Site, seed: u64) -> Load {
+        Load::by(site, seed, &["packing", "careless"])
     }
 
     /// From a producer that knows whose partition is whose, so that nobody has to pass a record on.
-    pub fn well_partitioned(rig: &Rig, seed: u64) -> Load {
-        Load::by(rig, seed, &["packing"])
+    pub fn well_partitioned(site: &Site, seed: u64) -> Load {
+        Load::by(site, seed, &["packing"])
     }
 
-    fn by(rig: &Rig, seed: u64, sources: &[&str]) -> Load {
+    fn by(site: &Site, seed: u64, sources: &[&str]) -> Load {
         let end = Arc::new(AtomicBool::new(false));
         let producers = sources.iter().zip(1u64..).map(|(source, number)| {
             let mut producer = Producer {
-                log: rig.log.clone(),
-                clock: rig.clock.clone(),
-                topic: rig.setup.topics.name(Topic::Usage).to_owned(),
-                partitions: rig.setup.topics.usage_partitions,
+                log: site.log.clone(),
+                clock: site.clock.clone(),
+                topic: site.setup.topics.name(Topic::Usage).to_owned(),
+                partitions: site.setup.topics.usage_partitions,
                 source: (*source).to_owned(),
                 random: Random(seed.wrapping_mul(1_000).wrapping_add(number)),
                 sent: Sent::default(),

@@ -4,6 +4,7 @@
 mod check;
 mod load;
 mod rig;
+mod site;
 
 mod broker_away;
 mod frozen;
