@@ -14,4 +14,4 @@ pub use ingest::ingest;
 pub use prices::{check_prices, load_prices};
 pub use setup::Setup;
 pub use topics::{apply_topics, check_topics};
-pub use worker::run_workers;
+pub use worker::{run_workers, run_workers_on};

@@ -1,5 +1,6 @@
 //! `drawdown worker`: consumers, each on a thread of its own, until the process is asked to end.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use drawdown_balance::Balance;
-use drawdown_log::Error;
+use drawdown_log::{Error, Log};
 use drawdown_runtime::{Progress, Station, Worker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -41,17 +42,28 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
         bail!("there is no consumer {other}; there are {}", NAMES.join(", "));
     }
     setup.secret()?;
-    let mut shown = Shown::new()?;
-    let address = &setup.config.worker().http;
-    let listener = if address.is_empty() { None } else { Some(listen(address)?) };
     let end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         signal_hook::flag::register(signal, end.clone())?;
     }
+    let address = &setup.config.worker().http;
+    let listener = if address.is_empty() { None } else { Some(listen(address)?) };
     if setup.is_on_kafka() {
         check_topics(setup, &end)?;
     }
-    let installation = setup.installation(setup.log()?)?;
+    run_workers_on(setup, setup.log()?, names, listener, end)
+}
+
+/// Runs consumers on a log that others of this process may use too.
+pub fn run_workers_on(
+    setup: &Setup,
+    log: Arc<dyn Log>,
+    names: &[String],
+    listener: Option<TcpListener>,
+    end: Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    let mut shown = Shown::new()?;
+    let installation = setup.installation(log)?;
     let mut crew = Crew { end, threads: Vec::new(), progress: Vec::new() };
     for name in names {
         match name.as_str() {

@@ -31,6 +31,13 @@ pub struct Books {
     pub differences: Vec<String>,
 }
 
+impl Books {
+    /// All that could be read as a record.
+    pub fn records_on_the_log(&self) -> u64 {
+        self.counted + self.duplicates + self.rejected.values().sum::<u64>()
+    }
+}
+
 impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Sent { records, repeats, late, broken } = self.sent;

@@ -1,5 +1,7 @@
 //! Workers killed at every named point and at random.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use drawdown_log::Point;
@@ -22,57 +24,92 @@ const POINTS: [Point; 8] = [
     Point::Restoring,
 ];
 
-/// How often a worker reaches a point before it dies there. Some points it reaches seldom.
-fn times(point: Point, random: &mut Random) -> u64 {
-    match point {
-        Point::SnapshotChunk | Point::Restoring => 1,
-        _ => 1 + random.below(8),
+/// How many kills: enough for every point, or as many as are asked for.
+pub fn kills_wanted() -> usize {
+    std::env::var("KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+}
+
+pub fn seed() -> u64 {
+    std::env::var("FIRST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Where kills are to happen, and where they did.
+pub struct Kills {
+    points: &'static [Point],
+    random: Random,
+    met: BTreeMap<&'static str, usize>,
+}
+
+impl Kills {
+    pub fn new(points: &'static [Point]) -> Kills {
+        Kills { points, random: Random(seed()), met: BTreeMap::new() }
+    }
+
+    /// Where the next one is to happen and at which time it is reached; every third comes from outside,
+    /// at no particular point.
+    pub fn next_point(&mut self, kill: usize) -> (Option<Point>, u64) {
+        if kill % 3 == 2 {
+            return (None, 0);
+        }
+        let point = self.points[(kill / 3 * 2 + kill % 3) % self.points.len()];
+        let times = match point {
+            // These are reached seldom.
+            Point::SnapshotChunk | Point::Restoring => 1,
+            _ => 1 + self.random.below(8),
+        };
+        (Some(point), times)
+    }
+
+    /// How long to wait before a kill at no particular point.
+    pub fn some_time(&mut self) -> Duration {
+        Duration::from_millis(self.random.below(300))
+    }
+
+    pub fn count(&mut self, point: Option<Point>) {
+        *self.met.entry(point.map_or("random", Point::name)).or_default() += 1;
+    }
+
+    /// Every point was met twice, if there were kills enough for that.
+    pub fn check(&self) {
+        if kills_wanted() < 48 {
+            return;
+        }
+        for point in self.points {
+            let met = self.met.get(point.name()).copied().unwrap_or(0);
+            assert!(met >= 2, "{} was not met twice: {self}", point.name());
+        }
     }
 }
 
-fn kills_wanted() -> usize {
-    std::env::var("KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+impl fmt::Display for Kills {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kills by point: {:?}", self.met)
+    }
 }
 
 /// R1.3, R2.2, R5.1: nothing is lost and nothing counted twice, whoever is killed whenever.
 #[test]
 fn killed_workers_on_kafka_lose_and_double_nothing() {
-    let seed = std::env::var("FIRST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let mut random = Random(seed);
     let began = Instant::now();
     let mut rig = Rig::start(RigOptions::default());
     rig.open_accounts();
-    let load = Load::start(&rig, seed);
-    let mut killed_at = std::collections::BTreeMap::<&str, usize>::new();
+    let load = Load::start(&rig, seed());
+    let mut kills = Kills::new(&POINTS);
     for kill in 0..kills_wanted() {
         let victim = kill % rig.workers();
-        // Every third kill comes from outside, at no particular point.
-        let point = (kill % 3 != 2).then(|| POINTS[(kill / 3 * 2 + kill % 3) % POINTS.len()]);
-        let name = match point {
-            Some(point) if rig.kill_at(victim, point, times(point, &mut random)) => point.name(),
-            _ => {
-                std::thread::sleep(Duration::from_millis(random.below(300)));
-                rig.kill(victim);
-                "random"
-            }
-        };
-        *killed_at.entry(name).or_default() += 1;
+        let (point, times) = kills.next_point(kill);
+        let met = point.filter(|point| rig.kill_at(victim, *point, times));
+        if met.is_none() {
+            std::thread::sleep(kills.some_time());
+            rig.kill(victim);
+        }
+        kills.count(met);
         rig.restart(victim);
     }
     let sent = load.stop();
     rig.come_to_rest();
     let books = check::compare(&rig, &sent);
-    println!("kills by point: {killed_at:?}");
-    println!("{books}");
-    println!("seed {seed}, {:.0} s", began.elapsed().as_secs_f64());
-    if kills_wanted() >= 48 {
-        for point in POINTS {
-            assert!(
-                killed_at.get(point.name()).copied().unwrap_or(0) >= 2,
-                "{} was not met twice",
-                point.name()
-            );
-        }
-    }
+    println!("{kills}\n{books}\nseed {}, {:.0} s", seed(), began.elapsed().as_secs_f64());
+    kills.check();
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
 }

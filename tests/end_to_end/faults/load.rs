@@ -1,5 +1,8 @@
 //! Usage in flight: two producers with different partitioners, repeats, late and broken records.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -36,6 +39,10 @@ struct Producer {
     topic: String,
     partitions: u32,
     source: String,
+    /// Whether it sends many records a message, or one.
+    packs: bool,
+    /// Gets the number of records of each append that was acknowledged.
+    acknowledged: Option<File>,
     random: Random,
     sent: Sent,
     /// The last records, to be sent again.
@@ -82,15 +89,20 @@ impl Record {
 
 impl Load {
     pub fn start(site: &Site, seed: u64) -> Load {
-        Load::by(site, seed, &["packing", "careless"])
+        Load::by(site, seed, &["packing", "careless"], None)
+    }
+
+    /// As [`Load::start`], from sources of their own, and with a file that counts what was acknowledged.
+    pub fn counted(site: &Site, seed: u64, acknowledged: &Path) -> Load {
+        Load::by(site, seed, &["packing", "careless"], Some(acknowledged))
     }
 
     /// From a producer that knows whose partition is whose, so that nobody has to pass a record on.
     pub fn well_partitioned(site: &Site, seed: u64) -> Load {
-        Load::by(site, seed, &["packing"])
+        Load::by(site, seed, &["packing"], None)
     }
 
-    fn by(site: &Site, seed: u64, sources: &[&str]) -> Load {
+    fn by(site: &Site, seed: u64, sources: &[&str], acknowledged: Option<&Path>) -> Load {
         let end = Arc::new(AtomicBool::new(false));
         let producers = sources.iter().zip(1u64..).map(|(source, number)| {
             let mut producer = Producer {
@@ -98,7 +110,13 @@ impl Load {
                 clock: site.clock.clone(),
                 topic: site.setup.topics.name(Topic::Usage).to_owned(),
                 partitions: site.setup.topics.usage_partitions,
-                source: (*source).to_owned(),
+                packs: *source == "packing",
+                source: match acknowledged {
+                    Some(_) => format!("{source}-{seed}"),
+                    None => (*source).to_owned(),
+                },
+                acknowledged: acknowledged
+                    .map(|path| File::options().create(true).append(true).open(path).unwrap()),
                 random: Random(seed.wrapping_mul(1_000).wrapping_add(number)),
                 sent: Sent::default(),
                 recent: Vec::new(),
@@ -106,7 +124,7 @@ impl Load {
             let end = end.clone();
             std::thread::spawn(move || {
                 while !end.load(Ordering::Acquire) {
-                    if producer.source == "packing" {
+                    if producer.packs {
                         producer.pack()
                     } else {
                         producer.scatter()
@@ -180,7 +198,7 @@ impl Producer {
         }
         for ((count, records), partition) in packs.iter().zip(0u32..) {
             if *count > 0 {
-                self.append(partition, &[&packed_message(*count, records)]);
+                self.append(partition, &[&packed_message(*count, records)], *count as u64);
             }
         }
     }
@@ -198,13 +216,16 @@ impl Producer {
                 _ => single_message(&record.usage(&self.source)),
             };
             let partition = self.random.below(self.partitions.into()) as u32;
-            self.append(partition, &[&message]);
+            self.append(partition, &[&message], 1);
         }
     }
 
-    fn append(&self, partition: u32, values: &[&[u8]]) {
+    fn append(&mut self, partition: u32, values: &[&[u8]], records: u64) {
         while let Err(error) = self.log.append(&self.topic, partition, self.clock.now(), values) {
             assert!(error.is_passing(), "{error}");
+        }
+        if let Some(file) = &mut self.acknowledged {
+            file.write_all(&records.to_le_bytes()).unwrap();
         }
     }
 }

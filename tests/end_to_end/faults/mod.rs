@@ -1,5 +1,5 @@
-//! Real processes on a real broker, killed, frozen, held back and without their broker, with records in
-//! flight; afterwards the books must be those of the book-keeper.
+//! Real processes on a real broker and on the embedded log, killed, frozen, held back and without their
+//! broker, with records in flight; afterwards the books must be those of the book-keeper.
 
 mod check;
 mod load;
@@ -7,6 +7,7 @@ mod rig;
 mod site;
 
 mod broker_away;
+mod embedded;
 mod frozen;
 mod held_back;
 mod kills;
