@@ -1,4 +1,4 @@
-.PHONY: prepare check test release-schemas
+.PHONY: prepare check test soak bench release-schemas
 
 # Installs what is missing on this machine.
 prepare:
@@ -13,6 +13,19 @@ check: prepare
 # Every test, on the real components.
 test: prepare
 	cargo test --workspace
+
+# Kills workers on both engines so many times, and adds up over runs.
+KILLS ?= 500
+soak: prepare
+	@mkdir -p target
+	SOAK_TALLY=$(CURDIR)/target/soak.tally KILLS=$(KILLS) FIRST_SEED=$$(date +%s) \
+		cargo test -p drawdown --test end_to_end killed_ -- --nocapture --test-threads=1
+	@awk '{ kills[$$1] += $$2; records[$$1] += $$3; differences[$$1] += $$4 } \
+		END { for (engine in kills) print engine ": " kills[engine] " kills, " records[engine] " records, " differences[engine] " differences over all runs" }' target/soak.tally
+
+# What drawdown does in a second beside its peers, verified; QUICK=1 in minutes.
+bench: prepare
+	cargo run --release --quiet -p drawdown-bench
 
 # Keeps the schemas and their examples as those of a version, against which later ones are tested.
 # A version that is not out yet may be written again.

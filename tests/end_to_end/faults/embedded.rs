@@ -13,7 +13,7 @@ use drawdown_runtime::clock::Clock;
 use tempfile::TempDir;
 
 use super::check;
-use super::kills::{Kills, kills_wanted, seed};
+use super::kills::{Kills, kills_wanted, seed, tally};
 use super::load::{Load, Sent};
 use super::site::{STARTS_AT, Site};
 
@@ -146,6 +146,7 @@ fn a_killed_process_on_the_embedded_log_loses_and_doubles_nothing() {
     let books = check::compare(&site(folder), &sent);
     println!("{kills}\n{books}\nseed {}, {:.0} s", seed(), began.elapsed().as_secs_f64());
     assert!(books.records_on_the_log() >= sent.records, "acknowledged records are lost");
+    tally("embedded", &books);
     kills.check();
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
 }

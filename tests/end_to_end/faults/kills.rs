@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use drawdown_log::Point;
 
-use super::check;
+use super::check::{self, Books};
 use super::load::Load;
 use super::rig::{Rig, RigOptions};
 
@@ -81,6 +83,14 @@ impl Kills {
     }
 }
 
+/// Adds a run to the tally that `make soak` keeps, if one is kept.
+pub fn tally(engine: &str, books: &Books) {
+    let Some(path) = std::env::var_os("SOAK_TALLY") else { return };
+    let mut file = File::options().create(true).append(true).open(path).unwrap();
+    let (records, differences) = (books.records_on_the_log(), books.differences.len());
+    writeln!(file, "{engine} {} {records} {differences}", kills_wanted()).unwrap();
+}
+
 impl fmt::Display for Kills {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "kills by point: {:?}", self.met)
@@ -110,6 +120,7 @@ fn killed_workers_on_kafka_lose_and_double_nothing() {
     rig.come_to_rest();
     let books = check::compare(&rig, &sent);
     println!("{kills}\n{books}\nseed {}, {:.0} s", seed(), began.elapsed().as_secs_f64());
+    tally("kafka", &books);
     kills.check();
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
 }
