@@ -10,23 +10,30 @@ use crate::messages::CountedLine;
 /// The place of `Lines` among the cases of `LedgerInput`.
 const LINES_CASE: i64 = 0;
 
-/// Collects the lines of one step for one ledger.
+/// Collects the lines of one step for one ledger. What is used of the same meter by the same account in
+/// the same minute becomes one line, as far as that is cheap to see.
 #[derive(Debug, Default)]
 pub struct LinesBuilder {
     base: Option<Minute>,
     regions: Vec<String>,
-    count: i64,
-    bytes: Vec<u8>,
+    lines: Vec<CountedLine>,
+    /// By a hash of what a line is of: where the last such line stands. It may be another's by now.
+    places: Vec<u32>,
 }
+
+/// Lines that may be found again.
+const PLACES: usize = 4_096;
+/// About as much as a line takes.
+const LINE_BYTES: usize = 14;
 
 impl LinesBuilder {
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.lines.is_empty()
     }
 
-    /// What has been collected so far.
+    /// About how much has been collected so far.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.lines.len().saturating_mul(LINE_BYTES)
     }
 
     /// The number under which a region goes in this message.
@@ -51,13 +58,22 @@ impl LinesBuilder {
         records: u32,
     ) {
         let base = *self.base.get_or_insert(used);
-        put_long(&mut self.bytes, account.into());
-        put_long(&mut self.bytes, meter.into());
-        put_long(&mut self.bytes, region.into());
-        put_long(&mut self.bytes, i64::from(used.number()) - i64::from(base.number()));
-        put_bytes(&mut self.bytes, shortest(&quantity.raw().to_be_bytes()));
-        put_long(&mut self.bytes, records.into());
-        self.count += 1;
+        let minute = i64::from(used.number()) - i64::from(base.number());
+        let line = CountedLine { account, meter, region, minute, quantity, records };
+        if self.places.is_empty() {
+            self.places.resize(PLACES, u32::MAX);
+        }
+        let Some(place) = self.places.get_mut(place_of(&line)) else { return };
+        if let Some(known) = self.lines.get_mut(*place as usize)
+            && is_of_the_same(known, &line)
+            && let Ok(sum) = known.quantity.plus(quantity)
+            && let Some(count) = known.records.checked_add(records)
+        {
+            (known.quantity, known.records) = (sum, count);
+            return;
+        }
+        *place = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        self.lines.push(line);
     }
 
     /// The message, without its header; the builder is empty afterwards.
@@ -82,16 +98,40 @@ impl LinesBuilder {
             }
         }
         put_long(to, 0);
-        if self.count > 0 {
-            put_long(to, self.count);
-            to.extend_from_slice(&self.bytes);
+        if !self.lines.is_empty() {
+            put_long(to, i64::try_from(self.lines.len()).unwrap_or(i64::MAX));
+            to.reserve(self.bytes());
+            for line in &self.lines {
+                put_long(to, line.account.into());
+                put_long(to, line.meter.into());
+                put_long(to, line.region.into());
+                put_long(to, line.minute);
+                put_bytes(to, shortest(&line.quantity.raw().to_be_bytes()));
+                put_long(to, line.records.into());
+            }
         }
         put_long(to, 0);
         self.base = None;
         self.regions.clear();
-        self.count = 0;
-        self.bytes.clear();
+        self.lines.clear();
     }
+}
+
+#[inline]
+fn place_of(line: &CountedLine) -> usize {
+    let mixed = u64::from(line.account)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(u64::from(line.meter).wrapping_mul(0xC2B2_AE3D_27D4_EB4F))
+        .wrapping_add(u64::from(line.region) << 40)
+        .wrapping_add(line.minute as u64)
+        .wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (mixed >> 52) as usize
+}
+
+#[inline]
+fn is_of_the_same(one: &CountedLine, other: &CountedLine) -> bool {
+    (one.account, one.meter, one.region, one.minute)
+        == (other.account, other.meter, other.region, other.minute)
 }
 
 /// What stands before the lines of a message.
@@ -173,7 +213,7 @@ mod tests {
         /// Written and read by hand is written and read by declaration.
         #[test]
         fn lines_are_as_declared(
-            rows in proptest::collection::vec((any::<u32>(), 0u32..9, 0usize..3, 0u32..4_000_000, any::<i64>(), any::<u32>()), 0..20),
+            rows in proptest::collection::vec((0u32..3, 0u32..2, 0usize..3, 4_000_000u32..4_000_002, any::<i64>(), 1u32..9), 0..20),
             at in any::<i64>(), first in any::<i64>(), last in any::<i64>(),
         ) {
             let names = [None, Some("eu"), Some("us")];
@@ -190,7 +230,16 @@ mod tests {
                 }
                 builder.push(*account, *meter, region, Minute::from_number(*used), quantity, *records);
                 let minute = i64::from(*used) - i64::from(declared.base.number());
-                declared.lines.push(CountedLine { account: *account, meter: *meter, region, minute, quantity, records: *records });
+                let line = CountedLine { account: *account, meter: *meter, region, minute, quantity, records: *records };
+                // Few lines have places of their own, so all that can be put together are.
+                let same = declared.lines.iter_mut().find(|known| is_of_the_same(known, &line));
+                match same.filter(|known| known.records.checked_add(*records).is_some()) {
+                    Some(known) => {
+                        known.quantity = known.quantity.plus(quantity).unwrap();
+                        known.records += records;
+                    }
+                    None => declared.lines.push(line),
+                }
             }
             declared.regions = builder.regions.clone();
             let mut bytes = Vec::new();
