@@ -186,6 +186,11 @@ pub(super) fn single(view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Resul
             });
             Ok(Some(row(&found.context("not_found")?)?))
         }
+        "audit" => {
+            let report = pipeline.audit()?;
+            let found: Vec<String> = report.found().iter().map(ToString::to_string).collect();
+            Ok(Some(row(&json!({ "differences": report.differences(), "found": found }))?))
+        }
         _ => Ok(None),
     }
 }

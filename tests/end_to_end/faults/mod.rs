@@ -79,4 +79,7 @@ fn killed_workers_on_kafka_lose_and_double_nothing() {
         }
     }
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
+    let report = rig.audit();
+    println!("{report}");
+    assert_eq!(report.differences(), 0, "{report}");
 }

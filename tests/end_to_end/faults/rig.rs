@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use drawdown::audit;
 use drawdown::cli::{self, Setup};
 use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::commands::Command as Asked;
@@ -178,6 +179,12 @@ impl Rig {
         for worker in 0..self.workers() {
             self.kill(worker);
         }
+    }
+
+    /// Proves from the log that the books are right.
+    pub fn audit(&self) -> audit::Report {
+        let installation = self.setup.installation(self.log.clone()).unwrap();
+        audit::audit(&installation, &|_, _, _| ()).unwrap()
     }
 
     /// Waits until everything that stands on the input topics now has been read and committed.
