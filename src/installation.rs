@@ -54,6 +54,12 @@ impl Installation {
     }
 
     pub fn metering(&self) -> Worker<Metering> {
+        let worker = self.worker("metering", Topic::Usage, Topic::MeteringState);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), self.metering_station())
+    }
+
+    /// What the metering consumer does with a partition.
+    pub fn metering_station(&self) -> impl Fn(u32) -> Metering + Send + use<> {
         let options = MeteringOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
@@ -61,25 +67,31 @@ impl Installation {
             shelves: Arc::new(Shelves::new(self.identities.clone(), &identity_key(&self.secret))),
             ticks: self.clock.ticks(),
         };
-        let worker = self.worker("metering", Topic::Usage, Topic::MeteringState);
-        Worker::new(worker, self.log.clone(), self.clock.clone(), move |partition| {
-            Metering::new(options.clone(), partition)
-        })
+        move |partition| Metering::new(options.clone(), partition)
     }
 
     pub fn registry(&self) -> Worker<Registry> {
+        let worker = self.worker("registry", Topic::Commands, Topic::RegistryState);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), self.registry_station())
+    }
+
+    /// What the registry does with its partition.
+    pub fn registry_station(&self) -> impl Fn(u32) -> Registry + Send + use<> {
         let options = RegistryOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
             ticks: self.clock.ticks(),
         };
-        let worker = self.worker("registry", Topic::Commands, Topic::RegistryState);
-        Worker::new(worker, self.log.clone(), self.clock.clone(), move |_| {
-            Registry::new(options.clone())
-        })
+        move |_| Registry::new(options.clone())
     }
 
     pub fn balance(&self) -> Worker<Balance> {
+        let worker = self.worker("balance", Topic::Ledger, Topic::BalanceState);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), self.balance_station())
+    }
+
+    /// What the balance consumer does with a partition.
+    pub fn balance_station(&self) -> impl Fn(u32) -> Balance + Send + use<> {
         let options = BalanceOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
@@ -87,10 +99,7 @@ impl Installation {
             balances_per_step_max: self.balances_per_step_max,
             ticks: self.clock.ticks(),
         };
-        let worker = self.worker("balance", Topic::Ledger, Topic::BalanceState);
-        Worker::new(worker, self.log.clone(), self.clock.clone(), move |partition| {
-            Balance::new(options.clone(), partition)
-        })
+        move |partition| Balance::new(options.clone(), partition)
     }
 
     fn worker(&self, name: &str, input: Topic, state: Topic) -> WorkerOptions {

@@ -45,6 +45,12 @@ enum Verb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Proves from the log alone that the books are right: decides every step again, books it as double
+    /// entry, and holds it against what stands on the topics. Prints the proof; exit code 1 on any
+    /// difference.
+    #[command(after_help = "Example: drawdown audit --config drawdown.toml\n\n\
+        An embedded log is audited while no worker holds it. On Kafka workers may go on.")]
+    Audit,
     /// Runs scenario files on a virtual clock in memory and prints each expectation that fails.
     #[command(after_help = "Example: drawdown rehearse tests/scenarios/contract-example.toml")]
     Rehearse {
@@ -111,6 +117,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Topics { verb: TopicsVerb::Check } => cli::check_topics(&setup()?, out),
         Verb::Topics { verb: TopicsVerb::Apply } => cli::apply_topics(&setup()?, out),
         Verb::Ingest { files } => cli::ingest(&setup()?, &files, out),
+        Verb::Audit => cli::audit_log(&setup()?, out, &mut std::io::stderr()),
         Verb::Rehearse { files } => rehearse_all(&files, out),
         Verb::Prices { verb: PricesVerb::Check { file } } => cli::check_prices(&file, out),
         Verb::Prices { verb: PricesVerb::Load { file } } => cli::load_prices(&setup()?, &file, out),

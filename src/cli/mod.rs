@@ -1,6 +1,7 @@
 //! What each command of the command line does.
 
 mod ask;
+mod audit;
 mod config;
 mod ingest;
 mod prices;
@@ -9,6 +10,7 @@ mod topics;
 mod worker;
 
 pub use ask::ask;
+pub use audit::audit_log;
 pub use config::show_config;
 pub use ingest::ingest;
 pub use prices::{check_prices, load_prices};

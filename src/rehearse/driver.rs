@@ -15,6 +15,7 @@ use super::file::{Action, Scenario, Step};
 use super::matching::matches;
 use super::pipeline::{Pipeline, Stage, operator};
 use super::views::{Row, Rows, single};
+use crate::audit;
 
 /// A step that did not come out as the scenario says.
 #[derive(Debug)]
@@ -60,11 +61,13 @@ pub(super) fn run(scenario: &Scenario, stage: &Stage) -> anyhow::Result<Report> 
         driver.step(step).with_context(line)?;
         driver.pipeline.between_steps().with_context(line)?;
     }
+    let audit = driver.audit()?;
     Ok(Report {
         title: scenario.title.clone(),
         rules: scenario.rules.clone(),
         steps: scenario.steps.len(),
         failures: driver.failures,
+        audit,
     })
 }
 
@@ -80,6 +83,19 @@ impl Driver {
                 bail!("{what}: {refusal}: {}", detail.clone().unwrap_or_default())
             }
         }
+    }
+
+    /// Whatever a scenario tells, its log must prove itself.
+    fn audit(&mut self) -> anyhow::Result<audit::Report> {
+        let report = self.pipeline.audit()?;
+        let found = report.found().iter().map(|difference| Failure {
+            line: 0,
+            what: "audit at the end".to_owned(),
+            expected: "no differences".to_owned(),
+            found: difference.to_string(),
+        });
+        self.failures.extend(found);
+        Ok(report)
     }
 
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {

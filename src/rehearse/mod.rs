@@ -20,6 +20,8 @@ pub struct Report {
     pub rules: Vec<String>,
     pub steps: usize,
     pub failures: Vec<Failure>,
+    /// The proof over the scenario's log at its end.
+    pub audit: crate::audit::Report,
 }
 
 /// Rehearses a scenario file on a stage. An error means that the file cannot be read or begun.

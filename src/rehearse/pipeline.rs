@@ -22,6 +22,7 @@ use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
+use crate::audit;
 use crate::installation::Installation;
 
 /// Where a rehearsal takes place: a log whose topics exist and are empty, and whose messages are dated
@@ -67,7 +68,9 @@ impl Pipeline {
         let installation = Installation {
             group_prefix,
             commit_interval: Duration::ZERO,
-            snapshot_after_bytes: 1 << 10,
+            // Where nothing is restored the state is kept whole, so that an audit begins with the first
+            // step.
+            snapshot_after_bytes: if restarts { 1 << 10 } else { u64::MAX },
             // Small, so that what happens to a large memory of duplicates happens in a rehearsal too.
             identities: IdentityOptions { table_max: 16, ..IdentityOptions::default() },
             timers_per_message_max: usize::MAX,
@@ -81,6 +84,15 @@ impl Pipeline {
             installation,
             restarts,
         }
+    }
+
+    /// Proves from the log that the books are right.
+    pub fn audit(&self) -> anyhow::Result<audit::Report> {
+        audit::audit(&self.installation, &|_, _, _| ())
+    }
+
+    pub fn installation(&self) -> &Installation {
+        &self.installation
     }
 
     pub fn log(&self) -> &dyn Log {

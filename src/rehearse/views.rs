@@ -172,6 +172,11 @@ fn coupons(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
 
 /// A view of one thing.
 pub(super) fn single(view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Option<Row>> {
+    if view == "audit" {
+        let report = pipeline.audit()?;
+        let found: Vec<String> = report.found().iter().map(ToString::to_string).collect();
+        return Ok(Some(row(&json!({ "differences": report.differences(), "found": found }))?));
+    }
     let ledgers: Vec<&Ledger> = pipeline.ledgers().collect();
     match views::one(view, of, &ledgers) {
         Ok(found) => Ok(Some(row(&found.context("not_found")?)?)),

@@ -406,6 +406,10 @@ fn simulate(seed: u64, steps: usize, stage: &Stage) {
     }
     simulation.compare_bills();
     simulation.book_keeper.check().unwrap();
+    let report = simulation.pipeline.audit().unwrap();
+    if report.differences() > 0 {
+        simulation.fail(&report.to_string());
+    }
 }
 
 fn from_environment(name: &str, default: u64) -> u64 {

@@ -4,7 +4,10 @@
 
 mod changed;
 mod delta;
+mod retell;
 mod scribe;
 mod station;
 
+pub use changed::touched_by;
+pub use delta::{Part, each_part};
 pub use station::{Balance, BalanceOptions};

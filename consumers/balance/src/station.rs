@@ -21,7 +21,6 @@ use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
 
-use crate::delta;
 use crate::scribe::Scribe;
 
 /// What the balance consumer is told.
@@ -49,10 +48,10 @@ record! {
 /// One partition's ledger.
 #[derive(Debug)]
 pub struct Balance {
-    options: BalanceOptions,
+    pub(crate) options: BalanceOptions,
     partition: u32,
-    ledger: Ledger,
-    scribe: Scribe,
+    pub(crate) ledger: Ledger,
+    pub(crate) scribe: Scribe,
     outcomes: Vec<Outcome>,
     settled: Vec<Settled>,
     told_at: Timestamp,
@@ -96,6 +95,7 @@ impl Balance {
             }
         }
         self.ledger.fire(self.options.timers_per_message_max, &mut self.scribe).map_err(stop)?;
+        self.scribe.delta.message();
         Ok(())
     }
 
@@ -282,7 +282,7 @@ impl From<avro::Truncated> for LineTrouble {
     }
 }
 
-fn stop(broken: drawdown_domain::ledger::Broken) -> Stop {
+pub(crate) fn stop(broken: drawdown_domain::ledger::Broken) -> Stop {
     Stop::Broken(broken.to_string())
 }
 
@@ -295,10 +295,7 @@ impl Station for Balance {
     }
 
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
-        let more = self
-            .ledger
-            .fire(self.options.timers_per_message_max, &mut self.scribe)
-            .map_err(stop)?;
+        let more = self.fire_idle(self.options.timers_per_message_max)?;
         if self.scribe.changed.round_is_over() {
             self.tell_balances(output);
         }
@@ -319,12 +316,21 @@ impl Station for Balance {
         self.say_controls(output);
         self.tell_balances(output);
         self.say_rows(output);
-        self.scribe.delta.finish(output.delta());
+        self.scribe.delta.finish(self.options.timers_per_message_max, output.delta());
         Ok(())
     }
 
+    fn decide_again(
+        &mut self,
+        input: Input<'_>,
+        delta: &[u8],
+        output: &mut Output,
+    ) -> Result<(), Stop> {
+        self.decide_with_cuts(input, delta, output)
+    }
+
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        delta::apply(&mut self.ledger, &mut self.scribe.changed, delta)
+        self.take_back(delta)
     }
 
     fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {

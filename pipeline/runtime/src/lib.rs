@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod config;
 mod output;
+mod replay;
 mod restore;
 mod state;
 mod station;
@@ -13,8 +14,9 @@ mod telemetry;
 mod worker;
 
 pub use output::Output;
+pub use replay::{Replay, Step};
 pub use restore::read_to_end;
-pub use state::{Frame, STATE_DELTA_BYTES_MAX};
+pub use state::{Frame, FrameKind, STATE_DELTA_BYTES_MAX};
 pub use station::{Input, Station, Stop};
 pub use telemetry::Progress;
 pub use worker::{Turn, Worker, WorkerOptions};

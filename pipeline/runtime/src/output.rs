@@ -28,6 +28,11 @@ impl Output {
         self.urgent = true;
     }
 
+    /// The messages for others, and the delta.
+    pub fn into_parts(self) -> (Vec<Append>, Vec<u8>) {
+        (self.appends, self.delta)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.appended_bytes.saturating_add(self.delta.len())
     }

@@ -39,6 +39,18 @@ pub trait Station: Send {
         None
     }
 
+    /// Decides a whole step again: the messages it took, and between them whatever else its delta says
+    /// was decided. The same delta must come out.
+    fn decide_again(
+        &mut self,
+        input: Input<'_>,
+        _delta: &[u8],
+        output: &mut Output,
+    ) -> Result<(), Stop> {
+        self.take(input, output)?;
+        self.finish(output)
+    }
+
     /// Applies a delta that a former self put out.
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop>;
 

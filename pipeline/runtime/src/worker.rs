@@ -12,8 +12,9 @@ use drawdown_log::{
 use drawdown_wire::avro;
 
 use crate::clock::Clock;
+use crate::replay::Replay;
 use crate::restore::read_to_end;
-use crate::state::{Ask, Assembler, Chain, Frame, STATE_DELTA_BYTES_MAX};
+use crate::state::{Chain, Frame, STATE_DELTA_BYTES_MAX};
 use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, owns};
 use crate::{Input, Output, Progress, Station, Stop};
 
@@ -451,18 +452,19 @@ impl<S: Station> Worker<S> {
         let state_topic = &self.options.state_topic;
         let (began, mut bytes) = (Instant::now(), 0);
         let next = self.log.committed(group, topic, partition)?;
-        let mut station = (self.make)(partition);
-        let mut assembler = Assembler::default();
+        let mut replay = Replay::new(&*self.make, partition);
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
         read_to_end(&*self.log, state_topic, partition, Next::START, &mut |message| {
             self.progress.note();
             bytes += message.value.len() as u64;
-            take_frame(&self.make, &mut station, &mut assembler, message)
+            match replay.take(message)? {
+                Some(step) => replay.station.apply(&step.delta),
+                None => Ok(()),
+            }
         })?;
-        let chain = assembler.complete().unwrap_or_default();
-        if next.unwrap_or(Next::START).0 != chain.next || (next.is_none() && assembler.has_begun())
-        {
+        let chain = replay.complete().unwrap_or_default();
+        if next.unwrap_or(Next::START).0 != chain.next || (next.is_none() && replay.has_begun()) {
             let read = next.map_or("nowhere".to_owned(), |next| next.0.to_string());
             return Err(Stop::Broken(format!(
                 "{topic} {partition} was read up to {read}, but its state on {state_topic} ends at {}; \
@@ -470,6 +472,7 @@ impl<S: Station> Worker<S> {
                 chain.next
             )));
         }
+        let mut station = replay.station;
         station.restored()?;
         let next = next.unwrap_or(Next::START);
         let (consumer, took) = (&self.consumer, began.elapsed());
@@ -510,37 +513,7 @@ fn next_piece<S: Station>(
     Ok(Some(owned.chain.piece(partition, options.rules_version, place, piece, after)))
 }
 
-fn take_frame<S: Station>(
-    make: &dyn Fn(u32) -> S,
-    station: &mut S,
-    assembler: &mut Assembler,
-    message: Message<'_>,
-) -> Result<(), Stop> {
-    let at = |error: &dyn fmt::Display| {
-        Stop::Broken(format!("{error} (state offset {})", message.offset.0))
-    };
-    let frame: Frame = avro::decode(message.value).map_err(|error| at(&error))?;
-    match assembler.take(frame).map_err(|error| at(&error))? {
-        Ask::Nothing => {}
-        Ask::Apply(delta) => station.apply(&delta)?,
-        Ask::Begin(piece) => {
-            *station = make(message.partition);
-            station.load(&piece)?;
-            if assembler.complete().is_some() {
-                station.loaded();
-            }
-        }
-        Ask::Load(piece) => station.load(&piece)?,
-        Ask::Complete(piece) => {
-            station.load(&piece)?;
-            station.loaded();
-        }
-    }
-    Ok(())
-}
-
-/// Hands messages to the stations of their partitions, run by run; returns how many were
-/// taken.
+/// Hands messages to the stations of their partitions, run by run; returns how many were taken.
 fn take<S: Station>(
     owned: &mut BTreeMap<u32, Owned<S>>,
     messages: &[Message<'_>],

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bookkeeper::{BookKeeper, Usage, Verdict};
+use drawdown::audit;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Message, Next};
@@ -96,6 +97,11 @@ pub fn compare(site: &Site, sent: &Sent) -> Books {
     compare_charges(site, &mut books, &keeper);
     compare_bills(site, &mut books, &keeper);
     compare_cash(site, &mut books, &keeper);
+    let installation = site.setup.installation(site.log.clone()).unwrap();
+    let report = audit::audit(&installation, &|_, _, _| ()).unwrap();
+    println!("{report}");
+    books.differences.extend(report.found().iter().map(|found| format!("audit: {found}")));
+    assert_eq!(report.differences() > 0, !report.found().is_empty());
     books
 }
 

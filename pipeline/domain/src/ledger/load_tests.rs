@@ -83,7 +83,7 @@ fn life() -> Vec<Recorded> {
     }
     ledger.pass(at("2026-03-01T01:00:00Z"), &mut recorder).unwrap();
     ledger.mark(0, at("2026-03-01T01:00:00Z"), &mut recorder).unwrap();
-    while ledger.fire(usize::MAX, &mut recorder).unwrap() {}
+    while ledger.fire(usize::MAX, &mut recorder).unwrap().more {}
     recorder.0
 }
 

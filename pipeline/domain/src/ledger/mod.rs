@@ -16,6 +16,7 @@ mod fact;
 mod load;
 mod open;
 mod orders;
+mod postings;
 mod refunds;
 mod reversal;
 mod standing;
@@ -34,7 +35,9 @@ pub use balance::{Balance, BillingAccount};
 pub use clock::Clock;
 pub use fact::*;
 pub use load::*;
+pub use postings::{Book, Posting, Postings};
 pub use state::*;
+pub use timers::Fired;
 
 use crate::commands::Command;
 use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};

@@ -16,6 +16,15 @@ pub(super) enum Timer {
     CashCouponBegins,
 }
 
+/// What firing came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fired {
+    /// How many timers did something.
+    pub timers: usize,
+    /// More are due.
+    pub more: bool,
+}
+
 /// What falls due when. Derived from the wallets, never stored.
 #[derive(Debug, Default)]
 pub(super) struct Due {
@@ -84,17 +93,28 @@ impl Ledger {
         self.record(journal, Marked { usage_partition, until })
     }
 
-    /// Fires up to `most` due timers of all wallets. True if more are due.
-    pub fn fire(&mut self, most: usize, journal: &mut dyn Journal) -> Result<bool, Broken> {
-        for _ in 0..most {
-            match self.due.first() {
-                Some((at, timer, wallet)) if self.is_due(at, timer) => {
-                    self.fire_one(at, timer, wallet, journal)?;
-                }
-                _ => return Ok(false),
+    /// Fires due timers of all wallets until `most` of them have done something. One that finds nothing
+    /// to do is not counted: which of those there are depends on when the ledger was last restored, and
+    /// a slice must end at the same fact whenever it is decided again.
+    pub fn fire(&mut self, most: usize, journal: &mut dyn Journal) -> Result<Fired, Broken> {
+        let mut timers = 0usize;
+        loop {
+            let due = self.due.first().filter(|(at, timer, _)| self.is_due(*at, *timer));
+            let Some((at, timer, wallet)) = due else { return Ok(Fired { timers, more: false }) };
+            if timers >= most {
+                return Ok(Fired { timers, more: true });
+            }
+            let entries = self.entries_of(wallet);
+            self.fire_one(at, timer, wallet, journal)?;
+            // The end of a cycle is always a fact; a cash coupon that begins may find nothing to pay.
+            if timer == Timer::CycleEnds || self.entries_of(wallet) != entries {
+                timers = timers.saturating_add(1);
             }
         }
-        Ok(self.due.first().is_some_and(|(at, timer, _)| self.is_due(at, timer)))
+    }
+
+    fn entries_of(&self, wallet: WalletNumber) -> Option<u64> {
+        self.wallet(wallet).map(|wallet| wallet.entries_made)
     }
 
     /// Fires what is due for one enterprise, before anything of it is decided.

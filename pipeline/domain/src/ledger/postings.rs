@@ -1,0 +1,244 @@
+//! What each fact books, as double entry (R1.3): every movement is a debit here and a credit there.
+//!
+//! The ledger itself needs none of this. It is a second telling of the same facts, from which an
+//! auditor rebuilds every total and holds it against the state. `docs/chart-of-accounts.md` explains
+//! the books.
+
+use smallvec::{SmallVec, smallvec};
+
+use super::fact::{Accrued, BillIssued, BillReduced, Cause, Fact, Moved, PaymentUndone};
+use super::state::{Lot, Wallet, WalletNumber};
+use super::{Broken, Ledger};
+use crate::money::Amount;
+
+macro_rules! books {
+    ($($(#[doc = $doc:literal])* $book:ident = $name:literal,)*) => {
+        /// A book of the chart of accounts; each is kept for every wallet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Book {
+            $($(#[doc = $doc])* $book,)*
+        }
+
+        impl Book {
+            pub const ALL: &[Book] = &[$(Book::$book),*];
+
+            /// What it is called in proofs.
+            pub const fn name(self) -> &'static str {
+                match self { $(Book::$book => $name,)* }
+            }
+        }
+    };
+}
+
+books! {
+    /// Own cash of wallets: owed to their owners.
+    OwnCash = "own cash",
+    /// Cash that other wallets sent.
+    TransferredCash = "transferred cash",
+    /// What was refunded on credit and not used yet.
+    CreditRefunds = "credit refunds",
+    /// What is left of coupons.
+    Coupons = "coupons",
+    /// What is left of cash coupons.
+    CashCoupons = "cash coupons",
+    /// What is left of partners' quotas.
+    Quota = "quota",
+    /// Issued bills as far as they are not paid.
+    Receivable = "bills receivable",
+    /// Exact charges that no bill holds yet.
+    Unbilled = "unbilled charges",
+    /// Exact charges that bills hold, less what those bills come to.
+    Rounding = "rounding",
+    /// Negative bills, until what they undo is undone. What stays was never billed: rounding.
+    Corrections = "corrections",
+    /// Payments undone, until the lot that paid has its money back. What stays has lapsed with its
+    /// coupon.
+    GivenBack = "given back",
+    /// Between two wallets; nothing stays.
+    Between = "between wallets",
+    /// The outside world: usage that was charged.
+    Usage = "usage",
+    /// The outside world: what was ordered.
+    Orders = "orders",
+    /// The outside world: banks.
+    Bank = "bank",
+    /// The outside world: the operator's adjustments.
+    Adjustments = "adjustments",
+    /// The outside world: what was granted for nothing.
+    Grants = "grants",
+    /// The outside world: orders that were given back.
+    Refunds = "refunds",
+    /// The outside world: partners, who grant quotas.
+    Partners = "partners",
+    /// What stood in the books when they were opened.
+    Opening = "opening",
+}
+
+impl Book {
+    /// Its place in [`Book::ALL`].
+    pub const fn place(self) -> usize {
+        self as usize
+    }
+
+    /// Where a lot is kept.
+    pub const fn of(lot: &Lot) -> Book {
+        match lot {
+            Lot::OwnCash(_) => Book::OwnCash,
+            Lot::TransferredCash(_) => Book::TransferredCash,
+            Lot::RefundedCredit(_) => Book::CreditRefunds,
+            Lot::CouponLot(_) => Book::Coupons,
+            Lot::CashCouponLot(_) => Book::CashCoupons,
+            Lot::QuotaLot(_) => Book::Quota,
+        }
+    }
+}
+
+/// So much is debited to a book of a wallet; credited, if it is negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    pub wallet: WalletNumber,
+    pub book: Book,
+    pub debit: Amount,
+}
+
+/// What one fact books. Debits equal credits.
+pub type Postings = SmallVec<[Posting; 4]>;
+
+impl Ledger {
+    /// What a fact books, told before it is applied.
+    pub fn postings(&self, fact: &Fact) -> Result<Postings, Broken> {
+        match fact {
+            Fact::Moved(fact) => moved(fact),
+            Fact::BillIssued(fact) => issued(fact),
+            Fact::BillReduced(fact) => reduced(fact),
+            Fact::PaymentUndone(PaymentUndone { wallet, amount, .. }) => {
+                transfer(*wallet, Book::GivenBack, Book::Corrections, *amount)
+            }
+            // A coupon's money comes with the entry that grants it, a wallet's with those that fill it.
+            Fact::CouponOpened(_)
+            | Fact::WalletOpened(_)
+            | Fact::OrderPlaced(_)
+            | Fact::OrderRefunded(_) => Ok(Postings::new()),
+            // These move no money.
+            Fact::TimePassed(_)
+            | Fact::Marked(_)
+            | Fact::SettingsChanged(_)
+            | Fact::PricesArrived(_)
+            | Fact::PricesInForce(_)
+            | Fact::EnterpriseOpened(_)
+            | Fact::AccountOpened(_)
+            | Fact::AccountClosed(_)
+            | Fact::PayerChanged(_)
+            | Fact::RegionNamed(_)
+            | Fact::SeriesOpened(_)
+            | Fact::TabOpened(_)
+            | Fact::TabCut(_)
+            | Fact::SetAside(_)
+            | Fact::CycleBilled(_)
+            | Fact::LimitChanged(_)
+            | Fact::Configured(_) => Ok(Postings::new()),
+        }
+    }
+
+    /// What an accrual books.
+    #[inline]
+    pub fn postings_of_accrual(&self, accrued: &Accrued) -> Result<Postings, Broken> {
+        let account = self.account(accrued.account).ok_or(Broken("an unknown account"))?;
+        let tab = account.tabs.get(accrued.tab as usize).ok_or(Broken("an unknown tab"))?;
+        transfer(tab.wallet, Book::Usage, Book::Unbilled, accrued.charge)
+    }
+
+    /// What a wallet's books hold if all that they tell is in the state.
+    pub fn books_of(&self, number: WalletNumber) -> Result<Vec<Posting>, Broken> {
+        let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
+        let credits = credits_of(wallet)?;
+        let mut books = Vec::with_capacity(8);
+        for (book, credit) in credits {
+            books.push(Posting { wallet: number, book, debit: credit.negated()? });
+        }
+        let owed = Amount::sum(wallet.unpaid.iter().map(super::Bill::owed))?;
+        books.push(Posting { wallet: number, book: Book::Receivable, debit: owed });
+        let debit = self.unbilled(number, wallet)?;
+        books.push(Posting { wallet: number, book: Book::Unbilled, debit });
+        Ok(books)
+    }
+
+    fn unbilled(&self, number: WalletNumber, wallet: &Wallet) -> Result<Amount, Broken> {
+        let mut unbilled = Amount::ZERO;
+        for cycle in &wallet.open_cycles {
+            for account in cycle.accounts.iter().filter_map(|account| self.account(*account)) {
+                for tab in &account.tabs {
+                    if tab.wallet == number && tab.ends == cycle.ends {
+                        unbilled = unbilled.plus(tab.exact)?;
+                    }
+                }
+            }
+        }
+        Ok(unbilled)
+    }
+}
+
+/// What a wallet holds, by book.
+fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 6], Broken> {
+    let left = |cash: bool| {
+        Amount::sum(wallet.coupons.iter().filter(|c| c.cash == cash).map(|coupon| coupon.left))
+    };
+    Ok([
+        (Book::OwnCash, wallet.own_cash),
+        (Book::TransferredCash, Amount::sum(wallet.transferred.iter().map(|lot| lot.left))?),
+        (Book::CreditRefunds, Amount::sum(wallet.refunds.iter().map(|refund| refund.left))?),
+        (Book::Coupons, left(false)?),
+        (Book::CashCoupons, left(true)?),
+        (Book::Quota, wallet.quota.minus(wallet.quota_consumed)?),
+    ])
+}
+
+/// Credits one book and debits another.
+fn transfer(
+    wallet: WalletNumber,
+    credit: Book,
+    debit: Book,
+    amount: Amount,
+) -> Result<Postings, Broken> {
+    Ok(smallvec![
+        Posting { wallet, book: debit, debit: amount },
+        Posting { wallet, book: credit, debit: amount.negated()? },
+    ])
+}
+
+fn moved(fact: &Moved) -> Result<Postings, Broken> {
+    let other = match fact.cause {
+        Cause::TopUp => Book::Bank,
+        Cause::Adjustment => Book::Adjustments,
+        Cause::Transfer | Cause::Revocation => Book::Between,
+        Cause::Grant | Cause::Lapse => Book::Grants,
+        Cause::QuotaSet => Book::Partners,
+        Cause::Bill => Book::Receivable,
+        Cause::BillReversed => Book::GivenBack,
+        Cause::Refund => Book::Refunds,
+    };
+    transfer(fact.wallet, Book::of(&fact.lot), other, fact.amount)
+}
+
+fn issued(fact: &BillIssued) -> Result<Postings, Broken> {
+    let (wallet, amount) = (fact.wallet, fact.bill.amount);
+    if fact.bill.order.is_some() {
+        return transfer(wallet, Book::Orders, Book::Receivable, amount);
+    }
+    let owed = if amount.is_negative() { Book::Corrections } else { Book::Receivable };
+    Ok(smallvec![
+        Posting { wallet, book: Book::Unbilled, debit: fact.exact.negated()? },
+        Posting { wallet, book: Book::Rounding, debit: fact.exact.minus(amount)? },
+        Posting { wallet, book: owed, debit: amount },
+    ])
+}
+
+fn reduced(fact: &BillReduced) -> Result<Postings, Broken> {
+    // A bill that reduces itself is that of an order which was given back.
+    let other = if fact.by == fact.bill { Book::Refunds } else { Book::Corrections };
+    transfer(fact.wallet, Book::Receivable, other, fact.amount)
+}
+
+#[cfg(test)]
+#[path = "postings_tests.rs"]
+mod tests;

@@ -1,0 +1,55 @@
+//! `drawdown audit`: the proof over the configured log, as a table.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use drawdown_runtime::Step;
+
+use super::Setup;
+use crate::audit::audit;
+
+/// How often a long run says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// Prints the proof to `out` and its progress to `progress`; an error if anything differs.
+pub fn audit_log(
+    setup: &Setup,
+    out: &mut dyn Write,
+    progress: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let log = match setup.config.log().engine.as_str() {
+        "embedded" => {
+            let directory = &setup.config.embedded().directory;
+            if !Path::new(directory).exists() {
+                bail!("embedded.directory {directory} does not exist: there is nothing to audit");
+            }
+            setup.log().context(
+                "an embedded log is audited while no worker holds it: stop `drawdown` first, or audit a copy of its folder",
+            )?
+        }
+        _ => setup.log()?,
+    };
+    let installation = setup.installation(log)?;
+    let (told, steps) = (Cell::new(Instant::now()), Cell::new(0u64));
+    let progress = std::cell::RefCell::new(progress);
+    let report = audit(&installation, &|topic: &str, partition: u32, step: &Step| {
+        steps.set(steps.get() + 1);
+        if told.get().elapsed() >= TELL_EVERY {
+            told.set(Instant::now());
+            let line =
+                format!("{topic} {partition}: at step {}, {} in all", step.sequence, steps.get());
+            // Nobody may be listening any more; the proof does not depend on it.
+            drop(writeln!(progress.borrow_mut(), "{line}"));
+        }
+    })?;
+    writeln!(out, "{report}")?;
+    match report.differences() {
+        0 => Ok(()),
+        count => {
+            bail!("the books differ in {count} places; each is named above with where it stands")
+        }
+    }
+}
