@@ -1,7 +1,8 @@
 //! The living specification: every file under `tests/scenarios` comes out as it says, on every log.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use drawdown::rehearse::{Stage, rehearse};
@@ -20,38 +21,52 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-fn check(mut stage: impl FnMut() -> Stage) {
-    let mut failed = String::new();
-    for file in files() {
-        match rehearse(&file, &stage()) {
-            Ok(report) => {
-                for failure in report.failures {
-                    failed.push_str(&format!("{}: {failure}\n", file.display()));
+/// Rehearses every file on a stage of its own, a few at a time: on a real log most of it is waiting.
+fn check(stage: impl Fn(usize) -> Stage + Sync) {
+    let files = files();
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(String::new()));
+    let fail = |text: String| failed.lock().unwrap().push_str(&text);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(file) = files.get(number) else { return };
+                    let name = file.display();
+                    match rehearse(file, &stage(number)) {
+                        Ok(report) => report
+                            .failures
+                            .into_iter()
+                            .for_each(|failure| fail(format!("{name}: {failure}\n"))),
+                        Err(error) => fail(format!("{name}: {error:#}\n")),
+                    }
                 }
-            }
-            Err(error) => failed.push_str(&format!("{}: {error:#}\n", file.display())),
+            });
         }
-    }
+    });
+    let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "\n{failed}");
 }
 
+const AT_A_TIME: usize = 4;
+
 #[test]
 fn every_scenario_comes_out_as_it_says_in_memory() {
-    check(|| Stage::memory().unwrap());
+    check(|_| Stage::memory().unwrap());
 }
 
 /// Deltas, snapshots taken bit by bit, and what they leave of the state topics are enough to rebuild
 /// every consumer at any point.
 #[test]
 fn every_scenario_comes_out_as_it_says_with_restarts_after_every_step() {
-    check(|| Stage { restarts: true, ..Stage::memory().unwrap() });
+    check(|_| Stage { restarts: true, ..Stage::memory().unwrap() });
 }
 
 #[test]
 fn every_scenario_comes_out_as_it_says_on_the_embedded_log() {
-    let mut folder = None;
-    check(|| {
-        let folder = folder.insert(tempfile::tempdir().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    check(|number| {
+        let folder = folder.path().join(number.to_string());
         let plan = Stage::plan().unwrap();
         let topics = Topics::new("", &plan);
         let all = Topic::ALL.iter().map(|topic| embedded::Topic {
@@ -59,7 +74,7 @@ fn every_scenario_comes_out_as_it_says_on_the_embedded_log() {
             partitions: plan.partitions(*topic),
             keep: None,
         });
-        let config = EmbeddedConfig::new(folder.path(), all, Arc::new(|| Timestamp::START));
+        let config = EmbeddedConfig::new(folder, all, Arc::new(|| Timestamp::START));
         Stage { log: Arc::new(Embedded::open(config).unwrap()), topics, restarts: true }
     });
 }
@@ -67,12 +82,11 @@ fn every_scenario_comes_out_as_it_says_on_the_embedded_log() {
 #[test]
 fn every_scenario_comes_out_as_it_says_on_kafka() {
     let broker = Broker::start(BrokerOptions::default()).unwrap();
-    let kafka = Arc::new(Kafka::new(KafkaConfig::new(&broker.bootstrap())).unwrap());
-    let mut count = 0;
-    check(|| {
-        count += 1;
+    check(|number| {
+        // One of its own for each: a scan of one waits for no other's.
+        let kafka = Kafka::new(KafkaConfig::new(&broker.bootstrap())).unwrap();
         let plan = Stage::plan().unwrap();
-        let topics = Topics::new(&format!("scenario{count}."), &plan);
+        let topics = Topics::new(&format!("scenario{number}."), &plan);
         let details: Vec<TopicDetails> = Topic::ALL
             .iter()
             .map(|topic| TopicDetails {
@@ -84,6 +98,6 @@ fn every_scenario_comes_out_as_it_says_on_kafka() {
             })
             .collect();
         kafka.create(&details, 1).unwrap();
-        Stage { log: kafka.clone(), topics, restarts: false }
+        Stage { log: Arc::new(kafka), topics, restarts: false }
     });
 }
