@@ -1,9 +1,9 @@
 //! `drawdown audit`: proves from the log alone that the books are right.
 //!
 //! Every step that its input is kept for is decided again, by the code that decided it and with the
-//! same cuts, and must come out the same byte for byte: [`again`]. What was decided is booked as double
-//! entry and held against the state: [`books`]. What stands on the topics for others must be what was
-//! decided, message by message ([`follow`]), and is added up by itself ([`views`], [`agreement`]).
+//! same cuts, and must come out the same byte for byte: `again`. What was decided is booked as double
+//! entry and held against the state: `books`. What stands on the topics for others must be what was
+//! decided, message by message (`follow`), and is added up by itself (`views`, `agreement`).
 //! Nothing is written, and nothing but the log is read.
 
 mod again;
