@@ -10,5 +10,6 @@ mod end_to_end {
     mod random;
     mod scenarios;
     mod surroundings;
+    mod turn;
     mod workers;
 }

@@ -12,6 +12,8 @@ use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{Topic, Topics};
 
+use crate::end_to_end::turn;
+
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
     let mut files: Vec<_> =
@@ -81,6 +83,7 @@ fn every_scenario_comes_out_as_it_says_on_the_embedded_log() {
 
 #[test]
 fn every_scenario_comes_out_as_it_says_on_kafka() {
+    let _turn = turn::take();
     let broker = Broker::start(BrokerOptions::default()).unwrap();
     check(|number| {
         // One of its own for each: a scan of one waits for no other's.

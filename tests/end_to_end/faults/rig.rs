@@ -4,6 +4,7 @@ use std::fs;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use drawdown::cli::{self, Setup};
@@ -14,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::site::{STARTS_AT, Site, await_that};
+use crate::end_to_end::turn;
 
 /// How a rig is set up.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,7 @@ pub struct Rig {
     folder: TempDir,
     site: Site,
     workers: Vec<Option<Child>>,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Deref for Rig {
@@ -58,6 +61,7 @@ impl Deref for Rig {
 
 impl Rig {
     pub fn start(options: RigOptions) -> Rig {
+        let turn = turn::take();
         let broker = Broker::start(BrokerOptions::default()).unwrap();
         let folder = TempDir::with_prefix("drawdown-faults-").unwrap();
         let clock = Clock::fast(3_600 / options.hour_seconds, STARTS_AT.parse().unwrap());
@@ -89,7 +93,7 @@ impl Rig {
         let log = setup.log().unwrap();
         let workers = options.workers.iter().map(|_| None).collect();
         let site = Site { setup, log, clock };
-        let mut rig = Rig { broker, options, folder, site, workers };
+        let mut rig = Rig { broker, options, folder, site, workers, _turn: turn };
         for worker in 0..rig.workers() {
             rig.restart(worker);
         }
