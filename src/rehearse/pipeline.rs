@@ -32,6 +32,8 @@ pub struct Stage {
     pub topics: Topics,
     /// Every consumer is restarted after every step.
     pub restarts: bool,
+    /// Due timers that fire at a time.
+    pub timers_per_message_max: usize,
 }
 
 impl Stage {
@@ -46,7 +48,12 @@ impl Stage {
         let plan = Stage::plan()?;
         let names = Topic::ALL.iter().map(|topic| (topic.name(), plan.partitions(*topic)));
         let log = Arc::new(Memory::new(names, Faults::default()));
-        Ok(Stage { log, topics: Topics::new("", &plan), restarts: false })
+        Ok(Stage {
+            log,
+            topics: Topics::new("", &plan),
+            restarts: false,
+            timers_per_message_max: usize::MAX,
+        })
     }
 }
 
@@ -62,7 +69,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub fn new(stage: &Stage, start: Timestamp) -> Pipeline {
-        let Stage { log, topics, restarts } = stage.clone();
+        let Stage { log, topics, restarts, timers_per_message_max } = stage.clone();
         let group_prefix = topics.name(Topic::Usage).trim_end_matches("usage").to_owned();
         let installation = Installation {
             group_prefix,
@@ -70,7 +77,7 @@ impl Pipeline {
             // Where nothing is restored the state is kept whole, so that an audit begins with the first
             // step.
             snapshot_after_bytes: if restarts { 1 << 10 } else { u64::MAX },
-            timers_per_message_max: usize::MAX,
+            timers_per_message_max,
             balances_per_step_max: usize::MAX,
             ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))
         };

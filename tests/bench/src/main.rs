@@ -16,7 +16,7 @@ use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan};
 
-use site::{STARTS_AT, Site, cpu_seconds_of};
+use site::{STARTS_AT, Site, cpu_seconds, cpu_seconds_of, forget_memory_peak, memory_peak_mib};
 use usage::{Maker, Plan, Spread};
 
 /// Measures on this machine and prints a table.
@@ -31,6 +31,9 @@ struct Arguments {
     /// Partitions of usage and of ledger.
     #[arg(long, default_value_t = 16)]
     partitions: u32,
+    /// Audits the embedded log of g4 afterwards.
+    #[arg(long)]
+    audit: bool,
     /// Rows to measure: g1, g1-zipf, g1p, g4.
     #[arg(default_values = ["g1", "g1-zipf", "g1p", "g4"])]
     rows: Vec<String>,
@@ -85,6 +88,9 @@ fn main() -> anyhow::Result<()> {
         );
         let mut quantities = vec![[0; 2]; arguments.accounts as usize];
         measure(&arguments, "g4", &site, None, &mut quantities)?;
+        if arguments.audit {
+            measure_audit(&site, arguments.records)?;
+        }
     }
     Ok(())
 }
@@ -126,6 +132,23 @@ fn measure(
         run.restore_seconds[1],
         made.costs
     );
+    Ok(())
+}
+
+/// How long the proof takes over all that the site's log holds.
+fn measure_audit(site: &Site, records: u64) -> anyhow::Result<()> {
+    forget_memory_peak()?;
+    let (before, began, cpu) = (memory_peak_mib()?, Instant::now(), cpu_seconds());
+    let report = site.audit()?;
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    println!("{report}");
+    println!(
+        "audit: {:.0} records/s ({records} records in {seconds:.1} s), {:.2} CPU-s per million, {} MiB at most ({before} MiB before)",
+        records as f64 / seconds,
+        cpu / (records as f64 / 1e6),
+        memory_peak_mib()?
+    );
+    anyhow::ensure!(report.differences() == 0, "the books differ");
     Ok(())
 }
 

@@ -159,6 +159,11 @@ impl Site {
         Ok(!more)
     }
 
+    /// Proves from the log that the books are right.
+    pub(crate) fn audit(&self) -> anyhow::Result<drawdown::audit::Report> {
+        drawdown::audit::audit(&self.installation, &|_, _, _| ())
+    }
+
     /// Restores metering and balance, then runs them until all usage is booked.
     pub(crate) fn run(&self, made: &Made) -> anyhow::Result<Run> {
         let (metering, restore_metering) = self.restored(self.installation.metering())?;
@@ -177,8 +182,9 @@ impl Site {
             let metering = metering.join().map_err(|_| anyhow::anyhow!("metering panicked"))?;
             let balance = balance.join().map_err(|_| anyhow::anyhow!("balance panicked"))?;
             metering?;
+            let balance = balance?;
             read?;
-            Ok::<_, anyhow::Error>((seconds, cpu, balance?))
+            Ok::<_, anyhow::Error>((seconds, cpu, balance))
         })?;
         let after = charged(&balance, &self.topics)?;
         let booked = after.minus(before)?;
@@ -223,6 +229,18 @@ fn charged(balance: &Worker<Balance>, topics: &Topics) -> anyhow::Result<Amount>
         }
     }
     Ok(charged)
+}
+
+/// What this process has held of memory at most, since that was last forgotten.
+pub(crate) fn memory_peak_mib() -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()).context("no VmHWM")?;
+    Ok(kib.parse::<u64>()? / 1024)
+}
+
+pub(crate) fn forget_memory_peak() -> anyhow::Result<()> {
+    Ok(std::fs::write("/proc/self/clear_refs", "5")?)
 }
 
 /// What this process has used of the processors so far.
