@@ -62,7 +62,7 @@ impl<'a, S: Station> Again<'a, S> {
             let step = match self.replay.take(held.message(self.state.partition)) {
                 Err(stop) => return Ok(Came::Broken(held.offset, stop.to_string())),
                 Ok(None) => {
-                    self.before += u64::from(self.last.is_none());
+                    self.before += u64::from(!self.replay.is_whole());
                     continue;
                 }
                 Ok(Some(step)) => step,

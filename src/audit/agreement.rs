@@ -40,6 +40,9 @@ impl Views {
                 tell(Topic::Bills, self.compare_bills(ledger, number), report);
             }
         }
+        if whole[1] {
+            tell(Topic::Bills, self.compare_open_bills(ledger), report);
+        }
         let (months, wrong) = self.compare_months(ledger, whole)?;
         report.count(Figure::MonthsProven, months);
         tell(Topic::Charges, wrong, report);
@@ -119,6 +122,21 @@ impl Views {
             }
         }
         wrong
+    }
+
+    /// Whether what the topic leaves open is owed.
+    fn compare_open_bills(&self, ledger: &Ledger) -> Vec<String> {
+        let is_owed = |name: &str| {
+            let (wallet, number) = name.rsplit_once('.')?;
+            let wallet = ledger.wallet(ledger.wallet_named(&wallet.parse().ok()?)?)?;
+            let number: u64 = number.parse().ok()?;
+            wallet.unpaid.iter().find(|bill| bill.number == number)
+        };
+        let settled = self.open_bills.iter().filter(|(name, _)| is_owed(name).is_none());
+        let wrong = settled.map(|(name, (amount, paid))| {
+            format!("{paid} of {amount} is paid for {name}, in the ledger all of it")
+        });
+        wrong.collect()
     }
 
     /// Whether charges are what months and open tabs hold, and bills are months but for rounding.
@@ -210,8 +228,15 @@ impl Views {
         let mut wrong = Vec::new();
         for number in wallets_of(ledger) {
             let Some(wallet) = ledger.wallet(number) else { continue };
-            let Some((at, offset, said)) = self.balances.get(&wallet.id) else { continue };
             let touched = self.touched.get(number.index()).copied().unwrap_or(Timestamp::START);
+            let Some((at, offset, said)) = self.balances.get(&wallet.id) else {
+                // A balance that has just begun to change may be told with the next step.
+                let is_late = touched < ledger.clock().now() || job.told_at_once;
+                if self.all_balances && is_late {
+                    wrong.push(format!("{} has no balance", wallet.id));
+                }
+                continue;
+            };
             let at_rest = *at > touched || (*at == touched && job.told_at_once);
             if !at_rest {
                 report.count(Figure::BalancesMoving, 1);

@@ -7,7 +7,7 @@ use drawdown_domain::ids::WalletId;
 use drawdown_domain::ledger::{AccountNumber, Balance, Fact, Ledger, ProductNumber, WalletNumber};
 use drawdown_domain::money::{Amount, Overflow};
 use drawdown_domain::time::{Month, Span, Timestamp, Zone};
-use drawdown_log::Offset;
+use drawdown_log::{Next, Offset};
 use drawdown_wire::messages::{Balances, BillPayment, Bills, Charges, Entries, Entry, IssuedBill};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -40,6 +40,8 @@ pub(super) struct Views {
     pub(super) charges_since: Option<Timestamp>,
     /// The latest row of each wallet.
     pub(super) balances: HashMap<WalletId, (Timestamp, Offset, Balance)>,
+    /// All balances that were ever told are kept.
+    pub(super) all_balances: bool,
     /// When something last changed each wallet's balance.
     pub(super) touched: Vec<Timestamp>,
     pub(super) set_aside: u64,
@@ -59,20 +61,28 @@ impl At<'_> {
 }
 
 impl Views {
-    /// Notes what a part of a delta does to balances.
+    /// Notes whose balance a part of a delta changes: by what it books, and not only by what the balance
+    /// consumer itself holds for a change.
     pub(super) fn note(&mut self, ledger: &Ledger, part: &Part) {
-        let wallet = match part {
+        match part {
             Part::Fact(fact) => {
                 self.set_aside += u64::from(matches!(fact, Fact::SetAside(_)));
-                touched_by(fact)
+                let booked = ledger.postings(fact).unwrap_or_default();
+                for wallet in booked.iter().map(|posting| posting.wallet).chain(touched_by(fact)) {
+                    self.touch(ledger, wallet);
+                }
             }
             Part::Accrued(accrued) => {
                 let account = ledger.account(accrued.account);
                 let tab = account.and_then(|account| account.tabs.get(accrued.tab as usize));
-                tab.map(|tab| tab.wallet)
+                if let Some(tab) = tab {
+                    self.touch(ledger, tab.wallet);
+                }
             }
-        };
-        let Some(wallet) = wallet else { return };
+        }
+    }
+
+    fn touch(&mut self, ledger: &Ledger, wallet: WalletNumber) {
         if wallet.index() >= self.touched.len() {
             self.touched.resize(wallet.index() + 1, Timestamp::START);
         }
@@ -249,6 +259,7 @@ impl Views {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let mut reader = job.reader(Topic::Balances, partition)?;
+        self.all_balances = reader.first == Next::START;
         while let Some(held) = reader.pop()? {
             match schemas::BALANCES.read::<Balances>(&held.value) {
                 Ok(Balances { at, balances }) => {

@@ -26,9 +26,7 @@ pub fn audit_log(
             if !Path::new(directory).exists() {
                 bail!("embedded.directory {directory} does not exist: there is nothing to audit");
             }
-            setup.log().context(
-                "an embedded log is audited while no worker holds it: stop `drawdown` first, or audit a copy of its folder",
-            )?
+            setup.log().context("an embedded log is audited while no worker holds it")?
         }
         _ => setup.log()?,
     };

@@ -33,6 +33,8 @@ pub struct Stage {
     pub topics: Topics,
     /// Every consumer is restarted after every step.
     pub restarts: bool,
+    /// Due timers that fire at a time.
+    pub timers_per_message_max: usize,
 }
 
 impl Stage {
@@ -47,7 +49,12 @@ impl Stage {
         let plan = Stage::plan()?;
         let names = Topic::ALL.iter().map(|topic| (topic.name(), plan.partitions(*topic)));
         let log = Arc::new(Memory::new(names, Faults::default()));
-        Ok(Stage { log, topics: Topics::new("", &plan), restarts: false })
+        Ok(Stage {
+            log,
+            topics: Topics::new("", &plan),
+            restarts: false,
+            timers_per_message_max: usize::MAX,
+        })
     }
 }
 
@@ -63,7 +70,7 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub fn new(stage: &Stage, start: Timestamp) -> Pipeline {
-        let Stage { log, topics, restarts } = stage.clone();
+        let Stage { log, topics, restarts, timers_per_message_max } = stage.clone();
         let group_prefix = topics.name(Topic::Usage).trim_end_matches("usage").to_owned();
         let installation = Installation {
             group_prefix,
@@ -73,7 +80,7 @@ impl Pipeline {
             snapshot_after_bytes: if restarts { 1 << 10 } else { u64::MAX },
             // Small, so that what happens to a large memory of duplicates happens in a rehearsal too.
             identities: IdentityOptions { table_max: 16, ..IdentityOptions::default() },
-            timers_per_message_max: usize::MAX,
+            timers_per_message_max,
             balances_per_step_max: usize::MAX,
             ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))
         };

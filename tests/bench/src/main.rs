@@ -260,6 +260,11 @@ fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
             rates.push(made.records as f64 / began.elapsed().as_secs_f64());
         }
         table.push(Row::rate("g4", "embedded, sent, on disk and booked", "2 M/s", rates));
+        let (began, records) = (Instant::now(), scale.records * scale.runs as u64);
+        let report = site.audit()?;
+        anyhow::ensure!(report.differences() == 0, "the audit finds differences:\n{report}");
+        let rate = records as f64 / began.elapsed().as_secs_f64();
+        table.push(Row::rate("", "  all of it decided again by audit", "-", [rate]));
     }
     if scale.has("g5") {
         latency::measure(&site, 200_000.0, "embedded", "10 ms", table)?;

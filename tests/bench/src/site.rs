@@ -182,6 +182,11 @@ impl Site {
         Ok(!more)
     }
 
+    /// Proves from the log that the books are right.
+    pub(crate) fn audit(&self) -> anyhow::Result<drawdown::audit::Report> {
+        drawdown::audit::audit(&self.installation, &|_, _, _| ())
+    }
+
     /// Restores metering and balance, then runs them until all usage is booked.
     pub(crate) fn run(&self, made: &Made) -> anyhow::Result<Figures> {
         let (metering, restore_metering) = self.restored(self.installation.metering())?;

@@ -1,8 +1,10 @@
 //! An audit finds what is wrong with a log, and names where it stands.
 
+mod command_line;
 mod tamper;
 
 use drawdown::audit::{Figure, Report};
+use drawdown::rehearse::Stage;
 use drawdown_balance::{Part, each_part};
 use drawdown_domain::commands::Command;
 use drawdown_domain::ledger::Fact;
@@ -79,6 +81,33 @@ fn r1_3_a_log_nobody_has_touched_has_no_differences() {
         .values()
         .try_fold(Amount::ZERO, |sum, (debit, credit)| sum.plus(*debit)?.minus(*credit));
     assert_eq!(sum, Ok(Amount::ZERO));
+}
+
+/// R3.6: bills that were issued in slices, between messages and after them, are decided again in the
+/// same slices.
+#[test]
+fn r3_6_slices_are_decided_again_as_they_were_cut() {
+    let stage = Stage { timers_per_message_max: 1, ..Stage::memory().unwrap() };
+    let history = History::on(stage);
+    let report = history.audit_with(&mut |_, _, _, _| Change::Keep);
+    assert_eq!(report.differences(), 0, "{report}");
+    // The second number of a delta says how many cuts follow.
+    let cuts = history.cuts();
+    assert!(cuts > 0, "nothing was cut between messages");
+    let mut changed = false;
+    let frames = history.frames(Topic::BalanceState, &mut |_, _, frame| {
+        // So many timers at a time, then so many cuts: one more timer than there was.
+        let delta = &mut frame.payload.0;
+        if !changed && delta.first() == Some(&1) && delta.get(2).is_some_and(|cuts| *cuts > 0) {
+            delta[4] += 2;
+            changed = true;
+        }
+    });
+    let report = history.audit_with(&mut |topic, partition, offset, _| match topic {
+        Topic::BalanceState => Change::To(frames[&(partition, offset)].clone()),
+        _ => Change::Keep,
+    });
+    names(&report, "balance_state ", &["step"]);
 }
 
 /// R4.4: an entry whose amount was changed on its topic.

@@ -45,7 +45,10 @@ pub struct History {
 impl History {
     /// Two wallets in two ledgers: money comes in, goes over, usage is billed and paid.
     pub fn told() -> History {
-        let stage = Stage::memory().unwrap();
+        History::on(Stage::memory().unwrap())
+    }
+
+    pub fn on(stage: Stage) -> History {
         let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
         let mut history = History { pipeline: Pipeline::new(&stage, now), stage, now };
         history.pipeline.advance(now).unwrap();
@@ -116,6 +119,17 @@ impl History {
         let mut last = None;
         self.each(Topic::Balances, &mut |partition, offset, _, _| last = Some((partition, offset)));
         last.unwrap()
+    }
+
+    /// How many steps were cut between messages.
+    pub fn cuts(&self) -> usize {
+        let mut cuts = 0;
+        self.each(Topic::BalanceState, &mut |_, _, _, value| {
+            let frame: Frame = avro::decode(value).unwrap();
+            // The mark of cuts, so many timers at a time, so many cuts.
+            cuts += usize::from(matches!(frame.payload.0[..], [1, 2, count, ..] if count > 0));
+        });
+        cuts
     }
 
     /// The frames of a state topic, changed and chained anew.

@@ -1,0 +1,66 @@
+//! `drawdown audit` as an operator meets it.
+
+use std::fs;
+use std::sync::Arc;
+
+use drawdown::cli::{Setup, audit_log};
+use drawdown::rehearse::Stage;
+use drawdown_log::embedded::Embedded;
+use drawdown_wire::topics::{DEFAULT_PLAN, Topics};
+use tempfile::TempDir;
+
+use super::tamper::History;
+
+/// The configuration of an embedded log in a folder, on which a rehearsal can take place.
+fn setup(folder: &TempDir) -> Setup {
+    let plan = DEFAULT_PLAN.replace("_partitions = 16", "_partitions = 2");
+    fs::write(folder.path().join("topics.toml"), plan).unwrap();
+    let config = format!(
+        "[installation]\nsecret = \"{}\"\nprefix = \"\"\ntopics = \"{}\"\n[log]\nengine = \"embedded\"\n\
+         [embedded]\ndirectory = \"{}\"\n",
+        "07".repeat(32),
+        folder.path().join("topics.toml").display(),
+        folder.path().join("log").display(),
+    );
+    let path = folder.path().join("drawdown.toml");
+    fs::write(&path, config).unwrap();
+    Setup::read(Some(&path), &[]).unwrap()
+}
+
+fn audited(setup: &Setup) -> (String, Option<String>) {
+    let mut out = Vec::new();
+    let failed = audit_log(setup, &mut out, &mut std::io::sink()).err();
+    (String::from_utf8(out).unwrap(), failed.map(|error| format!("{error:#}")))
+}
+
+/// R1.3: the proof is printed; what is wrong makes the command fail; a log that a worker holds is not
+/// audited.
+#[test]
+fn r1_3_an_embedded_log_is_audited_by_the_command_line() {
+    let folder = TempDir::new().unwrap();
+    let setup = setup(&folder);
+    let (_, nothing_there) = audited(&setup);
+    assert!(nothing_there.unwrap().contains("nothing to audit"));
+
+    let log: Arc<Embedded> = Arc::new(setup.embedded().unwrap());
+    let topics = Topics::new("", &setup.plan);
+    let (restarts, timers_per_message_max) = (false, usize::MAX);
+    let stage = Stage { log: log.clone(), topics, restarts, timers_per_message_max };
+    let history = History::on(stage);
+    let (_, held) = audited(&setup);
+    assert!(held.unwrap().contains("while no worker holds it"));
+
+    drop((history, log));
+    let (proof, failed) = audited(&setup);
+    assert_eq!(failed, None, "{proof}");
+    assert!(proof.contains("balance: steps decided again") && proof.ends_with("differences: 0\n"));
+
+    // Somebody else writes to a topic of ours.
+    let log = setup.log().unwrap();
+    let now = setup.clock().unwrap().now();
+    log.append("entries", 0, now, &[b"not an entry"]).unwrap();
+    drop(log);
+    let (proof, failed) = audited(&setup);
+    assert!(failed.unwrap().contains("the books differ in"), "{proof}");
+    assert!(proof.contains("difference: entries 0 at "), "{proof}");
+}
