@@ -173,7 +173,10 @@ fn items(topic: Topic, message: &[u8]) -> anyhow::Result<Vec<Value>> {
 /// identities there are with it. What is said later is never before it.
 fn order_of(topic: Topic, message: &[u8]) -> anyhow::Result<Option<i64>> {
     if topic == Topic::Identities {
-        return Ok(Some(Cursor::new(message).long()?));
+        // The number of the format comes first, then how many were remembered before.
+        let mut cursor = Cursor::new(message);
+        cursor.byte()?;
+        return Ok(Some(cursor.long()?));
     }
     let items = items(topic, message).unwrap_or_default();
     let time = |item: &Value| {
