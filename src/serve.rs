@@ -86,7 +86,7 @@ fn router(shown: Shown) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(health))
         .route("/v1/show/{view}/{of}", get(show))
         .with_state(shown)
 }
@@ -107,10 +107,6 @@ async fn health(State(shown): State<Shown>) -> Response {
     let text = if healthy { "healthy" } else { "a consumer stands still; see the log for why" };
     let body = json!({ "status": text, "consumers": consumers });
     (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
-}
-
-async fn ready(State(shown): State<Shown>) -> Response {
-    health(State(shown)).await
 }
 
 async fn show(State(shown): State<Shown>, Path((view, of)): Path<(String, String)>) -> Response {
@@ -151,7 +147,10 @@ pub fn answer(
     more: impl Iterator<Item = Question>,
 ) -> anyhow::Result<()> {
     // What is decided and not committed yet must not be told: it may never have happened.
-    worker.drain()?;
+    // After a lost commit nobody is answered: whoever asks again finds what is restored.
+    if !worker.come_to_rest()? {
+        return Ok(());
+    }
     for question in std::iter::once(first).chain(more) {
         let ledgers: Vec<&Ledger> = worker.stations().map(Balance::ledger).collect();
         let row = views::one(&question.view, &question.of, &ledgers);

@@ -20,15 +20,14 @@ pub fn audit_log(
     out: &mut dyn Write,
     progress: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let log = match setup.config.log().engine.as_str() {
-        "embedded" => {
-            let directory = &setup.config.embedded().directory;
-            if !Path::new(directory).exists() {
-                bail!("embedded.directory {directory} does not exist: there is nothing to audit");
-            }
-            setup.log().context("an embedded log is audited while no worker holds it")?
+    let log = if setup.is_on_kafka() {
+        setup.log()?
+    } else {
+        let directory = &setup.config.embedded().directory;
+        if !Path::new(directory).exists() {
+            bail!("embedded.directory {directory} does not exist: there is nothing to audit");
         }
-        _ => setup.log()?,
+        setup.log().context("an embedded log is audited while no worker holds it")?
     };
     let installation = setup.installation(log)?;
     let (told, steps) = (Cell::new(Instant::now()), Cell::new(0u64));

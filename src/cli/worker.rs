@@ -14,6 +14,7 @@ use drawdown_runtime::{Progress, Station, Worker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Setup;
+use super::setup::duration;
 use crate::serve::{Question, Shown, answer, listen, serve};
 
 /// How long a consumer waits for messages before it looks up.
@@ -112,10 +113,6 @@ fn check_topics(setup: &Setup, end: &AtomicBool) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn duration(span: drawdown_domain::time::Span) -> Duration {
-    Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(0))
 }
 
 fn answer_all(worker: &mut Worker<Balance>, questions: &Receiver<Question>) -> anyhow::Result<()> {

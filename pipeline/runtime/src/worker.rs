@@ -76,7 +76,6 @@ pub struct Worker<S> {
     make: Box<dyn Fn(u32) -> S + Send>,
     member: Option<Box<dyn Member>>,
     owned: BTreeMap<u32, Owned<S>>,
-    committing: bool,
     /// When the oldest decision that is not yet committed was made.
     collecting_since: Option<Instant>,
     last_commit: Duration,
@@ -123,7 +122,6 @@ impl<S: Station> Worker<S> {
             make: Box::new(make),
             member: None,
             owned: BTreeMap::new(),
-            committing: false,
             collecting_since: None,
             last_commit: Duration::ZERO,
             underway: None,
@@ -171,32 +169,37 @@ impl<S: Station> Worker<S> {
 
     /// One round of the loop.
     pub fn turn(&mut self, wait: Duration) -> Result<Turn, Stop> {
-        match self.try_turn(wait) {
+        let turned = self.try_turn(wait);
+        Ok(self.recovered(turned)?.unwrap_or(Turn::Worked))
+    }
+
+    /// Commits what is decided, so that what the stations hold has surely happened: true if it has. If
+    /// the commit was lost, the worker restores instead, as after any turn.
+    pub fn come_to_rest(&mut self) -> Result<bool, Stop> {
+        let drained = self.drain();
+        Ok(self.recovered(drained)?.is_some())
+    }
+
+    /// What came of something, or none if all that is not committed had to be dropped for it.
+    fn recovered<T>(&mut self, outcome: Result<T, Stop>) -> Result<Option<T>, Stop> {
+        match outcome {
             Err(Stop::Log(Error::Uncommitted(why))) => {
                 StepLost { consumer: &self.consumer, why: &why }.tell();
-                self.progress.turned();
-                self.forget();
-                Ok(Turn::Worked)
             }
-            Err(Stop::Restore(why)) => {
-                tracing::warn!(worker = ?self, why, "restoring");
-                self.forget();
-                Ok(Turn::Worked)
-            }
+            Err(Stop::Restore(why)) => tracing::warn!(worker = ?self, why, "restoring"),
             Err(Stop::Log(Error::Passing(why))) => {
                 LogAway { consumer: &self.consumer, why: &why }.tell();
-                self.progress.turned();
-                // Part of a step or of an assignment may be done and part not: only what is committed
-                // counts.
-                self.forget();
                 std::thread::sleep(TRY_AGAIN_AFTER);
-                Ok(Turn::Idle)
             }
             other => {
                 self.progress.note();
-                other
+                return other.map(Some);
             }
         }
+        // Part of a step or of an assignment may be done and part not: only what is committed counts.
+        self.progress.turned();
+        self.forget();
+        Ok(None)
     }
 
     fn try_turn(&mut self, wait: Duration) -> Result<Turn, Stop> {
@@ -205,7 +208,7 @@ impl<S: Station> Worker<S> {
         worked |= self.idle()?;
         worked |= self.finish_commit(Duration::ZERO)?;
         worked |= self.begin_commit()?;
-        worked |= self.committing || self.collecting_since.is_some();
+        worked |= self.underway.is_some() || self.collecting_since.is_some();
         Ok(if worked { Turn::Worked } else { Turn::Idle })
     }
 
@@ -227,13 +230,14 @@ impl<S: Station> Worker<S> {
     fn forget(&mut self) {
         self.member = None;
         self.owned.clear();
-        self.committing = false;
+        self.underway = None;
         self.collecting_since = None;
+        self.messages = 0;
     }
 
     fn poll(&mut self, wait: Duration) -> Result<bool, Stop> {
         self.read_again()?;
-        if self.committing && self.collected_bytes() >= self.options.step_bytes_max {
+        if self.underway.is_some() && self.collected_bytes() >= self.options.step_bytes_max {
             // The next step is full, and cannot go out before the last one is decided.
             return self.finish_commit(wait);
         }
@@ -310,23 +314,21 @@ impl<S: Station> Worker<S> {
     }
 
     fn finish_commit(&mut self, wait: Duration) -> Result<bool, Stop> {
-        if !self.committing {
+        let (Some(underway), Some(member)) = (self.underway, self.member.as_mut()) else {
             return Ok(false);
-        }
-        let Some(member) = self.member.as_mut() else { return Ok(false) };
+        };
         let Some(outcome) = member.outcome(wait) else { return Ok(false) };
-        self.committing = false;
+        self.underway = None;
         outcome?;
         reach(Point::Committed);
         for owned in self.owned.values_mut() {
             owned.station.committed()?;
         }
         self.forget_needless()?;
-        if let Some(Underway { began, messages, appends, bytes }) = self.underway.take() {
-            self.last_commit = began.elapsed();
-            let (consumer, took) = (&self.consumer, self.last_commit);
-            StepCommitted { consumer, messages, appends, bytes, took }.tell();
-        }
+        let Underway { began, messages, appends, bytes } = underway;
+        self.last_commit = began.elapsed();
+        let (consumer, took) = (&self.consumer, self.last_commit);
+        StepCommitted { consumer, messages, appends, bytes, took }.tell();
         Ok(true)
     }
 
@@ -343,19 +345,24 @@ impl<S: Station> Worker<S> {
     }
 
     fn begin_commit(&mut self) -> Result<bool, Stop> {
-        if self.committing || !self.is_due() {
+        if self.underway.is_some() || !self.is_due() {
             return Ok(false);
         }
+        self.commit()?;
+        Ok(true)
+    }
+
+    /// Begins to commit all that was read and decided. None may be under way.
+    fn commit(&mut self) -> Result<(), Stop> {
         self.collecting_since = None;
         let commit = self.step()?;
-        let Some(member) = self.member.as_mut() else { return Ok(false) };
+        let Some(member) = self.member.as_mut() else { return Ok(()) };
         reach(Point::Decided);
         let bytes = commit.appends.iter().map(|append| append.value.len()).sum();
         let (appends, messages) = (commit.appends.len(), std::mem::take(&mut self.messages));
-        self.underway = Some(Underway { began: Instant::now(), messages, appends, bytes });
         member.commit(commit)?;
-        self.committing = true;
-        Ok(true)
+        self.underway = Some(Underway { began: Instant::now(), messages, appends, bytes });
+        Ok(())
     }
 
     /// Everything that was read and decided since the last commit, as one commit.
@@ -400,20 +407,20 @@ impl<S: Station> Worker<S> {
     }
 
     /// Commits what is decided, and waits for it.
-    pub fn drain(&mut self) -> Result<(), Stop> {
-        while self.committing {
-            self.finish_commit(Duration::from_secs(1))?;
-        }
+    fn drain(&mut self) -> Result<(), Stop> {
+        self.wait_for_commit()?;
         if self.owned.values().any(|owned| owned.dirty) {
-            let commit = self.step()?;
-            let Some(member) = self.member.as_mut() else { return Ok(()) };
-            member.commit(commit)?;
-            self.committing = true;
-        }
-        while self.committing {
-            self.finish_commit(Duration::from_secs(1))?;
+            self.commit()?;
+            self.wait_for_commit()?;
         }
         self.collecting_since = None;
+        Ok(())
+    }
+
+    fn wait_for_commit(&mut self) -> Result<(), Stop> {
+        while self.underway.is_some() {
+            self.finish_commit(Duration::from_secs(1))?;
+        }
         Ok(())
     }
 

@@ -268,7 +268,7 @@ fn drive<S: Station>(mut worker: Worker<S>, end: &AtomicBool) -> anyhow::Result<
         // One that fails ends all.
         worker.turn(WAIT).inspect_err(|_| end.store(true, Ordering::Release))?;
     }
-    worker.drain()?;
+    anyhow::ensure!(worker.come_to_rest()?, "the last commit was lost");
     Ok(worker)
 }
 
