@@ -7,7 +7,9 @@ mod accounts;
 mod catalogue;
 mod facts;
 pub mod identities;
+mod places;
 mod rejecting;
 mod station;
+mod window;
 
 pub use station::{Metering, MeteringOptions, identity_key};

@@ -15,15 +15,16 @@ use drawdown_wire::messages::{
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
-use drawdown_wire::signature::Secret;
+use drawdown_wire::signature::{ForgedSignature, Secret};
 use drawdown_wire::topics::{Topic, Topics};
-use drawdown_wire::usage::{Usage, each_record};
+use drawdown_wire::usage::{Read, Usage, each_record};
 
-use crate::accounts::{Accounts, Route};
+use crate::accounts::{Account, Accounts, Route};
 use crate::catalogue::Catalogue;
 use crate::facts::{MeteringFact, MeteringPiece, QuarterClosed, Remembered, TimeMoved};
-use crate::identities::{Fill, Identities, Known, Position, Shelves, Teller, day_of, stop};
+use crate::identities::{Fill, Identities, Known, Position, Shelves, Teller, Told, day_of, stop};
 use crate::rejecting::message_of;
+use crate::window::{Part, Seen, Window};
 
 /// What metering is told.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub struct Metering {
     /// The memory of duplicates is not what it should be; the station cannot go on.
     broken: Option<Stop>,
     lines: Vec<LinesBuilder>,
+    /// Those of one ledger fill a message.
+    lines_are_many: bool,
     first_offset: Option<i64>,
     last_offset: i64,
     pub(crate) rejects: Vec<Rejected>,
@@ -99,6 +102,7 @@ impl Metering {
             remembered: Position::default(),
             broken: None,
             lines: (0..ledgers).map(|_| LinesBuilder::default()).collect(),
+            lines_are_many: false,
             first_offset: None,
             last_offset: 0,
             rejects: Vec::new(),
@@ -126,29 +130,80 @@ impl Metering {
         self.options.topics.name(topic)
     }
 
-    fn message(&mut self, message: &Message<'_>, output: &mut Output) -> Result<(), Stop> {
-        match self.options.secret.open(self.name(Topic::Usage), message.value) {
-            Some(Ok(payload)) => {
+    /// A message of ours, or one that pretends to be.
+    fn signed(
+        &mut self,
+        opened: Result<Vec<u8>, ForgedSignature>,
+        message: &Message<'_>,
+        output: &mut Output,
+    ) -> Result<(), Stop> {
+        match opened {
+            Ok(payload) => {
                 let control = schemas::USAGE_CONTROL.read(&payload).map_err(|error| {
                     Stop::Broken(format!("a control record of ours cannot be read: {error}"))
                 })?;
                 self.control(control, message, output);
             }
-            Some(Err(forged)) => {
+            Err(forged) => {
                 self.pass(message.at, output);
                 self.reject_message(message, Arrival::fresh(self.now), forged.to_string());
             }
-            None => {
-                self.pass(message.at, output);
-                self.records(message.value, message, Arrival::fresh(self.now), output);
-            }
         }
+        self.taken(message, output);
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Reads a message ahead, and decides what was read whenever there is enough of it.
+    fn read_ahead<'a>(
+        &mut self,
+        message: &'a Message<'a>,
+        window: &mut Window<'a>,
+        output: &mut Output,
+    ) -> Result<(), Stop> {
+        let mut outcome = Ok(());
+        window.begin(message);
+        each_record(message.value, |index, read| {
+            window.see(self.seen(index, read));
+            if window.is_full() && outcome.is_ok() {
+                outcome = self.decide(window, output);
+            }
+        });
+        window.end();
+        outcome
+    }
+
+    /// Decides all that was read ahead, in order.
+    fn decide(&mut self, window: &mut Window<'_>, output: &mut Output) -> Result<(), Stop> {
+        self.accounts.read_ahead(window.records.iter().map(|seen| seen.hash));
+        self.identities.read_ahead(window.records.iter().map(|seen| seen.told.identity));
+        let mut from = 0;
+        for Part { message, until, is_whole } in window.parts() {
+            self.pass(message.at, output);
+            let arrival = Arrival::fresh(self.now);
+            for seen in &window.records[from..until] {
+                match seen.read.usage() {
+                    Ok(record) => self.record(&record, seen, message, arrival, output),
+                    Err(why) => {
+                        self.reject_malformed(message.value, message, seen.index, arrival, &why);
+                    }
+                }
+            }
+            if is_whole {
+                self.taken(message, output);
+            }
+            from = until;
+        }
+        window.clear();
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// A message is done with.
+    fn taken(&mut self, message: &Message<'_>, output: &mut Output) {
         self.first_offset.get_or_insert(message.offset.0);
         self.last_offset = message.offset.0;
-        if self.lines.iter().any(|lines| lines.bytes() >= MESSAGE_BYTES) {
+        if self.lines_are_many {
             self.say_lines(output);
         }
-        self.broken.take().map_or(Ok(()), Err)
     }
 
     /// Time goes on. At a quarter of an hour the batch is cut: all that arrived before goes out, and
@@ -180,7 +235,7 @@ impl Metering {
             UsageControl::PassedOn(passed) => {
                 self.pass(passed.at, output);
                 let arrival = Arrival { now: self.now, first: passed.first_arrival };
-                self.records(&passed.message.0, message, arrival, output);
+                self.passed_on(&passed.message.0, message, arrival, output);
             }
             UsageControl::AccountRouted(routed) => {
                 self.pass(routed.at, output);
@@ -245,41 +300,65 @@ impl Metering {
         }
     }
 
-    fn records(
+    fn passed_on(
         &mut self,
         value: &[u8],
         message: &Message<'_>,
         arrival: Arrival,
         output: &mut Output,
     ) {
-        each_record(value, &mut |index, record| match record {
-            Ok(record) => self.record(&record, index, message, arrival, output),
-            Err(why) => self.reject_malformed(value, message, index, arrival, &why),
+        each_record(value, |index, read| {
+            let seen = self.seen(index, read);
+            match seen.read.usage() {
+                Ok(record) => self.record(&record, &seen, message, arrival, output),
+                Err(why) => self.reject_malformed(value, message, index, arrival, &why),
+            }
         });
+    }
+
+    #[inline]
+    fn seen<'a>(&self, index: u32, read: Read<'a>) -> Seen<'a> {
+        let (hash, told) = match read.usage() {
+            Ok(usage) => (
+                self.accounts.hash(usage.account),
+                self.teller.tell(usage.identity, usage.content),
+            ),
+            Err(_) => (0, Told::default()),
+        };
+        Seen { index, read, hash, told }
     }
 
     fn record(
         &mut self,
         record: &Usage<'_>,
-        index: u32,
+        seen: &Seen<'_>,
         message: &Message<'_>,
         arrival: Arrival,
         output: &mut Output,
     ) {
-        let home = partition_of(record.account.as_bytes(), self.options.topics.usage_partitions);
-        if home != self.partition {
-            self.pass_on(record, home, arrival, output);
+        let Some(route) = self.accounts.find(seen.hash, record.account).copied() else {
+            let home = partition_of(record.account.as_bytes(), self.options.topics.usage_partitions);
+            if home == self.partition {
+                self.reject(record, seen.index, message, arrival, Reject::UnknownAccount);
+            } else {
+                self.pass_on(record, home, arrival, output);
+            }
             return;
-        }
-        match self.judge(record, arrival) {
-            Ok(counted) => self.count(record, &counted, index, message),
-            Err(reason) => self.reject(record, index, message, arrival, reason),
+        };
+        match self.judge(record, route, arrival) {
+            Ok(counted) => self.count(record, &counted, seen, message),
+            Err(reason) => self.reject(record, seen.index, message, arrival, reason),
         }
     }
 
-    /// Whether a record can be used, and as what: the first reason that holds, in the order of R2.3.
-    fn judge(&self, record: &Usage<'_>, arrival: Arrival) -> Result<Counted, Reject> {
-        let route = self.accounts.find(record.account).ok_or(Reject::UnknownAccount)?;
+    /// Whether a record of a known account can be used, and as what: the first reason that holds, in the
+    /// order of R2.3.
+    fn judge(
+        &self,
+        record: &Usage<'_>,
+        route: Route,
+        arrival: Arrival,
+    ) -> Result<Counted, Reject> {
         if route.closed_at.is_some_and(|closed| record.time.min(arrival.now) >= closed) {
             return Err(Reject::AccountClosed);
         }
@@ -289,11 +368,17 @@ impl Metering {
             return Err(Reject::NoPrice);
         }
         let used = dated(record.time, record.quantity, arrival, &self.settings.usage)?;
-        Ok(Counted { route: *route, meter, used })
+        Ok(Counted { route, meter, used })
     }
 
-    fn count(&mut self, record: &Usage<'_>, counted: &Counted, index: u32, message: &Message<'_>) {
-        let told = self.teller.tell(record.identity, record.content);
+    fn count(
+        &mut self,
+        record: &Usage<'_>,
+        counted: &Counted,
+        seen: &Seen<'_>,
+        message: &Message<'_>,
+    ) {
+        let (told, index) = (seen.told, seen.index);
         let known = match self.identities.look(told) {
             Ok(known) => known,
             Err(trouble) => {
@@ -319,6 +404,7 @@ impl Metering {
                     record.quantity,
                     1,
                 );
+                self.lines_are_many |= lines.bytes() >= MESSAGE_BYTES;
             }
         }
     }
@@ -349,6 +435,7 @@ impl Metering {
             output.append(self.options.topics.name(Topic::Ledger), ledger, message);
         }
         self.first_offset = None;
+        self.lines_are_many = false;
     }
 
     /// Rejects go out whole, so a few may be as large as many.
@@ -375,10 +462,17 @@ struct Counted {
 
 impl Station for Metering {
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
+        let mut window = Window::default();
         for message in input.messages {
-            self.message(message, output)?;
+            match self.options.secret.open(self.name(Topic::Usage), message.value) {
+                None => self.read_ahead(message, &mut window, output)?,
+                Some(opened) => {
+                    self.decide(&mut window, output)?;
+                    self.signed(opened, message, output)?;
+                }
+            }
         }
-        Ok(())
+        self.decide(&mut window, output)
     }
 
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
@@ -455,8 +549,8 @@ impl Station for Metering {
         }
         let most = bytes_max.div_euclid(ACCOUNT_BYTES).max(1);
         let accounts = self.accounts.in_order();
-        for (account, route) in accounts.iter().skip(from).take(most) {
-            let Ok(account) = account.parse::<drawdown_domain::ids::AccountId>() else { continue };
+        for Account { name, route } in accounts.iter().skip(from).take(most) {
+            let Ok(account) = name.parse::<drawdown_domain::ids::AccountId>() else { continue };
             let Route { ledger, number, currency, closed_at } = *route;
             let at = self.now;
             facts.push(

@@ -112,66 +112,105 @@ pub fn packed_fingerprint() -> Fingerprint {
     schemas::USAGE_BATCH.fingerprint()
 }
 
+/// A record of a message from outside, as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read<'a> {
+    /// As it stands in the message it is canonical.
+    Plain(Usage<'a>),
+    /// It was written otherwise; these are its canonical bytes.
+    Rewritten(Vec<u8>),
+    Malformed(Malformed),
+}
+
+impl Read<'_> {
+    pub fn usage(&self) -> Result<Usage<'_>, Malformed> {
+        match self {
+            Read::Plain(usage) => Ok(*usage),
+            Read::Rewritten(bytes) => decode(&mut Cursor::new(bytes)).map(|(usage, _)| usage),
+            Read::Malformed(why) => Err(why.clone()),
+        }
+    }
+
+    fn is_truncated(&self) -> bool {
+        matches!(self, Read::Malformed(Malformed::Truncated(_)))
+    }
+
+    /// The same, with bytes of its own.
+    fn owned<'any>(self) -> Read<'any> {
+        match self {
+            Read::Plain(usage) => Read::Rewritten([usage.identity, usage.content].concat()),
+            Read::Rewritten(bytes) => Read::Rewritten(bytes),
+            Read::Malformed(why) => Read::Malformed(why),
+        }
+    }
+}
+
 /// Shows each record of a message from outside, with its place in the message. A message that cannot
 /// be read is shown once, as malformed; so is what follows a malformed record in a packed one.
-pub fn each_record(message: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
+#[inline]
+pub fn each_record<'a>(message: &'a [u8], mut visit: impl FnMut(u32, Read<'a>)) {
     match avro::split_header(message) {
         Some((fingerprint, value)) if fingerprint == single_fingerprint() => {
-            each_single(value, visit);
+            visit(0, read_single(value));
         }
         Some((fingerprint, value)) if fingerprint == packed_fingerprint() => {
             each_packed(value, visit);
         }
-        Some((fingerprint, value)) => each_older(fingerprint, value, visit),
-        None if message.first() == Some(&b'{') => match from_json(message) {
-            Ok(bytes) => each_single(&bytes, visit),
-            Err(why) => visit(0, Err(why)),
-        },
-        None => visit(0, Err(Malformed::UnknownFormat)),
+        Some((fingerprint, value)) => each_older(fingerprint, value, &mut visit),
+        None => visit(0, read_json(message)),
     }
 }
 
 #[cold]
-fn each_older(
+fn read_json<'a>(message: &[u8]) -> Read<'a> {
+    if message.first() != Some(&b'{') {
+        return Read::Malformed(Malformed::UnknownFormat);
+    }
+    from_json(message).map_or_else(Read::Malformed, |bytes| read_single(&bytes).owned())
+}
+
+#[cold]
+fn each_older<'a>(
     fingerprint: Fingerprint,
     value: &[u8],
-    visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>),
+    visit: &mut dyn FnMut(u32, Read<'a>),
 ) {
     if let Some(plan) = schemas::USAGE_RECORD.older(fingerprint) {
-        older::each_single(plan, value, visit);
+        visit(0, older::read_single(plan, value));
     } else if let Some(plan) = schemas::USAGE_BATCH.older(fingerprint) {
         older::each_packed(plan, value, visit);
     } else {
-        visit(0, Err(Malformed::UnknownFormat));
+        visit(0, Read::Malformed(Malformed::UnknownFormat));
     }
 }
 
-fn each_single(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
-    decode_with(&mut Cursor::new(value), &mut |record, left_over| {
-        visit(0, if left_over { Err(Malformed::LeftOver) } else { record });
-    });
+#[inline]
+fn read_single(value: &[u8]) -> Read<'_> {
+    let mut cursor = Cursor::new(value);
+    let read = read(&mut cursor);
+    if cursor.is_empty() || read.is_truncated() { read } else { Read::Malformed(Malformed::LeftOver) }
 }
 
-fn each_packed(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malformed>)) {
+#[inline]
+fn each_packed<'a>(value: &'a [u8], mut visit: impl FnMut(u32, Read<'a>)) {
     let mut cursor = Cursor::new(value);
     let mut index = 0u32;
     loop {
         let count = match cursor.block() {
             Ok(0) => {
                 if !cursor.is_empty() {
-                    visit(index, Err(Malformed::LeftOver));
+                    visit(index, Read::Malformed(Malformed::LeftOver));
                 }
                 return;
             }
             Ok(count) => count,
-            Err(truncated) => return visit(index, Err(truncated.into())),
+            Err(truncated) => return visit(index, Read::Malformed(truncated.into())),
         };
         for _ in 0..count {
-            let mut readable = true;
-            decode_with(&mut cursor, &mut |record, _| {
-                readable = record.is_ok() || !unreadable(&record);
-                visit(index, record);
-            });
+            let read = read(&mut cursor);
+            // What follows cannot be told apart from it.
+            let readable = !read.is_truncated();
+            visit(index, read);
             if !readable {
                 return;
             }
@@ -180,24 +219,15 @@ fn each_packed(value: &[u8], visit: &mut dyn FnMut(u32, Result<Usage<'_>, Malfor
     }
 }
 
-/// Whether what follows a malformed record cannot be told apart from it.
-fn unreadable(record: &Result<Usage<'_>, Malformed>) -> bool {
-    matches!(record, Err(Malformed::Truncated(_)))
-}
-
-/// Decodes the record under the cursor and shows it, with whether bytes are left behind it. A record
-/// that was not written canonically is shown as if it had been.
-fn decode_with(cursor: &mut Cursor<'_>, show: &mut dyn FnMut(Result<Usage<'_>, Malformed>, bool)) {
+/// The record under the cursor.
+#[inline]
+fn read<'a>(cursor: &mut Cursor<'a>) -> Read<'a> {
     match decode(cursor) {
-        Ok((record, true)) => show(Ok(record), !cursor.is_empty()),
-        Ok((record, false)) => match canonical(&record) {
-            Ok(bytes) => {
-                let again = decode(&mut Cursor::new(&bytes)).map(|(record, _)| record);
-                show(again, !cursor.is_empty());
-            }
-            Err(why) => show(Err(why), !cursor.is_empty()),
-        },
-        Err(why) => show(Err(why), !cursor.is_empty()),
+        Ok((record, true)) => Read::Plain(record),
+        Ok((record, false)) => {
+            canonical(&record).map_or_else(Read::Malformed, Read::Rewritten)
+        }
+        Err(why) => Read::Malformed(why),
     }
 }
 

@@ -8,8 +8,8 @@ use super::*;
 /// All that a message holds, as text.
 fn read(message: &[u8]) -> Vec<Result<String, Malformed>> {
     let mut found = Vec::new();
-    each_record(message, &mut |_, record| {
-        found.push(record.map(|record| format!("{record:?} {:?}", tags_of(&record))));
+    each_record(message, |_, record| {
+        found.push(record.usage().map(|record| format!("{record:?} {:?}", tags_of(&record))));
     });
     found
 }
@@ -32,8 +32,8 @@ fn sample<'a>(tags: &'a [(&'a str, &'a str)], quantity: &str) -> NewUsage<'a> {
 /// Identity and content of the only record in a message.
 fn told(message: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let mut found = None;
-    each_record(message, &mut |_, record| {
-        let record = record.unwrap();
+    each_record(message, |_, record| {
+        let record = record.usage().unwrap();
         assert!(found.is_none());
         found = Some((record.identity.to_vec(), record.content.to_vec()));
     });

@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it prints a table, and how far it is
 
+mod alone;
 mod latency;
 mod memory;
 mod peers;
@@ -46,7 +47,7 @@ struct Arguments {
     #[arg(long, default_value_t = 16)]
     partitions: u32,
     /// What to measure.
-    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7"])]
+    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7", "g12"])]
     rows: Vec<String>,
 }
 
@@ -60,7 +61,7 @@ struct Scale {
     rows: Vec<String>,
 }
 
-const ROWS: [&str; 7] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7"];
+const ROWS: [&str; 8] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7", "g12"];
 
 impl Scale {
     fn read() -> anyhow::Result<Scale> {
@@ -92,7 +93,7 @@ impl Scale {
             records: self.records,
             accounts: self.accounts,
             spread: if row == "g1-zipf" { Spread::Zipf } else { Spread::Uniform },
-            packed: if matches!(row, "g1p" | "g4") { 100 } else { 1 },
+            packed: if matches!(row, "g1p" | "g4" | "g12") { 100 } else { 1 },
             seed,
         }
     }
@@ -116,7 +117,7 @@ fn main() -> anyhow::Result<()> {
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .init();
     let mut table = Table::new(&scale.rows.join(" "));
-    if scale.rows.iter().any(|row| !matches!(row.as_str(), "g4" | "g7")) {
+    if scale.rows.iter().any(|row| !matches!(row.as_str(), "g4" | "g7" | "g12")) {
         on_kafka(&scale, &mut table)?;
     }
     if scale.has("g4") || scale.has("g5") {
@@ -124,6 +125,9 @@ fn main() -> anyhow::Result<()> {
     }
     if scale.has("g7") {
         memory::measure(&mut table)?;
+    }
+    if scale.has("g12") {
+        alone::measure(&scale, &mut table)?;
     }
     print!("{table}");
     Ok(())

@@ -219,6 +219,45 @@ impl Site {
         Ok((worked, charged(&balance, &self.topics)?.minus(before)?))
     }
 
+    /// Meters all usage that stands on the log, alone; how many seconds of its processor that took.
+    pub(crate) fn meter(&self) -> anyhow::Result<f64> {
+        let (worker, _) = self.restored(self.installation.metering())?;
+        let (_, seconds) = self.alone(worker, "metering", Topic::Usage)?;
+        Ok(seconds)
+    }
+
+    /// Books all that metering has counted, alone; the same, and what was booked.
+    pub(crate) fn book(&self) -> anyhow::Result<(f64, Amount)> {
+        let (worker, _) = self.restored(self.installation.balance())?;
+        let before = charged(&worker, &self.topics)?;
+        let (worker, seconds) = self.alone(worker, "balance", Topic::Ledger)?;
+        Ok((seconds, charged(&worker, &self.topics)?.minus(before)?))
+    }
+
+    fn alone<S: Station>(
+        &self,
+        mut worker: Worker<S>,
+        group: &str,
+        topic: Topic,
+    ) -> anyhow::Result<(Worker<S>, f64)> {
+        let began = thread_seconds();
+        let end = AtomicBool::new(false);
+        let worker = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let read = self.wait_until_read(group, topic, &end);
+                end.store(true, Ordering::Release);
+                read
+            });
+            while !end.load(Ordering::Acquire) {
+                worker.turn(WAIT)?;
+            }
+            anyhow::ensure!(worker.come_to_rest()?, "the last commit was lost");
+            waiting.join().map_err(|_| anyhow::anyhow!("nobody waited"))??;
+            Ok(worker)
+        })?;
+        Ok((worker, thread_seconds() - began))
+    }
+
     fn wait_until_booked(&self, end: &AtomicBool) -> anyhow::Result<()> {
         self.wait_until_read("metering", Topic::Usage, end)?;
         self.wait_until_read("balance", Topic::Ledger, end)
@@ -298,6 +337,13 @@ fn charged(balance: &Worker<Balance>, topics: &Topics) -> anyhow::Result<Amount>
 fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     process_seconds(&text)
+}
+
+/// What this thread has used.
+fn thread_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
+    nanos.unwrap_or_default() / 1e9
 }
 
 /// What another process has used.

@@ -199,7 +199,7 @@ impl Maker {
                 time: Timestamp::from_micros(drawn.micros),
                 region: Some("eu-west-1"),
                 unit: None,
-                tags: &[("team", "search"), ("environment", "production")],
+                tags: &[("environment", "production"), ("team", "search")],
             };
             lane.take(&usage, self.plan.packed);
             if lane.messages.len() >= MESSAGES_PER_APPEND.div_ceil(self.plan.packed) {

@@ -131,7 +131,7 @@ fn usage(site: &Site, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
         let now = times.entry(message.partition).or_insert(Timestamp::START);
         let mut take = |value: &[u8], at: Timestamp| {
             *now = at.max(*now);
-            each_record(value, &mut |_, record| match record {
+            each_record(value, |_, record| match record.usage() {
                 Err(_) => *books.rejected.entry("malformed".to_owned()).or_default() += 1,
                 Ok(record) => {
                     if partition_of(record.account.as_bytes(), partitions) != message.partition {

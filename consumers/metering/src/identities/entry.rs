@@ -2,20 +2,18 @@
 //!
 //! Nothing here knows where entries are kept.
 
-use std::hash::Hasher;
-
 use drawdown_domain::time::Timestamp;
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::SipHasher24;
 
 /// The 128 bit keyed hash of (account, source, id). Runs are sorted by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     pub high: u64,
     pub low: u64,
 }
 
 /// A record's identity and content, each as a hash under the installation's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     pub identity: Identity,
     pub content: u64,
@@ -34,13 +32,10 @@ impl Teller {
 
     #[inline]
     pub(crate) fn tell(&self, identity: &[u8], content: &[u8]) -> Told {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(identity);
-        let hashed = hasher.finish128();
+        let hasher = SipHasher24::new_with_key(&self.key);
+        let hashed = hasher.hash(identity);
         let identity = Identity { high: hashed.h2, low: hashed.h1 };
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(content);
-        Told { identity, content: hasher.finish128().h1 }
+        Told { identity, content: hasher.hash(content).h1 }
     }
 }
 

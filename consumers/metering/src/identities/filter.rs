@@ -80,6 +80,12 @@ impl Filter {
         missing == 0
     }
 
+    /// Reads what [`Filter::may_hold`] will.
+    #[inline]
+    pub(super) fn read_ahead(&self, identity: Identity) -> u64 {
+        self.lines.get(self.place(identity)).map_or(0, |line| line.0[0])
+    }
+
     pub(super) fn lines(&self) -> usize {
         self.lines.len()
     }

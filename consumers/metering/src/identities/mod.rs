@@ -173,6 +173,20 @@ impl Identities {
         })
     }
 
+    /// Reads what [`Identities::look`] will, for many records at a time, so that the processor waits for
+    /// all of it together.
+    pub(crate) fn read_ahead(&self, identities: impl Iterator<Item = Identity> + Clone) {
+        let aside = self.aside.as_ref().map(|aside| &*aside.table);
+        for table in [Some(&self.table), aside].into_iter().flatten() {
+            let seen = identities.clone().map(|identity| table.read_ahead(identity));
+            std::hint::black_box(seen.fold(0, |all, seen| all ^ seen));
+        }
+        for run in &self.runs {
+            let seen = identities.clone().map(|identity| run.read_ahead(identity));
+            std::hint::black_box(seen.fold(0, |all, seen| all ^ seen));
+        }
+    }
+
     /// What was remembered under an identity, if it is not forgotten.
     #[inline]
     pub fn find(&self, identity: Identity) -> Result<Option<Entry>, Trouble> {

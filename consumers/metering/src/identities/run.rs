@@ -115,6 +115,11 @@ impl Run {
         self.filter.may_hold(identity, mask)
     }
 
+    #[inline]
+    pub(super) fn read_ahead(&self, identity: Identity) -> u64 {
+        self.filter.read_ahead(identity)
+    }
+
     /// Reads the block in which the identity must be if it is here.
     #[cold]
     pub(super) fn find(&self, identity: Identity) -> Result<Option<Entry>, Trouble> {

@@ -130,7 +130,7 @@ fn declared<T: Serialize + DeserializeOwned>(schema: &Schema, message: &[u8]) ->
 
 fn usage_records(message: &[u8]) -> Vec<Value> {
     let mut records = Vec::new();
-    each_record(message, &mut |_, record| records.push(usage_record(&record.unwrap())));
+    each_record(message, |_, record| records.push(usage_record(&record.usage().unwrap())));
     records
 }
 
@@ -153,8 +153,8 @@ pub(crate) fn canonical(schema: &Schema, message: &[u8]) -> Value {
         return Value::Null;
     }
     let mut records = Vec::new();
-    each_record(message, &mut |_, record| {
-        let Usage { identity, content, .. } = record.unwrap();
+    each_record(message, |_, record| {
+        let Usage { identity, content, .. } = record.usage().unwrap();
         records.push(json!({ "identity": hex(identity), "content": hex(content) }));
     });
     records.into()
