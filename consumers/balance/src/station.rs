@@ -54,11 +54,16 @@ pub struct Balance {
     pub(crate) scribe: Scribe,
     outcomes: Vec<Outcome>,
     settled: Vec<Settled>,
+    /// Lines whose accounts are being read.
+    ahead: Vec<Line>,
     told_at: Timestamp,
     ticked: Timestamp,
 }
 
 const TICK_EVERY: Span = Span::micros(1_000_000);
+/// What so many lines ask for stays in the nearest caches until they are decided.
+const LINES_AHEAD: usize = 128;
+const BALANCES_AHEAD: usize = 32;
 
 impl Balance {
     pub fn new(options: BalanceOptions, partition: u32) -> Balance {
@@ -71,6 +76,7 @@ impl Balance {
             scribe,
             outcomes: Vec::new(),
             settled: Vec::new(),
+            ahead: Vec::new(),
             told_at: Timestamp::START,
             ticked: Timestamp::START,
         }
@@ -114,7 +120,11 @@ impl Balance {
         }
         self.scribe.begin_lines(&self.ledger, header);
         let base = i64::from(header.base.number());
-        let (ledger, scribe) = (&mut self.ledger, &mut self.scribe);
+        let (ledger, scribe, ahead) = (&mut self.ledger, &mut self.scribe, &mut self.ahead);
+        let mut decide = |ahead: &mut Vec<Line>| {
+            ledger.read_ahead(ahead);
+            ahead.drain(..).try_for_each(|line| ledger.line(&line, scribe))
+        };
         each_line::<LineTrouble>(cursor, |counted| {
             let used = u32::try_from(base.saturating_add(counted.minute))
                 .map_err(|_| LineTrouble::Unreadable)?;
@@ -129,8 +139,10 @@ impl Balance {
                 quantity: counted.quantity,
                 records: counted.records,
             };
-            ledger.line(&line, scribe).map_err(LineTrouble::Broken)
+            ahead.push(line);
+            if ahead.len() >= LINES_AHEAD { decide(ahead).map_err(LineTrouble::Broken) } else { Ok(()) }
         })
+        .and_then(|()| decide(ahead).map_err(LineTrouble::Broken))
         .map_err(|trouble| match trouble {
             LineTrouble::Unreadable => Stop::Broken("counted lines that cannot be read".to_owned()),
             LineTrouble::Broken(broken) => stop(broken),
@@ -210,26 +222,33 @@ impl Balance {
     }
 
     /// Balances that have changed, at most once a second each.
-    fn tell_balances(&mut self, output: &mut Output) {
+    fn tell_balances(&mut self, output: &mut Output) -> Result<(), Stop> {
         let now = self.ledger.clock().now();
         if self.scribe.changed.round_is_over() {
             if now < self.told_at.plus(TICK_EVERY) && self.options.ticks {
-                return;
+                return Ok(());
             }
             self.scribe.changed.begin_round();
             self.told_at = now;
         }
-        let mut balances = Vec::new();
-        while balances.len() < self.options.balances_per_step_max {
+        let mut wallets = Vec::new();
+        while wallets.len() < self.options.balances_per_step_max {
             let Some(wallet) = self.scribe.changed.next() else { break };
-            if let Some(Ok(balance)) = self.ledger.balance(wallet) {
-                balances.push(balance);
+            wallets.push(wallet);
+        }
+        let mut balances = Vec::with_capacity(wallets.len());
+        for wallets in wallets.chunks(BALANCES_AHEAD) {
+            self.ledger.read_ahead_balances(wallets);
+            for balance in wallets.iter().filter_map(|wallet| self.ledger.balance(*wallet)) {
+                let out_of_range = |_| Stop::Broken("a balance left its range".to_owned());
+                balances.push(balance.map_err(out_of_range)?);
             }
         }
         if !balances.is_empty() {
             let message = schemas::BALANCES.message(&Balances { at: now, balances });
             output.append(self.name(Topic::Balances), self.partition, message);
         }
+        Ok(())
     }
 
     fn say_controls(&mut self, output: &mut Output) {
@@ -297,7 +316,7 @@ impl Station for Balance {
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
         let more = self.fire_idle(self.options.timers_per_message_max)?;
         if self.scribe.changed.round_is_over() {
-            self.tell_balances(output);
+            self.tell_balances(output)?;
         }
         let silent_since = self.ledger.clock().now().max(self.ticked);
         if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
@@ -314,7 +333,7 @@ impl Station for Balance {
 
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
         self.say_controls(output);
-        self.tell_balances(output);
+        self.tell_balances(output)?;
         self.say_rows(output);
         self.scribe.delta.finish(self.options.timers_per_message_max, output.delta());
         Ok(())

@@ -65,6 +65,21 @@ impl Ledger {
         }
     }
 
+    /// Reads what these lines ask for, so that the processor waits for all of it together and not for
+    /// each in turn. Decides nothing.
+    pub fn read_ahead(&self, lines: &[Line]) {
+        let accounts = || lines.iter().filter_map(|line| self.account(line.account));
+        let lengths = accounts().map(|account| account.series.len() ^ account.id.as_str().len());
+        std::hint::black_box(lengths.fold(0, |all, seen| all ^ seen));
+        let of_account = accounts().map(|account| {
+            let payer = account.series.last().map_or(0, |series| series.wallet.0);
+            payer ^ account.tabs.last().map_or(0, |tab| tab.wallet.0)
+        });
+        std::hint::black_box(of_account.fold(0, |all, seen| all ^ seen));
+        let payers = accounts().filter_map(|account| self.wallet(account.series.last()?.wallet));
+        std::hint::black_box(payers.fold(0, |all, payer| all ^ payer.id.as_str().len()));
+    }
+
     /// The number of a region, given out when usage first names it.
     pub fn region_number(
         &mut self,
