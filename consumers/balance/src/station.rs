@@ -140,7 +140,11 @@ impl Balance {
                 records: counted.records,
             };
             ahead.push(line);
-            if ahead.len() >= LINES_AHEAD { decide(ahead).map_err(LineTrouble::Broken) } else { Ok(()) }
+            if ahead.len() >= LINES_AHEAD {
+                decide(ahead).map_err(LineTrouble::Broken)
+            } else {
+                Ok(())
+            }
         })
         .and_then(|()| decide(ahead).map_err(LineTrouble::Broken))
         .map_err(|trouble| match trouble {

@@ -25,11 +25,7 @@ impl Places {
     /// The slot of what has this hash: the one that holds it, or the free one where it would go. None
     /// while there are no slots.
     #[inline]
-    fn slot(
-        &self,
-        hash: u64,
-        is_it: impl Fn(usize) -> bool,
-    ) -> Option<(usize, Option<usize>)> {
+    fn slot(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<(usize, Option<usize>)> {
         let mask = self.slots.len().checked_sub(1)?;
         let mut at = hash as usize & mask;
         loop {

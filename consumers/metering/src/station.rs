@@ -319,10 +319,9 @@ impl Metering {
     #[inline]
     fn seen<'a>(&self, index: u32, read: Read<'a>) -> Seen<'a> {
         let (hash, told) = match read.usage() {
-            Ok(usage) => (
-                self.accounts.hash(usage.account),
-                self.teller.tell(usage.identity, usage.content),
-            ),
+            Ok(usage) => {
+                (self.accounts.hash(usage.account), self.teller.tell(usage.identity, usage.content))
+            }
             Err(_) => (0, Told::default()),
         };
         Seen { index, read, hash, told }
@@ -337,7 +336,8 @@ impl Metering {
         output: &mut Output,
     ) {
         let Some(route) = self.accounts.find(seen.hash, record.account).copied() else {
-            let home = partition_of(record.account.as_bytes(), self.options.topics.usage_partitions);
+            let home =
+                partition_of(record.account.as_bytes(), self.options.topics.usage_partitions);
             if home == self.partition {
                 self.reject(record, seen.index, message, arrival, Reject::UnknownAccount);
             } else {
@@ -353,12 +353,7 @@ impl Metering {
 
     /// Whether a record of a known account can be used, and as what: the first reason that holds, in the
     /// order of R2.3.
-    fn judge(
-        &self,
-        record: &Usage<'_>,
-        route: Route,
-        arrival: Arrival,
-    ) -> Result<Counted, Reject> {
+    fn judge(&self, record: &Usage<'_>, route: Route, arrival: Arrival) -> Result<Counted, Reject> {
         if route.closed_at.is_some_and(|closed| record.time.min(arrival.now) >= closed) {
             return Err(Reject::AccountClosed);
         }

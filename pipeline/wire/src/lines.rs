@@ -17,12 +17,14 @@ pub struct LinesBuilder {
     base: Option<Minute>,
     regions: Vec<String>,
     lines: Vec<CountedLine>,
-    /// By a hash of what a line is of: where the last such line stands. It may be another's by now.
-    places: Vec<u32>,
+    /// By a hash of what a line is of: where the last such line stands, below more bits of its hash, so
+    /// that another line seldom has to be looked at. It may be an earlier message's.
+    places: Vec<u64>,
 }
 
-/// Lines that may be found again.
-const PLACES: usize = 4_096;
+/// Lines that may be found again. A power of two.
+const PLACES: usize = 2_048;
+const LINE_BITS: u32 = 32;
 /// About as much as a line takes.
 const LINE_BYTES: usize = 14;
 
@@ -61,10 +63,12 @@ impl LinesBuilder {
         let minute = i64::from(used.number()) - i64::from(base.number());
         let line = CountedLine { account, meter, region, minute, quantity, records };
         if self.places.is_empty() {
-            self.places.resize(PLACES, u32::MAX);
+            self.places.resize(PLACES, u64::MAX);
         }
-        let Some(place) = self.places.get_mut(place_of(&line)) else { return };
-        if let Some(known) = self.lines.get_mut(*place as usize)
+        let hash = hash_of(&line);
+        let Some(place) = self.places.get_mut(hash as usize & (PLACES - 1)) else { return };
+        if *place >> LINE_BITS == hash >> LINE_BITS
+            && let Some(known) = self.lines.get_mut(*place as u32 as usize)
             && is_of_the_same(known, &line)
             && let Ok(sum) = known.quantity.plus(quantity)
             && let Some(count) = known.records.checked_add(records)
@@ -72,7 +76,7 @@ impl LinesBuilder {
             (known.quantity, known.records) = (sum, count);
             return;
         }
-        *place = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        *place = (hash >> LINE_BITS << LINE_BITS) | u64::from(self.lines.len() as u32);
         self.lines.push(line);
     }
 
@@ -118,14 +122,14 @@ impl LinesBuilder {
 }
 
 #[inline]
-fn place_of(line: &CountedLine) -> usize {
+fn hash_of(line: &CountedLine) -> u64 {
     let mixed = u64::from(line.account)
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(u64::from(line.meter).wrapping_mul(0xC2B2_AE3D_27D4_EB4F))
         .wrapping_add(u64::from(line.region) << 40)
         .wrapping_add(line.minute as u64)
         .wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    (mixed >> 52) as usize
+    mixed ^ (mixed >> 32)
 }
 
 #[inline]

@@ -4,6 +4,8 @@
 mod json;
 mod older;
 
+use std::borrow::Cow;
+
 use drawdown_domain::money::{Amount, from_twos_complement, shortest};
 use drawdown_domain::time::Timestamp;
 use drawdown_domain::usage::{
@@ -123,10 +125,13 @@ pub enum Read<'a> {
 }
 
 impl Read<'_> {
-    pub fn usage(&self) -> Result<Usage<'_>, Malformed> {
+    #[inline]
+    pub fn usage(&self) -> Result<Cow<'_, Usage<'_>>, Malformed> {
         match self {
-            Read::Plain(usage) => Ok(*usage),
-            Read::Rewritten(bytes) => decode(&mut Cursor::new(bytes)).map(|(usage, _)| usage),
+            Read::Plain(usage) => Ok(Cow::Borrowed(usage)),
+            Read::Rewritten(bytes) => {
+                decode(&mut Cursor::new(bytes)).map(|(usage, _)| Cow::Owned(usage))
+            }
             Read::Malformed(why) => Err(why.clone()),
         }
     }
@@ -170,11 +175,7 @@ fn read_json<'a>(message: &[u8]) -> Read<'a> {
 }
 
 #[cold]
-fn each_older<'a>(
-    fingerprint: Fingerprint,
-    value: &[u8],
-    visit: &mut dyn FnMut(u32, Read<'a>),
-) {
+fn each_older<'a>(fingerprint: Fingerprint, value: &[u8], visit: &mut dyn FnMut(u32, Read<'a>)) {
     if let Some(plan) = schemas::USAGE_RECORD.older(fingerprint) {
         visit(0, older::read_single(plan, value));
     } else if let Some(plan) = schemas::USAGE_BATCH.older(fingerprint) {
@@ -188,7 +189,11 @@ fn each_older<'a>(
 fn read_single(value: &[u8]) -> Read<'_> {
     let mut cursor = Cursor::new(value);
     let read = read(&mut cursor);
-    if cursor.is_empty() || read.is_truncated() { read } else { Read::Malformed(Malformed::LeftOver) }
+    if cursor.is_empty() || read.is_truncated() {
+        read
+    } else {
+        Read::Malformed(Malformed::LeftOver)
+    }
 }
 
 #[inline]
@@ -224,9 +229,7 @@ fn each_packed<'a>(value: &'a [u8], mut visit: impl FnMut(u32, Read<'a>)) {
 fn read<'a>(cursor: &mut Cursor<'a>) -> Read<'a> {
     match decode(cursor) {
         Ok((record, true)) => Read::Plain(record),
-        Ok((record, false)) => {
-            canonical(&record).map_or_else(Read::Malformed, Read::Rewritten)
-        }
+        Ok((record, false)) => canonical(&record).map_or_else(Read::Malformed, Read::Rewritten),
         Err(why) => Read::Malformed(why),
     }
 }

@@ -37,7 +37,8 @@ impl Table {
 
     #[inline]
     pub(super) fn find(&self, identity: Identity) -> Option<&Entry> {
-        let is_it = |place: usize| self.entries.get(place).is_some_and(|known| known.identity == identity);
+        let is_it =
+            |place: usize| self.entries.get(place).is_some_and(|known| known.identity == identity);
         self.entries.get(self.places.find(identity.low, is_it)?)
     }
 

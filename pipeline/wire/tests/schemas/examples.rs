@@ -154,7 +154,8 @@ pub(crate) fn canonical(schema: &Schema, message: &[u8]) -> Value {
     }
     let mut records = Vec::new();
     each_record(message, |_, record| {
-        let Usage { identity, content, .. } = record.usage().unwrap();
+        let read = record.usage().unwrap();
+        let Usage { identity, content, .. } = *read;
         records.push(json!({ "identity": hex(identity), "content": hex(content) }));
     });
     records.into()
