@@ -44,21 +44,27 @@ pub(crate) struct Snapshots {
     /// So much the newest one takes, and so much has changed since.
     pub(crate) bytes: u64,
     pub(crate) delta_bytes: u64,
-    /// What was met of one that is not whole yet.
+    /// The same for one that is not whole yet.
     begun_bytes: u64,
+    delta_bytes_since_begun: u64,
 }
 
 impl Snapshots {
     fn meet(&mut self, frame: &Frame) {
         let bytes = frame.payload.0.len() as u64;
         match frame.kind {
-            FrameKind::Delta => self.delta_bytes = self.delta_bytes.saturating_add(bytes),
-            FrameKind::Piece if frame.place.0.is_empty() => self.begun_bytes = bytes,
+            FrameKind::Delta => {
+                self.delta_bytes = self.delta_bytes.saturating_add(bytes);
+                self.delta_bytes_since_begun = self.delta_bytes_since_begun.saturating_add(bytes);
+            }
+            FrameKind::Piece if frame.place.0.is_empty() => {
+                (self.begun_bytes, self.delta_bytes_since_begun) = (bytes, 0);
+            }
             FrameKind::Piece => self.begun_bytes = self.begun_bytes.saturating_add(bytes),
         }
         if frame.kind == FrameKind::Piece && frame.last {
             self.whole = Generations::told(frame.snapshots.clone());
-            (self.bytes, self.delta_bytes) = (self.begun_bytes, 0);
+            (self.bytes, self.delta_bytes) = (self.begun_bytes, self.delta_bytes_since_begun);
         }
     }
 }
