@@ -204,9 +204,12 @@ fn read_accrued(cursor: &mut Cursor<'_>) -> Result<Accrued, Truncated> {
 
 #[cfg(test)]
 mod tests {
-    use drawdown_domain::ledger::TimePassed;
+    use drawdown_domain::ledger::{Cause, Lot, Moved, TimePassed, WalletNumber};
     use drawdown_domain::time::Timestamp;
+    use drawdown_wire::avro::{Plan, fingerprint};
+    use drawdown_wire::schemas::BALANCE_DELTA;
     use drawdown_wire::state::BalanceDelta;
+    use serde_json::Value;
 
     use super::*;
 
@@ -280,6 +283,68 @@ mod tests {
             });
             assert_eq!(runs.collect::<Vec<_>>(), expected, "{order}");
         }
+    }
+
+    /// The schema of a time when moved money had no remark.
+    fn without_remarks(schema: &mut Value) {
+        if schema["name"] == "Moved"
+            && let Some(fields) = schema["fields"].as_array_mut()
+        {
+            fields.retain(|field| field["name"] != "remark");
+        }
+        match schema {
+            Value::Array(items) => items.iter_mut().for_each(without_remarks),
+            Value::Object(entries) => entries.values_mut().for_each(without_remarks),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_delta_of_an_older_schema_is_read_part_by_part() {
+        let moved = |remark: Option<&str>| {
+            Fact::from(Moved {
+                wallet: WalletNumber(3),
+                lot: Lot::OWN_CASH,
+                amount: "-1.5".parse().unwrap(),
+                cause: Cause::Adjustment,
+                bill: None,
+                remark: remark.map(|text| text.parse().unwrap()),
+                paid: None,
+            })
+        };
+        let accrued = Accrued {
+            account: AccountNumber(1),
+            series: 2,
+            tab: 3,
+            quantity: "4".parse().unwrap(),
+            charge: "0.5".parse().unwrap(),
+        };
+        let mut writer = DeltaWriter::default();
+        writer.fact(&moved(Some("a gift")));
+        writer.fact(&TimePassed { at: Timestamp::from_micros(7) }.into());
+        writer.accrued(&accrued);
+        writer.accrued(&accrued);
+        writer.fact(&moved(None));
+        let mut delta = Vec::new();
+        writer.finish(9, &mut delta);
+        let present = BALANCE_DELTA.json();
+        let mut older = present.clone();
+        without_remarks(&mut older);
+        assert_ne!(fingerprint(&older), fingerprint(&present));
+        let (mut written, mut read) = (Vec::new(), Vec::new());
+        Plan::new(&present, &older).unwrap().rewrite(&delta, &mut written).unwrap();
+        assert!(written.len() < delta.len());
+        Plan::new(&older, &present).unwrap().rewrite(&written, &mut read).unwrap();
+        let mut parts = Vec::new();
+        each_part(&read, &mut |part| {
+            parts.push(part);
+            Ok(())
+        })
+        .unwrap();
+        let (time, accrued) =
+            (TimePassed { at: Timestamp::from_micros(7) }.into(), Part::Accrued(accrued));
+        let (moved, time) = (Part::Fact(moved(None)), Part::Fact(time));
+        assert_eq!(parts, [moved.clone(), time, accrued.clone(), accrued, moved]);
     }
 
     #[test]

@@ -506,7 +506,9 @@ impl Station for Metering {
             oldest = message.at;
             false
         })?;
-        Ok(oldest.plus(self.identities_kept_for()))
+        // They are forgotten day by day, and some were used a little after they came.
+        let of_use = self.identities_kept_for().plus(Span::days(1));
+        Ok(oldest.plus(of_use.plus(self.settings.usage.max_ahead)))
     }
 
     fn restored(&mut self) -> Result<(), Stop> {

@@ -155,9 +155,8 @@ fn value(schema: &Schema, mut message: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
     if message.is_empty() {
         return Ok(message);
     }
-    match schema.value(&message)? {
-        Cow::Owned(present) => return Ok(present),
-        Cow::Borrowed(_) => {}
+    if let Cow::Owned(present) = schema.value(&message)? {
+        return Ok(present);
     }
     message.drain(..SINGLE_OBJECT_HEADER_BYTES);
     Ok(message)
