@@ -114,6 +114,8 @@ impl Installation {
             commit_interval: self.commit_interval,
             step_bytes_max: STEP_BYTES_MAX,
             snapshot_after_bytes: self.snapshot_after_bytes,
+            // As long as its input: then every step can be decided again that has one.
+            state_kept_for: self.topics.kept_for(input),
         }
     }
 }

@@ -63,6 +63,12 @@ enum Verb {
         #[command(subcommand)]
         verb: PricesVerb,
     },
+    /// Checks a file of settings, or loads it: ages, cycles, minima and waits.
+    #[command(after_help = "Example: drawdown settings check settings.toml")]
+    Settings {
+        #[command(subcommand)]
+        verb: SettingsVerb,
+    },
     /// What is in force, secrets masked.
     #[command(after_help = "Example: drawdown config --reference")]
     Config {
@@ -87,6 +93,14 @@ enum PricesVerb {
     /// Says whether a file is a price book by itself.
     Check { file: PathBuf },
     /// Loads a price book.
+    Load { file: PathBuf },
+}
+
+#[derive(Subcommand)]
+enum SettingsVerb {
+    /// Says whether a file holds settings.
+    Check { file: PathBuf },
+    /// Loads settings, in place of all that were loaded before.
     Load { file: PathBuf },
 }
 
@@ -121,6 +135,10 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Rehearse { files } => rehearse_all(&files, out),
         Verb::Prices { verb: PricesVerb::Check { file } } => cli::check_prices(&file, out),
         Verb::Prices { verb: PricesVerb::Load { file } } => cli::load_prices(&setup()?, &file, out),
+        Verb::Settings { verb: SettingsVerb::Check { file } } => cli::check_settings(&file, out),
+        Verb::Settings { verb: SettingsVerb::Load { file } } => {
+            cli::load_settings(&setup()?, &file, out)
+        }
         Verb::Config { reference } => cli::show_config(&setup()?, reference, out),
         Verb::Version => Ok(writeln!(out, "drawdown {}", env!("CARGO_PKG_VERSION"))?),
     }

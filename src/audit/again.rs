@@ -1,6 +1,7 @@
 //! Steps decided again: the same input, the same cuts, the same code, and the same delta.
 
 use drawdown_domain::ledger::RULES_VERSION;
+use drawdown_domain::time::Timestamp;
 use drawdown_log::{Append, Message, Next, Offset};
 use drawdown_runtime::{Input, Output, Replay, Station, Step};
 
@@ -15,7 +16,8 @@ pub(super) enum Verdict {
     Failed(String),
     /// Other rules decided it. The station has taken it as it was decided.
     OtherRules,
-    /// Its input is no longer kept. The station has taken it as it was decided.
+    /// Its input is no longer kept, or something else that it takes. The station has taken it as it was
+    /// decided.
     InputGone,
 }
 
@@ -39,12 +41,22 @@ pub(super) struct Again<'a, S> {
     pub(super) before: u64,
     /// What the station remembers outside its state has to be read again.
     unrestored: bool,
+    /// Earlier steps cannot be decided again.
+    from: Timestamp,
 }
 
 impl<'a, S: Station> Again<'a, S> {
     pub(super) fn new(make: &'a dyn Fn(u32) -> S, state: Reader, input: Reader) -> Again<'a, S> {
         let replay = Replay::new(make, state.partition);
-        Again { replay, state, input, last: None, before: 0, unrestored: false }
+        Again {
+            replay,
+            state,
+            input,
+            last: None,
+            before: 0,
+            unrestored: false,
+            from: Timestamp::START,
+        }
     }
 
     /// The station, as the last step left it.
@@ -69,6 +81,7 @@ impl<'a, S: Station> Again<'a, S> {
             };
             if self.last.is_none() {
                 self.unrestored = step.sequence != 1;
+                self.from = self.replay.station.decided_again_from()?;
                 opened(&self.replay.station, step.sequence)?;
             }
             if let Some(last) = self.last.filter(|last| *last != step.from) {
@@ -90,6 +103,7 @@ impl<'a, S: Station> Again<'a, S> {
         let taken_as_decided = match &input {
             _ if step.rules_version != RULES_VERSION => Some(Verdict::OtherRules),
             None => Some(Verdict::InputGone),
+            Some(_) if station.time() < self.from => Some(Verdict::InputGone),
             Some(_) => None,
         };
         if let Some(verdict) = taken_as_decided {

@@ -1,8 +1,8 @@
 //! Metering and the registry: their steps decided again, and what they say held against the topics.
 
-use drawdown_domain::registry::RegistryFact;
 use drawdown_runtime::{Station, Step};
 use drawdown_wire::avro;
+use drawdown_wire::state::RegistryDelta;
 use drawdown_wire::topics::Topic;
 
 use super::Job;
@@ -269,10 +269,6 @@ fn unlike(facts: fn(&[u8]) -> Vec<String>, step: &Step, again: &[u8]) -> String 
 }
 
 fn registry_facts(delta: &[u8]) -> Vec<String> {
-    let (mut facts, mut rest) = (Vec::new(), delta);
-    while let Ok((fact, after)) = avro::decode_prefix::<RegistryFact>(rest) {
-        facts.push(serde_json::to_string(&fact).unwrap_or_default());
-        rest = after;
-    }
-    facts
+    let facts = avro::decode(delta).map(|RegistryDelta { facts }| facts).unwrap_or_default();
+    facts.iter().map(|fact| serde_json::to_string(fact).unwrap_or_default()).collect()
 }

@@ -60,6 +60,16 @@ fn a_configuration_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn broken_settings_are_named_with_their_place() {
+    let folder = TempDir::new().unwrap();
+    let good = file(&folder, "good.toml", "usage.max_age = \"40d\"\n");
+    check(&["settings", "check", &good], 0, &[]);
+    let broken = file(&folder, "broken.toml", "usage.max_aeg = \"40d\"\n");
+    check(&["settings", "check", &broken], 1, &[&broken, "max_aeg", "line 1"]);
+    check(&["settings", "load", &broken], 1, &[&broken, "max_aeg"]);
+}
+
+#[test]
 fn a_broken_price_book_is_named_with_its_place() {
     let folder = TempDir::new().unwrap();
     let away = folder.path().join("away.toml").display().to_string();

@@ -61,10 +61,10 @@ impl Balance {
         for cut in &cuts.idle {
             let taken = input.messages.len() - rest.len();
             let (before, after) = rest
-                .split_at_checked(cut.messages.saturating_sub(taken))
+                .split_at_checked((cut.messages as usize).saturating_sub(taken))
                 .ok_or_else(|| Stop::Broken("a delta with a cut behind its messages".to_owned()))?;
             self.take(Input { messages: before }, output)?;
-            self.fire_idle(cut.timers)?;
+            self.fire_idle(cut.timers as usize)?;
             rest = after;
         }
         self.take(Input { messages: rest }, output)?;

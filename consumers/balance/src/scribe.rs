@@ -55,7 +55,26 @@ impl Journal for Scribe {
                 self.controls.push((account.id.to_string(), shut.into()));
             }
             // Nobody outside hears of the rest.
-            _ => {}
+            Fact::TimePassed(_)
+            | Fact::Marked(_)
+            | Fact::SettingsChanged(_)
+            | Fact::PricesArrived(_)
+            | Fact::PricesInForce(_)
+            | Fact::EnterpriseOpened(_)
+            | Fact::WalletOpened(_)
+            | Fact::PayerChanged(_)
+            | Fact::RegionNamed(_)
+            | Fact::SeriesOpened(_)
+            | Fact::TabOpened(_)
+            | Fact::TabCut(_)
+            | Fact::SetAside(_)
+            | Fact::CycleBilled(_)
+            | Fact::PaymentUndone(_)
+            | Fact::LimitChanged(_)
+            | Fact::CouponOpened(_)
+            | Fact::Configured(_)
+            | Fact::OrderPlaced(_)
+            | Fact::OrderRefunded(_) => {}
         }
     }
 

@@ -3,11 +3,10 @@
 use drawdown_domain::commands::Subject;
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
-    AccountNumber, EnterpriseNumber, Fact, Ledger, Line, Piece, Place, PricesArrived,
-    PricesInForce, RegionNumber, SettingsChanged, Undecided, WalletNumber,
+    AccountNumber, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived, PricesInForce,
+    RegionNumber, SettingsChanged, Undecided,
 };
 use drawdown_domain::rating::MeterNumber;
-use drawdown_domain::record;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_log::Message;
 use drawdown_runtime::{Input, Output, Station, Stop};
@@ -17,8 +16,9 @@ use drawdown_wire::messages::{
     Admitted, Balances, Entries, LedgerInput, LedgerMessage, Outcome, Outcomes, Settled, TimeOnly,
 };
 use drawdown_wire::partition::partition_of;
-use drawdown_wire::schemas;
+use drawdown_wire::schemas::{self, Schema};
 use drawdown_wire::signature::Secret;
+use drawdown_wire::state::BalancePiece;
 use drawdown_wire::topics::{Topic, Topics};
 
 use crate::scribe::Scribe;
@@ -34,15 +34,6 @@ pub struct BalanceOptions {
     pub balances_per_step_max: usize,
     /// Whether the owner of a partition tells it the time when nothing else does.
     pub ticks: bool,
-}
-
-record! {
-    /// A piece of the state.
-    pub struct BalancePiece {
-        pub part: Piece,
-        /// With the last piece: the wallets whose changed balance has not been told yet.
-        pub untold: Vec<WalletNumber>,
-    }
 }
 
 /// One partition's ledger.
@@ -310,6 +301,9 @@ pub(crate) fn stop(broken: drawdown_domain::ledger::Broken) -> Stop {
 }
 
 impl Station for Balance {
+    const DELTA: &'static Schema = &schemas::BALANCE_DELTA;
+    const PIECE: &'static Schema = &schemas::BALANCE_PIECE;
+
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {
             self.message(message, output)?;

@@ -5,7 +5,6 @@
 
 mod accounts;
 mod catalogue;
-mod facts;
 pub mod identities;
 mod places;
 mod rejecting;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use drawdown_domain::settings::Settings;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_domain::usage::{Arrival, Reject, dated};
-use drawdown_log::{Log, Message};
+use drawdown_log::{Log, Message, Next};
 use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro;
 use drawdown_wire::lines::LinesBuilder;
@@ -14,14 +14,16 @@ use drawdown_wire::messages::{
     UsageControl,
 };
 use drawdown_wire::partition::partition_of;
-use drawdown_wire::schemas;
+use drawdown_wire::schemas::{self, Schema};
 use drawdown_wire::signature::{ForgedSignature, Secret};
+use drawdown_wire::state::{
+    MeteringDelta, MeteringFact, MeteringPiece, QuarterClosed, Remembered, TimeMoved,
+};
 use drawdown_wire::topics::{Topic, Topics};
 use drawdown_wire::usage::{Read, Usage, each_record};
 
 use crate::accounts::{Account, Accounts, Route};
 use crate::catalogue::Catalogue;
-use crate::facts::{MeteringFact, MeteringPiece, QuarterClosed, Remembered, TimeMoved};
 use crate::identities::{Fill, Identities, Known, Position, Shelves, Teller, Told, day_of, stop};
 use crate::rejecting::message_of;
 use crate::window::{Part, Seen, Window};
@@ -226,7 +228,7 @@ impl Metering {
     }
 
     fn fact(&mut self, fact: impl Into<MeteringFact>) {
-        avro::encode_into(&mut self.facts, &fact.into());
+        put_fact(&mut self.facts, &fact.into());
     }
 
     fn control(&mut self, control: UsageControl, message: &Message<'_>, output: &mut Output) {
@@ -256,9 +258,15 @@ impl Metering {
         }
     }
 
+    /// How long an identity may still be of use: two records of one are never further apart.
+    fn identities_kept_for(&self) -> Span {
+        let Settings { usage, rejects, .. } = &self.settings;
+        usage.max_age.plus(rejects.replay_for).plus(Span::days(1))
+    }
+
     /// Records a fact and applies it.
     fn learn(&mut self, fact: MeteringFact) {
-        avro::encode_into(&mut self.facts, &fact);
+        put_fact(&mut self.facts, &fact);
         self.known(fact);
     }
 
@@ -268,8 +276,7 @@ impl Metering {
             MeteringFact::TimeMoved(moved) => self.now = moved.at,
             MeteringFact::QuarterClosed(closed) => {
                 self.marked = closed.until;
-                let Settings { usage, rejects, .. } = &self.settings;
-                let kept = usage.max_age.plus(rejects.replay_for).plus(Span::days(1));
+                let kept = self.identities_kept_for();
                 self.identities.forget_before(day_of(closed.until.minus(kept)));
             }
             MeteringFact::Remembered(Remembered { total, checksum, kept_from_day }) => {
@@ -455,7 +462,16 @@ struct Counted {
     used: Minute,
 }
 
+/// Appends a fact to a delta, in a block of its own.
+fn put_fact(delta: &mut Vec<u8>, fact: &MeteringFact) {
+    avro::put_long(delta, 1);
+    avro::encode_into(delta, fact);
+}
+
 impl Station for Metering {
+    const DELTA: &'static Schema = &schemas::METERING_DELTA;
+    const PIECE: &'static Schema = &schemas::METERING_PIECE;
+
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         let mut window = Window::default();
         for message in input.messages {
@@ -503,6 +519,7 @@ impl Station for Metering {
         self.say_rejects(output);
         self.fact(TimeMoved { at: self.now });
         output.delta().append(&mut self.facts);
+        avro::put_long(output.delta(), 0);
         Ok(())
     }
 
@@ -518,15 +535,10 @@ impl Station for Metering {
     }
 
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        let mut rest = delta;
-        while !rest.is_empty() {
-            let (fact, after): (MeteringFact, &[u8]) =
-                avro::decode_prefix(rest).map_err(|error| {
-                    Stop::Broken(format!("a fact of metering cannot be read: {error}"))
-                })?;
-            self.known(fact);
-            rest = after;
-        }
+        let MeteringDelta { facts } = avro::decode(delta).map_err(|error| {
+            Stop::Broken(format!("a delta of metering cannot be read: {error}"))
+        })?;
+        facts.into_iter().for_each(|fact| self.known(fact));
         Ok(())
     }
 
@@ -568,6 +580,24 @@ impl Station for Metering {
             self.known(fact);
         }
         Ok(())
+    }
+
+    /// Identities are kept on their topic for as long as they are of use today. In an earlier step some
+    /// were of use that are gone by now.
+    fn decided_again_from(&self) -> Result<Timestamp, Stop> {
+        let (log, topic) = (&self.options.log, self.options.topics.name(Topic::Identities));
+        let bounds = log.bounds(topic, self.partition)?;
+        if bounds.first == Next::START {
+            return Ok(Timestamp::START);
+        }
+        let mut oldest = Timestamp::END;
+        log.scan(topic, self.partition, bounds.first, bounds.stable, &mut |message| {
+            oldest = message.at;
+            false
+        })?;
+        // They are forgotten day by day, and some were used a little after they came.
+        let of_use = self.identities_kept_for().plus(Span::days(1));
+        Ok(oldest.plus(of_use.plus(self.settings.usage.max_ahead)))
     }
 
     fn restored(&mut self) -> Result<(), Stop> {

@@ -2,23 +2,27 @@
 
 use std::hash::Hasher;
 
+use drawdown_domain::ids::{PrincipalId, Text};
+use drawdown_domain::record;
+use drawdown_domain::refusal::Refusal;
 use drawdown_domain::registry::{
-    Admission, Asked, KeyHash, Place, Registry as State, RegistryFact, RegistryPiece,
+    Admission, Asked, KeyHash, Place, Registry as State, RegistryFact,
 };
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Message;
 use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro;
+use drawdown_wire::content::content_of;
 use drawdown_wire::messages::{
-    Admitted, Catalogue, CommandControl, CommandMessage, LedgerInput, LedgerMessage, MeterOffered,
-    NewSettings, Outcome, Outcomes, PriceChanges, PricesComplete, SettingsInForce, Tick,
-    UsageControl,
+    Admitted, Bytes, Catalogue, CommandControl, CommandMessage, LedgerInput, LedgerMessage,
+    MeterOffered, NewSettings, Outcome, Outcomes, PriceChanges, PricesComplete, SettingsInForce,
+    Tick, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
-use drawdown_wire::schemas;
+use drawdown_wire::schemas::{self, Schema};
 use drawdown_wire::signature::Secret;
+use drawdown_wire::state::{RegistryDelta, RegistryPart};
 use drawdown_wire::topics::{Topic, Topics};
-use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// What the registry is told.
@@ -28,6 +32,14 @@ pub struct RegistryOptions {
     pub secret: Secret,
     /// Whether it tells itself the time when nothing else does.
     pub ticks: bool,
+}
+
+record! {
+    /// How a command begins.
+    pub struct Asker {
+        pub principal: PrincipalId,
+        pub key: Option<Text>,
+    }
 }
 
 /// The registry's one partition.
@@ -40,6 +52,8 @@ pub struct Registry {
     ticked: Timestamp,
 }
 
+/// What a command is called that cannot be read.
+const UNREADABLE: &str = "unreadable";
 const TICK_EVERY: Span = Span::micros(1_000_000);
 /// Price changes go ahead in messages of so many.
 const CHANGES_PER_MESSAGE: usize = 500;
@@ -73,7 +87,7 @@ impl Registry {
             }
             Some(Err(forged)) => {
                 self.pass(message.at);
-                tracing::warn!(offset = message.offset.0, error = %forged, "passed over");
+                self.unread(message, None, forged.to_string(), output);
             }
             None => {
                 self.pass(message.at);
@@ -85,7 +99,7 @@ impl Registry {
 
     fn pass(&mut self, at: Timestamp) {
         let facts = &mut self.facts;
-        self.state.pass(at, &mut |fact| avro::encode_into(facts, fact));
+        self.state.pass(at, &mut |fact| put_fact(facts, fact));
     }
 
     fn control(&mut self, control: CommandControl) {
@@ -94,33 +108,58 @@ impl Registry {
             CommandControl::Settled(settled) => {
                 self.pass(settled.at);
                 let facts = &mut self.facts;
-                self.state.settle(settled.command, settled.accepted, &mut |fact| {
-                    avro::encode_into(facts, fact)
-                });
+                let put = &mut |fact: &RegistryFact| put_fact(facts, fact);
+                self.state.settle(settled.command, settled.accepted, put);
             }
         }
     }
 
     fn command(&mut self, message: &Message<'_>, output: &mut Output) {
         output.hurry();
-        let number = u64::try_from(message.offset.0).unwrap_or(u64::MAX);
-        match schemas::COMMAND.read::<CommandMessage>(message.value) {
-            Ok(asked) => self.asked(number, asked, output),
-            Err(why) => tracing::warn!(
-                offset = message.offset.0,
-                error = %why,
-                "a command that cannot be read"
-            ),
+        let value = match schemas::COMMAND.value(message.value) {
+            Ok(value) => value,
+            Err(why) => return self.unread(message, None, why.to_string(), output),
+        };
+        match avro::decode(&value) {
+            Ok(asked) => self.asked(number_of(message), asked, output),
+            Err(why) => {
+                let asker = avro::decode_prefix(&value).ok().map(|(asker, _)| asker);
+                self.unread(message, asker, why.to_string(), output);
+            }
         }
+    }
+
+    /// Whoever asked in a way that cannot be read is answered as far as he is known (R11.4). No key is
+    /// taken: under it the same may be asked again, mended.
+    fn unread(
+        &mut self,
+        message: &Message<'_>,
+        asker: Option<Asker>,
+        why: String,
+        output: &mut Output,
+    ) {
+        output.hurry();
+        let unknown = Asker { principal: PrincipalId::unknown(), key: None };
+        let Asker { principal, key } = asker.unwrap_or(unknown);
+        self.outcomes.push(Outcome {
+            command: number_of(message),
+            at: self.state.now(),
+            principal,
+            key,
+            name: UNREADABLE.to_owned(),
+            refused: Some(Refusal::Malformed),
+            detail: Some(why),
+            repeats: None,
+        });
     }
 
     fn asked(&mut self, number: u64, message: CommandMessage, output: &mut Output) {
         let CommandMessage { principal, key, command } = message;
         let key_hash = key.as_ref().map(|key| key_hash(principal.as_str(), key.as_str()));
-        let content = content_hash(&avro::encode(&command));
+        let content = content_hash(&content_of(&command));
         let facts = &mut self.facts;
         let asked = Asked { number, key: key_hash, content, command: &command };
-        let admission = self.state.ask(asked, &mut |fact| avro::encode_into(facts, fact));
+        let admission = self.state.ask(asked, &mut |fact| put_fact(facts, fact));
         let name = command.name().to_owned();
         let mut outcome = Outcome {
             command: number,
@@ -198,6 +237,10 @@ impl Registry {
     }
 }
 
+fn number_of(message: &Message<'_>) -> u64 {
+    u64::try_from(message.offset.0).unwrap_or(u64::MAX)
+}
+
 fn key_hash(principal: &str, key: &str) -> KeyHash {
     let mut hasher = SipHasher24::new();
     hasher.write_usize(principal.len());
@@ -213,17 +256,19 @@ fn content_hash(bytes: &[u8]) -> u64 {
     hasher.finish128().h1
 }
 
-/// A piece of the state, and the place after it.
-#[derive(Serialize, Deserialize)]
-struct PlacedPiece {
-    piece: RegistryPiece,
-    after: Option<Place>,
+/// Appends a fact to a delta, in a block of its own.
+fn put_fact(delta: &mut Vec<u8>, fact: &RegistryFact) {
+    avro::put_long(delta, 1);
+    avro::encode_into(delta, fact);
 }
 
 /// About as much as a claim, an id with its enterprise, or a key takes in a piece.
 const BYTES_EACH: usize = 96;
 
 impl Station for Registry {
+    const DELTA: &'static Schema = &schemas::REGISTRY_DELTA;
+    const PIECE: &'static Schema = &schemas::REGISTRY_PIECE;
+
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {
             self.message(message, output)?;
@@ -252,20 +297,21 @@ impl Station for Registry {
             let outcomes = Outcomes { outcomes: std::mem::take(&mut self.outcomes) };
             output.append(self.name(Topic::Outcomes), 0, schemas::OUTCOMES.message(&outcomes));
         }
-        output.delta().append(&mut self.facts);
+        if !self.facts.is_empty() {
+            output.delta().append(&mut self.facts);
+            avro::put_long(output.delta(), 0);
+        }
         Ok(())
     }
 
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        let mut rest = delta;
-        while !rest.is_empty() {
-            let (fact, after): (RegistryFact, &[u8]) =
-                avro::decode_prefix(rest).map_err(|error| {
-                    Stop::Broken(format!("a fact of the registry cannot be read: {error}"))
-                })?;
-            self.state.apply(&fact);
-            rest = after;
+        if delta.is_empty() {
+            return Ok(());
         }
+        let RegistryDelta { facts } = avro::decode(delta).map_err(|error| {
+            Stop::Broken(format!("a delta of the registry cannot be read: {error}"))
+        })?;
+        facts.iter().for_each(|fact| self.state.apply(fact));
         Ok(())
     }
 
@@ -274,13 +320,16 @@ impl Station for Registry {
         let at = if place.is_empty() { Some(Place::Shared) } else { avro::decode(place).ok() };
         let (piece, after) = self.state.piece(&at.unwrap_or(Place::Shared), most);
         let next = after.as_ref().map(avro::encode);
-        (avro::encode(&PlacedPiece { piece, after }), next)
+        (avro::encode(&RegistryPart { piece, after: next.clone().map(Bytes) }), next)
     }
 
     fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
-        let PlacedPiece { piece, after } = avro::decode(piece).map_err(|error| {
+        let unreadable = |error: avro::NotDecodable| {
             Stop::Broken(format!("a piece of the registry cannot be read: {error}"))
-        })?;
+        };
+        let RegistryPart { piece, after } = avro::decode(piece).map_err(unreadable)?;
+        let after = after.map(|Bytes(place)| avro::decode(&place)).transpose();
+        let after = after.map_err(unreadable)?;
         self.state.load(piece, after).map_err(|error| Stop::Broken(error.to_string()))
     }
 

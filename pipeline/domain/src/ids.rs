@@ -114,6 +114,11 @@ impl PrincipalId {
     pub fn operator() -> PrincipalId {
         PrincipalId(CompactString::const_new("operator"))
     }
+
+    /// Stands for whoever asked in a way that cannot be read.
+    pub fn unknown() -> PrincipalId {
+        PrincipalId(CompactString::const_new("unknown"))
+    }
 }
 
 /// Free text of bounded length: names, remarks, reasons.

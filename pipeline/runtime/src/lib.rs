@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+mod generations;
 mod output;
 mod replay;
 mod restore;
@@ -16,7 +17,7 @@ mod worker;
 pub use output::Output;
 pub use replay::{Replay, Step};
 pub use restore::read_to_end;
-pub use state::{Frame, FrameKind, STATE_DELTA_BYTES_MAX};
+pub use state::STATE_DELTA_BYTES_MAX;
 pub use station::{Input, Station, Stop};
 pub use telemetry::Progress;
 pub use worker::{Turn, Worker, WorkerOptions};

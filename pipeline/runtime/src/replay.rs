@@ -1,12 +1,16 @@
 //! What a station has done, read back from its state topic: to rebuild it, and to decide its steps
 //! again.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use drawdown_log::{Message, Next, Offset};
-use drawdown_wire::avro;
+use drawdown_wire::avro::SINGLE_OBJECT_HEADER_BYTES;
+use drawdown_wire::schemas::{self, Schema, Unreadable};
+use drawdown_wire::state::{Frame, FrameKind};
 
-use crate::state::{Ask, Assembler, Chain, Frame};
+use crate::generations::Generations;
+use crate::state::{Ask, Assembler, Chain};
 use crate::{Station, Stop};
 
 /// A step as it stands on the state topic.
@@ -30,6 +34,39 @@ pub struct Replay<'a, S> {
     pub station: S,
     assembler: Assembler,
     began: Offset,
+    pub(crate) snapshots: Snapshots,
+}
+
+/// What was met of snapshots.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    pub(crate) whole: Generations,
+    /// So much the newest one takes, and so much has changed since.
+    pub(crate) bytes: u64,
+    pub(crate) delta_bytes: u64,
+    /// The same for one that is not whole yet.
+    begun_bytes: u64,
+    delta_bytes_since_begun: u64,
+}
+
+impl Snapshots {
+    fn meet(&mut self, frame: &Frame) {
+        let bytes = frame.payload.0.len() as u64;
+        match frame.kind {
+            FrameKind::Delta => {
+                self.delta_bytes = self.delta_bytes.saturating_add(bytes);
+                self.delta_bytes_since_begun = self.delta_bytes_since_begun.saturating_add(bytes);
+            }
+            FrameKind::Piece if frame.place.0.is_empty() => {
+                (self.begun_bytes, self.delta_bytes_since_begun) = (bytes, 0);
+            }
+            FrameKind::Piece => self.begun_bytes = self.begun_bytes.saturating_add(bytes),
+        }
+        if frame.kind == FrameKind::Piece && frame.last {
+            self.whole = Generations::told(frame.snapshots.clone());
+            (self.bytes, self.delta_bytes) = (self.begun_bytes, self.delta_bytes_since_begun);
+        }
+    }
 }
 
 impl<S> fmt::Debug for Replay<'_, S> {
@@ -41,7 +78,8 @@ impl<S> fmt::Debug for Replay<'_, S> {
 impl<'a, S: Station> Replay<'a, S> {
     pub fn new(make: &'a dyn Fn(u32) -> S, partition: u32) -> Replay<'a, S> {
         let assembler = Assembler::default();
-        Replay { make, station: make(partition), assembler, began: Offset(0) }
+        let (began, snapshots) = (Offset(0), Snapshots::default());
+        Replay { make, station: make(partition), assembler, began, snapshots }
     }
 
     /// Takes the next message of the state topic. A step that begins where the station stands is
@@ -51,7 +89,12 @@ impl<'a, S: Station> Replay<'a, S> {
         let at = |error: &dyn fmt::Display| {
             Stop::Broken(format!("{error} (state offset {})", message.offset.0))
         };
-        let frame: Frame = avro::decode(message.value).map_err(|error| at(&error))?;
+        let unread = |error: Unreadable| match error {
+            Unreadable::UnknownSchema { .. } => at(&format!("{error}; {OTHER_VERSION}")),
+            error => at(&error),
+        };
+        let frame: Frame = schemas::FRAME.read(message.value).map_err(unread)?;
+        self.snapshots.meet(&frame);
         if frame.part == 0 {
             self.began = message.offset;
         }
@@ -66,19 +109,22 @@ impl<'a, S: Station> Replay<'a, S> {
         match self.assembler.take(frame).map_err(|error| at(&error))? {
             Ask::Nothing => {}
             Ask::Apply(delta) if self.assembler.complete().is_some() => {
+                let delta = value(S::DELTA, delta).map_err(unread)?;
                 return Ok(Some(Step { delta, ..step }));
             }
-            Ask::Apply(delta) => self.station.apply(&delta)?,
+            Ask::Apply(delta) => {
+                self.station.apply(&value(S::DELTA, delta).map_err(unread)?)?;
+            }
             Ask::Begin(piece) => {
                 self.station = (self.make)(message.partition);
-                self.station.load(&piece)?;
+                self.station.load(&value(S::PIECE, piece).map_err(unread)?)?;
                 if self.assembler.complete().is_some() {
                     self.station.loaded();
                 }
             }
-            Ask::Load(piece) => self.station.load(&piece)?,
+            Ask::Load(piece) => self.station.load(&value(S::PIECE, piece).map_err(unread)?)?,
             Ask::Complete(piece) => {
-                self.station.load(&piece)?;
+                self.station.load(&value(S::PIECE, piece).map_err(unread)?)?;
                 self.station.loaded();
             }
         }
@@ -98,4 +144,20 @@ impl<'a, S: Station> Replay<'a, S> {
     pub fn has_begun(&self) -> bool {
         self.assembler.has_begun()
     }
+}
+
+/// What to do about state that this version does not know.
+const OTHER_VERSION: &str = "another version wrote this state: start that one again, or one that is later \
+                             and has its schemas among its released ones";
+
+/// What a message says, as the present schema has it. One that says nothing is nothing.
+fn value(schema: &Schema, mut message: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+    if message.is_empty() {
+        return Ok(message);
+    }
+    if let Cow::Owned(present) = schema.value(&message)? {
+        return Ok(present);
+    }
+    message.drain(..SINGLE_OBJECT_HEADER_BYTES);
+    Ok(message)
 }

@@ -1,56 +1,30 @@
 //! State as it stands on its topic: deltas and pieces of snapshots, chained so that a gap, a repeat or
 //! a flipped bit is found.
 
-use drawdown_domain::{record, symbols};
 use drawdown_log::Next;
+use drawdown_wire::avro::{Fingerprint, SINGLE_OBJECT_HEADER_BYTES, put_header};
 use drawdown_wire::messages::Bytes;
+use drawdown_wire::state::{Frame, FrameKind};
 
 /// A delta goes out in messages of at most this.
 pub const STATE_DELTA_BYTES_MAX: usize = 512 * 1024;
 
-symbols! {
-    /// What a state message holds.
-    pub enum FrameKind {
-        Delta = "delta",
-        Piece = "piece",
-    }
-}
-
-record! {
-    /// A message on a state topic.
-    pub struct Frame {
-        pub kind: FrameKind,
-        /// The input partition whose state this is.
-        pub partition: u32,
-        /// Counts the steps of this partition; a piece names the step it belongs to.
-        pub sequence: u64,
-        /// Where input was read from, and where to go on after it.
-        pub from: i64,
-        pub next: i64,
-        /// The rules that decided.
-        pub rules_version: u32,
-        /// Which message of its step this is, and whether it is the last.
-        pub part: u32,
-        pub last: bool,
-        /// For a piece: its place in the snapshot, and the place after it.
-        pub place: Bytes,
-        pub place_after: Bytes,
-        /// CRC-32C over the chain so far and this payload.
-        pub checksum: u32,
-        pub payload: Bytes,
-    }
-}
-
 /// The chain of a partition's deltas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chain {
     pub(crate) sequence: u64,
     pub(crate) checksum: u32,
-    pub(crate) next: i64,
+    pub(crate) next: Next,
+}
+
+impl Default for Chain {
+    fn default() -> Chain {
+        Chain { sequence: 0, checksum: 0, next: Next::START }
+    }
 }
 
 impl Chain {
-    /// The frame of a snapshot's piece, taken after the chain's last step.
+    /// The frame of a snapshot's piece, a message of its own schema, taken after the chain's last step.
     pub(crate) fn piece(
         &self,
         partition: u32,
@@ -63,55 +37,68 @@ impl Chain {
             kind: FrameKind::Piece,
             partition,
             sequence: self.sequence,
-            from: self.next,
-            next: self.next,
+            from: self.next.0,
+            next: self.next.0,
             rules_version,
+            snapshot: 0,
             part: 0,
             last: after.is_none(),
             place: Bytes(place),
             place_after: Bytes(after.unwrap_or_default()),
+            snapshots: Vec::new(),
             checksum: crc32c::crc32c(&payload),
             payload: Bytes(payload),
         }
     }
 
-    /// The frames of the next step's delta.
+    /// The frames of the next step's delta, a value of the schema with this fingerprint.
     pub(crate) fn extend(
         &mut self,
         partition: u32,
         next: Next,
         rules_version: u32,
+        schema: Fingerprint,
         delta: &[u8],
     ) -> Vec<Frame> {
         self.sequence = self.sequence.wrapping_add(1);
-        let from = self.next;
-        self.next = next.0;
-        let parts: Vec<&[u8]> = if delta.is_empty() {
-            vec![&[]]
-        } else {
-            delta.chunks(STATE_DELTA_BYTES_MAX).collect()
-        };
-        let count = parts.len();
+        let from = std::mem::replace(&mut self.next, next);
+        let payloads = in_parts(schema, delta);
+        let count = payloads.len();
         let mut frames = Vec::with_capacity(count);
-        for (part, payload) in (0u32..).zip(parts) {
-            self.checksum = crc32c::crc32c_append(self.checksum, payload);
+        for (part, payload) in (0u32..).zip(payloads) {
+            self.checksum = crc32c::crc32c_append(self.checksum, &payload);
             frames.push(Frame {
                 kind: FrameKind::Delta,
                 partition,
                 sequence: self.sequence,
-                from,
+                from: from.0,
                 next: next.0,
                 rules_version,
+                snapshot: 0,
                 part,
                 last: part as usize == count.saturating_sub(1),
                 place: Bytes::default(),
                 place_after: Bytes::default(),
+                snapshots: Vec::new(),
                 checksum: self.checksum,
-                payload: Bytes(payload.to_vec()),
+                payload: Bytes(payload),
             });
         }
         frames
     }
+}
+
+/// A delta as a message of its schema, in parts; one that says nothing is nothing.
+fn in_parts(schema: Fingerprint, delta: &[u8]) -> Vec<Vec<u8>> {
+    if delta.is_empty() {
+        return vec![Vec::new()];
+    }
+    let head = STATE_DELTA_BYTES_MAX.saturating_sub(SINGLE_OBJECT_HEADER_BYTES).min(delta.len());
+    let (head, rest) = delta.split_at(head);
+    let mut first = Vec::with_capacity(SINGLE_OBJECT_HEADER_BYTES.saturating_add(head.len()));
+    put_header(&mut first, schema);
+    first.extend_from_slice(head);
+    std::iter::once(first).chain(rest.chunks(STATE_DELTA_BYTES_MAX).map(<[u8]>::to_vec)).collect()
 }
 
 /// Why frames do not follow each other.
@@ -183,7 +170,7 @@ impl Assembler {
         let before = self.chain.unwrap_or(Chain {
             sequence: frame.sequence.wrapping_sub(1),
             checksum: 0,
-            next: frame.from,
+            next: Next(frame.from),
         });
         let follows =
             frame.sequence == before.sequence.wrapping_add(1) && frame.part == self.expected_part;
@@ -195,8 +182,11 @@ impl Assembler {
             return Err(NotChained::Damaged { sequence: frame.sequence });
         }
         self.parts.extend_from_slice(&frame.payload.0);
-        let (sequence, next) =
-            if frame.last { (frame.sequence, frame.next) } else { (before.sequence, before.next) };
+        let (sequence, next) = if frame.last {
+            (frame.sequence, Next(frame.next))
+        } else {
+            (before.sequence, before.next)
+        };
         self.chain = Some(Chain { sequence, checksum: frame.checksum, next });
         self.expected_part = if frame.last { 0 } else { frame.part.wrapping_add(1) };
         if !frame.last {

@@ -6,7 +6,8 @@ fn frames(steps: u64, pieces: &[(u64, u64, Option<u64>)]) -> Vec<Frame> {
     let mut frames = Vec::new();
     for step in 1..=steps {
         let delta = vec![step as u8; if step == 3 { STATE_DELTA_BYTES_MAX + 10 } else { 4 }];
-        frames.extend(chain.extend(0, Next(step as i64 * 10), 1, &delta));
+        let next = Next(step as i64 * 10);
+        frames.extend(chain.extend(0, next, 1, Fingerprint(7), &delta));
         for (_, place, after) in pieces.iter().filter(|(at, _, _)| *at == step) {
             let name = |place: u64| if place == 0 { Vec::new() } else { vec![place as u8] };
             let piece = vec![*place as u8];
@@ -23,7 +24,7 @@ fn asks(frames: Vec<Frame>) -> Result<String, NotChained> {
     for frame in frames {
         match assembler.take(frame)? {
             Ask::Nothing => {}
-            Ask::Apply(delta) => asks.push_str(&format!("a{} ", delta[0])),
+            Ask::Apply(delta) => asks.push_str(&format!("a{} ", delta[SINGLE_OBJECT_HEADER_BYTES])),
             Ask::Begin(piece) => asks.push_str(&format!("begin{} ", piece[0])),
             Ask::Load(piece) => asks.push_str(&format!("load{} ", piece[0])),
             Ask::Complete(piece) => asks.push_str(&format!("last{} ", piece[0])),

@@ -2,6 +2,7 @@
 
 use drawdown_domain::time::Timestamp;
 use drawdown_log::Message;
+use drawdown_wire::schemas::Schema;
 
 use crate::Output;
 
@@ -10,6 +11,11 @@ use crate::Output;
 /// **Invariant:** the same messages and times in the same steps give the same output and state. A
 /// station reads no clock and no other topic.
 pub trait Station: Send {
+    /// What a delta and a piece of its state are values of. Both go out as messages of these schemas,
+    /// and what comes back is as the present ones have it, whichever version wrote it.
+    const DELTA: &'static Schema;
+    const PIECE: &'static Schema;
+
     /// Decides messages in their order.
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop>;
 
@@ -63,6 +69,12 @@ pub trait Station: Send {
 
     /// The last piece is in its place.
     fn loaded(&mut self) {}
+
+    /// Whatever was decided before this cannot be decided again, though its input is kept: something
+    /// else that it takes is not.
+    fn decided_again_from(&self) -> Result<Timestamp, Stop> {
+        Ok(Timestamp::START)
+    }
 
     /// All pieces and deltas have come.
     fn restored(&mut self) -> Result<(), Stop>;

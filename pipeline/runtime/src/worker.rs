@@ -5,16 +5,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drawdown_domain::time::Span;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{
     Append, Bounds, Change, Commit, Error, Log, Member, Membership, Message, Next, Point, reach,
 };
 use drawdown_wire::avro;
+use drawdown_wire::schemas;
+use drawdown_wire::state::{Frame, Generation};
 
 use crate::clock::Clock;
+use crate::generations::{Generations, newest_snapshot};
 use crate::replay::Replay;
 use crate::restore::read_to_end;
-use crate::state::{Chain, Frame, STATE_DELTA_BYTES_MAX};
+use crate::state::{Chain, STATE_DELTA_BYTES_MAX};
 use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, owns};
 use crate::{Input, Output, Progress, Station, Stop};
 
@@ -31,6 +34,9 @@ pub struct WorkerOptions {
     pub step_bytes_max: usize,
     /// A snapshot begins when the deltas since the last one have come to this, and to twice its size.
     pub snapshot_after_bytes: u64,
+    /// How long state is kept that a snapshot has made needless to restore, so that it can be audited;
+    /// none: for ever.
+    pub state_kept_for: Option<Span>,
 }
 
 /// What a turn came to.
@@ -59,9 +65,11 @@ struct Owned<S> {
 /// How far a partition's state has been put out whole.
 #[derive(Clone, Debug, Default)]
 struct Snapshot {
-    /// The place of the next piece, and where the state topic ended before the first one.
-    under_way: Option<(Vec<u8>, Next)>,
-    /// The last piece is in the step that is being committed: what stands before this is needless then.
+    /// The place of the next piece, and where and when the first one came.
+    under_way: Option<(Vec<u8>, Generation)>,
+    /// Those that are whole, one that is in the step being committed among them.
+    whole: Generations,
+    /// What stands before this is needless once the step is committed.
     needless_before: Option<Next>,
     bytes: u64,
     last_bytes: u64,
@@ -375,21 +383,24 @@ impl<S: Station> Worker<S> {
             commit.read.insert(*partition, owned.next);
             commit.appends.extend(output.appends);
             let version = self.options.rules_version;
-            let mut frames = owned.chain.extend(*partition, owned.next, version, &output.delta);
+            let (schema, delta) = (S::DELTA.fingerprint(), &output.delta);
+            let mut frames = owned.chain.extend(*partition, owned.next, version, schema, delta);
             owned.snapshot.delta_bytes += output.delta.len() as u64;
-            frames.extend(next_piece(&*self.log, &self.options, *partition, owned)?);
-            for frame in frames {
+            let now = self.clock.now();
+            frames.extend(next_piece(&*self.log, &self.options, *partition, now, owned)?);
+            for mut frame in frames {
+                frame.snapshot = owned.snapshot.whole.newest().0;
                 commit.appends.push(Append {
                     topic: self.options.state_topic.clone(),
                     partition: *partition,
-                    value: avro::encode(&frame),
+                    value: schemas::FRAME.message(&frame),
                 });
             }
         }
         Ok(commit)
     }
 
-    /// Deletes state that a snapshot has made needless. That can wait until the log is to be had.
+    /// Deletes state that nobody needs any more. That can wait until the log is to be had.
     fn forget_needless(&mut self) -> Result<(), Stop> {
         for (partition, owned) in &mut self.owned {
             let Some(before) = owned.snapshot.needless_before else { continue };
@@ -460,9 +471,10 @@ impl<S: Station> Worker<S> {
         let (began, mut bytes) = (Instant::now(), 0);
         let next = self.log.committed(group, topic, partition)?;
         let mut replay = Replay::new(&*self.make, partition);
+        let newest = newest_snapshot(&*self.log, state_topic, partition)?;
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
-        read_to_end(&*self.log, state_topic, partition, Next::START, &mut |message| {
+        read_to_end(&*self.log, state_topic, partition, newest, &mut |message| {
             self.progress.note();
             bytes += message.value.len() as u64;
             match replay.take(message)? {
@@ -471,20 +483,26 @@ impl<S: Station> Worker<S> {
             }
         })?;
         let chain = replay.complete().unwrap_or_default();
-        if next.unwrap_or(Next::START).0 != chain.next || (next.is_none() && replay.has_begun()) {
+        if next.unwrap_or(Next::START) != chain.next || (next.is_none() && replay.has_begun()) {
             let read = next.map_or("nowhere".to_owned(), |next| next.0.to_string());
             return Err(Stop::Broken(format!(
                 "{topic} {partition} was read up to {read}, but its state on {state_topic} ends at {}; \
                  either positions or state are lost, and going on would bill twice or not at all",
-                chain.next
+                chain.next.0
             )));
         }
-        let mut station = replay.station;
+        let (mut station, met) = (replay.station, replay.snapshots);
         station.restored()?;
         let next = next.unwrap_or(Next::START);
         let (consumer, took) = (&self.consumer, began.elapsed());
         Restored { consumer, partition, next: next.0, bytes, took }.tell();
-        let (output, snapshot) = (Output::default(), Snapshot::default());
+        let output = Output::default();
+        let snapshot = Snapshot {
+            whole: met.whole,
+            last_bytes: met.bytes,
+            delta_bytes: met.delta_bytes,
+            ..Snapshot::default()
+        };
         Ok(Owned { station, chain, next, output, dirty: false, snapshot, passed_over: false })
     }
 }
@@ -500,24 +518,38 @@ fn next_piece<S: Station>(
     log: &dyn Log,
     options: &WorkerOptions,
     partition: u32,
+    now: Timestamp,
     owned: &mut Owned<S>,
 ) -> Result<Option<Frame>, Stop> {
     let snapshot = &mut owned.snapshot;
     let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
-    let (place, begin) = match snapshot.under_way.take() {
+    let (place, began) = match snapshot.under_way.take() {
         Some(under_way) => under_way,
         None if snapshot.delta_bytes < due => return Ok(None),
-        None => (Vec::new(), log.bounds(&options.state_topic, partition)?.end),
+        None => {
+            let begins = log.bounds(&options.state_topic, partition)?.end.0;
+            (Vec::new(), Generation { begins, at: now })
+        }
     };
     let (piece, after) = owned.station.piece(&place, STATE_DELTA_BYTES_MAX);
     snapshot.bytes += piece.len() as u64;
-    snapshot.under_way = after.clone().map(|after| (after, begin));
+    snapshot.under_way = after.clone().map(|after| (after, began));
     if after.is_none() {
-        snapshot.needless_before = Some(begin);
+        let keep = options.state_kept_for;
+        snapshot.whole.push(began, keep);
+        snapshot.needless_before = snapshot.whole.forget(now, keep);
         (snapshot.last_bytes, snapshot.bytes, snapshot.delta_bytes) = (snapshot.bytes, 0, 0);
     }
     reach(Point::SnapshotChunk);
-    Ok(Some(owned.chain.piece(partition, options.rules_version, place, piece, after)))
+    let mut message =
+        Vec::with_capacity(piece.len().saturating_add(avro::SINGLE_OBJECT_HEADER_BYTES));
+    avro::put_header(&mut message, S::PIECE.fingerprint());
+    message.extend_from_slice(&piece);
+    let mut frame = owned.chain.piece(partition, options.rules_version, place, message, after);
+    if frame.last {
+        frame.snapshots = snapshot.whole.to_tell();
+    }
+    Ok(Some(frame))
 }
 
 /// Hands messages to the stations of their partitions, run by run; returns how many were taken.

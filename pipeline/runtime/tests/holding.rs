@@ -10,6 +10,7 @@ use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Membership, Memory, Next};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Input, Output, Station, Stop, Turn, Worker, WorkerOptions};
+use drawdown_wire::schemas::{self, Schema};
 
 /// What a test and the stations of a worker share.
 #[derive(Clone, Default)]
@@ -27,6 +28,10 @@ struct Echo {
 }
 
 impl Station for Echo {
+    // Never read by them: it is this version's own.
+    const DELTA: &'static Schema = &schemas::METERING_DELTA;
+    const PIECE: &'static Schema = &schemas::METERING_PIECE;
+
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         if self.shared.loses.swap(false, Ordering::Relaxed) {
             return Err(Stop::Restore("its files are damaged".to_owned()));
@@ -87,6 +92,7 @@ fn started() -> (Memory, Shared, Worker<Echo>) {
         commit_interval: Duration::ZERO,
         step_bytes_max: 1 << 20,
         snapshot_after_bytes: 1 << 20,
+        state_kept_for: None,
     };
     let (shared, clock) = (Shared::default(), Clock::manual(Timestamp::START));
     let make = shared.clone();

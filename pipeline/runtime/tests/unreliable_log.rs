@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Bounds, Error, Faults, Log, Member, Membership, Memory, Message, Next};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Input, Output, Station, Stop, Worker, WorkerOptions, read_to_end};
+use drawdown_wire::schemas::{self, Schema};
 
 /// A log that answers some calls with an error that passes.
 #[derive(Debug)]
@@ -91,6 +92,10 @@ struct Adder {
 }
 
 impl Station for Adder {
+    // Never read by them: it is this version's own.
+    const DELTA: &'static Schema = &schemas::METERING_DELTA;
+    const PIECE: &'static Schema = &schemas::METERING_PIECE;
+
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {
             self.sum += u64::from_le_bytes(message.value.try_into().unwrap());
@@ -157,6 +162,7 @@ fn check(faults: Faults, fails_per_cent: u64) -> u64 {
         commit_interval: Duration::ZERO,
         step_bytes_max: 1 << 20,
         snapshot_after_bytes: 40,
+        state_kept_for: Some(Span::ZERO),
     };
     let clock = Clock::manual(Timestamp::from_micros(1));
     let make = |partition| Adder { sum: 0, partition };

@@ -4,11 +4,13 @@
 
 pub mod avro;
 pub mod charges;
+pub mod content;
 pub mod lines;
 pub mod messages;
 pub mod partition;
 pub mod released;
 pub mod schemas;
 pub mod signature;
+pub mod state;
 pub mod topics;
 pub mod usage;

@@ -2,10 +2,8 @@
 //! once; the schemas under `schemas/avro` are made from these declarations.
 
 use drawdown_domain::commands::Command;
-use drawdown_domain::ids::{
-    AccountId, EnterpriseId, MeterId, PrincipalId, ProductId, Text, WalletId,
-};
-use drawdown_domain::ledger::{Balance, Cause, Fact};
+use drawdown_domain::ids::{AccountId, MeterId, PrincipalId, ProductId, Text, WalletId};
+use drawdown_domain::ledger::{Balance, Cause};
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::rating::{Change, Offer};
 use drawdown_domain::refusal::Refusal;
@@ -412,21 +410,5 @@ record! {
     /// Usage records that could not be used.
     pub struct Rejects {
         pub rejects: Vec<Rejected>,
-    }
-}
-
-record! {
-    /// An enterprise's ids, as the registry knows them.
-    pub struct Claim {
-        pub enterprise: EnterpriseId,
-        pub account: Option<AccountId>,
-        pub billing_account: Option<WalletId>,
-    }
-}
-
-record! {
-    /// Facts of a ledger, in the order in which they were decided.
-    pub struct Decided {
-        pub facts: Vec<Fact>,
     }
 }

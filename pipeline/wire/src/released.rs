@@ -33,15 +33,21 @@ macro_rules! released {
 
 released! {
     "0.1.0":
+        BalanceDelta
+        BalancePiece
         Balances
         Bills
         Charges
         Command
         CommandControl
-        Decided
         Entries
+        Frame
         LedgerMessage
+        MeteringDelta
+        MeteringPiece
         Outcomes
+        RegistryDelta
+        RegistryPart
         Rejects
         Signed
         UsageBatch
@@ -50,14 +56,19 @@ released! {
     ;
 }
 
-pub(crate) type Plans = BTreeMap<Fingerprint, Plan>;
+/// How messages of older forms of a schema are read, by the fingerprints of those.
+pub type Plans = BTreeMap<Fingerprint, Plan>;
 
 /// How messages of a schema's released forms are read with its present one.
 pub(crate) fn plans(name: &str, present: &Value) -> Plans {
     let known = ALL.iter().filter(|released| released.name == name);
-    let plans = known.filter_map(|released| {
-        let writer: Value = serde_json::from_str(released.text).ok()?;
-        Some((avro::fingerprint(&writer), Plan::new(&writer, present).ok()?))
-    });
+    plans_of(known.filter_map(|released| serde_json::from_str(released.text).ok()), present)
+}
+
+/// How messages of these forms of a schema are read with its present one.
+pub fn plans_of(older: impl IntoIterator<Item = Value>, present: &Value) -> Plans {
+    let plans = older
+        .into_iter()
+        .filter_map(|older| Some((avro::fingerprint(&older), Plan::new(&older, present).ok()?)));
     plans.collect()
 }

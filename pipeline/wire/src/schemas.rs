@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::avro::{self, Fingerprint, NotDecodable, NotResolved, Plan, Symbols, schema_of};
 use crate::released::{self, Plans};
-use crate::{messages, usage};
+use crate::{messages, state, usage};
 
 /// Who has to do with the messages of a schema, beside our own consumers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub struct Schema {
 pub enum Unreadable {
     #[error("not one of our messages")]
     Foreign,
-    #[error("not a {name} of this version or a released one")]
-    UnknownSchema { name: &'static str },
+    #[error("not a {name} of this version or a released one (its schema is {fingerprint:?})")]
+    UnknownSchema { name: &'static str, fingerprint: Fingerprint },
     #[error(transparent)]
     NotResolved(#[from] NotResolved),
     #[error(transparent)]
@@ -56,13 +56,13 @@ pub enum Unreadable {
 
 macro_rules! schemas {
     ($($constant:ident = $name:literal for $audience:ident: $shape:expr;)*) => {
-        $(pub static $constant: Schema = Schema {
-            name: $name,
-            audience: Audience::$audience,
-            shape: $shape,
-            fingerprint: LazyLock::new(|| avro::fingerprint(&$constant.json())),
-            older: LazyLock::new(|| released::plans($name, &$constant.json())),
-        };)*
+        $(pub static $constant: Schema = Schema::new(
+            $name,
+            Audience::$audience,
+            $shape,
+            || avro::fingerprint(&$constant.json()),
+            || released::plans($name, &$constant.json()),
+        );)*
 
         /// Every schema there is.
         pub static ALL: &[&Schema] = &[$(&$constant),*];
@@ -83,7 +83,13 @@ schemas! {
     BILLS = "Bills" for Readers: messages::Bills::shape;
     BALANCES = "Balances" for Readers: messages::Balances::shape;
     REJECTS = "Rejects" for Readers: messages::Rejects::shape;
-    DECIDED = "Decided" for Ours: messages::Decided::shape;
+    FRAME = "Frame" for Ours: state::Frame::shape;
+    METERING_DELTA = "MeteringDelta" for Ours: state::MeteringDelta::shape;
+    METERING_PIECE = "MeteringPiece" for Ours: state::MeteringPiece::shape;
+    REGISTRY_DELTA = "RegistryDelta" for Ours: state::RegistryDelta::shape;
+    REGISTRY_PIECE = "RegistryPart" for Ours: state::RegistryPart::shape;
+    BALANCE_DELTA = "BalanceDelta" for Ours: state::BalanceDelta::shape;
+    BALANCE_PIECE = "BalancePiece" for Ours: state::BalancePiece::shape;
 }
 
 /// A choice stands in a record of one field, so that the schema has a name.
@@ -97,6 +103,23 @@ fn one<T: Described>() -> Shape {
 }
 
 impl Schema {
+    /// A schema; its fingerprint and the plans for its older forms are made when they are asked for.
+    pub const fn new(
+        name: &'static str,
+        audience: Audience,
+        shape: fn() -> Shape,
+        fingerprint: fn() -> Fingerprint,
+        older: fn() -> Plans,
+    ) -> Schema {
+        Schema {
+            name,
+            audience,
+            shape,
+            fingerprint: LazyLock::new(fingerprint),
+            older: LazyLock::new(older),
+        }
+    }
+
     pub fn shape(&self) -> Shape {
         (self.shape)()
     }
@@ -133,7 +156,7 @@ impl Schema {
     #[cold]
     fn older_value(&self, fingerprint: Fingerprint, value: &[u8]) -> Result<Vec<u8>, Unreadable> {
         let plan = self.older(fingerprint);
-        let plan = plan.ok_or(Unreadable::UnknownSchema { name: self.name })?;
+        let plan = plan.ok_or(Unreadable::UnknownSchema { name: self.name, fingerprint })?;
         let mut present = Vec::with_capacity(value.len());
         plan.rewrite(value, &mut present)?;
         Ok(present)

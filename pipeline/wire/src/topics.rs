@@ -134,6 +134,7 @@ impl TopicPlan {
 #[derive(Clone, Debug)]
 pub struct Topics {
     names: BTreeMap<Topic, String>,
+    kept_for: BTreeMap<Topic, Span>,
     pub usage_partitions: u32,
     pub ledger_partitions: u32,
 }
@@ -141,8 +142,12 @@ pub struct Topics {
 impl Topics {
     pub fn new(prefix: &str, plan: &TopicPlan) -> Topics {
         let names = Topic::ALL.iter().map(|topic| (*topic, format!("{prefix}{}", topic.name())));
+        let kept_for = Topic::ALL.iter().filter_map(|topic| {
+            plan.settings(*topic).and_then(|settings| settings.keep).map(|keep| (*topic, keep))
+        });
         Topics {
             names: names.collect(),
+            kept_for: kept_for.collect(),
             usage_partitions: plan.usage_partitions,
             ledger_partitions: plan.ledger_partitions,
         }
@@ -150,6 +155,11 @@ impl Topics {
 
     pub fn name(&self, topic: Topic) -> &str {
         self.names.get(&topic).map(String::as_str).unwrap_or_default()
+    }
+
+    /// How long its messages are kept; none: for ever.
+    pub fn kept_for(&self, topic: Topic) -> Option<Span> {
+        self.kept_for.get(&topic).copied()
     }
 }
 

@@ -10,9 +10,10 @@ use drawdown_domain::commands::{Command, LoadPrices};
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Faults, Log, Memory, Next};
-use drawdown_runtime::{Frame, FrameKind};
-use drawdown_wire::avro;
+use drawdown_wire::avro::SINGLE_OBJECT_HEADER_BYTES;
 use drawdown_wire::messages::CommandMessage;
+use drawdown_wire::schemas;
+use drawdown_wire::state::{Frame, FrameKind};
 use drawdown_wire::topics::{Topic, Topics};
 use serde_json::{Value, json};
 
@@ -125,9 +126,7 @@ impl History {
     pub fn cuts(&self) -> usize {
         let mut cuts = 0;
         self.each(Topic::BalanceState, &mut |_, _, _, value| {
-            let frame: Frame = avro::decode(value).unwrap();
-            // The mark of cuts, so many timers at a time, so many cuts.
-            cuts += usize::from(matches!(frame.payload.0[..], [1, 2, count, ..] if count > 0));
+            cuts += usize::from(is_cut(&schemas::FRAME.read(value).unwrap()));
         });
         cuts
     }
@@ -140,7 +139,7 @@ impl History {
     ) -> BTreeMap<(u32, i64), Vec<u8>> {
         let mut partitions = BTreeMap::<u32, Vec<(i64, Frame)>>::new();
         self.each(topic, &mut |partition, offset, _, value| {
-            let mut frame: Frame = avro::decode(value).unwrap();
+            let mut frame: Frame = schemas::FRAME.read(value).unwrap();
             change(partition, offset, &mut frame);
             partitions.entry(partition).or_default().push((offset, frame));
         });
@@ -148,7 +147,7 @@ impl History {
         for (partition, mut frames) in partitions {
             chain(&mut frames);
             for (offset, frame) in frames {
-                chained_anew.insert((partition, offset), avro::encode(&frame));
+                chained_anew.insert((partition, offset), schemas::FRAME.message(&frame));
             }
         }
         chained_anew
@@ -184,6 +183,13 @@ impl History {
             Installation { log: Arc::new(log), ..self.pipeline.installation().clone() };
         audit(&installation, &|_, _, _| ()).unwrap()
     }
+}
+
+/// Whether timers fired between messages of a step of BALANCE with one timer at a time: that stands
+/// first in its delta, and then how many cuts follow.
+pub fn is_cut(frame: &Frame) -> bool {
+    let delta = frame.payload.0.get(SINGLE_OBJECT_HEADER_BYTES..);
+    matches!(delta, Some([2, cuts, ..]) if *cuts > 0)
 }
 
 /// Chains frames anew, as the log does: each checksum covers all payloads before it.

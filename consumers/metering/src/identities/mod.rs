@@ -107,6 +107,13 @@ struct Asked {
     is_flush: bool,
 }
 
+/// There was trouble with the disk.
+#[derive(Debug)]
+struct LeftAlone {
+    since: Instant,
+    why: String,
+}
+
 /// After trouble with the disk it is left alone for so long.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// While runs cannot be written, the table grows to so many times its size.
@@ -133,7 +140,7 @@ pub struct Identities {
     /// So many entries of the table were put out.
     packed: usize,
     asked: Option<Asked>,
-    left_alone_since: Option<Instant>,
+    left_alone: Option<LeftAlone>,
     share: Share,
 }
 
@@ -157,7 +164,7 @@ impl Identities {
             reached: Position::default(),
             packed: 0,
             asked: None,
-            left_alone_since: None,
+            left_alone: None,
             share,
         }
     }
@@ -326,7 +333,7 @@ impl Identities {
         match answer {
             Ok(runs) => {
                 self.runs = runs;
-                self.left_alone_since = None;
+                self.left_alone = None;
                 if is_flush {
                     self.aside = None;
                 }
@@ -341,7 +348,7 @@ impl Identities {
                     in_tables = self.in_tables(),
                     "identities stay in memory; trying again"
                 );
-                self.left_alone_since = Some(Instant::now());
+                self.left_alone = Some(LeftAlone { since: Instant::now(), why });
                 Ok(())
             }
             Err(trouble) => {
@@ -362,7 +369,7 @@ impl Identities {
 
     fn ask(&mut self) {
         let Some((shelf, holder)) = self.shelf.clone() else { return };
-        if self.left_alone_since.is_some_and(|since| since.elapsed() < TRY_AGAIN_AFTER) {
+        if self.left_alone.as_ref().is_some_and(|own| own.since.elapsed() < TRY_AGAIN_AFTER) {
             return;
         }
         let kept_from = self.kept_from_committed;
@@ -424,8 +431,9 @@ impl Identities {
         }
         let tables_max = self.shelves.options().table_max.saturating_mul(TABLES_WAITING_MAX);
         (in_tables >= tables_max as u64).then(|| {
+            let why = self.left_alone.as_ref().map_or("it is behind", |own| &own.why);
             format!(
-                "identities_waiting: {in_tables} identities wait in memory until they can be written to disk"
+                "identities_waiting: {in_tables} identities wait in memory until they can be written to disk: {why}"
             )
         })
     }

@@ -3,9 +3,9 @@
 
 use drawdown_domain::vocabulary::Shape;
 use drawdown_wire::avro::{self, put_header};
-use drawdown_wire::messages;
 use drawdown_wire::schemas::{self, Schema};
 use drawdown_wire::usage::{Usage, each_record, tags_of};
+use drawdown_wire::{messages, state};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -109,7 +109,13 @@ pub(crate) fn by_us(schema: &Schema, message: &[u8]) -> Value {
         "Bills" => declared::<messages::Bills>(schema, message),
         "Balances" => declared::<messages::Balances>(schema, message),
         "Rejects" => declared::<messages::Rejects>(schema, message),
-        "Decided" => declared::<messages::Decided>(schema, message),
+        "Frame" => declared::<state::Frame>(schema, message),
+        "MeteringDelta" => declared::<state::MeteringDelta>(schema, message),
+        "MeteringPiece" => declared::<state::MeteringPiece>(schema, message),
+        "RegistryDelta" => declared::<state::RegistryDelta>(schema, message),
+        "RegistryPart" => declared::<state::RegistryPart>(schema, message),
+        "BalanceDelta" => declared::<state::BalanceDelta>(schema, message),
+        "BalancePiece" => declared::<state::BalancePiece>(schema, message),
         other => panic!("say here which type {other} is"),
     }
 }

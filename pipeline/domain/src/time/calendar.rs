@@ -1,0 +1,263 @@
+//! The calendar of a billing account: months, bill cycles, time zones. The zone database is compiled in,
+//! so that a replay on another machine finds the same months (R3.5).
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{OnceLock, RwLock};
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{MICROS_PER_MINUTE, MICROS_PER_SECOND, Span, Timestamp, Window};
+
+/// A calendar month.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month(u16);
+
+impl Month {
+    pub fn new(year: i16, month: i8) -> Month {
+        let months = i32::from(year).saturating_sub(1970).saturating_mul(12);
+        let months = months.saturating_add(i32::from(month)).saturating_sub(1);
+        Month(u16::try_from(months.max(0)).unwrap_or(u16::MAX))
+    }
+
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    pub const fn from_number(number: u16) -> Month {
+        Month(number)
+    }
+
+    pub fn next(self) -> Month {
+        Month(self.0.saturating_add(1))
+    }
+
+    pub fn previous(self) -> Month {
+        Month(self.0.saturating_sub(1))
+    }
+
+    fn first_day(self) -> Option<civil::Date> {
+        let year = i16::try_from(self.0.div_euclid(12)).ok()?.checked_add(1970)?;
+        let month = i8::try_from(self.0.rem_euclid(12)).ok()?.checked_add(1)?;
+        civil::Date::new(year, month, 1).ok()
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let year = u32::from(self.0.div_euclid(12)).saturating_add(1970);
+        let month = self.0.rem_euclid(12).saturating_add(1);
+        write!(f, "{year:04}-{month:02}")
+    }
+}
+
+impl fmt::Debug for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a month such as 2026-03")]
+pub struct NotAMonth;
+
+impl FromStr for Month {
+    type Err = NotAMonth;
+
+    fn from_str(text: &str) -> Result<Month, NotAMonth> {
+        let (year, month) = text.split_once('-').ok_or(NotAMonth)?;
+        let year: i16 = year.parse().map_err(|_| NotAMonth)?;
+        let month: i8 = month.parse().map_err(|_| NotAMonth)?;
+        if !(1970..=4000).contains(&year) || !(1..=12).contains(&month) {
+            return Err(NotAMonth);
+        }
+        Ok(Month::new(year, month))
+    }
+}
+
+impl Serialize for Month {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_u16(self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Month {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Month, D::Error> {
+        if !deserializer.is_human_readable() {
+            return u16::deserialize(deserializer).map(Month);
+        }
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
+    }
+}
+
+/// How long the charges of one bill are collected (R5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cycle {
+    Hour,
+    Day,
+    Month,
+}
+
+/// A time zone by its name in the zone database. Equal names are the same small number, so that a
+/// billing account carries two bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Zone(u16);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time zone of the IANA database, such as Europe/Berlin")]
+pub struct NotAZone;
+
+/// Every zone met so far in this process: a memo of the compiled-in database, never state.
+static ZONES: OnceLock<RwLock<Vec<&'static TimeZone>>> = OnceLock::new();
+
+impl Zone {
+    pub const UTC: Zone = Zone(0);
+
+    fn known() -> &'static RwLock<Vec<&'static TimeZone>> {
+        ZONES.get_or_init(|| RwLock::new(vec![Box::leak(Box::new(TimeZone::UTC))]))
+    }
+
+    fn rules(self) -> &'static TimeZone {
+        static FALLBACK: TimeZone = TimeZone::UTC;
+        let known = Self::known().read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(usize::from(self.0)).copied().unwrap_or(&FALLBACK)
+    }
+
+    pub fn name(self) -> &'static str {
+        self.rules().iana_name().unwrap_or("UTC")
+    }
+
+    fn local(self, at: Timestamp) -> Option<jiff::Zoned> {
+        at.jiff().map(|instant| instant.to_zoned(self.rules().clone()))
+    }
+
+    fn start_of(self, date: civil::Date) -> Option<Timestamp> {
+        let start = date.to_zoned(self.rules().clone()).ok()?;
+        Some(Timestamp(start.timestamp().as_microsecond()))
+    }
+
+    /// The calendar month `at` lies in.
+    pub fn month_of(self, at: Timestamp) -> Month {
+        self.local(at).map_or(Month(0), |local| Month::new(local.year(), local.month()))
+    }
+
+    /// From the first instant of `month` to the first of the next.
+    pub fn bounds_of(self, month: Month) -> (Timestamp, Timestamp) {
+        let start = month.first_day().and_then(|day| self.start_of(day));
+        let end = month.next().first_day().and_then(|day| self.start_of(day));
+        (start.unwrap_or(Timestamp::START), end.unwrap_or(Timestamp::END))
+    }
+
+    pub fn window_of(self, month: Month) -> Window {
+        let (start, end) = self.bounds_of(month);
+        Window { from: start.full_minute(), until: end.full_minute() }
+    }
+
+    /// The instant so long after the end of `month`: whole days are days of the calendar, which
+    /// daylight saving makes shorter or longer.
+    pub fn days_after(self, month: Month, span: Span) -> Timestamp {
+        const DAY: i64 = 24 * 60 * MICROS_PER_MINUTE;
+        let (_, ends) = self.bounds_of(month);
+        let (days, rest) = (span.0.div_euclid(DAY), Span(span.0.rem_euclid(DAY)));
+        let date = month.next().first_day();
+        let date =
+            date.and_then(|day| day.checked_add(jiff::Span::new().try_days(days).ok()?).ok());
+        date.and_then(|day| self.start_of(day)).map_or(ends.plus(span), |start| start.plus(rest))
+    }
+
+    /// The bill cycle `at` lies in: from its first instant to the first after it.
+    ///
+    /// An hour ends at the next full local hour, or where daylight saving changes the clock if that
+    /// comes first, so that no cycle spans two offsets from UTC.
+    pub fn cycle_of(self, cycle: Cycle, at: Timestamp) -> (Timestamp, Timestamp) {
+        match cycle {
+            Cycle::Hour => self.hour_of(at),
+            Cycle::Day => self.day_of(at),
+            Cycle::Month => self.bounds_of(self.month_of(at)),
+        }
+    }
+
+    fn hour_of(self, at: Timestamp) -> (Timestamp, Timestamp) {
+        const HOUR: i64 = 60 * MICROS_PER_MINUTE;
+        let Some(instant) = at.jiff() else { return (Timestamp::START, Timestamp::END) };
+        let offset = i64::from(self.rules().to_offset(instant).seconds());
+        let local = at.0.saturating_add(offset.saturating_mul(MICROS_PER_SECOND));
+        let start = at.0.saturating_sub(local.rem_euclid(HOUR));
+        let end = start.saturating_add(HOUR);
+        let changed_before =
+            self.rules().preceding(instant).next().map(|t| t.timestamp().as_microsecond());
+        // `preceding` excludes a change at `instant` itself; that one begins the cycle.
+        let changes_at =
+            self.rules().following(before(instant)).next().map(|t| t.timestamp().as_microsecond());
+        let begins = match changes_at {
+            Some(change) if change == at.0 => change,
+            _ => changed_before.map_or(start, |change| change.max(start)),
+        };
+        let ends = self.rules().following(instant).next().map(|t| t.timestamp().as_microsecond());
+        (Timestamp(begins.max(start)), Timestamp(ends.map_or(end, |change| change.min(end))))
+    }
+
+    /// The calendar day `at` lies in.
+    pub fn day_of(self, at: Timestamp) -> (Timestamp, Timestamp) {
+        let Some(local) = self.local(at) else { return (Timestamp::START, Timestamp::END) };
+        let start = self.start_of(local.date());
+        let end = local.date().tomorrow().ok().and_then(|day| self.start_of(day));
+        (start.unwrap_or(Timestamp::START), end.unwrap_or(Timestamp::END))
+    }
+}
+
+fn before(instant: jiff::Timestamp) -> jiff::Timestamp {
+    let micros = instant.as_microsecond().saturating_sub(1);
+    jiff::Timestamp::from_microsecond(micros).unwrap_or(instant)
+}
+
+impl FromStr for Zone {
+    type Err = NotAZone;
+
+    fn from_str(name: &str) -> Result<Zone, NotAZone> {
+        if name == "UTC" {
+            return Ok(Zone::UTC);
+        }
+        let rules = TimeZone::get(name).map_err(|_| NotAZone)?;
+        let mut known = Self::known().write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let place = known.iter().position(|zone| zone.iana_name() == rules.iana_name());
+        let place = place.unwrap_or_else(|| {
+            known.push(Box::leak(Box::new(rules)));
+            known.len().saturating_sub(1)
+        });
+        u16::try_from(place).map(Zone).map_err(|_| NotAZone)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Zone, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|why| de::Error::custom(format_args!("\"{name}\": {why}")))
+    }
+}

@@ -1,0 +1,327 @@
+//! State across versions and snapshots: what an older version wrote is read, what is not known is
+//! refused, and old snapshots are kept for audits without being read.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests, all of it
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drawdown_domain::time::{Span, Timestamp};
+use drawdown_domain::vocabulary::Described;
+use drawdown_log::{Faults, Log, Membership, Memory, Next};
+use drawdown_runtime::clock::Clock;
+use drawdown_runtime::{Input, Output, Replay, Station, Stop, Turn, Worker, WorkerOptions};
+use drawdown_wire::avro::{self, fingerprint};
+use drawdown_wire::released::plans_of;
+use drawdown_wire::schemas::{self, Audience, Schema};
+use drawdown_wire::state::{Frame, FrameKind};
+
+mod older {
+    drawdown_domain::record! {
+        pub struct Sum {
+            pub sum: u64,
+        }
+    }
+}
+
+mod present {
+    drawdown_domain::record! {
+        pub struct Sum {
+            pub note: Option<String>,
+            pub sum: u64,
+            pub weight: u64 = 7,
+        }
+    }
+}
+
+static OLDER: Schema = Schema::new(
+    "Sum",
+    Audience::Ours,
+    older::Sum::shape,
+    || fingerprint(&OLDER.json()),
+    BTreeMap::new,
+);
+static PRESENT: Schema = Schema::new(
+    "Sum",
+    Audience::Ours,
+    present::Sum::shape,
+    || fingerprint(&PRESENT.json()),
+    || plans_of([OLDER.json()], &PRESENT.json()),
+);
+
+/// How a version writes and reads its state.
+trait Version: Send + 'static {
+    const SCHEMA: &'static Schema;
+    fn write(sum: u64) -> Vec<u8>;
+    /// The sum and, if it knows of it, the weight.
+    fn read(state: &[u8]) -> (u64, u64);
+}
+
+struct Older;
+
+impl Version for Older {
+    const SCHEMA: &'static Schema = &OLDER;
+
+    fn write(sum: u64) -> Vec<u8> {
+        avro::encode(&older::Sum { sum })
+    }
+
+    fn read(state: &[u8]) -> (u64, u64) {
+        (avro::decode::<older::Sum>(state).unwrap().sum, 0)
+    }
+}
+
+struct Present;
+
+impl Version for Present {
+    const SCHEMA: &'static Schema = &PRESENT;
+
+    fn write(sum: u64) -> Vec<u8> {
+        avro::encode(&present::Sum { note: None, sum, weight: 8 })
+    }
+
+    fn read(state: &[u8]) -> (u64, u64) {
+        let present::Sum { sum, weight, .. } = avro::decode(state).unwrap();
+        (sum, weight)
+    }
+}
+
+/// Adds up what it reads.
+#[derive(Default)]
+struct Adder<V> {
+    sum: u64,
+    weight: u64,
+    changed: bool,
+    version: PhantomData<V>,
+}
+
+impl<V: Version> Station for Adder<V> {
+    const DELTA: &'static Schema = V::SCHEMA;
+    const PIECE: &'static Schema = V::SCHEMA;
+
+    fn take(&mut self, input: Input<'_>, _output: &mut Output) -> Result<(), Stop> {
+        for message in input.messages {
+            self.sum += u64::from_le_bytes(message.value.try_into().unwrap());
+            self.changed = true;
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self, _now: Timestamp, _output: &mut Output) -> Result<bool, Stop> {
+        Ok(false)
+    }
+
+    fn time(&self) -> Timestamp {
+        Timestamp::START
+    }
+
+    fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
+        if std::mem::take(&mut self.changed) {
+            output.delta().extend(V::write(self.sum));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
+        if !delta.is_empty() {
+            (self.sum, self.weight) = V::read(delta);
+        }
+        Ok(())
+    }
+
+    fn piece(&self, _place: &[u8], _bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
+        (V::write(self.sum), None)
+    }
+
+    fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
+        self.apply(piece)
+    }
+
+    fn restored(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+struct Site {
+    log: Memory,
+    clock: Clock,
+    state_kept_for: Option<Span>,
+    sent: u64,
+}
+
+impl Site {
+    fn new(state_kept_for: Option<Span>) -> Site {
+        let log = Memory::new([("numbers", 1), ("state", 1)], Faults::default());
+        let clock = Clock::manual("2026-03-01T00:00:00Z".parse().unwrap());
+        Site { log, clock, state_kept_for, sent: 0 }
+    }
+
+    fn worker<V: Version>(&self) -> Worker<Adder<V>> {
+        let (group, topic, instance) = ("adders".into(), "numbers".into(), "1".into());
+        let options = WorkerOptions {
+            membership: Membership { group, topic, instance },
+            state_topic: "state".to_owned(),
+            rules_version: 1,
+            commit_interval: Duration::ZERO,
+            step_bytes_max: 1 << 20,
+            snapshot_after_bytes: 40,
+            state_kept_for: self.state_kept_for,
+        };
+        Worker::new(options, Arc::new(self.log.clone()), self.clock.clone(), |_| Adder {
+            sum: 0,
+            weight: 0,
+            changed: false,
+            version: PhantomData,
+        })
+    }
+
+    /// So many numbers, a step each.
+    fn send<V: Version>(&mut self, worker: &mut Worker<Adder<V>>, count: u64) {
+        for _ in 0..count {
+            self.sent += 1;
+            let value = self.sent.to_le_bytes();
+            self.log.append("numbers", 0, self.clock.now(), &[&value]).unwrap();
+            settle(worker).unwrap();
+        }
+    }
+
+    fn sum(&self) -> u64 {
+        self.sent * (self.sent + 1) / 2
+    }
+
+    fn frames(&self) -> Vec<(Next, Frame)> {
+        let (mut frames, end) = (Vec::new(), self.log.bounds("state", 0).unwrap().end);
+        self.log
+            .scan("state", 0, Next::START, end, &mut |message| {
+                let frame = schemas::FRAME.read(message.value).unwrap();
+                frames.push((Next(message.offset.0), frame));
+                true
+            })
+            .unwrap();
+        frames
+    }
+}
+
+fn settle<S: Station>(worker: &mut Worker<S>) -> Result<(), Stop> {
+    while worker.turn(Duration::ZERO)? == Turn::Worked {}
+    Ok(())
+}
+
+fn is_whole(frame: &Frame) -> bool {
+    frame.kind == FrameKind::Piece && frame.last
+}
+
+#[test]
+fn state_of_an_older_schema_is_read_and_of_an_unknown_one_refused_by_name() {
+    // Without snapshots, with one that is the last word, and with steps behind it.
+    for count in [1, 4, 9] {
+        let mut site = Site::new(None);
+        let mut worker = site.worker::<Older>();
+        site.send(&mut worker, count);
+        drop(worker);
+        let mut worker = site.worker::<Present>();
+        settle(&mut worker).unwrap();
+        let station = worker.station(0).unwrap();
+        assert_eq!((station.sum, station.weight), (site.sum(), 7), "{count}");
+        site.send(&mut worker, count);
+        drop(worker);
+        let mut worker = site.worker::<Present>();
+        settle(&mut worker).unwrap();
+        let station = worker.station(0).unwrap();
+        assert_eq!((station.sum, station.weight), (site.sum(), 8), "{count}");
+        drop(worker);
+        // The older version does not know what came after it.
+        let refused = settle(&mut site.worker::<Older>()).unwrap_err().to_string();
+        let unknown = format!("{:?}", PRESENT.fingerprint());
+        for word in ["not a Sum of this version", &unknown, "(state offset", "start that one again"]
+        {
+            assert!(refused.contains(word), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn old_snapshots_are_kept_for_their_time_and_only_the_newest_is_read() {
+    let keep = Span::minutes(60);
+    let mut site = Site::new(Some(keep));
+    let mut worker = site.worker::<Present>();
+    for minute in 0..300 {
+        site.send(&mut worker, 1);
+        site.clock.set(site.clock.now().plus(Span::minutes(1)));
+        if minute % 50 == 0 {
+            // What a worker knows of snapshots outlives it.
+            worker = site.worker::<Present>();
+        }
+        let frames = site.frames();
+        let whole: Vec<&(Next, Frame)> = frames.iter().filter(|(_, own)| is_whole(own)).collect();
+        let Some((_, newest)) = whole.last() else { continue };
+        // Of all that time there is a snapshot to begin with, and little more.
+        let first = &frames[0].1;
+        let minutes_kept = i64::try_from(newest.sequence - first.sequence).unwrap();
+        assert!(minutes_kept <= 75, "{minute}: {minutes_kept}");
+        assert!(first.sequence == 1 || minutes_kept >= 60, "{minute}: {minutes_kept}");
+        assert!(newest.snapshots.len() <= 34, "{}", newest.snapshots.len());
+    }
+    drop(worker);
+    // From the oldest snapshot on every step is there.
+    let make = |_| Adder::<Present> { sum: 0, weight: 0, changed: false, version: PhantomData };
+    let mut replay = Replay::new(&make, 0);
+    let mut steps = Vec::new();
+    let end = site.log.bounds("state", 0).unwrap().end;
+    site.log
+        .scan("state", 0, Next::START, end, &mut |message| {
+            if let Some(step) = replay.take(message).unwrap() {
+                replay.station.apply(&step.delta).unwrap();
+                steps.push(step.sequence);
+            }
+            true
+        })
+        .unwrap();
+    assert_eq!(replay.station.sum, site.sum());
+    assert!(steps.len() >= 60 && steps.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{steps:?}");
+
+    // Damage before the newest snapshot is not met when a worker comes back, damage behind it is.
+    let newest = Next(site.frames().last().unwrap().1.snapshot);
+    for (is_before, comes_back) in [(true, true), (false, false)] {
+        let copy = Site { log: site.log.clone(), clock: site.clock.clone(), ..Site::new(None) };
+        let copy = Site { log: damaged(&copy.log, newest, is_before), ..copy };
+        let mut worker = copy.worker::<Present>();
+        let came_back = settle(&mut worker);
+        assert_eq!(came_back.is_ok(), comes_back, "{is_before}: {came_back:?}");
+        if comes_back {
+            assert_eq!(worker.station(0).unwrap().sum, site.sum());
+        }
+    }
+}
+
+/// A copy of the log whose state is damaged everywhere before, or from, a place on.
+fn damaged(log: &Memory, place: Next, before: bool) -> Memory {
+    let copy = Memory::new([("numbers", 1), ("state", 1)], Faults::default());
+    for topic in ["numbers", "state"] {
+        let bounds = log.bounds(topic, 0).unwrap();
+        // Offsets are those of the original.
+        for _ in 0..bounds.first.0 {
+            copy.append(topic, 0, Timestamp::START, &[b"gone"]).unwrap();
+        }
+        log.scan(topic, 0, bounds.first, bounds.end, &mut |message| {
+            let is_hit = topic == "state" && (Next(message.offset.0) < place) == before;
+            let mut value = message.value.to_vec();
+            if let Some(last) = value.last_mut().filter(|_| is_hit) {
+                *last ^= 1;
+            }
+            copy.append(topic, 0, message.at, &[&value]).unwrap();
+            true
+        })
+        .unwrap();
+        copy.truncate(topic, 0, bounds.first).unwrap();
+    }
+    let read = log.committed("adders", "numbers", 0).unwrap().unwrap();
+    let (group, topic, instance) = ("adders".into(), "numbers".into(), "1".into());
+    let mut member = copy.join(&Membership { group, topic, instance }).unwrap();
+    let commit = drawdown_log::Commit { read: [(0, read)].into(), appends: Vec::new() };
+    member.commit(commit).unwrap();
+    member.outcome(Duration::ZERO).unwrap().unwrap();
+    copy
+}

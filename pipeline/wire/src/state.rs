@@ -1,0 +1,168 @@
+//! What stands on the state topics: deltas and pieces of snapshots, and the frames that carry them.
+//!
+//! A frame names the schema of frames, and what it carries names its own: once for a whole delta or
+//! piece, never for each fact. So state is read across versions as messages are.
+
+use drawdown_domain::ledger::{Accrued, Fact, Piece, WalletNumber};
+use drawdown_domain::registry::{RegistryFact, RegistryPiece};
+use drawdown_domain::time::Timestamp;
+use drawdown_domain::{one_of, record, symbols};
+
+use crate::messages::{AccountRouted, AccountShut, Bytes, Catalogue, SettingsInForce};
+
+symbols! {
+    /// What a state message holds.
+    pub enum FrameKind {
+        Delta = "delta",
+        Piece = "piece",
+    }
+}
+
+record! {
+    /// A snapshot that is kept whole.
+    #[derive(Copy)]
+    pub struct Generation {
+        /// Where it begins on the state topic, or a little before.
+        pub begins: i64,
+        /// When it began.
+        pub at: Timestamp,
+    }
+}
+
+record! {
+    /// A message on a state topic.
+    pub struct Frame {
+        pub kind: FrameKind,
+        /// The input partition whose state this is.
+        pub partition: u32,
+        /// Counts the steps of this partition; a piece names the step it belongs to.
+        pub sequence: u64,
+        /// Where input was read from, and where to go on after it.
+        pub from: i64,
+        pub next: i64,
+        /// The rules that decided.
+        pub rules_version: u32,
+        /// Where the newest whole snapshot begins: what stands before it is not needed to restore.
+        pub snapshot: i64,
+        /// Which message of its step this is, and whether it is the last.
+        pub part: u32,
+        pub last: bool,
+        /// For a piece: its place in the snapshot, and the place after it.
+        pub place: Bytes,
+        pub place_after: Bytes,
+        /// For the last piece: the snapshots that are kept, this one last.
+        pub snapshots: Vec<Generation>,
+        /// CRC-32C over the chain so far and this payload.
+        pub checksum: u32,
+        /// A delta, or part of one, or a piece: a message of its own schema.
+        pub payload: Bytes,
+    }
+}
+
+record! {
+    /// Time went on.
+    pub struct TimeMoved {
+        pub at: Timestamp,
+    }
+}
+
+record! {
+    /// A quarter of an hour was closed: later arrivals are late for what ended then.
+    pub struct QuarterClosed {
+        pub until: Timestamp,
+    }
+}
+
+record! {
+    /// So many identities have been remembered since the partition began.
+    pub struct Remembered {
+        pub total: u64,
+        /// Over all of them, as they stand on their topic.
+        pub checksum: u32,
+        /// Those used before this day, counted from 1970, are forgotten.
+        pub kept_from_day: i64,
+    }
+}
+
+one_of! {
+    /// What can happen to a metering partition.
+    pub enum MeteringFact {
+        TimeMoved,
+        QuarterClosed,
+        Remembered,
+        AccountRouted,
+        AccountShut,
+        Catalogue,
+        SettingsInForce,
+    }
+}
+
+record! {
+    /// What a step of METERING decided. Each fact is a block of its own.
+    pub struct MeteringDelta {
+        pub facts: Vec<MeteringFact>,
+    }
+}
+
+record! {
+    /// A piece of METERING's state: itself a run of facts.
+    pub struct MeteringPiece {
+        pub facts: Vec<MeteringFact>,
+    }
+}
+
+record! {
+    /// What a step of the REGISTRY decided. Each fact is a block of its own.
+    pub struct RegistryDelta {
+        pub facts: Vec<RegistryFact>,
+    }
+}
+
+record! {
+    /// A piece of the REGISTRY's state.
+    pub struct RegistryPart {
+        pub piece: RegistryPiece,
+        /// The place after it, as the registry writes places; none behind the last.
+        pub after: Option<Bytes>,
+    }
+}
+
+record! {
+    /// Between two messages BALANCE was idle, and timers fired.
+    #[derive(Copy)]
+    pub struct Cut {
+        /// The messages of the step that had been taken before.
+        pub messages: u32,
+        /// The timers that did something.
+        pub timers: u32,
+    }
+}
+
+record! {
+    /// Facts, then accruals.
+    pub struct Run {
+        pub facts: Vec<Fact>,
+        pub accruals: Vec<Accrued>,
+    }
+}
+
+record! {
+    /// What a step of BALANCE decided, in the order in which it was decided. Each run, and each fact of
+    /// a run, is a block of its own.
+    pub struct BalanceDelta {
+        /// Due timers that could fire after each message.
+        pub timers_per_message_max: u64,
+        /// What was decided besides messages, so that the step can be decided again exactly.
+        pub idle: Vec<Cut>,
+        pub runs: Vec<Run>,
+    }
+}
+
+record! {
+    /// A piece of BALANCE's state.
+    pub struct BalancePiece {
+        pub part: Piece,
+        /// With the last piece: the wallets whose changed balance has not been told yet.
+        pub untold: Vec<WalletNumber>,
+    }
+}

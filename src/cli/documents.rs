@@ -1,0 +1,76 @@
+//! `drawdown prices` and `drawdown settings`: checks and loads documents.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use drawdown_domain::commands::{Command, LoadPrices, LoadSettings};
+use drawdown_domain::rating;
+use drawdown_domain::settings::Settings;
+use drawdown_domain::time::Timestamp;
+
+use super::Setup;
+use super::ask::ask;
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
+/// Says whether a file is a price book by itself.
+pub fn check_prices(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    let entries = rating::parse(&read(file)?).with_context(|| file.display().to_string())?;
+    let count = entries.len();
+    rating::PriceBook::default()
+        .changes(entries, Timestamp::START)
+        .with_context(|| file.display().to_string())?;
+    writeln!(out, "{count} prices")?;
+    Ok(())
+}
+
+/// Loads a price book.
+pub fn load_prices(setup: &Setup, file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    check_prices(file, out)?;
+    load(setup, LoadPrices { document: read(file)? }.into(), out)
+}
+
+/// Says whether a file holds settings.
+pub fn check_settings(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    Settings::parse(&read(file)?).with_context(|| file.display().to_string())?;
+    writeln!(out, "settings; what is not in the file has its default")?;
+    Ok(())
+}
+
+/// Loads settings, in place of all that were loaded before.
+pub fn load_settings(setup: &Setup, file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+    check_settings(file, out)?;
+    load(setup, LoadSettings { document: read(file)? }.into(), out)
+}
+
+fn load(setup: &Setup, command: Command, out: &mut dyn Write) -> anyhow::Result<()> {
+    let outcome = ask(&*setup.log()?, &setup.topics, &setup.clock()?, None, command)?;
+    match outcome.refused {
+        None => Ok(writeln!(out, "loaded")?),
+        Some(refusal) => bail!("{refusal}: {}", outcome.detail.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> Result<String, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut out = Vec::new();
+        check_settings(&file, &mut out).map_err(|error| format!("{error:#}"))?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn settings_are_checked_by_name() {
+        assert!(checked("usage.max_age = \"40d\"\n[topup.minimum]\nUSD = \"5\"\n").is_ok());
+        let wrong = checked("usage.max_aeg = \"40d\"\n").unwrap_err();
+        assert!(wrong.contains("settings.toml") && wrong.contains("max_aeg"), "{wrong}");
+    }
+}
