@@ -11,6 +11,7 @@ use std::ffi::{CStr, CString, c_int, c_void};
 use std::fmt;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -35,8 +36,8 @@ fn name_of(topic: &str) -> Result<CString, Error> {
     CString::new(topic).map_err(|_| Error::Fatal(format!("{topic:?} is no topic's name")))
 }
 
-/// A client of librdkafka.
-struct Client(NonNull<sys::rd_kafka_t>);
+/// A client of librdkafka, and whether a connection of its broke, which outlives it.
+struct Client(NonNull<sys::rd_kafka_t>, Arc<AtomicBool>);
 
 // SAFETY: librdkafka's client handles are thread-safe.
 unsafe impl Send for Client {}
@@ -70,8 +71,11 @@ impl Client {
                 }
             }
             sys::rd_kafka_conf_set_events(conf, events);
+            let broke = Arc::new(AtomicBool::new(false));
+            sys::rd_kafka_conf_set_opaque(conf, Arc::as_ptr(&broke).cast_mut().cast());
+            sys::rd_kafka_conf_set_log_cb(conf, Some(log));
             let client = sys::rd_kafka_new(kind, conf, reason.as_mut_ptr(), reason.len());
-            NonNull::new(client).map(Client).ok_or_else(|| {
+            NonNull::new(client).map(|client| Client(client, broke)).ok_or_else(|| {
                 sys::rd_kafka_conf_destroy(conf);
                 Error::Fatal(read(&reason))
             })
@@ -83,8 +87,33 @@ impl Client {
     }
 }
 
+/// Passes on what a client has to say, and notes that a connection broke, of which it tells nowhere else.
+///
+/// # Safety
+/// Called by librdkafka, from any thread, with a client whose flag outlives it.
+unsafe extern "C" fn log(
+    client: *const sys::rd_kafka_t,
+    level: c_int,
+    _facility: *const std::ffi::c_char,
+    text: *const std::ffi::c_char,
+) {
+    // SAFETY: promised by librdkafka.
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    match level {
+        ..=4 => tracing::warn!(%text, "kafka"),
+        _ => tracing::debug!(%text, "kafka"),
+    }
+    // Not a connection that never came about: a broker may have addresses that cannot be reached. And
+    // one that was idle for long is closed by the broker without a word.
+    if !client.is_null() && text.contains("in state UP") {
+        // SAFETY: set when the client was made.
+        let broke = unsafe { &*sys::rd_kafka_opaque(client).cast::<AtomicBool>() };
+        broke.store(true, Ordering::Release);
+    }
+}
+
 /// A client that is being destroyed.
-struct Ending(NonNull<sys::rd_kafka_t>);
+struct Ending(NonNull<sys::rd_kafka_t>, Arc<AtomicBool>);
 
 // SAFETY: librdkafka's client handles may be destroyed from any thread.
 unsafe impl Send for Ending {}
@@ -94,12 +123,13 @@ impl Ending {
         let flags = sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
         // SAFETY: this was the last owner; everything made from the client holds an Arc of it.
         unsafe { sys::rd_kafka_destroy_flags(self.0.as_ptr(), flags) };
+        drop(self.1);
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let ending = Ending(self.0);
+        let ending = Ending(self.0, self.1.clone());
         // Destroying waits for librdkafka's threads, which may hang on a broker that does not answer;
         // nobody needs to wait for that. Without a thread the client leaks, which a process that
         // cannot start one has no time to notice.
@@ -159,6 +189,12 @@ impl Drop for Places {
         // SAFETY: made by librdkafka, destroyed once.
         unsafe { sys::rd_kafka_topic_partition_list_destroy(self.0.as_ptr()) };
     }
+}
+
+/// A place as librdkafka has it.
+fn offset_of((partition, next): (u32, Next)) -> (u32, i64) {
+    let beginning = i64::from(sys::RD_KAFKA_OFFSET_BEGINNING);
+    (partition, if next == Next::START { beginning } else { next.0 })
 }
 
 /// What the group says.
@@ -254,6 +290,9 @@ impl Consumer {
                 sys::RD_KAFKA_EVENT_ERROR => {
                     trouble(code, &read_error(event)).map(Rebalance::Trouble)
                 }
+                sys::RD_KAFKA_EVENT_FETCH => Some(Rebalance::Trouble(Error::Uncommitted(
+                    "messages came among the events".to_owned(),
+                ))),
                 _ => None,
             };
             sys::rd_kafka_event_destroy(event);
@@ -261,17 +300,13 @@ impl Consumer {
         }
     }
 
-    /// Begins to read partitions, each from its place, beside those it reads already.
+    /// Begins to read partitions, each from its place. None may be read yet: one that is stopped and
+    /// started again shows its messages among the events.
     pub(super) fn assign(
         &mut self,
         places: impl Iterator<Item = (u32, Next)>,
     ) -> Result<(), Error> {
-        let beginning = i64::from(sys::RD_KAFKA_OFFSET_BEGINNING);
-        let places: Vec<(u32, i64)> = places
-            .map(|(partition, next)| {
-                (partition, if next == Next::START { beginning } else { next.0 })
-            })
-            .collect();
+        let places: Vec<(u32, i64)> = places.map(offset_of).collect();
         let topic = name_of(&self.topic)?;
         for (partition, _) in &places {
             let partition = i32::try_from(*partition).unwrap_or(i32::MAX);
@@ -293,6 +328,42 @@ impl Consumer {
             Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
             code => Err(Error::Passing(format!("cannot read {}: {}", self.topic, text_of(code)))),
         }
+    }
+
+    /// Goes on from other places in partitions that are being read.
+    pub(super) fn seek(
+        &mut self,
+        places: impl Iterator<Item = (u32, Next)>,
+        wait: Duration,
+    ) -> Result<(), Error> {
+        let list = Places::new(&self.topic, places.map(offset_of))?;
+        // SAFETY: both are valid; the list is written to, and lives until the end.
+        let error = unsafe {
+            let list = list.0.as_ptr();
+            sys::rd_kafka_seek_partitions(self.client.ptr(), list, milliseconds(wait))
+        };
+        if !error.is_null() {
+            // SAFETY: the error is ours, and destroyed here once.
+            let code = unsafe {
+                let code = sys::rd_kafka_error_code(error);
+                sys::rd_kafka_error_destroy(error);
+                code
+            };
+            return Err(self.not_found(code));
+        }
+        // SAFETY: the list has so many elements.
+        let elements = unsafe {
+            let count = usize::try_from((*list.0.as_ptr()).cnt).unwrap_or(0);
+            std::slice::from_raw_parts((*list.0.as_ptr()).elems, count)
+        };
+        match elements.iter().find(|e| e.err != Code::RD_KAFKA_RESP_ERR_NO_ERROR) {
+            Some(element) => Err(self.not_found(element.err)),
+            None => Ok(()),
+        }
+    }
+
+    fn not_found(&self, code: Code) -> Error {
+        Error::Passing(format!("cannot go back in {}: {}", self.topic, text_of(code)))
     }
 
     /// Stops reading all partitions.
@@ -486,6 +557,11 @@ impl Producer {
         Ok(Producer { client: Arc::new(client), topics: Default::default() })
     }
 
+    /// Whether a connection to a broker broke since this producer was made.
+    pub(super) fn was_cut_off(&self) -> bool {
+        self.client.1.load(Ordering::Acquire)
+    }
+
     /// Fences former selves, and waits until what they left open is decided.
     pub(super) fn init(&self, wait: Duration) -> Result<(), Error> {
         // SAFETY: the client is a transactional producer.
@@ -575,6 +651,15 @@ impl Producer {
             });
             sys::rd_kafka_consumer_group_metadata_destroy(metadata);
             sent
+        }
+    }
+
+    /// Waits until everything that was sent has been taken.
+    pub(super) fn flush(&self, wait: Duration) -> Result<(), Error> {
+        // SAFETY: the client is a producer.
+        match unsafe { sys::rd_kafka_flush(self.client.ptr(), milliseconds(wait)) } {
+            Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(()),
+            code => Err(Error::Uncommitted(text_of(code))),
         }
     }
 
