@@ -61,7 +61,9 @@ struct Owned<S> {
 struct Snapshot {
     /// The place of the next piece, and where the state topic ended before the first one.
     under_way: Option<(Vec<u8>, Next)>,
-    /// The last piece is in the step that is being committed: what stands before this is needless then.
+    /// The last piece is in the step that is being committed: what stands before this is needless once
+    /// a later one is committed too, as a broker that dies may take the last one back.
+    needless_soon_before: Option<Next>,
     needless_before: Option<Next>,
     bytes: u64,
     last_bytes: u64,
@@ -392,16 +394,20 @@ impl<S: Station> Worker<S> {
     /// Deletes state that a snapshot has made needless. That can wait until the log is to be had.
     fn forget_needless(&mut self) -> Result<(), Stop> {
         for (partition, owned) in &mut self.owned {
-            let Some(before) = owned.snapshot.needless_before else { continue };
-            match self.log.truncate(&self.options.state_topic, *partition, before) {
-                Err(Error::Passing(why)) => {
-                    tracing::warn!(partition, why, "needless state is not deleted yet");
-                }
-                truncated => {
-                    truncated?;
-                    owned.snapshot.needless_before = None;
+            let snapshot = &mut owned.snapshot;
+            if let Some(before) = snapshot.needless_before {
+                match self.log.truncate(&self.options.state_topic, *partition, before) {
+                    Err(Error::Passing(why)) => {
+                        tracing::warn!(partition, why, "needless state is not deleted yet");
+                    }
+                    truncated => {
+                        truncated?;
+                        snapshot.needless_before = None;
+                    }
                 }
             }
+            let soon = snapshot.needless_soon_before.take();
+            snapshot.needless_before = soon.or(snapshot.needless_before);
         }
         Ok(())
     }
@@ -513,7 +519,7 @@ fn next_piece<S: Station>(
     snapshot.bytes += piece.len() as u64;
     snapshot.under_way = after.clone().map(|after| (after, begin));
     if after.is_none() {
-        snapshot.needless_before = Some(begin);
+        snapshot.needless_soon_before = Some(begin);
         (snapshot.last_bytes, snapshot.bytes, snapshot.delta_bytes) = (snapshot.bytes, 0, 0);
     }
     reach(Point::SnapshotChunk);
