@@ -83,6 +83,7 @@ impl Setup {
             properties: section.properties.clone(),
             transaction_timeout: duration(section.transaction_timeout),
             session_timeout: duration(section.session_timeout),
+            topics: Topic::ALL.iter().map(|topic| self.topics.name(*topic).to_owned()).collect(),
             ..KafkaConfig::new(&section.bootstrap)
         }
     }
@@ -134,7 +135,7 @@ impl Setup {
         let identities = IdentityOptions {
             directory: (!worker.data.is_empty()).then_some(own),
             identities_max: self.config.metering().identities_max,
-            ..IdentityOptions::default()
+            table_max: self.config.metering().identities_table_max,
         };
         Ok(Installation {
             identities,

@@ -6,10 +6,12 @@ use anyhow::bail;
 
 use super::Setup;
 
-/// Prints where the broker differs from the plan; an error if it does.
+/// Prints where the broker differs from the plan, and where readers wait for what nobody ends; an error
+/// if there is either.
 pub fn check_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
     let details = setup.details()?;
-    let differences = setup.kafka()?.differences(&details)?;
+    let kafka = setup.kafka()?;
+    let differences = kafka.differences(&details)?;
     for difference in &differences {
         writeln!(out, "{difference}")?;
     }
@@ -20,6 +22,16 @@ pub fn check_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
         );
     }
     writeln!(out, "{} topics are as planned", details.len())?;
+    let left_open = kafka.left_open()?;
+    for left_open in &left_open {
+        writeln!(out, "{left_open}")?;
+    }
+    if !left_open.is_empty() {
+        bail!(
+            "readers of {} partitions wait for ever: start every worker again under the name it had (installation.instance), which ends what it has left open; for one that is gone for good, `kafka-transactions.sh abort` does",
+            left_open.len()
+        );
+    }
     Ok(())
 }
 

@@ -173,7 +173,8 @@ pub trait Member: Send + fmt::Debug {
         visit: &mut dyn FnMut(&[Message<'_>]),
     ) -> Result<Option<Change>, Error>;
 
-    /// Begins to read assigned partitions, each from its place.
+    /// Begins to read all partitions that were assigned, each from its place, or goes on from another
+    /// place in some that are read already.
     fn resume(&mut self, from: &BTreeMap<u32, Next>) -> Result<(), Error>;
 
     /// Gives up revoked partitions.

@@ -68,6 +68,7 @@ macro_rules! suite {
             cases! { $start, members:
                 a_member_reads_all_that_is_there_and_all_that_comes
                 a_member_resumes_at_any_place
+                a_member_goes_back_while_it_reads
                 a_waiting_member_is_woken
                 a_former_instance_is_fenced
                 what_a_fenced_member_left_undone_is_read_again
@@ -165,6 +166,7 @@ fn kafka(bootstrap: &str, topics: &[(String, u32)]) -> Arc<dyn Log> {
         transaction_timeout: Duration::from_secs(5),
         session_timeout: Duration::from_secs(3),
         call_timeout: Duration::from_secs(10),
+        topics: topics.iter().map(|(name, _)| name.clone()).collect(),
         ..KafkaConfig::new(bootstrap)
     });
     let kafka = kafka.unwrap();

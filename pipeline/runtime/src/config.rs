@@ -134,6 +134,8 @@ sections! {
     [metering: MeteringSection] {
         /// So many records are remembered at most by one process, to find duplicates: each takes 2 bytes of memory and 36 on disk, all of them in memory without `worker.data`. At 80% there is an alarm, at 100% no usage is taken.
         identities_max: u64 = 400_000_000,
+        /// So many of them are kept in memory, at 50 bytes each, before they are written to the disk; for each partition.
+        identities_table_max: usize = 256 * 1024,
     }
 }
 

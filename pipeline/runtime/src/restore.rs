@@ -37,7 +37,10 @@ pub fn read_to_end(
             return Ok(at);
         }
         if Instant::now() > deadline {
-            let why = format!("{topic} {partition} is undecided between {} and {}", at.0, end.0);
+            let why = format!(
+                "{topic} {partition} is undecided between {} and {}; `drawdown topics check` tells more",
+                at.0, end.0
+            );
             return Err(Error::Passing(why).into());
         }
         std::thread::sleep(LOOK_AGAIN_AFTER);

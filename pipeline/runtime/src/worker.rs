@@ -69,7 +69,9 @@ struct Snapshot {
     under_way: Option<(Vec<u8>, Generation)>,
     /// Those that are whole, one that is in the step being committed among them.
     whole: Generations,
-    /// What stands before this is needless once the step is committed.
+    /// The last piece is in the step that is being committed: what stands before this is needless once
+    /// a later one is committed too, as a broker that dies may take the last one back.
+    needless_soon_before: Option<Next>,
     needless_before: Option<Next>,
     bytes: u64,
     last_bytes: u64,
@@ -403,16 +405,20 @@ impl<S: Station> Worker<S> {
     /// Deletes state that nobody needs any more. That can wait until the log is to be had.
     fn forget_needless(&mut self) -> Result<(), Stop> {
         for (partition, owned) in &mut self.owned {
-            let Some(before) = owned.snapshot.needless_before else { continue };
-            match self.log.truncate(&self.options.state_topic, *partition, before) {
-                Err(Error::Passing(why)) => {
-                    tracing::warn!(partition, why, "needless state is not deleted yet");
-                }
-                truncated => {
-                    truncated?;
-                    owned.snapshot.needless_before = None;
+            let snapshot = &mut owned.snapshot;
+            if let Some(before) = snapshot.needless_before {
+                match self.log.truncate(&self.options.state_topic, *partition, before) {
+                    Err(Error::Passing(why)) => {
+                        tracing::warn!(partition, why, "needless state is not deleted yet");
+                    }
+                    truncated => {
+                        truncated?;
+                        snapshot.needless_before = None;
+                    }
                 }
             }
+            let soon = snapshot.needless_soon_before.take();
+            snapshot.needless_before = soon.or(snapshot.needless_before);
         }
         Ok(())
     }
@@ -537,7 +543,7 @@ fn next_piece<S: Station>(
     if after.is_none() {
         let keep = options.state_kept_for;
         snapshot.whole.push(began, keep);
-        snapshot.needless_before = snapshot.whole.forget(now, keep);
+        snapshot.needless_soon_before = snapshot.whole.forget(now, keep);
         (snapshot.last_bytes, snapshot.bytes, snapshot.delta_bytes) = (snapshot.bytes, 0, 0);
     }
     reach(Point::SnapshotChunk);

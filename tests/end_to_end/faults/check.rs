@@ -7,7 +7,7 @@ use bookkeeper::{BookKeeper, Usage, Verdict};
 use drawdown::audit;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Span, Timestamp};
-use drawdown_log::{Message, Next};
+use drawdown_log::{Bounds, Message, Next};
 use drawdown_wire::avro;
 use drawdown_wire::messages::{
     Bills, Charges, CommandMessage, Entries, Outcomes, Rejects, UsageControl,
@@ -93,6 +93,7 @@ pub fn compare(site: &Site, sent: &Sent) -> Books {
     if let Err(error) = keeper.check() {
         books.differences.push(format!("the book-keeper does not balance: {error}"));
     }
+    books.differences.extend(undecided(site));
     compare_rejects(site, &mut books, expected_rejects);
     compare_charges(site, &mut books, &keeper);
     compare_bills(site, &mut books, &keeper);
@@ -103,6 +104,23 @@ pub fn compare(site: &Site, sent: &Sent) -> Books {
     books.differences.extend(report.found().iter().map(|found| format!("audit: {found}")));
     assert_eq!(report.differences() > 0, !report.found().is_empty());
     books
+}
+
+/// The partitions whose readers wait, though no worker is at work any more that could end a commit.
+fn undecided(site: &Site) -> Vec<String> {
+    let mut found = Vec::new();
+    for (topic, partitions) in site.log.partitions().unwrap() {
+        for partition in 0..partitions {
+            let Bounds { stable, end, .. } = site.log.bounds(&topic, partition).unwrap();
+            if stable < end {
+                found.push(format!(
+                    "{topic} {partition} is undecided from {} to {}",
+                    stable.0, end.0
+                ));
+            }
+        }
+    }
+    found
 }
 
 fn each(site: &Site, topic: Topic, visit: &mut dyn FnMut(Message<'_>)) {

@@ -13,12 +13,12 @@ use drawdown_runtime::clock::Clock;
 use tempfile::TempDir;
 
 use super::check;
-use super::kills::{Kills, kills_wanted, seed, tally};
+use super::kills::{Kills, TABLE_MAX, kills_wanted, seed, tally};
 use super::load::{Load, Sent};
 use super::site::{STARTS_AT, Site};
 
 /// Points that a process on the embedded log reaches in so short a life.
-const POINTS: [Point; 8] = [
+const POINTS: [Point; 14] = [
     Point::Read,
     Point::Decided,
     Point::FrameTorn,
@@ -27,6 +27,12 @@ const POINTS: [Point; 8] = [
     Point::Committed,
     Point::SnapshotChunk,
     Point::Restoring,
+    Point::RunTorn,
+    Point::RunSealed,
+    Point::RunsMerged,
+    Point::CheckpointBegun,
+    Point::CheckpointTorn,
+    Point::CheckpointWritten,
 ];
 
 /// An hour of the installation's time passes in so many seconds.
@@ -78,7 +84,8 @@ fn configure(folder: &Path) {
     fs::write(folder.join("topics.toml"), plan).unwrap();
     let config = format!(
         "[installation]\nsecret = \"{}\"\ntopics = \"{}\"\n[log]\nengine = \"embedded\"\n[embedded]\ndirectory = \"{}\"\n\
-         [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n",
+         [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n\
+         [metering]\nidentities_table_max = {TABLE_MAX}\n",
         "5a".repeat(32),
         folder.join("topics.toml").display(),
         folder.join("log").display(),

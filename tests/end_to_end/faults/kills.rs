@@ -15,7 +15,7 @@ use super::rig::{Rig, RigOptions};
 use crate::end_to_end::random::Random;
 
 /// Points that a worker on Kafka reaches.
-const POINTS: [Point; 8] = [
+const POINTS: [Point; 14] = [
     Point::Read,
     Point::Decided,
     Point::Begun,
@@ -24,7 +24,16 @@ const POINTS: [Point; 8] = [
     Point::Committed,
     Point::SnapshotChunk,
     Point::Restoring,
+    Point::RunTorn,
+    Point::RunSealed,
+    Point::RunsMerged,
+    Point::CheckpointBegun,
+    Point::CheckpointTorn,
+    Point::CheckpointWritten,
 ];
+
+/// Remembered identities are written to the disk many times in so short a test.
+pub const TABLE_MAX: usize = 40;
 
 /// How many kills: enough for every point, or as many as are asked for.
 pub fn kills_wanted() -> usize {
@@ -56,7 +65,14 @@ impl Kills {
         let point = self.points[(kill / 3 * 2 + kill % 3) % self.points.len()];
         let times = match point {
             // These are reached seldom.
-            Point::SnapshotChunk | Point::Restoring => 1,
+            Point::SnapshotChunk
+            | Point::Restoring
+            | Point::RunTorn
+            | Point::RunSealed
+            | Point::RunsMerged
+            | Point::CheckpointBegun
+            | Point::CheckpointTorn
+            | Point::CheckpointWritten => 1,
             _ => 1 + self.random.below(8),
         };
         (Some(point), times)

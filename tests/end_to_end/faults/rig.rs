@@ -14,6 +14,7 @@ use drawdown_runtime::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::kills::TABLE_MAX;
 use super::site::{STARTS_AT, Site, await_that};
 use crate::end_to_end::turn;
 
@@ -75,7 +76,8 @@ impl Rig {
         fs::write(folder.path().join("topics.toml"), plan).unwrap();
         let config = format!(
             "[installation]\nsecret = \"{}\"\ntopics = \"{}\"\n[kafka]\nbootstrap = \"{}\"\ntransaction_timeout = \"{}s\"\nsession_timeout = \"{}s\"\n\
-             [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n",
+             [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n\
+             [metering]\nidentities_table_max = {TABLE_MAX}\n",
             "5a".repeat(32),
             folder.path().join("topics.toml").display(),
             broker.bootstrap(),
@@ -197,12 +199,19 @@ impl Rig {
         }
     }
 
-    /// Waits until all usage that was sent has been billed and everything is at rest, then ends the
-    /// workers.
+    /// Waits until all usage that was sent has been billed and everything is at rest, then asks the
+    /// workers to end, so that they leave nothing undecided.
     pub fn come_to_rest(&mut self) {
         self.site.wait_for_rest();
         for worker in 0..self.workers() {
-            self.kill(worker);
+            let child = self.workers[worker].as_ref().unwrap();
+            let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+            kill_process(pid, Signal::TERM).unwrap();
+        }
+        for worker in 0..self.workers() {
+            let what = format!("worker {worker} ended");
+            await_that(&what, Duration::from_secs(30), || self.ended(worker).is_some());
+            assert!(self.ended(worker).unwrap().success(), "{}", self.said());
         }
     }
 }

@@ -96,6 +96,8 @@ struct Aside {
     table: Arc<Table>,
     /// Where the topic goes on behind it, once its last step is committed.
     next: Option<Next>,
+    /// A later step was committed too.
+    is_sure: bool,
 }
 
 type Answer = Result<Vec<Arc<Run>>, Trouble>;
@@ -131,10 +133,12 @@ pub struct Identities {
     runs: Vec<Arc<Run>>,
     /// Entries of an earlier day of use are forgotten.
     kept_from: i32,
-    /// The same as it was last put out, and as it is committed: only what is forgotten for certain may
-    /// be dropped from runs, for a step that is lost brings it back.
+    /// The same as it was last put out, as it was committed, and as it was when a later step was
+    /// committed too: only what is forgotten for certain may be dropped from runs, for a step that is
+    /// lost brings it back.
     kept_from_put_out: i32,
     kept_from_committed: i32,
+    kept_from_for_sure: i32,
     /// The end of the chain as it was put out.
     reached: Position,
     /// So many entries of the table were put out.
@@ -161,6 +165,7 @@ impl Identities {
             kept_from: i32::MIN,
             kept_from_put_out: i32::MIN,
             kept_from_committed: i32::MIN,
+            kept_from_for_sure: i32::MIN,
             reached: Position::default(),
             packed: 0,
             asked: None,
@@ -298,15 +303,19 @@ impl Identities {
         let next_table = Table::with_room_for(room, self.reached);
         let table = std::mem::replace(&mut self.table, next_table);
         self.packed = 0;
-        self.aside = Some(Aside { table: Arc::new(table), next });
+        self.aside = Some(Aside { table: Arc::new(table), next, is_sure: next.is_some() });
     }
 
-    /// The last step is committed. `next` says where the topic goes on behind it, or any place before
-    /// that; if it cannot now, the next commit asks again.
+    /// The last step is committed, and with it the one before it for good: a broker that dies may take
+    /// the last one back. `next` says where the topic goes on behind it, or any place before that; if it
+    /// cannot now, the next commit asks again.
     pub fn committed(&mut self, next: impl FnOnce() -> Option<Next>) {
-        self.kept_from_committed = self.kept_from_put_out;
-        if let Some(aside) = self.aside.as_mut().filter(|aside| aside.next.is_none()) {
-            aside.next = next();
+        self.kept_from_for_sure =
+            std::mem::replace(&mut self.kept_from_committed, self.kept_from_put_out);
+        match &mut self.aside {
+            Some(aside) if aside.next.is_none() => aside.next = next(),
+            Some(aside) => aside.is_sure = true,
+            None => {}
         }
     }
 
@@ -372,8 +381,9 @@ impl Identities {
         if self.left_alone.as_ref().is_some_and(|own| own.since.elapsed() < TRY_AGAIN_AFTER) {
             return;
         }
-        let kept_from = self.kept_from_committed;
-        let due = self.aside.as_ref().and_then(|aside| Some((aside.table.clone(), aside.next?)));
+        let kept_from = self.kept_from_for_sure;
+        let due = self.aside.as_ref().filter(|aside| aside.is_sure);
+        let due = due.and_then(|aside| Some((aside.table.clone(), aside.next?)));
         let is_flush = due.is_some();
         let (tell, answer) = sync_channel(1);
         let submitted = if let Some((table, next)) = due {
@@ -394,7 +404,7 @@ impl Identities {
     }
 
     fn is_untidy(&self) -> bool {
-        let weights = weights(&self.runs, self.kept_from_committed);
+        let weights = weights(&self.runs, self.kept_from_for_sure);
         weights.iter().any(|own| own.kept == 0) || plan(&weights).is_some()
     }
 

@@ -41,6 +41,7 @@ impl Identities {
     pub fn restore(&mut self, log: &dyn Log, topic: &str, reached: Position) -> Result<(), Stop> {
         self.kept_from_put_out = self.kept_from;
         self.kept_from_committed = self.kept_from;
+        self.kept_from_for_sure = self.kept_from;
         let shelf = self.shelves.shelf(self.partition);
         let (holder, held) = shelf.open().map_err(stop)?;
         if held.reached.total > reached.total {

@@ -8,7 +8,7 @@ use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Memory, Next};
 use drawdown_runtime::Stop;
 
-use super::rig_tests::{KEY, Rig, TOPIC, noon, options, told};
+use super::rig_tests::{KEY, Rig, TABLE_MAX, TOPIC, noon, options, told};
 use super::*;
 
 /// How many messages of the topic a restart reads: those that are gone are not missed.
@@ -124,6 +124,22 @@ fn files_ahead_of_the_state_are_refused_by_name() {
         other => panic!("{other:?}"),
     }
     assert!(rig.files().join("catalogue").exists());
+}
+
+/// A broker that dies may take the last commit back: files that held it would then be refused.
+#[test]
+fn files_hold_nothing_of_the_last_step() {
+    let mut rig = Rig::new(false);
+    for number in 0..TABLE_MAX as u64 {
+        rig.record(number, 0, 100);
+    }
+    rig.step(false);
+    rig.rest();
+    assert!(rig.identities.runs.is_empty());
+    rig.step(false);
+    rig.rest();
+    assert_eq!(rig.identities.runs.len(), 1);
+    rig.check();
 }
 
 #[test]

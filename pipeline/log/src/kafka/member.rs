@@ -22,6 +22,7 @@ pub(super) struct KafkaMember {
     /// When the commit under way began.
     committing: Option<Instant>,
     session_timeout: Duration,
+    call_timeout: Duration,
     /// A commit that takes longer is given up: the call that does it may never return.
     patience: Duration,
 }
@@ -38,12 +39,14 @@ impl fmt::Debug for KafkaMember {
 }
 
 impl KafkaMember {
+    /// Joins a group; `undecided` tells where transactions are open.
     pub(super) fn join(
         config: &KafkaConfig,
         membership: &Membership,
+        undecided: impl FnOnce() -> Result<Vec<(String, u32)>, Error>,
     ) -> Result<KafkaMember, Error> {
         let name = format!("{}.{}", membership.group, membership.instance);
-        let producer = Producer::new(&producer_config(config, &name))?;
+        let mut producer = Producer::new(&producer_config(config, &name))?;
         // Fencing comes before reading: from here on no former self can commit.
         producer.init(config.call_timeout + config.transaction_timeout)?;
         let consumer =
@@ -53,7 +56,7 @@ impl KafkaMember {
         let group = consumer.group();
         // No call can succeed any more once the broker has given the transaction up.
         let wait = config.transaction_timeout;
-        clear_positions(&producer, &group, wait)?;
+        end_what_is_open(&mut producer, &group, &undecided()?, wait)?;
         std::thread::Builder::new()
             .name(format!("commit {name}"))
             .spawn(move || commit_all(producer, &group, &to_commit, &tell, wait))
@@ -67,6 +70,7 @@ impl KafkaMember {
             outcomes,
             committing: None,
             session_timeout: config.session_timeout,
+            call_timeout: config.call_timeout,
             patience: config.transaction_timeout * 2 + PATIENCE_BEYOND,
         })
     }
@@ -126,9 +130,20 @@ impl Member for KafkaMember {
     }
 
     fn resume(&mut self, from: &BTreeMap<u32, Next>) -> Result<(), Error> {
+        let places = from.iter().map(|(partition, next)| (*partition, *next));
+        if self.reading.is_empty() {
+            self.consumer.assign(places.clone())?;
+        } else if from.keys().all(|partition| self.reading.contains_key(partition)) {
+            self.consumer.seek(places.clone(), self.call_timeout)?;
+        } else {
+            // The group deals all partitions out at once, so nobody asks for this.
+            return Err(Error::Uncommitted(
+                "more partitions beside those that are read".to_owned(),
+            ));
+        }
         self.assigned.retain(|partition| !from.contains_key(partition));
-        self.reading.extend(from.iter().map(|(partition, next)| (*partition, *next)));
-        self.consumer.assign(self.reading.iter().map(|(partition, next)| (*partition, *next)))
+        self.reading.extend(places);
+        Ok(())
     }
 
     fn release(&mut self, partitions: &[u32]) -> Result<(), Error> {
@@ -165,13 +180,25 @@ impl Member for KafkaMember {
     }
 }
 
-/// Ends whatever a former self may have left undecided among the group's positions.
+/// Ends whatever a former self may have left undecided, among the group's positions and in `places`.
 ///
-/// A broker that was killed can come back with a position that waits for a transaction which is over:
-/// nobody is told that position until the same producer ends another transaction there. So this one
-/// begins such a transaction and aborts it, before anybody asks.
-fn clear_positions(producer: &Producer, group: &Group, wait: Duration) -> Result<(), Error> {
+/// A broker that comes back while none of its partitions has a leader takes these for deleted: it ends
+/// transactions without telling the partitions, whose readers then wait for ever (KAFKA-20734). A
+/// partition forgets such a transaction once the same producer ends another one there. So this one
+/// begins one that touches all of them and aborts it, before anybody asks. Nobody has seen anything of
+/// what is aborted so: it was undecided, and here it becomes as if it had never been.
+fn end_what_is_open(
+    producer: &mut Producer,
+    group: &Group,
+    places: &[(String, u32)],
+    wait: Duration,
+) -> Result<(), Error> {
     producer.begin()?;
+    for (topic, partition) in places {
+        producer.send(topic, *partition, &mut [])?;
+    }
+    // What is not taken when the transaction ends is dropped, and its partition not told.
+    producer.flush(wait)?;
     // Whether the position is taken does not matter: that it was announced makes the broker end it.
     if let Err(error) = producer.send_offsets(group, std::iter::once((0, Next::START)), wait) {
         tracing::debug!(%error, "a position that was to be aborted was not even taken");
@@ -214,9 +241,23 @@ fn commit_one(
     reach(Point::Sent);
     producer.send_offsets(group, commit.read.into_iter(), wait)?;
     reach(Point::OffsetsSent);
+    // A commit of which the broker forgot to tell the partitions would be held for open by them, and be
+    // torn by what comes next. So nothing comes next: what really took place is looked up.
+    believe(producer)?;
     producer.commit(wait)?;
+    believe(producer)?;
     reach(Point::Committed);
     Ok(())
+}
+
+/// What was said of this commit and the last one holds if no broker went away meanwhile.
+fn believe(producer: &Producer) -> Result<(), Error> {
+    if !producer.was_cut_off() {
+        return Ok(());
+    }
+    Err(Error::Uncommitted(
+        "a broker went away, perhaps before it had told all partitions".to_owned(),
+    ))
 }
 
 fn producer_config(config: &KafkaConfig, name: &str) -> rdkafka::ClientConfig {
@@ -234,6 +275,8 @@ fn producer_config(config: &KafkaConfig, name: &str) -> rdkafka::ClientConfig {
     producer.set("queue.buffering.max.messages", "1000000");
     producer.set("queue.buffering.max.kbytes", "262144");
     producer.set("retry.backoff.ms", "5");
+    // From here on a client tells that a connection broke.
+    producer.set("log_level", "6");
     producer
 }
 

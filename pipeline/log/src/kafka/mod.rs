@@ -4,6 +4,7 @@
 mod member;
 mod native;
 mod topics;
+mod undecided;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, Offset as KafkaOffset, TopicPartitionList};
 
 pub use topics::{Difference, TopicDetails};
+pub use undecided::LeftOpen;
 
 use crate::{Bounds, Error, Log, Member, Membership, Message, Next, Offset};
 use drawdown_domain::time::Timestamp;
@@ -38,6 +40,8 @@ pub struct KafkaConfig {
     pub session_timeout: Duration,
     /// How long a call may take that should take milliseconds.
     pub call_timeout: Duration,
+    /// The topics that commits append to.
+    pub topics: Vec<String>,
 }
 
 impl KafkaConfig {
@@ -48,6 +52,7 @@ impl KafkaConfig {
             transaction_timeout: Duration::from_secs(10),
             session_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(30),
+            topics: Vec::new(),
         }
     }
 
@@ -200,7 +205,8 @@ impl Kafka {
 impl Log for Kafka {
     fn join(&self, membership: &Membership) -> Result<Box<dyn Member>, Error> {
         self.check_partition(&membership.topic, 0)?;
-        Ok(Box::new(member::KafkaMember::join(&self.config, membership)?))
+        let undecided = || Ok(self.undecided()?.into_keys().collect());
+        Ok(Box::new(member::KafkaMember::join(&self.config, membership, undecided)?))
     }
 
     fn append(

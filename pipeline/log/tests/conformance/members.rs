@@ -62,6 +62,29 @@ pub(crate) fn a_member_resumes_at_any_place(bed: &mut Bed) {
     assert_eq!(read[0].value, "new");
 }
 
+pub(crate) fn a_member_goes_back_while_it_reads(bed: &mut Bed) {
+    for number in 0..40 {
+        bed.append("in", number % IN_PARTITIONS, &[&format!("{number}")]);
+    }
+    let mut member = read_from_start(bed, "g", "in", "a");
+    await_messages(&mut *member, 40);
+    let all = bed.scan("in", 1);
+    for (back, (offset, _)) in all.iter().enumerate() {
+        member.resume(&[(1, Next(offset.0)), (2, Next::START)].into()).unwrap();
+        let read = await_messages(&mut *member, all.len() - back + 10);
+        let of = |partition| read.iter().filter(move |read| read.partition == partition);
+        let found: Vec<_> = of(1).map(|read| (read.offset, read.value.clone())).collect();
+        assert_eq!(found, all[back..]);
+        assert_eq!(of(2).count(), 10);
+    }
+    // The others are read on.
+    for partition in 0..IN_PARTITIONS {
+        bed.append("in", partition, &["new"]);
+    }
+    let read = await_messages(&mut *member, IN_PARTITIONS as usize);
+    assert!(read.iter().all(|read| read.value == "new"), "{read:?}");
+}
+
 pub(crate) fn a_waiting_member_is_woken(bed: &mut Bed) {
     let mut member = read_from_start(bed, "g", "lone", "a");
     let wait = Duration::from_secs(30);
