@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use drawdown_domain::time::Span;
@@ -14,7 +15,7 @@ use drawdown_wire::avro;
 use crate::clock::Clock;
 use crate::replay::Replay;
 use crate::restore::read_to_end;
-use crate::state::{Chain, Frame, STATE_DELTA_BYTES_MAX};
+use crate::state::{Chain, Frame};
 use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, owns};
 use crate::{Input, Output, Progress, Station, Stop};
 
@@ -29,7 +30,8 @@ pub struct WorkerOptions {
     pub commit_interval: Duration,
     /// A step that has come to this is committed at once.
     pub step_bytes_max: usize,
-    /// A snapshot begins when the deltas since the last one have come to this, and to twice its size.
+    /// A snapshot begins when the deltas since the last one began have come to this, and to its size: so
+    /// whoever restores reads at most about twice the state.
     pub snapshot_after_bytes: u64,
 }
 
@@ -73,7 +75,7 @@ pub struct Worker<S> {
     options: WorkerOptions,
     log: Arc<dyn Log>,
     clock: Clock,
-    make: Box<dyn Fn(u32) -> S + Send>,
+    make: Box<dyn Fn(u32) -> S + Send + Sync>,
     member: Option<Box<dyn Member>>,
     owned: BTreeMap<u32, Owned<S>>,
     /// When the oldest decision that is not yet committed was made.
@@ -112,7 +114,7 @@ impl<S: Station> Worker<S> {
         options: WorkerOptions,
         log: Arc<dyn Log>,
         clock: Clock,
-        make: impl Fn(u32) -> S + Send + 'static,
+        make: impl Fn(u32) -> S + Send + Sync + 'static,
     ) -> Worker<S> {
         let consumer = options.membership.group.as_str().into();
         Worker {
@@ -439,12 +441,9 @@ impl<S: Station> Worker<S> {
     fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
         reach(Point::Restoring);
         tracing::info!(consumer = %self.consumer, ?partitions, "assigned; restoring");
-        let mut places = BTreeMap::new();
-        for partition in partitions {
-            let owned = self.restored(*partition)?;
-            places.insert(*partition, owned.next);
-            self.owned.insert(*partition, owned);
-        }
+        let restored = self.restored_side_by_side(partitions)?;
+        let places = restored.iter().map(|(partition, owned)| (*partition, owned.next)).collect();
+        self.owned.extend(restored);
         if let Some(member) = self.member.as_mut() {
             member.resume(&places)?;
         }
@@ -453,16 +452,58 @@ impl<S: Station> Worker<S> {
         Ok(())
     }
 
+    /// Partitions have nothing to do with each other: they are restored on all processors.
+    fn restored_side_by_side(&self, partitions: &[u32]) -> Result<BTreeMap<u32, Owned<S>>, Stop> {
+        let restoring = Restoring {
+            options: &self.options,
+            log: &*self.log,
+            make: &*self.make,
+            consumer: &self.consumer,
+            progress: &self.progress,
+        };
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let waiting = Mutex::new(partitions.iter());
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            std::iter::from_fn(next)
+                .map(|partition| Ok((*partition, restoring.restored(*partition)?)))
+                .collect::<Result<Vec<_>, Stop>>()
+        };
+        std::thread::scope(|scope| {
+            let threads = processors.min(partitions.len());
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let mut restored = BTreeMap::new();
+            for thread in threads {
+                let panicked = |_| Stop::Broken("a thread that restored has panicked".to_owned());
+                restored.extend(thread.join().map_err(panicked)??);
+            }
+            Ok(restored)
+        })
+    }
+}
+
+/// What it takes to restore a partition.
+struct Restoring<'a, S> {
+    options: &'a WorkerOptions,
+    log: &'a dyn Log,
+    make: &'a (dyn Fn(u32) -> S + Send + Sync),
+    consumer: &'a Arc<str>,
+    progress: &'a Progress,
+}
+
+impl<S: Station> Restoring<'_, S> {
     /// The station of a partition as its last commit left it.
     fn restored(&self, partition: u32) -> Result<Owned<S>, Stop> {
         let Membership { group, topic, .. } = &self.options.membership;
         let state_topic = &self.options.state_topic;
         let (began, mut bytes) = (Instant::now(), 0);
         let next = self.log.committed(group, topic, partition)?;
-        let mut replay = Replay::new(&*self.make, partition);
+        let position = began.elapsed();
+        let make = |partition| (self.make)(partition);
+        let mut replay = Replay::new(&make, partition);
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
-        read_to_end(&*self.log, state_topic, partition, Next::START, &mut |message| {
+        read_to_end(self.log, state_topic, partition, Next::START, &mut |message| {
             self.progress.note();
             bytes += message.value.len() as u64;
             match replay.take(message)? {
@@ -480,10 +521,11 @@ impl<S: Station> Worker<S> {
             )));
         }
         let mut station = replay.station;
+        let state = began.elapsed().saturating_sub(position);
         station.restored()?;
-        let next = next.unwrap_or(Next::START);
-        let (consumer, took) = (&self.consumer, began.elapsed());
-        Restored { consumer, partition, next: next.0, bytes, took }.tell();
+        let rest = began.elapsed().saturating_sub(position + state);
+        let (consumer, next) = (self.consumer, next.unwrap_or(Next::START));
+        Restored { consumer, partition, next: next.0, bytes, position, state, rest }.tell();
         let (output, snapshot) = (Output::default(), Snapshot::default());
         Ok(Owned { station, chain, next, output, dirty: false, snapshot, passed_over: false })
     }
@@ -491,6 +533,10 @@ impl<S: Station> Worker<S> {
 
 /// Time on the log may be this far ahead of the worker's clock.
 const AHEAD_MAX: Span = Span::minutes(5);
+
+/// About how much of a snapshot goes out with a step. The partitions of a worker come to theirs at about
+/// the same time, and their steps are not to become long by it.
+const PIECE_BYTES_MAX: usize = 128 * 1024;
 
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -503,18 +549,21 @@ fn next_piece<S: Station>(
     owned: &mut Owned<S>,
 ) -> Result<Option<Frame>, Stop> {
     let snapshot = &mut owned.snapshot;
-    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
+    let due = options.snapshot_after_bytes.max(snapshot.last_bytes);
     let (place, begin) = match snapshot.under_way.take() {
         Some(under_way) => under_way,
         None if snapshot.delta_bytes < due => return Ok(None),
-        None => (Vec::new(), log.bounds(&options.state_topic, partition)?.end),
+        None => {
+            snapshot.delta_bytes = 0;
+            (Vec::new(), log.bounds(&options.state_topic, partition)?.end)
+        }
     };
-    let (piece, after) = owned.station.piece(&place, STATE_DELTA_BYTES_MAX);
+    let (piece, after) = owned.station.piece(&place, PIECE_BYTES_MAX);
     snapshot.bytes += piece.len() as u64;
     snapshot.under_way = after.clone().map(|after| (after, begin));
     if after.is_none() {
         snapshot.needless_before = Some(begin);
-        (snapshot.last_bytes, snapshot.bytes, snapshot.delta_bytes) = (snapshot.bytes, 0, 0);
+        snapshot.last_bytes = std::mem::take(&mut snapshot.bytes);
     }
     reach(Point::SnapshotChunk);
     Ok(Some(owned.chain.piece(partition, options.rules_version, place, piece, after)))
