@@ -131,13 +131,19 @@ impl Process<'_> {
             );
             let wallet = format!("ba-a{account}");
             if account % 3 == 0 {
-                self.command("top_up", json!({ "billing_account": wallet, "amount": "20",
-                    "currency": "USD", "method": "bank_transfer" }));
+                self.command(
+                    "top_up",
+                    json!({ "billing_account": wallet, "amount": "20",
+                    "currency": "USD", "method": "bank_transfer" }),
+                );
             }
             if account % 4 == 1 {
-                self.command("grant_coupon", json!({ "billing_account": wallet,
+                self.command(
+                    "grant_coupon",
+                    json!({ "billing_account": wallet,
                     "coupon": format!("k{account}"), "amount": "7", "cash": account % 8 == 1,
-                    "valid_from": "2026-01-01T00:00:00Z", "valid_until": "2026-05-01T00:00:00Z" }));
+                    "valid_from": "2026-01-01T00:00:00Z", "valid_until": "2026-05-01T00:00:00Z" }),
+                );
             }
         }
         for number in 0..RECORDS {

@@ -78,8 +78,11 @@ impl Restored<'_> {
     pub(crate) fn tell(&self) {
         let consumer = || ("consumer", self.consumer.clone());
         counter!("drawdown_restores_total", &[consumer()]).increment(1);
-        for (part, took) in [("position", self.position), ("state", self.state), ("rest", self.rest)] {
-            histogram!("drawdown_restore_seconds", &[consumer(), ("part", part.into())]).record(took);
+        for (part, took) in
+            [("position", self.position), ("state", self.state), ("rest", self.rest)]
+        {
+            histogram!("drawdown_restore_seconds", &[consumer(), ("part", part.into())])
+                .record(took);
         }
         tracing::debug!(consumer = %self.consumer, partition = self.partition, next = self.next,
             bytes = self.bytes, position = ?self.position, state = ?self.state, rest = ?self.rest,

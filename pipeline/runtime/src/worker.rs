@@ -77,6 +77,8 @@ pub struct Worker<S> {
     clock: Clock,
     make: Box<dyn Fn(u32) -> S + Send + Sync>,
     member: Option<Box<dyn Member>>,
+    /// When it last began to join its group.
+    joined: Option<Instant>,
     owned: BTreeMap<u32, Owned<S>>,
     /// When the oldest decision that is not yet committed was made.
     collecting_since: Option<Instant>,
@@ -123,6 +125,7 @@ impl<S: Station> Worker<S> {
             clock,
             make: Box::new(make),
             member: None,
+            joined: None,
             owned: BTreeMap::new(),
             collecting_since: None,
             last_commit: Duration::ZERO,
@@ -223,6 +226,7 @@ impl<S: Station> Worker<S> {
 
     fn join(&mut self) -> Result<(), Stop> {
         if self.member.is_none() {
+            self.joined = Some(Instant::now());
             self.member = Some(self.log.join(&self.options.membership)?);
         }
         Ok(())
@@ -379,7 +383,14 @@ impl<S: Station> Worker<S> {
             let version = self.options.rules_version;
             let mut frames = owned.chain.extend(*partition, owned.next, version, &output.delta);
             owned.snapshot.delta_bytes += output.delta.len() as u64;
-            frames.extend(next_piece(&*self.log, &self.options, *partition, owned)?);
+            // A snapshot gets on at least as fast as what it holds changes.
+            let mut left = output.delta.len().max(1);
+            while left > 0 {
+                let piece = next_piece(&*self.log, &self.options, *partition, owned)?;
+                let Some(piece) = piece else { break };
+                left = if piece.last { 0 } else { left.saturating_sub(piece.payload.0.len()) };
+                frames.push(piece);
+            }
             for frame in frames {
                 commit.appends.push(Append {
                     topic: self.options.state_topic.clone(),
@@ -440,7 +451,9 @@ impl<S: Station> Worker<S> {
 
     fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
         reach(Point::Restoring);
-        tracing::info!(consumer = %self.consumer, ?partitions, "assigned; restoring");
+        let took = self.joined.map_or(Duration::ZERO, |joined| joined.elapsed());
+        tracing::info!(consumer = %self.consumer, ?partitions, ?took, "assigned; restoring");
+        let began = Instant::now();
         let restored = self.restored_side_by_side(partitions)?;
         let places = restored.iter().map(|(partition, owned)| (*partition, owned.next)).collect();
         self.owned.extend(restored);
@@ -448,7 +461,8 @@ impl<S: Station> Worker<S> {
             member.resume(&places)?;
         }
         owns(&self.consumer, self.owned.len());
-        tracing::info!(consumer = %self.consumer, ?partitions, "restored; reading");
+        let took = began.elapsed();
+        tracing::info!(consumer = %self.consumer, ?partitions, ?took, "restored; reading");
         Ok(())
     }
 
@@ -534,8 +548,8 @@ impl<S: Station> Restoring<'_, S> {
 /// Time on the log may be this far ahead of the worker's clock.
 const AHEAD_MAX: Span = Span::minutes(5);
 
-/// About how much of a snapshot goes out with a step. The partitions of a worker come to theirs at about
-/// the same time, and their steps are not to become long by it.
+/// About how much of a snapshot goes out with a step in which little changes. The partitions of a worker
+/// come to theirs at about the same time, and their steps are not to become long by it.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
 /// How long a worker rests when the log is not to be had.

@@ -128,7 +128,9 @@ fn main() -> anyhow::Result<()> {
     let scale = Scale::read()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env()?)
+        .with_env_filter(
+            EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env()?,
+        )
         .init();
     let mut table = Table::new(&scale.rows.join(" "));
     if scale.rows.iter().any(|row| ON_KAFKA.contains(&row.as_str())) {
@@ -262,11 +264,8 @@ fn beside_streams(
 
 fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let config = EmbeddedConfig::new(
-        folder.path(),
-        scale.embedded_topics(),
-        Arc::new(|| Timestamp::START),
-    );
+    let config =
+        EmbeddedConfig::new(folder.path(), scale.embedded_topics(), Arc::new(|| Timestamp::START));
     let site = Site::new(Arc::new(Embedded::open(config)?), &scale.plan, "", None)?;
     site.open_accounts(scale.accounts)?;
     let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];

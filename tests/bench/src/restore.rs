@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
+use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::Log;
 use drawdown_log::embedded::{Embedded, EmbeddedConfig};
@@ -13,7 +14,7 @@ use drawdown_log::kafka::{Kafka, KafkaConfig};
 
 use crate::site::{Setting, Site, check};
 use crate::table::{Row, Table, median};
-use crate::usage::{Plan, Spread};
+use crate::usage::{Made, Plan, Spread};
 use crate::{Quantities, Scale, fill};
 
 /// So many records of the first step are new, and as many are repeats from long before.
@@ -70,7 +71,7 @@ impl Ground<'_> {
         let plan = Plan { records, accounts, spread: Spread::Uniform, packed: 100, seed: SEED };
         let mut quantities: Quantities = vec![[0; 2]; accounts as usize];
         let site = self.site()?;
-        let made = fill(&plan, &site, &mut quantities)?;
+        let mut made = fill(&plan, &site, &mut quantities)?;
         site.run(&made)?;
         drop(site);
         let balance = self.restored(scale, accounts, Site::restored_balance)?;
@@ -89,11 +90,16 @@ impl Ground<'_> {
                 }
                 seed += 1;
                 let next = Plan { seed, ..plan };
-                seconds.push(self.first_commits(&plan, &next, &mut quantities)?);
+                let (some, all) = self.first_commits(&plan, &next, &mut quantities)?;
+                made.costs = made.costs.plus(some.costs)?;
+                check(all.booked, &made)?;
+                seconds.push(all.seconds);
             }
             let of = |who: usize| median(seconds.iter().map(|seconds| seconds[who]));
             let from = if is_kept { "the local disk" } else { "the log alone" };
-            let what = format!("  {engine}, first commit after {accounts} accounts and {ids} ids from {from}");
+            let what = format!(
+                "  {engine}, first commit after {accounts} accounts and {ids} ids from {from}"
+            );
             let found = format!("METERING {:.2} s, BALANCE {:.2} s", of(0), of(1));
             table.push(Row::new("", &what, found, "-"));
         }
@@ -121,14 +127,14 @@ impl Ground<'_> {
         Ok(fs::remove_dir_all(local)?)
     }
 
-    /// Sends some old records once more and some new ones, and brings both consumers back: after how
-    /// many seconds each has committed a step.
+    /// Sends some old records once more and some new ones, and brings both consumers back: the new ones,
+    /// and what both came to.
     fn first_commits(
         &self,
         old: &Plan,
         new: &Plan,
         quantities: &mut Quantities,
-    ) -> anyhow::Result<[f64; 2]> {
+    ) -> anyhow::Result<(Made, CameBack)> {
         let made = {
             let (site, records) = (self.site()?, FIRST_STEP_RECORDS);
             fill(&Plan { records, ..*old }, &site, &mut vec![[0; 2]; quantities.len()])?;
@@ -136,7 +142,14 @@ impl Ground<'_> {
         };
         let began = Instant::now();
         let (seconds, booked) = self.site()?.come_back(began)?;
-        check(booked, &made)?;
-        Ok(seconds)
+        Ok((made, CameBack { seconds, booked }))
     }
+}
+
+/// Consumers that came back.
+struct CameBack {
+    /// Until metering, and until the ledgers had committed a step.
+    seconds: [f64; 2],
+    /// All that was ever booked.
+    booked: Amount,
 }

@@ -293,18 +293,14 @@ impl Site {
     }
 
     /// Brings metering and the ledgers back beside each other, with usage waiting: how many seconds after
-    /// `began` each has committed a step, and what was booked once all was.
+    /// `began` each has committed a step, and all that was ever booked once this was.
     pub(crate) fn come_back(&self, began: Instant) -> anyhow::Result<([f64; 2], Amount)> {
         let end = AtomicBool::new(false);
         let came = |group: &str, topic| self.await_step(group, topic, began, &end);
         std::thread::scope(|scope| {
             let metering = scope.spawn(|| drive(self.installation.metering(), &end));
-            let balance = scope.spawn(|| {
-                let (worker, _) = self.restored(self.installation.balance())?;
-                let before = charged(&worker, &self.topics)?;
-                let worker = drive(worker, &end)?;
-                Ok::<Amount, anyhow::Error>(charged(&worker, &self.topics)?.minus(before)?)
-            });
+            let balance =
+                scope.spawn(|| charged(&drive(self.installation.balance(), &end)?, &self.topics));
             let booked = scope.spawn(|| came("balance", Topic::Ledger));
             let seconds = came("metering", Topic::Usage)
                 .and_then(|metering| Ok([metering, joined(booked, "the one who waits")?]));
@@ -325,7 +321,8 @@ impl Site {
         began: Instant,
         end: &AtomicBool,
     ) -> anyhow::Result<f64> {
-        let (name, group) = (self.name(topic), format!("{}{group}", self.installation.group_prefix));
+        let (name, group) =
+            (self.name(topic), format!("{}{group}", self.installation.group_prefix));
         let before = self.log.committed(&group, name, 0)?;
         while self.log.committed(&group, name, 0)? == before {
             if end.load(Ordering::Acquire) || began.elapsed() > SETTLES_WITHIN {
@@ -349,10 +346,7 @@ impl Site {
     }
 }
 
-fn joined<T>(
-    thread: ScopedJoinHandle<'_, anyhow::Result<T>>,
-    who: &str,
-) -> anyhow::Result<T> {
+fn joined<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>, who: &str) -> anyhow::Result<T> {
     thread.join().map_err(|_| anyhow::anyhow!("{who} panicked"))?
 }
 

@@ -9,7 +9,7 @@ use super::entry::{Entry, Identity, Position};
 ///
 /// **Invariant:** the entries are what the chain holds between `from` and `to`, less what was already
 /// forgotten when they were read back. `to` counts once the table is full and put aside.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) from: Position,
     pub(super) to: Position,
@@ -77,11 +77,28 @@ impl Table {
     /// Adds an identity. If it is here already, that one has been forgotten, and the new one counts.
     #[inline]
     pub(super) fn push(&mut self, entry: Entry) {
-        if (self.entries.len() + 1) * 2 > self.slots.len() {
-            self.grow();
-        }
         self.entries.push(entry);
-        self.place(entry.identity, self.entries.len());
+        if self.entries.len() * 2 > self.slots.len() {
+            self.index();
+        } else {
+            self.place(entry.identity, self.entries.len());
+        }
+    }
+
+    /// Adds an identity that nobody looks for before [`Table::index`] is called: most tables that are
+    /// read back become runs first.
+    #[inline]
+    pub(super) fn put(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// From here on all that was added is found.
+    pub(super) fn index(&mut self) {
+        let slots = self.entries.len().saturating_mul(2).next_power_of_two();
+        self.slots = vec![0; slots.max(SLOTS_MIN)];
+        for place in 0..self.entries.len() {
+            self.place(self.entries[place].identity, place + 1);
+        }
     }
 
     /// Puts a place, counted from one, into its slot.
@@ -91,14 +108,6 @@ impl Table {
             && let Some(slot) = self.slots.get_mut(at)
         {
             *slot = (tag(identity) << PLACE_BITS) | place as u64;
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.slots = vec![0; (self.slots.len() * 2).max(SLOTS_MIN)];
-        for place in 0..self.entries.len() {
-            self.place(self.entries[place].identity, place + 1);
         }
     }
 
