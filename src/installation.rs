@@ -46,7 +46,7 @@ impl Installation {
             group_prefix: String::new(),
             instance: "1".to_owned(),
             commit_interval: Duration::from_millis(40),
-            snapshot_after_bytes: 64 * 1024 * 1024,
+            snapshot_after_bytes: 4 * 1024 * 1024,
             identities: IdentityOptions::default(),
             timers_per_message_max: 1_000,
             balances_per_step_max: 4_000,
@@ -59,7 +59,7 @@ impl Installation {
     }
 
     /// What the metering consumer does with a partition.
-    pub fn metering_station(&self) -> impl Fn(u32) -> Metering + Send + use<> {
+    pub fn metering_station(&self) -> impl Fn(u32) -> Metering + Send + Sync + use<> {
         let options = MeteringOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
@@ -76,7 +76,7 @@ impl Installation {
     }
 
     /// What the registry does with its partition.
-    pub fn registry_station(&self) -> impl Fn(u32) -> Registry + Send + use<> {
+    pub fn registry_station(&self) -> impl Fn(u32) -> Registry + Send + Sync + use<> {
         let options = RegistryOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
@@ -91,7 +91,7 @@ impl Installation {
     }
 
     /// What the balance consumer does with a partition.
-    pub fn balance_station(&self) -> impl Fn(u32) -> Balance + Send + use<> {
+    pub fn balance_station(&self) -> impl Fn(u32) -> Balance + Send + Sync + use<> {
         let options = BalanceOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),

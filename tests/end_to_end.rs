@@ -8,6 +8,7 @@ mod end_to_end {
     mod faults;
     mod histories;
     mod random;
+    mod restoring;
     mod scenarios;
     mod surroundings;
     mod turn;

@@ -1,5 +1,6 @@
 //! The whole pipeline in one thread, on a log in memory and a clock that stands still until it is set.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use drawdown_domain::ledger::Ledger;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Memory};
 use drawdown_metering::Metering;
-use drawdown_metering::identities::IdentityOptions;
+use drawdown_metering::identities::{Entry, IdentityOptions};
 use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Station, Turn, Worker};
@@ -31,6 +32,8 @@ use crate::installation::Installation;
 pub struct Stage {
     pub log: Arc<dyn Log>,
     pub topics: Topics,
+    /// Where the consumers keep what they would otherwise read from the log; none: in memory.
+    pub data: Option<PathBuf>,
     /// Every consumer is restarted after every step.
     pub restarts: bool,
     /// Due timers that fire at a time.
@@ -52,6 +55,7 @@ impl Stage {
         Ok(Stage {
             log,
             topics: Topics::new("", &plan),
+            data: None,
             restarts: false,
             timers_per_message_max: usize::MAX,
         })
@@ -70,7 +74,8 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub fn new(stage: &Stage, start: Timestamp) -> Pipeline {
-        let Stage { log, topics, restarts, timers_per_message_max } = stage.clone();
+        let Stage { log, topics, data, restarts, timers_per_message_max } = stage.clone();
+        let usual = IdentityOptions::default();
         let group_prefix = topics.name(Topic::Usage).trim_end_matches("usage").to_owned();
         let installation = Installation {
             group_prefix,
@@ -79,7 +84,7 @@ impl Pipeline {
             // step.
             snapshot_after_bytes: if restarts { 1 << 10 } else { u64::MAX },
             // Small, so that what happens to a large memory of duplicates happens in a rehearsal too.
-            identities: IdentityOptions { table_max: 16, ..IdentityOptions::default() },
+            identities: IdentityOptions { directory: data, table_max: 16, ..usual },
             timers_per_message_max,
             balances_per_step_max: usize::MAX,
             ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))
@@ -116,29 +121,36 @@ impl Pipeline {
         if !self.restarts {
             return Ok(());
         }
-        let before = self.dumps();
+        let before = self.dumps()?;
         self.metering = self.installation.metering();
         self.registry = self.installation.registry();
         self.balance = self.installation.balance();
         self.settle()?;
-        if self.dumps() != before {
+        if self.dumps()? != before {
             bail!("a consumer that was restored is not what it was");
         }
         Ok(())
     }
 
-    /// The state of every consumer, in a form in which equal states are equal.
-    fn dumps(&self) -> Vec<Vec<u8>> {
-        let topics = self.topics();
+    /// All that every consumer knows, in a form in which equal knowledge is equal: the pieces of a
+    /// snapshot, and the memory of duplicates in the order of its identities.
+    pub fn dumps(&self) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut dumps = Vec::new();
-        for partition in 0..topics.usage_partitions {
-            dumps.extend(self.metering.station(partition).map(whole));
+        for station in self.metering.stations() {
+            let mut dump = whole(station);
+            for Entry { identity, content, offset, index, day } in station.remembered()? {
+                dump.extend(identity.high.to_le_bytes());
+                dump.extend(identity.low.to_le_bytes());
+                dump.extend(content.to_le_bytes());
+                dump.extend(offset.to_le_bytes());
+                dump.extend(index.to_le_bytes());
+                dump.extend(day.to_le_bytes());
+            }
+            dumps.push(dump);
         }
-        dumps.extend(self.registry.station(0).map(whole));
-        for partition in 0..topics.ledger_partitions {
-            dumps.extend(self.balance.station(partition).map(whole));
-        }
-        dumps
+        dumps.extend(self.registry.stations().map(whole));
+        dumps.extend(self.balance.stations().map(whole));
+        Ok(dumps)
     }
 
     /// Lets everything happen that follows from what is in the log.
@@ -198,8 +210,11 @@ impl Pipeline {
     }
 
     pub fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
-        let partitions = 0..self.topics().ledger_partitions;
-        partitions.filter_map(|partition| self.balance.station(partition).map(Balance::ledger))
+        self.balance.stations().map(Balance::ledger)
+    }
+
+    pub fn meterings(&self) -> impl Iterator<Item = &Metering> {
+        self.metering.stations()
     }
 
     /// Asks for a command, lets it happen, and returns its place among the commands.

@@ -93,6 +93,7 @@ fn every_scenario_comes_out_as_it_says_on_the_embedded_log() {
         Stage {
             log: Arc::new(Embedded::open(config).unwrap()),
             topics,
+            data: None,
             restarts: true,
             timers_per_message_max: usize::MAX,
         }
@@ -119,6 +120,7 @@ fn every_scenario_comes_out_as_it_says_on_kafka() {
             })
             .collect();
         kafka.create(&details, 1).unwrap();
-        Stage { log: Arc::new(kafka), topics, restarts: false, timers_per_message_max: usize::MAX }
+        let (data, restarts, timers_per_message_max) = (None, false, usize::MAX);
+        Stage { log: Arc::new(kafka), topics, data, restarts, timers_per_message_max }
     });
 }

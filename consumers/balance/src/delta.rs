@@ -46,6 +46,10 @@ impl DeltaWriter {
         avro::encode_into(&mut self.bytes, fact);
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + self.accruals.len()
+    }
+
     /// A message is done with.
     pub(crate) fn message(&mut self) {
         self.messages += 1;

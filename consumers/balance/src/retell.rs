@@ -1,30 +1,43 @@
 //! What has been decided, told once more: decided again with the same cuts, or taken as decided. For
 //! those who restore a ledger and those who check one.
 
-use drawdown_domain::ledger::{Ledger, WalletNumber};
+use drawdown_domain::ledger::{Accrued, Ledger, WalletNumber};
 use drawdown_runtime::{Input, Output, Station, Stop};
 
 use crate::Balance;
 use crate::delta::{self, Part, each_part};
 use crate::station::stop;
 
+/// So many accruals are applied together.
+const ACCRUALS_AT_A_TIME: usize = 32;
+
 impl Balance {
     /// Applies a delta; notes whose balance it changed.
     pub(crate) fn take_back(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        let (ledger, changed) = (&mut self.ledger, &mut self.scribe.changed);
-        each_part(delta, &mut |part| {
-            match &part {
-                Part::Fact(fact) => {
-                    ledger.apply(fact).map_err(stop)?;
-                    changed.touch_by(fact);
-                }
-                Part::Accrued(accrued) => {
-                    ledger.apply_accrued(accrued).map_err(stop)?;
-                    changed.touch_by_accrual(ledger, accrued);
-                }
+        let mut accruals = Vec::with_capacity(ACCRUALS_AT_A_TIME);
+        each_part(delta, &mut |part| match part {
+            Part::Fact(fact) => {
+                self.take_back_accruals(&mut accruals)?;
+                self.scribe.changed.touch_by(&fact);
+                self.ledger.apply(&fact).map_err(stop)
             }
-            Ok(())
-        })
+            Part::Accrued(accrued) => {
+                accruals.push(accrued);
+                if accruals.len() < ACCRUALS_AT_A_TIME {
+                    return Ok(());
+                }
+                self.take_back_accruals(&mut accruals)
+            }
+        })?;
+        self.take_back_accruals(&mut accruals)
+    }
+
+    fn take_back_accruals(&mut self, accruals: &mut Vec<Accrued>) -> Result<(), Stop> {
+        self.ledger.apply_accruals(accruals).map_err(stop)?;
+        for accrued in accruals.drain(..) {
+            self.scribe.changed.touch_by_accrual(&self.ledger, &accrued);
+        }
+        Ok(())
     }
 
     /// Applies a delta and says what follows from it: entries and bills, as they were said when it was

@@ -132,6 +132,12 @@ impl Scribe {
         self.charge_messages.push(message);
     }
 
+    /// About how much is collected: nearly all of it is charges and the delta.
+    pub(crate) fn bytes(&self) -> usize {
+        let closed: usize = self.charge_messages.iter().map(Vec::len).sum();
+        closed + self.charges.bytes() + self.delta.bytes()
+    }
+
     /// The messages of charges collected so far; none are left.
     pub(crate) fn take_charges(&mut self, ledger: &Ledger) -> Vec<Vec<u8>> {
         self.close_charges(ledger);

@@ -329,6 +329,10 @@ impl Station for Balance {
         self.ledger.clock().now()
     }
 
+    fn unsaid_bytes(&self) -> usize {
+        self.scribe.bytes()
+    }
+
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
         self.say_controls(output);
         self.tell_balances(output)?;

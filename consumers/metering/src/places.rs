@@ -6,7 +6,7 @@
 
 /// A power of two of slots, at most half of them taken. Zero is free, else the lower half is one more
 /// than the place, the upper half a tag: the upper half of the hash. The slot goes by its lower half.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     slots: Vec<u64>,
     taken: usize,

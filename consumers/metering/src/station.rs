@@ -24,7 +24,9 @@ use drawdown_wire::usage::{Read, Usage, each_record};
 
 use crate::accounts::{Account, Accounts, Route};
 use crate::catalogue::Catalogue;
-use crate::identities::{Fill, Identities, Known, Position, Shelves, Teller, Told, day_of, stop};
+use crate::identities::{
+    Entry, Fill, Identities, Known, Position, Shelves, Teller, Told, day_of, stop,
+};
 use crate::rejecting::message_of;
 use crate::window::{Part, Seen, Window};
 
@@ -121,6 +123,11 @@ impl Metering {
     /// How many accounts send usage through this partition.
     pub fn accounts(&self) -> usize {
         self.accounts.len()
+    }
+
+    /// The identities that are remembered, in their order.
+    pub fn remembered(&self) -> Result<Vec<Entry>, Stop> {
+        self.identities.in_order().map_err(stop)
     }
 
     /// How much of what may be remembered is.
@@ -420,7 +427,7 @@ impl Metering {
         output.append(topic, home, signed);
     }
 
-    fn remembered(&self) -> Remembered {
+    fn reached(&self) -> Remembered {
         let Position { total, checksum } = self.identities.reached();
         Remembered { total, checksum, kept_from_day: self.identities.kept_from().into() }
     }
@@ -511,7 +518,7 @@ impl Station for Metering {
         self.say_lines(output);
         let packed = self.identities.take_packed();
         if !packed.is_empty() {
-            self.fact(self.remembered());
+            self.fact(self.reached());
         }
         for message in packed {
             output.append(self.name(Topic::Identities), self.partition, message);
@@ -548,7 +555,7 @@ impl Station for Metering {
         if from == 0 {
             facts.push(TimeMoved { at: self.now }.into());
             facts.push(QuarterClosed { until: self.marked }.into());
-            facts.push(self.remembered().into());
+            facts.push(self.reached().into());
             let document = self.settings_document.clone();
             facts.push(SettingsInForce { at: self.now, document }.into());
             let meters = self.catalogue.listed().to_vec();

@@ -66,17 +66,27 @@ pub(crate) struct Restored<'a> {
     pub(crate) consumer: &'a Arc<str>,
     pub(crate) partition: u32,
     pub(crate) next: i64,
+    /// Read from its state topic.
     pub(crate) bytes: u64,
-    pub(crate) took: Duration,
+    /// Until its position was known, then until its state was read, then until the rest was there.
+    pub(crate) position: Duration,
+    pub(crate) state: Duration,
+    pub(crate) rest: Duration,
 }
 
 impl Restored<'_> {
     pub(crate) fn tell(&self) {
         let consumer = || ("consumer", self.consumer.clone());
         counter!("drawdown_restores_total", &[consumer()]).increment(1);
-        histogram!("drawdown_restore_seconds", &[consumer()]).record(self.took);
+        for (part, took) in
+            [("position", self.position), ("state", self.state), ("rest", self.rest)]
+        {
+            histogram!("drawdown_restore_seconds", &[consumer(), ("part", part.into())])
+                .record(took);
+        }
         tracing::debug!(consumer = %self.consumer, partition = self.partition, next = self.next,
-            bytes = self.bytes, took = ?self.took, "restored");
+            bytes = self.bytes, position = ?self.position, state = ?self.state, rest = ?self.rest,
+            "restored");
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use drawdown_domain::time::{Span, Timestamp};
@@ -17,7 +18,7 @@ use crate::clock::Clock;
 use crate::generations::{Generations, newest_snapshot};
 use crate::replay::Replay;
 use crate::restore::read_to_end;
-use crate::state::{Chain, STATE_DELTA_BYTES_MAX};
+use crate::state::Chain;
 use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, owns};
 use crate::{Input, Output, Progress, Station, Stop};
 
@@ -32,7 +33,8 @@ pub struct WorkerOptions {
     pub commit_interval: Duration,
     /// A step that has come to this is committed at once.
     pub step_bytes_max: usize,
-    /// A snapshot begins when the deltas since the last one have come to this, and to twice its size.
+    /// A snapshot begins when the deltas since the last one began have come to this, and to its size: so
+    /// whoever restores reads at most about twice the state.
     pub snapshot_after_bytes: u64,
     /// How long state is kept that a snapshot has made needless to restore, so that it can be audited;
     /// none: for ever.
@@ -83,8 +85,10 @@ pub struct Worker<S> {
     options: WorkerOptions,
     log: Arc<dyn Log>,
     clock: Clock,
-    make: Box<dyn Fn(u32) -> S + Send>,
+    make: Box<dyn Fn(u32) -> S + Send + Sync>,
     member: Option<Box<dyn Member>>,
+    /// When it last began to join its group.
+    joined: Option<Instant>,
     owned: BTreeMap<u32, Owned<S>>,
     /// When the oldest decision that is not yet committed was made.
     collecting_since: Option<Instant>,
@@ -122,7 +126,7 @@ impl<S: Station> Worker<S> {
         options: WorkerOptions,
         log: Arc<dyn Log>,
         clock: Clock,
-        make: impl Fn(u32) -> S + Send + 'static,
+        make: impl Fn(u32) -> S + Send + Sync + 'static,
     ) -> Worker<S> {
         let consumer = options.membership.group.as_str().into();
         Worker {
@@ -131,6 +135,7 @@ impl<S: Station> Worker<S> {
             clock,
             make: Box::new(make),
             member: None,
+            joined: None,
             owned: BTreeMap::new(),
             collecting_since: None,
             last_commit: Duration::ZERO,
@@ -231,6 +236,7 @@ impl<S: Station> Worker<S> {
 
     fn join(&mut self) -> Result<(), Stop> {
         if self.member.is_none() {
+            self.joined = Some(Instant::now());
             self.member = Some(self.log.join(&self.options.membership)?);
         }
         Ok(())
@@ -388,8 +394,14 @@ impl<S: Station> Worker<S> {
             let (schema, delta) = (S::DELTA.fingerprint(), &output.delta);
             let mut frames = owned.chain.extend(*partition, owned.next, version, schema, delta);
             owned.snapshot.delta_bytes += output.delta.len() as u64;
-            let now = self.clock.now();
-            frames.extend(next_piece(&*self.log, &self.options, *partition, now, owned)?);
+            // A snapshot gets on at least as fast as what it holds changes.
+            let (now, mut left) = (self.clock.now(), output.delta.len().max(1));
+            while left > 0 {
+                let piece = next_piece(&*self.log, &self.options, *partition, now, owned)?;
+                let Some(piece) = piece else { break };
+                left = if piece.last { 0 } else { left.saturating_sub(piece.payload.0.len()) };
+                frames.push(piece);
+            }
             for mut frame in frames {
                 frame.snapshot = owned.snapshot.whole.newest().0;
                 commit.appends.push(Append {
@@ -455,32 +467,74 @@ impl<S: Station> Worker<S> {
 
     fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
         reach(Point::Restoring);
-        tracing::info!(consumer = %self.consumer, ?partitions, "assigned; restoring");
-        let mut places = BTreeMap::new();
-        for partition in partitions {
-            let owned = self.restored(*partition)?;
-            places.insert(*partition, owned.next);
-            self.owned.insert(*partition, owned);
-        }
+        let took = self.joined.map_or(Duration::ZERO, |joined| joined.elapsed());
+        tracing::info!(consumer = %self.consumer, ?partitions, ?took, "assigned; restoring");
+        let began = Instant::now();
+        let restored = self.restored_side_by_side(partitions)?;
+        let places = restored.iter().map(|(partition, owned)| (*partition, owned.next)).collect();
+        self.owned.extend(restored);
         if let Some(member) = self.member.as_mut() {
             member.resume(&places)?;
         }
         owns(&self.consumer, self.owned.len());
-        tracing::info!(consumer = %self.consumer, ?partitions, "restored; reading");
+        let took = began.elapsed();
+        tracing::info!(consumer = %self.consumer, ?partitions, ?took, "restored; reading");
         Ok(())
     }
 
+    /// Partitions have nothing to do with each other: they are restored on all processors.
+    fn restored_side_by_side(&self, partitions: &[u32]) -> Result<BTreeMap<u32, Owned<S>>, Stop> {
+        let restoring = Restoring {
+            options: &self.options,
+            log: &*self.log,
+            make: &*self.make,
+            consumer: &self.consumer,
+            progress: &self.progress,
+        };
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let waiting = Mutex::new(partitions.iter());
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            std::iter::from_fn(next)
+                .map(|partition| Ok((*partition, restoring.restored(*partition)?)))
+                .collect::<Result<Vec<_>, Stop>>()
+        };
+        std::thread::scope(|scope| {
+            let threads = processors.min(partitions.len());
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let mut restored = BTreeMap::new();
+            for thread in threads {
+                let panicked = |_| Stop::Broken("a thread that restored has panicked".to_owned());
+                restored.extend(thread.join().map_err(panicked)??);
+            }
+            Ok(restored)
+        })
+    }
+}
+
+/// What it takes to restore a partition.
+struct Restoring<'a, S> {
+    options: &'a WorkerOptions,
+    log: &'a dyn Log,
+    make: &'a (dyn Fn(u32) -> S + Send + Sync),
+    consumer: &'a Arc<str>,
+    progress: &'a Progress,
+}
+
+impl<S: Station> Restoring<'_, S> {
     /// The station of a partition as its last commit left it.
     fn restored(&self, partition: u32) -> Result<Owned<S>, Stop> {
         let Membership { group, topic, .. } = &self.options.membership;
         let state_topic = &self.options.state_topic;
         let (began, mut bytes) = (Instant::now(), 0);
         let next = self.log.committed(group, topic, partition)?;
-        let mut replay = Replay::new(&*self.make, partition);
-        let newest = newest_snapshot(&*self.log, state_topic, partition)?;
+        let position = began.elapsed();
+        let make = |partition| (self.make)(partition);
+        let mut replay = Replay::new(&make, partition);
+        let newest = newest_snapshot(self.log, state_topic, partition)?;
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
-        read_to_end(&*self.log, state_topic, partition, newest, &mut |message| {
+        read_to_end(self.log, state_topic, partition, newest, &mut |message| {
             self.progress.note();
             bytes += message.value.len() as u64;
             match replay.take(message)? {
@@ -498,10 +552,11 @@ impl<S: Station> Worker<S> {
             )));
         }
         let (mut station, met) = (replay.station, replay.snapshots);
+        let state = began.elapsed().saturating_sub(position);
         station.restored()?;
-        let next = next.unwrap_or(Next::START);
-        let (consumer, took) = (&self.consumer, began.elapsed());
-        Restored { consumer, partition, next: next.0, bytes, took }.tell();
+        let rest = began.elapsed().saturating_sub(position + state);
+        let (consumer, next) = (self.consumer, next.unwrap_or(Next::START));
+        Restored { consumer, partition, next: next.0, bytes, position, state, rest }.tell();
         let output = Output::default();
         let snapshot = Snapshot {
             whole: met.whole,
@@ -516,6 +571,10 @@ impl<S: Station> Worker<S> {
 /// Time on the log may be this far ahead of the worker's clock.
 const AHEAD_MAX: Span = Span::minutes(5);
 
+/// About how much of a snapshot goes out with a step in which little changes. The partitions of a worker
+/// come to theirs at about the same time, and their steps are not to become long by it.
+const PIECE_BYTES_MAX: usize = 128 * 1024;
+
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -528,23 +587,24 @@ fn next_piece<S: Station>(
     owned: &mut Owned<S>,
 ) -> Result<Option<Frame>, Stop> {
     let snapshot = &mut owned.snapshot;
-    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
+    let due = options.snapshot_after_bytes.max(snapshot.last_bytes);
     let (place, began) = match snapshot.under_way.take() {
         Some(under_way) => under_way,
         None if snapshot.delta_bytes < due => return Ok(None),
         None => {
+            snapshot.delta_bytes = 0;
             let begins = log.bounds(&options.state_topic, partition)?.end.0;
             (Vec::new(), Generation { begins, at: now })
         }
     };
-    let (piece, after) = owned.station.piece(&place, STATE_DELTA_BYTES_MAX);
+    let (piece, after) = owned.station.piece(&place, PIECE_BYTES_MAX);
     snapshot.bytes += piece.len() as u64;
     snapshot.under_way = after.clone().map(|after| (after, began));
     if after.is_none() {
         let keep = options.state_kept_for;
         snapshot.whole.push(began, keep);
         snapshot.needless_soon_before = snapshot.whole.forget(now, keep);
-        (snapshot.last_bytes, snapshot.bytes, snapshot.delta_bytes) = (snapshot.bytes, 0, 0);
+        snapshot.last_bytes = std::mem::take(&mut snapshot.bytes);
     }
     reach(Point::SnapshotChunk);
     let mut message =

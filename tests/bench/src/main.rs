@@ -9,6 +9,7 @@ mod alone;
 mod latency;
 mod memory;
 mod peers;
+mod restore;
 mod site;
 mod table;
 mod usage;
@@ -23,6 +24,8 @@ use drawdown_domain::time::Timestamp;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use peers::Streams;
 use site::{Figures, STARTS_AT, Site, check};
@@ -47,7 +50,7 @@ struct Arguments {
     #[arg(long, default_value_t = 16)]
     partitions: u32,
     /// What to measure.
-    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7", "g12"])]
+    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g12"])]
     rows: Vec<String>,
 }
 
@@ -61,7 +64,7 @@ struct Scale {
     rows: Vec<String>,
 }
 
-const ROWS: [&str; 8] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g7", "g12"];
+const ROWS: [&str; 9] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g12"];
 
 impl Scale {
     fn read() -> anyhow::Result<Scale> {
@@ -108,20 +111,40 @@ impl Scale {
         });
         all.collect()
     }
+
+    fn embedded_topics(&self) -> Vec<embedded::Topic> {
+        let topics = self.topics("").into_iter().map(|topic| embedded::Topic {
+            name: topic.name,
+            partitions: topic.partitions,
+            keep: None,
+        });
+        topics.collect()
+    }
 }
+
+/// These need accounts and usage on Kafka.
+const ON_KAFKA: [&str; 5] = ["g1", "g1-zipf", "g1p", "g3", "g5"];
 
 fn main() -> anyhow::Result<()> {
     let scale = Scale::read()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_env_filter(
+            EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env()?,
+        )
         .init();
     let mut table = Table::new(&scale.rows.join(" "));
-    if scale.rows.iter().any(|row| !matches!(row.as_str(), "g4" | "g7" | "g12")) {
+    if scale.rows.iter().any(|row| ON_KAFKA.contains(&row.as_str())) {
         on_kafka(&scale, &mut table)?;
     }
     if scale.has("g4") || scale.has("g5") {
         on_the_embedded_log(&scale, &mut table)?;
+    }
+    if scale.has("g6") {
+        let broker = Broker::start(BrokerOptions::default())?;
+        restore::on_kafka(&scale, &broker.bootstrap(), &mut table)?;
+        drop(broker);
+        restore::on_the_embedded_log(&scale, &mut table)?;
     }
     if scale.has("g7") {
         memory::measure(&mut table)?;
@@ -245,12 +268,8 @@ fn beside_streams(
 
 fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let topics = scale.topics("").into_iter().map(|topic| embedded::Topic {
-        name: topic.name,
-        partitions: topic.partitions,
-        keep: None,
-    });
-    let config = EmbeddedConfig::new(folder.path(), topics, Arc::new(|| Timestamp::START));
+    let config =
+        EmbeddedConfig::new(folder.path(), scale.embedded_topics(), Arc::new(|| Timestamp::START));
     let site = Site::new(Arc::new(Embedded::open(config)?), &scale.plan, "", None)?;
     site.open_accounts(scale.accounts)?;
     let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];

@@ -1,8 +1,10 @@
 //! An installation to be measured: a log, accounts on it, and its consumers on threads of their own.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -14,6 +16,7 @@ use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
 use drawdown_metering::Metering;
+use drawdown_metering::identities::IdentityOptions;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Station, Worker};
 use drawdown_wire::messages::CommandMessage;
@@ -60,6 +63,41 @@ impl fmt::Display for Figures {
     }
 }
 
+/// What stays of an installation while its processes come and go.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    topics: Topics,
+    prefix: String,
+    clock: Clock,
+    /// Where identities are kept beside the log.
+    pub(crate) local: Option<PathBuf>,
+}
+
+impl Setting {
+    pub(crate) fn new(plan: &TopicPlan, prefix: &str) -> anyhow::Result<Setting> {
+        let start: Timestamp = STARTS_AT.parse().context("a time")?;
+        Ok(Setting {
+            topics: Topics::new(prefix, plan),
+            prefix: prefix.to_owned(),
+            clock: Clock::fast(1, start),
+            local: None,
+        })
+    }
+
+    pub(crate) fn keeping(self, local: &Path) -> Setting {
+        Setting { local: Some(local.to_owned()), ..self }
+    }
+
+    pub(crate) fn site(&self, log: Arc<dyn Log>) -> Site {
+        let Setting { topics, prefix, clock, local } = self.clone();
+        let secret = Secret::new([7; 32]);
+        let usual = Installation::new(log.clone(), topics.clone(), secret, clock.clone());
+        let identities = IdentityOptions { directory: local, ..usual.identities.clone() };
+        let installation = Installation { group_prefix: prefix, identities, ..usual };
+        Site { log, topics, clock, installation, broker: None }
+    }
+}
+
 impl Site {
     /// `broker` is the process whose use of the processors is told apart.
     pub(crate) fn new(
@@ -68,14 +106,7 @@ impl Site {
         prefix: &str,
         broker: Option<u32>,
     ) -> anyhow::Result<Site> {
-        let topics = Topics::new(prefix, plan);
-        let start: Timestamp = STARTS_AT.parse().context("a time")?;
-        let clock = Clock::fast(1, start);
-        let installation = Installation {
-            group_prefix: prefix.to_owned(),
-            ..Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone())
-        };
-        Ok(Site { log, topics, clock, installation, broker })
+        Ok(Site { broker, ..Setting::new(plan, prefix)?.site(log) })
     }
 
     pub(crate) fn name(&self, topic: Topic) -> &str {
@@ -288,6 +319,59 @@ impl Site {
         self.broker.map_or(0.0, cpu_seconds_of)
     }
 
+    /// How many accounts metering restores, and in how many seconds.
+    pub(crate) fn restored_metering(&self) -> anyhow::Result<(usize, f64)> {
+        let (worker, seconds) = self.restored(self.installation.metering())?;
+        Ok((worker.stations().map(Metering::accounts).sum(), seconds))
+    }
+
+    /// The same for the ledgers.
+    pub(crate) fn restored_balance(&self) -> anyhow::Result<(usize, f64)> {
+        let (worker, seconds) = self.restored(self.installation.balance())?;
+        Ok((worker.stations().map(|station| station.ledger().accounts().len()).sum(), seconds))
+    }
+
+    /// Brings metering and the ledgers back beside each other, with usage waiting: how many seconds after
+    /// `began` each has committed a step, and all that was ever booked once this was.
+    pub(crate) fn come_back(&self, began: Instant) -> anyhow::Result<([f64; 2], Amount)> {
+        let end = AtomicBool::new(false);
+        let came = |group: &str, topic| self.await_step(group, topic, began, &end);
+        std::thread::scope(|scope| {
+            let metering = scope.spawn(|| drive(self.installation.metering(), &end));
+            let balance =
+                scope.spawn(|| charged(&drive(self.installation.balance(), &end)?, &self.topics));
+            let booked = scope.spawn(|| came("balance", Topic::Ledger));
+            let seconds = came("metering", Topic::Usage)
+                .and_then(|metering| Ok([metering, joined(booked, "the one who waits")?]));
+            let read = self.wait_until_booked(&end);
+            end.store(true, Ordering::Release);
+            joined(metering, "metering")?;
+            let booked = joined(balance, "balance")?;
+            read?;
+            Ok((seconds?, booked))
+        })
+    }
+
+    /// How many seconds after `began` a group has committed its reading of some partition.
+    fn await_step(
+        &self,
+        group: &str,
+        topic: Topic,
+        began: Instant,
+        end: &AtomicBool,
+    ) -> anyhow::Result<f64> {
+        let (name, group) =
+            (self.name(topic), format!("{}{group}", self.installation.group_prefix));
+        let before = self.log.committed(&group, name, 0)?;
+        while self.log.committed(&group, name, 0)? == before {
+            if end.load(Ordering::Acquire) || began.elapsed() > SETTLES_WITHIN {
+                bail!("{group} commits nothing");
+            }
+            std::thread::sleep(WAIT);
+        }
+        Ok(began.elapsed().as_secs_f64())
+    }
+
     /// Turns a worker until it has restored all partitions.
     fn restored<S: Station>(&self, mut worker: Worker<S>) -> anyhow::Result<(Worker<S>, f64)> {
         let began = Instant::now();
@@ -299,6 +383,10 @@ impl Site {
         }
         Ok((worker, began.elapsed().as_secs_f64()))
     }
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>, who: &str) -> anyhow::Result<T> {
+    thread.join().map_err(|_| anyhow::anyhow!("{who} panicked"))?
 }
 
 /// Turns a worker until it is told to end, and commits what it has.

@@ -115,6 +115,7 @@ struct Drawn {
 const REPEAT_ONE_IN: u64 = 20;
 const REPEATS_REACH_BACK: usize = 50_000;
 const MESSAGES_PER_APPEND: usize = 2_000;
+const PACKED_PER_APPEND: usize = 100;
 
 /// Makes records and hands their messages over, a batch for one partition at a time.
 #[derive(Debug)]
@@ -202,7 +203,8 @@ impl Maker {
                 tags: &[("environment", "production"), ("team", "search")],
             };
             lane.take(&usage, self.plan.packed);
-            if lane.messages.len() >= MESSAGES_PER_APPEND.div_ceil(self.plan.packed) {
+            let most = MESSAGES_PER_APPEND.div_ceil(self.plan.packed).max(PACKED_PER_APPEND);
+            if lane.messages.len() >= most {
                 self.made.bytes += lane.send(log, topic, partition, self.from)?;
             }
         }

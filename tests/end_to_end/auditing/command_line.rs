@@ -44,8 +44,8 @@ fn r1_3_an_embedded_log_is_audited_by_the_command_line() {
 
     let log: Arc<Embedded> = Arc::new(setup.embedded().unwrap());
     let topics = Topics::new("", &setup.plan);
-    let (restarts, timers_per_message_max) = (false, usize::MAX);
-    let stage = Stage { log: log.clone(), topics, restarts, timers_per_message_max };
+    let (data, restarts, timers_per_message_max) = (None, false, usize::MAX);
+    let stage = Stage { log: log.clone(), topics, data, restarts, timers_per_message_max };
     let history = History::on(stage);
     let (_, held) = audited(&setup);
     assert!(held.unwrap().contains("while no worker holds it"));

@@ -87,6 +87,7 @@ fn a_long_lived_log_is_audited_from_the_oldest_snapshot_that_is_kept() {
     let stage = Stage {
         log: log.clone(),
         topics: Topics::new("", &plan()),
+        data: None,
         restarts: true,
         timers_per_message_max: usize::MAX,
     };

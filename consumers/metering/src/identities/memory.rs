@@ -8,7 +8,7 @@ use crate::places::Places;
 ///
 /// **Invariant:** the entries are what the chain holds between `from` and `to`, less what was already
 /// forgotten when they were read back. `to` counts once the table is full and put aside.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Table {
     pub(super) from: Position,
     pub(super) to: Position,
@@ -57,6 +57,25 @@ impl Table {
         let is_it = |place: usize| entries.get(place).is_some_and(|e| e.identity == entry.identity);
         let hash_of = |place: usize| entries.get(place).map_or(0, |entry| entry.identity.low);
         self.places.put(entry.identity.low, place, is_it, hash_of);
+    }
+
+    /// Adds an identity that nobody looks for before [`Table::index`] is called: most tables that are
+    /// read back become runs first.
+    #[inline]
+    pub(super) fn put(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// From here on all that was added is found.
+    pub(super) fn index(&mut self) {
+        let entries = &self.entries;
+        let mut places = Places::with_room_for(entries.len());
+        for (place, entry) in entries.iter().enumerate() {
+            let is_it =
+                |place: usize| entries.get(place).is_some_and(|e| e.identity == entry.identity);
+            places.put(entry.identity.low, place, is_it, |_| 0);
+        }
+        self.places = places;
     }
 
     /// What is kept, sorted by identity, the last one of each.

@@ -103,6 +103,15 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// Shows all entries of a run, in their order.
+pub(super) fn each_entry(run: &Run, mut visit: impl FnMut(Entry)) -> Result<(), Trouble> {
+    let mut reader = Reader::new(run);
+    while let Some(entry) = reader.next()? {
+        visit(entry);
+    }
+    Ok(())
+}
+
 /// Writes what is kept of the runs, oldest run first, to `writer`. Of equal identities the newest stays:
 /// the others were forgotten when it came.
 pub(super) fn merge(

@@ -43,7 +43,7 @@ pub use shelves::{IdentityOptions, Shelves};
 
 use filter::Mask;
 use memory::Table;
-use merging::plan;
+use merging::{each_entry, plan};
 use run::Run;
 use shelf::{Holder, Shelf, weights};
 use shelves::Share;
@@ -247,6 +247,19 @@ impl Identities {
             }
         }
         Ok(None)
+    }
+
+    /// All that is remembered and not forgotten, in the order of the identities.
+    pub fn in_order(&self) -> Result<Vec<Entry>, Trouble> {
+        let mut entries = Vec::new();
+        for run in &self.runs {
+            each_entry(run, |entry| entries.push(entry))?;
+        }
+        entries.extend(self.aside.iter().flat_map(|aside| aside.table.entries()));
+        entries.extend(self.table.entries());
+        entries.retain(|entry| entry.day >= self.kept_from);
+        entries.sort_by_key(|entry| entry.identity);
+        Ok(entries)
     }
 
     /// Remembers an identity that is new.

@@ -5,6 +5,8 @@
 //! unbroken chain of checksums. The only thing that may be missing is what the topic has deleted for
 //! its age, which is forgotten by then.
 
+use std::sync::Arc;
+
 use drawdown_log::{Log, Message, Next};
 use drawdown_runtime::{Stop, read_to_end};
 
@@ -56,10 +58,7 @@ impl Identities {
         for next in places.into_iter().filter(|_| is_held) {
             self.begin(held.clone());
             match self.read_on(log, topic, next, reached)? {
-                Read::Whole => {
-                    self.end();
-                    return Ok(());
-                }
+                Read::Whole => return self.end(),
                 Read::Unconnected(why) if next == Next::START => {
                     tracing::warn!(
                         partition = self.partition,
@@ -76,10 +75,7 @@ impl Identities {
         self.shelf = Some((shelf, holder));
         self.begin(Held::default());
         match self.read_on(log, topic, Next::START, reached)? {
-            Read::Whole => {
-                self.end();
-                Ok(())
-            }
+            Read::Whole => self.end(),
             Read::Unconnected(why) => Err(Stop::Broken(why)),
         }
     }
@@ -91,8 +87,14 @@ impl Identities {
         (self.aside, self.asked, self.packed) = (None, None, 0);
     }
 
-    /// A run that is still being written is taken over later, as any other.
-    fn end(&mut self) {
+    /// All has been read back: from here on it is found.
+    fn end(&mut self) -> Result<(), Stop> {
+        self.wait()?;
+        self.table.index();
+        if let Some(aside) = &mut self.aside {
+            // It could not be written yet.
+            Arc::make_mut(&mut aside.table).index();
+        }
         self.packed = self.table.len();
         self.count();
         tracing::debug!(
@@ -102,6 +104,7 @@ impl Identities {
             in_tables = self.table.len(),
             "identities are restored"
         );
+        Ok(())
     }
 
     fn read_on(
@@ -165,7 +168,7 @@ impl Identities {
         let (table, kept_from) = (&mut self.table, self.kept_from);
         let each = packed.each(&mut |entry| {
             if entry.day >= kept_from {
-                table.push(entry);
+                table.put(entry);
             }
         });
         each.map_err(|why| Stop::Broken(format!("{topic} at {}: {why}", message.offset.0)))?;

@@ -145,6 +145,24 @@ impl Ledger {
         add(&mut tab.exact, fact.charge)
     }
 
+    /// Applies some accruals, one after the other. What they change lies anywhere in memory: all of it is
+    /// looked at first, which takes hardly longer than to look at one.
+    pub fn apply_accruals(&mut self, accruals: &[Accrued]) -> Result<(), Broken> {
+        let account_of = |accrued: &Accrued| self.accounts.get(accrued.account.index());
+        let lists = accruals.iter().filter_map(account_of);
+        std::hint::black_box(
+            lists.fold(0, |seen, known| seen | known.series.len() | known.tabs.len()),
+        );
+        let amounts = accruals.iter().filter_map(|accrued| {
+            let account = account_of(accrued)?;
+            let series = account.series.get(accrued.series as usize)?;
+            let tab = account.tabs.get(accrued.tab as usize)?;
+            Some(series.quantity.raw() | tab.exact.raw())
+        });
+        std::hint::black_box(amounts.fold(0, |seen, amount| seen | amount));
+        accruals.iter().try_for_each(|accrued| self.apply_accrued(accrued))
+    }
+
     fn absent(&self, what: &'static str) -> Result<(), Broken> {
         if self.loading { Ok(()) } else { Err(Broken(what)) }
     }

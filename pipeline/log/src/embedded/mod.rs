@@ -122,7 +122,7 @@ impl EmbeddedConfig {
             group_bytes_max: 2 << 20,
             commit_bytes_max: 64 << 20,
             poll_messages_max: 16_384,
-            poll_bytes_max: 4 << 20,
+            poll_bytes_max: 1 << 20,
             absence_max: Duration::from_secs(10),
             tidy_every: Duration::from_secs(10),
         }

@@ -87,10 +87,12 @@ impl KafkaConfig {
 pub struct Kafka {
     config: KafkaConfig,
     appender: ThreadedProducer<Deliveries>,
-    /// One reader for scans: restoring reads one partition after the other.
-    scanner: Mutex<BaseConsumer>,
+    /// Readers for scans that are not in use: as many as there ever were scans at a time.
+    scanners: Mutex<Vec<BaseConsumer>>,
     /// Asks for ends, open transactions included.
     asker: BaseConsumer,
+    /// Asks how far all is decided.
+    stable_asker: BaseConsumer,
     /// How many partitions topics have that were asked for.
     known: Mutex<BTreeMap<String, u32>>,
     /// Ask how far their groups have read. They never join them.
@@ -146,22 +148,35 @@ impl Kafka {
         appender.set("message.max.bytes", "10485760");
         // Whoever waits is told in time what became of the message, and none of them comes later.
         appender.set("message.timeout.ms", config.call_timeout.as_millis().to_string());
-        let mut scanner = config.reader();
-        scanner.set("group.id", "drawdown.scan").set("enable.partition.eof", "true");
-        let mut asker = config.client();
-        asker.set("group.id", "drawdown.ask").set("isolation.level", "read_uncommitted");
+        let asker = |level: &str| {
+            let mut asker = config.client();
+            asker.set("group.id", "drawdown.ask").set("isolation.level", level);
+            asker.create().map_err(fatal)
+        };
         Ok(Kafka {
             appender: appender.create_with_context(Deliveries).map_err(fatal)?,
-            scanner: Mutex::new(scanner.create().map_err(fatal)?),
-            asker: asker.create().map_err(fatal)?,
+            scanners: Mutex::default(),
+            asker: asker("read_uncommitted")?,
+            stable_asker: asker("read_committed")?,
             known: Mutex::default(),
             group_askers: Mutex::default(),
             config,
         })
     }
 
-    fn scanner(&self) -> MutexGuard<'_, BaseConsumer> {
-        self.scanner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle_scanners(&self) -> MutexGuard<'_, Vec<BaseConsumer>> {
+        self.scanners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scanner(&self) -> Result<BaseConsumer, KafkaError> {
+        if let Some(idle) = self.idle_scanners().pop() {
+            return Ok(idle);
+        }
+        let mut scanner = self.config.reader();
+        scanner.set("group.id", "drawdown.scan").set("enable.partition.eof", "true");
+        // A scan ends when the broker has nothing more: it is not to wait for more to come.
+        scanner.set("fetch.wait.max.ms", "1");
+        scanner.create()
     }
 
     fn partition(partition: u32) -> i32 {
@@ -274,8 +289,8 @@ impl Log for Kafka {
         if next >= until {
             return Ok(next);
         }
-        let scanner = self.scanner();
         let what = format!("cannot read {topic} {partition}");
+        let scanner = self.scanner().map_err(|error| passing(&what, &error))?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, Self::partition(partition), KafkaOffset::Offset(next.0))
             .and_then(|()| scanner.assign(&list))
@@ -315,6 +330,7 @@ impl Log for Kafka {
             }
         }
         scanner.unassign().map_err(|error| passing(&what, &error))?;
+        self.idle_scanners().push(scanner);
         Ok(next)
     }
 
@@ -327,7 +343,7 @@ impl Log for Kafka {
             .fetch_watermarks(topic, number, timeout)
             .map_err(|error| passing(&what, &error))?;
         let (first, stable) = self
-            .scanner()
+            .stable_asker
             .fetch_watermarks(topic, number, timeout)
             .map_err(|error| passing(&what, &error))?;
         Ok(Bounds { first: Next(first), stable: Next(stable), end: Next(end.max(stable)) })

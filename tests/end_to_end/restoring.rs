@@ -1,0 +1,264 @@
+//! Consumers that ended come back byte for byte as they were, from the log alone and with what the local
+//! disk kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use drawdown::rehearse::{Pipeline, Stage};
+use drawdown_components::{Broker, BrokerOptions};
+use drawdown_domain::commands::Command;
+use drawdown_domain::ids::PrincipalId;
+use drawdown_domain::money::Amount;
+use drawdown_domain::time::{Span, Timestamp};
+use drawdown_log::Log;
+use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
+use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
+use drawdown_metering::Metering;
+use drawdown_wire::messages::CommandMessage;
+use drawdown_wire::topics::{Topic, Topics};
+use drawdown_wire::usage::{NewUsage, single_message};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::end_to_end::turn;
+
+const PRICES: &str = r#"
+price = [
+  { product = "compute", meter = "hours", currency = "USD", model = "graduated", tiers = [{ up_to = "40", unit_price = "0.5" }, { unit_price = "0.3" }] },
+  { product = "storage", meter = "gigabytes", currency = "USD", region = "eu", model = "per_unit", unit_price = "0.0137" },
+]
+"#;
+const ACCOUNTS: u64 = 24;
+const RECORDS: u64 = 900;
+
+fn start() -> Timestamp {
+    "2026-03-10T12:00:00Z".parse().unwrap()
+}
+
+/// A pipeline whose process ends and comes back.
+struct Process<'a> {
+    open: &'a dyn Fn() -> Arc<dyn Log>,
+    folder: TempDir,
+    now: Timestamp,
+    pipeline: Option<Pipeline>,
+}
+
+impl Process<'_> {
+    fn start(open: &dyn Fn() -> Arc<dyn Log>) -> Process<'_> {
+        let folder = TempDir::with_prefix("drawdown-restoring-").unwrap();
+        let mut process = Process { open, folder, now: start(), pipeline: None };
+        process.come_back();
+        process
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn come_back(&mut self) {
+        self.pipeline = None;
+        let plan = Stage::plan().unwrap();
+        let stage = Stage {
+            log: (self.open)(),
+            topics: Topics::new("restoring.", &plan),
+            data: Some(self.data()),
+            // Not done here, but it makes snapshots small and many.
+            restarts: true,
+            timers_per_message_max: usize::MAX,
+        };
+        let mut pipeline = Pipeline::new(&stage, self.now);
+        pipeline.settle().unwrap();
+        self.pipeline = Some(pipeline);
+    }
+
+    fn pipeline(&mut self) -> &mut Pipeline {
+        self.pipeline.as_mut().unwrap()
+    }
+
+    fn command(&mut self, name: &str, fields: Value) {
+        let command = Command::read(name, fields).unwrap().unwrap();
+        let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+        let now = self.now;
+        self.pipeline().command(now, message).unwrap();
+    }
+
+    fn let_pass(&mut self, minutes: i32) {
+        self.now = self.now.plus(Span::minutes(minutes));
+        let now = self.now;
+        self.pipeline().advance(now).unwrap();
+    }
+
+    /// Sends a record; the same number is the same record.
+    fn usage(&mut self, number: u64, quantity: u64) {
+        let account = format!("a{}", number % ACCOUNTS);
+        let (product, meter, region) = match number % 3 {
+            0 => ("compute", "hours", None),
+            _ => ("storage", "gigabytes", Some("eu")),
+        };
+        let message = single_message(&NewUsage {
+            source: "s",
+            id: &number.to_string(),
+            account: &account,
+            product,
+            meter,
+            quantity: Amount::from_raw(i128::from(quantity) * 250_000_000_000),
+            time: start().plus(Span::minutes((number / 8) as i32 % 60)),
+            region,
+            unit: None,
+            tags: &[],
+        });
+        let now = self.now;
+        self.pipeline().usage(now, &account, &message).unwrap();
+    }
+
+    /// Accounts with money, coupons and orders, a cycle that is billed and one that is open, and records
+    /// of which some came twice.
+    fn live(&mut self) {
+        self.command("load_prices", json!({ "document": PRICES }));
+        for enterprise in ["e", "f", "g"] {
+            let fields = json!({ "enterprise": enterprise, "name": "E", "country": "SG" });
+            self.command("open_enterprise", fields);
+        }
+        for account in 0..ACCOUNTS {
+            let enterprise = ["e", "f", "g"][account as usize % 3];
+            let mode = if account % 2 == 0 { "prepaid" } else { "postpaid" };
+            self.command(
+                "open_account",
+                json!({ "account": format!("a{account}"), "enterprise": enterprise,
+                    "email": "x@y.example", "currency": "USD", "mode": mode }),
+            );
+            let wallet = format!("ba-a{account}");
+            if account % 3 == 0 {
+                self.command(
+                    "top_up",
+                    json!({ "billing_account": wallet, "amount": "20",
+                    "currency": "USD", "method": "bank_transfer" }),
+                );
+            }
+            if account % 4 == 1 {
+                self.command(
+                    "grant_coupon",
+                    json!({ "billing_account": wallet,
+                    "coupon": format!("k{account}"), "amount": "7", "cash": account % 8 == 1,
+                    "valid_from": "2026-01-01T00:00:00Z", "valid_until": "2026-05-01T00:00:00Z" }),
+                );
+            }
+        }
+        for number in 0..RECORDS {
+            self.usage(number, number % 11);
+            if number % 9 == 0 {
+                self.usage(number.div_euclid(2), number.div_euclid(2) % 11);
+            }
+            if number == RECORDS / 2 {
+                self.let_pass(75);
+            }
+        }
+    }
+
+    fn dumps(&mut self) -> Vec<Vec<u8>> {
+        self.pipeline().dumps().unwrap()
+    }
+
+    fn remembered(&mut self) -> usize {
+        self.pipeline().meterings().map(|station| station.remembered().unwrap().len()).sum()
+    }
+
+    fn duplicates(&mut self) -> u64 {
+        self.pipeline().meterings().map(Metering::duplicates).sum()
+    }
+
+    fn charged(&mut self) -> Amount {
+        let accounts = self.pipeline().ledgers().flat_map(|ledger| ledger.accounts());
+        let charged = accounts.flat_map(|account| &account.series).map(|series| series.charged);
+        Amount::sum(charged).unwrap()
+    }
+}
+
+/// The first byte in which two dumps differ, if any.
+fn difference(before: &[Vec<u8>], after: &[Vec<u8>]) -> Option<String> {
+    if before.len() != after.len() {
+        return Some(format!("{} stations became {}", before.len(), after.len()));
+    }
+    before.iter().zip(after).enumerate().find(|(_, (a, b))| a != b).map(|(station, (a, b))| {
+        let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        format!("station {station} differs from byte {same} on: {} and {} bytes", a.len(), b.len())
+    })
+}
+
+/// R2.2: whatever is left of the local disk, nothing is forgotten and nothing is counted again.
+fn check(open: &dyn Fn() -> Arc<dyn Log>) {
+    let mut process = Process::start(open);
+    process.live();
+    let (before, remembered) = (process.dumps(), process.remembered());
+    assert_eq!(remembered, RECORDS as usize);
+    assert_eq!(process.duplicates(), RECORDS / 9);
+    let ledgers: Vec<_> = process.pipeline().ledgers().collect();
+    assert!(ledgers.iter().all(|ledger| {
+        let tabs = ledger.accounts().iter().any(|account| !account.tabs.is_empty());
+        let months = ledger.accounts().iter().any(|account| !account.months.is_empty());
+        tabs && months && ledger.wallets().iter().any(|wallet| !wallet.coupons.is_empty())
+    }));
+    assert!(before.iter().map(Vec::len).sum::<usize>() > 30_000, "next to nothing is known");
+    assert!(holds_files(&process.data()), "nothing is on the local disk");
+
+    process.come_back();
+    assert_eq!(difference(&before, &process.dumps()), None, "with the local disk");
+    process.pipeline = None;
+    fs::remove_dir_all(process.data()).unwrap();
+    process.come_back();
+    assert_eq!(difference(&before, &process.dumps()), None, "from the log alone");
+
+    let charged = process.charged();
+    for number in (0..RECORDS).step_by(7) {
+        process.usage(number, number % 11);
+    }
+    assert_eq!(process.duplicates(), RECORDS.div_ceil(7));
+    assert_eq!((process.charged(), process.remembered()), (charged, remembered));
+    process.usage(RECORDS + 1, 4);
+    assert_eq!(process.remembered(), remembered + 1);
+    assert_ne!(process.charged(), charged);
+}
+
+fn holds_files(folder: &Path) -> bool {
+    let mut found = fs::read_dir(folder).unwrap().flatten();
+    found.any(|entry| entry.path().is_dir() && holds_files(&entry.path()) || entry.path().is_file())
+}
+
+#[test]
+fn r2_2_what_ended_on_kafka_comes_back_byte_for_byte_from_its_topics() {
+    let _turn = turn::take();
+    let broker = Broker::start(BrokerOptions::default()).unwrap();
+    let plan = Stage::plan().unwrap();
+    let topics = Topics::new("restoring.", &plan);
+    let details: Vec<TopicDetails> = Topic::ALL
+        .iter()
+        .map(|topic| TopicDetails {
+            name: topics.name(*topic).to_owned(),
+            partitions: plan.partitions(*topic),
+            keep: Some(Duration::from_secs(3_600 * 24 * 365 * 100)),
+            dated_by_log: false,
+            message_bytes_max: 10_485_760,
+        })
+        .collect();
+    let kafka = || Kafka::new(KafkaConfig::new(&broker.bootstrap())).unwrap();
+    kafka().create(&details, 1).unwrap();
+    check(&|| Arc::new(kafka()));
+}
+
+#[test]
+fn r2_2_what_ended_on_the_embedded_log_comes_back_byte_for_byte_from_its_topics() {
+    let folder = TempDir::with_prefix("drawdown-restoring-").unwrap();
+    let plan = Stage::plan().unwrap();
+    let topics = Topics::new("restoring.", &plan);
+    check(&|| {
+        let all = Topic::ALL.iter().map(|topic| embedded::Topic {
+            name: topics.name(*topic).to_owned(),
+            partitions: plan.partitions(*topic),
+            keep: None,
+        });
+        let config = EmbeddedConfig::new(folder.path(), all, Arc::new(|| Timestamp::START));
+        Arc::new(Embedded::open(config).unwrap())
+    });
+}
