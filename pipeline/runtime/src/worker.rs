@@ -321,7 +321,7 @@ impl<S: Station> Worker<S> {
         for owned in self.owned.values_mut() {
             let before = owned.output.bytes();
             more |= owned.station.idle(now, &mut owned.output)?;
-            owned.dirty |= owned.output.bytes() != before;
+            owned.dirty |= owned.output.bytes() != before || owned.output.urgent;
             if owned.dirty {
                 self.collecting_since.get_or_insert_with(Instant::now);
             }

@@ -332,6 +332,13 @@ impl Identities {
         }
     }
 
+    /// Nothing can be remembered before a table is written, and that before a step is committed: nothing
+    /// would come of waiting.
+    pub fn wait_for_a_commit(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.next.is_some() && !aside.is_sure)
+            && self.full().is_some()
+    }
+
     /// Takes what the thread has done, and gives it the next thing to do.
     pub fn settle(&mut self) -> Result<(), Trouble> {
         let answer = match self.asked.as_ref().map(|asked| asked.answer.try_recv()) {
