@@ -17,8 +17,9 @@ use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_metering::Metering;
 use drawdown_wire::messages::CommandMessage;
+use drawdown_wire::partition::partition_of;
 use drawdown_wire::topics::{Topic, Topics};
-use drawdown_wire::usage::{NewUsage, single_message};
+use drawdown_wire::usage::{NewUsage, packed_message, put_record};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -32,6 +33,9 @@ price = [
 "#;
 const ACCOUNTS: u64 = 24;
 const RECORDS: u64 = 900;
+/// So many records come every ten minutes, and so many once more.
+const A_TIME: u64 = 100;
+const REPEATS_A_TIME: u64 = 11;
 
 fn start() -> Timestamp {
     "2026-03-10T12:00:00Z".parse().unwrap()
@@ -90,30 +94,39 @@ impl Process<'_> {
         self.pipeline().advance(now).unwrap();
     }
 
-    /// Sends a record; the same number is the same record.
-    fn usage(&mut self, number: u64, quantity: u64) {
-        let account = format!("a{}", number % ACCOUNTS);
-        let (product, meter, region) = match number % 3 {
-            0 => ("compute", "hours", None),
-            _ => ("storage", "gigabytes", Some("eu")),
-        };
-        let message = single_message(&NewUsage {
-            source: "s",
-            id: &number.to_string(),
-            account: &account,
-            product,
-            meter,
-            quantity: Amount::from_raw(i128::from(quantity) * 250_000_000_000),
-            time: start().plus(Span::minutes((number / 8) as i32 % 60)),
-            region,
-            unit: None,
-            tags: &[],
-        });
+    /// Sends records, all at once; the same number is the same record.
+    fn usage(&mut self, numbers: impl Iterator<Item = u64>) {
+        let mut packs = vec![(String::new(), 0, Vec::new()); 2];
+        for number in numbers {
+            let account = format!("a{}", number % ACCOUNTS);
+            let (product, meter, region) = match number % 3 {
+                0 => ("compute", "hours", None),
+                _ => ("storage", "gigabytes", Some("eu")),
+            };
+            let record = NewUsage {
+                source: "s",
+                id: &number.to_string(),
+                account: &account,
+                product,
+                meter,
+                quantity: Amount::from_raw(i128::from(number % 11) * 250_000_000_000),
+                time: start().plus(Span::minutes((number / A_TIME) as i32 * 10)),
+                region,
+                unit: None,
+                tags: &[],
+            };
+            let (of, count, pack) = &mut packs[partition_of(account.as_bytes(), 2) as usize];
+            put_record(pack, &record);
+            (*of, *count) = (account, *count + 1);
+        }
         let now = self.now;
-        self.pipeline().usage(now, &account, &message).unwrap();
+        for (account, count, pack) in packs.into_iter().filter(|(_, count, _)| *count > 0) {
+            let message = packed_message(count, &pack);
+            self.pipeline().usage(now, &account, &message).unwrap();
+        }
     }
 
-    /// Accounts with money, coupons and orders, a cycle that is billed and one that is open, and records
+    /// Accounts with money and coupons, a cycle that is billed and one that is open, and records
     /// of which some came twice.
     fn live(&mut self) {
         self.command("load_prices", json!({ "document": PRICES }));
@@ -146,14 +159,10 @@ impl Process<'_> {
                 );
             }
         }
-        for number in 0..RECORDS {
-            self.usage(number, number % 11);
-            if number % 9 == 0 {
-                self.usage(number.div_euclid(2), number.div_euclid(2) % 11);
-            }
-            if number == RECORDS / 2 {
-                self.let_pass(75);
-            }
+        for first in (0..RECORDS).step_by(A_TIME as usize) {
+            self.usage(first..first + A_TIME);
+            self.usage((first / 2..first / 2 + REPEATS_A_TIME).rev());
+            self.let_pass(10);
         }
     }
 
@@ -193,7 +202,7 @@ fn check(open: &dyn Fn() -> Arc<dyn Log>) {
     process.live();
     let (before, remembered) = (process.dumps(), process.remembered());
     assert_eq!(remembered, RECORDS as usize);
-    assert_eq!(process.duplicates(), RECORDS / 9);
+    assert_eq!(process.duplicates(), RECORDS / A_TIME * REPEATS_A_TIME);
     let ledgers: Vec<_> = process.pipeline().ledgers().collect();
     assert!(ledgers.iter().all(|ledger| {
         let tabs = ledger.accounts().iter().any(|account| !account.tabs.is_empty());
@@ -211,12 +220,10 @@ fn check(open: &dyn Fn() -> Arc<dyn Log>) {
     assert_eq!(difference(&before, &process.dumps()), None, "from the log alone");
 
     let charged = process.charged();
-    for number in (0..RECORDS).step_by(7) {
-        process.usage(number, number % 11);
-    }
+    process.usage((0..RECORDS).step_by(7));
     assert_eq!(process.duplicates(), RECORDS.div_ceil(7));
     assert_eq!((process.charged(), process.remembered()), (charged, remembered));
-    process.usage(RECORDS + 1, 4);
+    process.usage(std::iter::once(RECORDS + 1));
     assert_eq!(process.remembered(), remembered + 1);
     assert_ne!(process.charged(), charged);
 }

@@ -119,7 +119,7 @@ sections! {
     [worker: WorkerSection] {
         /// How long a step is collected before it is committed.
         commit_interval: Span = Span::micros(40_000),
-        /// A snapshot of a partition's state begins after so many bytes of changes, but not before they are as many as the last one had.
+        /// A snapshot of a partition's state begins after so many bytes of changes, but not before they are twice as many as the last one had.
         snapshot_after_bytes: u64 = 4 * 1024 * 1024,
         /// Where the workers keep, under the name of their instance, what they would otherwise read from the log at each start; nothing is lost with it. Empty: in memory.
         data: String = "local".to_owned(),

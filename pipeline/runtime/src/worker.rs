@@ -33,8 +33,8 @@ pub struct WorkerOptions {
     pub commit_interval: Duration,
     /// A step that has come to this is committed at once.
     pub step_bytes_max: usize,
-    /// A snapshot begins when the deltas since the last one began have come to this, and to its size: so
-    /// whoever restores reads at most about twice the state.
+    /// A snapshot begins when the deltas since the last one began have come to this, and to twice its
+    /// size: so what is to be read is never much more than four times the state.
     pub snapshot_after_bytes: u64,
     /// How long state is kept that a snapshot has made needless to restore, so that it can be audited;
     /// none: for ever.
@@ -492,6 +492,7 @@ impl<S: Station> Worker<S> {
             progress: &self.progress,
         };
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let side_by_side = processors.min(SIDE_BY_SIDE_MAX).min(partitions.len());
         let waiting = Mutex::new(partitions.iter());
         let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
         let work = || {
@@ -500,8 +501,7 @@ impl<S: Station> Worker<S> {
                 .collect::<Result<Vec<_>, Stop>>()
         };
         std::thread::scope(|scope| {
-            let threads = processors.min(partitions.len());
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..side_by_side).map(|_| scope.spawn(work)).collect();
             let mut restored = BTreeMap::new();
             for thread in threads {
                 let panicked = |_| Stop::Broken("a thread that restored has panicked".to_owned());
@@ -575,6 +575,9 @@ const AHEAD_MAX: Span = Span::minutes(5);
 /// come to theirs at about the same time, and their steps are not to become long by it.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
+/// So many partitions are restored at a time: each reads ahead.
+const SIDE_BY_SIDE_MAX: usize = 8;
+
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -587,7 +590,7 @@ fn next_piece<S: Station>(
     owned: &mut Owned<S>,
 ) -> Result<Option<Frame>, Stop> {
     let snapshot = &mut owned.snapshot;
-    let due = options.snapshot_after_bytes.max(snapshot.last_bytes);
+    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
     let (place, began) = match snapshot.under_way.take() {
         Some(under_way) => under_way,
         None if snapshot.delta_bytes < due => return Ok(None),
