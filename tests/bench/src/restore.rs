@@ -45,7 +45,7 @@ pub(crate) fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::R
     let folder = tempfile::tempdir()?;
     let open = || -> anyhow::Result<Arc<dyn Log>> {
         let config = EmbeddedConfig::new(
-            &folder.path().join("log"),
+            folder.path().join("log"),
             scale.embedded_topics(),
             Arc::new(|| Timestamp::START),
         );
