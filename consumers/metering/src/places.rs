@@ -22,6 +22,11 @@ impl Places {
         Places { slots, taken: 0 }
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.slots.fill(0);
+        self.taken = 0;
+    }
+
     /// The slot of what has this hash: the one that holds it, or the free one where it would go. None
     /// while there are no slots.
     #[inline]

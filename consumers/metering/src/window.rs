@@ -9,7 +9,7 @@ use drawdown_wire::usage::Read;
 use crate::identities::Told;
 
 /// What they ask for stays in the nearest caches until it is used.
-const RECORDS: usize = 128;
+const RECORDS: usize = 64;
 
 /// A record, and what is to be worked out of it alone.
 #[derive(Debug)]

@@ -122,6 +122,8 @@ fn child() {
     }
     fs::remove_file(ballast).unwrap();
     own.settle_until(|identities| identities.full().is_none());
+    // What waits is written once a later step is committed too.
+    own.step();
     own.step();
     own.settle_until(|identities| identities.fill().in_tables < TABLE as u64);
     own.check();

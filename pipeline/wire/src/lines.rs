@@ -19,12 +19,14 @@ pub struct LinesBuilder {
     lines: Vec<CountedLine>,
     /// By a hash of what a line is of: where the last such line stands, below more bits of its hash, so
     /// that another line seldom has to be looked at. It may be an earlier message's.
-    places: Vec<u64>,
+    places: Vec<u32>,
 }
 
 /// Lines that may be found again. A power of two.
 const PLACES: usize = 2_048;
-const LINE_BITS: u32 = 32;
+const LINE_BITS: u32 = 16;
+/// Lines behind these are not found again: nobody collects as many.
+const LINES_FOUND: usize = 1 << LINE_BITS;
 /// About as much as a line takes.
 const LINE_BYTES: usize = 14;
 
@@ -63,12 +65,12 @@ impl LinesBuilder {
         let minute = i64::from(used.number()) - i64::from(base.number());
         let line = CountedLine { account, meter, region, minute, quantity, records };
         if self.places.is_empty() {
-            self.places.resize(PLACES, u64::MAX);
+            self.places.resize(PLACES, u32::MAX);
         }
         let hash = hash_of(&line);
         let Some(place) = self.places.get_mut(hash as usize & (PLACES - 1)) else { return };
         if *place >> LINE_BITS == hash >> LINE_BITS
-            && let Some(known) = self.lines.get_mut(*place as u32 as usize)
+            && let Some(known) = self.lines.get_mut(*place as usize & (LINES_FOUND - 1))
             && is_of_the_same(known, &line)
             && let Ok(sum) = known.quantity.plus(quantity)
             && let Some(count) = known.records.checked_add(records)
@@ -76,7 +78,9 @@ impl LinesBuilder {
             (known.quantity, known.records) = (sum, count);
             return;
         }
-        *place = (hash >> LINE_BITS << LINE_BITS) | u64::from(self.lines.len() as u32);
+        if self.lines.len() < LINES_FOUND {
+            *place = (hash >> LINE_BITS << LINE_BITS) | self.lines.len() as u32;
+        }
         self.lines.push(line);
     }
 
@@ -122,14 +126,14 @@ impl LinesBuilder {
 }
 
 #[inline]
-fn hash_of(line: &CountedLine) -> u64 {
+fn hash_of(line: &CountedLine) -> u32 {
     let mixed = u64::from(line.account)
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(u64::from(line.meter).wrapping_mul(0xC2B2_AE3D_27D4_EB4F))
         .wrapping_add(u64::from(line.region) << 40)
         .wrapping_add(line.minute as u64)
         .wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    mixed ^ (mixed >> 32)
+    (mixed ^ (mixed >> 32)) as u32
 }
 
 #[inline]

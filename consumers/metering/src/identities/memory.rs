@@ -27,6 +27,14 @@ impl Table {
         Table { from, to: from, entries, places }
     }
 
+    /// This table without its entries.
+    pub(super) fn emptied(mut self, from: Position) -> Table {
+        self.entries.clear();
+        self.places.clear();
+        (self.from, self.to) = (from, from);
+        self
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }

@@ -312,8 +312,7 @@ impl Identities {
             return;
         }
         self.table.to = self.reached;
-        let room = self.table.len().min(self.shelves.options().table_max);
-        let next_table = Table::with_room_for(room, self.reached);
+        let next_table = self.shelves.empty_table(self.reached);
         let table = std::mem::replace(&mut self.table, next_table);
         self.packed = 0;
         self.aside = Some(Aside { table: Arc::new(table), next, is_sure: next.is_some() });
@@ -363,8 +362,8 @@ impl Identities {
             Ok(runs) => {
                 self.runs = runs;
                 self.left_alone = None;
-                if is_flush {
-                    self.aside = None;
+                if is_flush && let Some(aside) = self.aside.take() {
+                    self.shelves.take_back(aside.table);
                 }
                 self.count();
                 Ok(())
@@ -409,7 +408,9 @@ impl Identities {
         let submitted = if let Some((table, next)) = due {
             self.shelves.submit(Box::new(move |_| {
                 // Nobody listens when the partition has gone.
-                tell.send(shelf.flush(holder, &table, next, kept_from)).ok();
+                let answer = shelf.flush(holder, &table, next, kept_from);
+                drop(table);
+                tell.send(answer).ok();
             }))
         } else if self.is_untidy() {
             self.shelves.submit(Box::new(move |ending| {

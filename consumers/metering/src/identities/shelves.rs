@@ -12,7 +12,9 @@ use std::thread::JoinHandle;
 
 use super::Trouble;
 use super::directory::create;
+use super::entry::Position;
 use super::layout::Owner;
+use super::memory::Table;
 use super::shelf::Shelf;
 
 /// How much is remembered, and where.
@@ -36,6 +38,8 @@ impl Default for IdentityOptions {
 const IDENTITIES_MAX: u64 = 400_000_000;
 /// 13 MB a partition.
 const TABLE_MAX: usize = 256 * 1024;
+/// More than these would be memory that is seldom used.
+const SPARE_MAX: usize = 4;
 /// More jobs than partitions usually have at a time.
 const JOBS_MAX: usize = 64;
 
@@ -52,6 +56,8 @@ pub struct Shelves {
     /// It was said that little room is left.
     is_alarmed: AtomicBool,
     upkeep: Mutex<Option<Upkeep>>,
+    /// Tables that have become runs.
+    spare: Mutex<Vec<Table>>,
 }
 
 impl fmt::Debug for Shelves {
@@ -77,6 +83,25 @@ impl Shelves {
             remembered: Arc::default(),
             is_alarmed: AtomicBool::new(false),
             upkeep: Mutex::default(),
+            spare: Mutex::default(),
+        }
+    }
+
+    /// A table with room for as many as one holds, from which the chain goes on at `from`. Memory that was
+    /// used before costs less than half of what new memory does.
+    pub(super) fn empty_table(&self, from: Position) -> Table {
+        let spare = locked(&self.spare).pop();
+        match spare {
+            Some(table) => table.emptied(from),
+            None => Table::with_room_for(self.options.table_max, from),
+        }
+    }
+
+    /// A table that nobody needs any more.
+    pub(super) fn take_back(&self, table: Arc<Table>) {
+        let mut spare = locked(&self.spare);
+        if spare.len() < SPARE_MAX && table.len() <= self.options.table_max.saturating_mul(2) {
+            spare.extend(Arc::into_inner(table));
         }
     }
 
