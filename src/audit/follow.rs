@@ -149,7 +149,7 @@ fn items(topic: Topic, message: &[u8]) -> anyhow::Result<Vec<Value>> {
                 "at": charges.at, "usage_partition": charges.usage_partition,
                 "first_offset": charges.first_offset, "last_offset": charges.last_offset,
             }));
-            more.push(serde_json::to_value(charges.charges)?);
+            more.push(serde_json::to_value(charges.rows().collect::<Vec<_>>())?);
         }
         Topic::Rejects => {
             for reject in schemas::REJECTS.read::<Rejects>(message)?.rejects {

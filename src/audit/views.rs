@@ -232,8 +232,8 @@ impl Views {
     ) -> anyhow::Result<()> {
         let charges: Charges = schemas::CHARGES.read(message)?;
         self.charges_since.get_or_insert(charges.at);
-        report.count(Figure::ChargesRead, charges.charges.len() as u64);
-        for charge in &charges.charges {
+        for charge in charges.rows() {
+            report.count(Figure::ChargesRead, 1);
             let wallet = ledger.wallet_named(&charge.billing_account);
             let account = ledger.account_named(&charge.account);
             let product = ledger.book().product_named(&charge.product);

@@ -76,7 +76,7 @@ impl Rows {
             }
             Topic::Charges => {
                 let charges: Charges = schemas::CHARGES.read(message)?;
-                self.charges.extend(rows(&charges.charges)?);
+                self.charges.extend(rows(&charges.rows().collect::<Vec<_>>())?);
             }
             Topic::Rejects => {
                 let rejects: Rejects = schemas::REJECTS.read(message)?;

@@ -6,7 +6,7 @@ use drawdown_domain::ledger::{
 };
 use drawdown_domain::money::Amount;
 use drawdown_wire::avro;
-use drawdown_wire::charges::{ChargeRow, ChargesBuilder};
+use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::lines::LinesHeader;
 use drawdown_wire::messages::{
     AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, UsageControl,
@@ -80,8 +80,8 @@ impl Journal for Scribe {
 
     fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line, late: bool) {
         self.delta.accrued(accrued);
-        let Some((row, payer)) = charge_row(ledger, accrued, line, late) else { return };
-        self.charges.push(&row);
+        let Some((key, row, payer)) = charged_row(ledger, accrued, line, late) else { return };
+        self.charges.push(key, || group_names(ledger, line), &row);
         self.changed.touch(payer);
         if self.charges.bytes() >= CHARGES_BYTES {
             self.close_charges(ledger);
@@ -229,29 +229,35 @@ fn lot_name(ledger: &Ledger, lot: &Lot) -> String {
 }
 
 /// What a line costs, and who pays it.
-fn charge_row<'a>(
+fn charged_row<'a>(
     ledger: &'a Ledger,
     accrued: &Accrued,
     line: &Line,
     late: bool,
-) -> Option<(ChargeRow<'a>, WalletNumber)> {
+) -> Option<(GroupKey, ChargedRow<'a>, WalletNumber)> {
     let account = ledger.account(accrued.account)?;
     let series = account.series.get(accrued.series as usize)?;
     let tab = account.tabs.get(accrued.tab as usize)?;
-    let (product, meter) = ledger.book().names(series.meter)?;
-    let row = ChargeRow {
-        account: account.id.as_str(),
-        billing_account: ledger.wallet(series.wallet)?.id.as_str(),
-        product: product.as_str(),
-        meter: meter.as_str(),
-        region: ledger.region(series.region).map(RegionId::as_str),
+    let key = GroupKey {
+        meter: series.meter.0,
+        region: series.region.0.into(),
         price: series.price.0,
-        used: line.used.starts(),
-        quantity: line.quantity,
-        charge: accrued.charge,
-        records: line.records,
         adjustment: late,
         cycle_end: tab.ends.starts(),
     };
-    Some((row, series.wallet))
+    let row = ChargedRow {
+        account: account.id.as_str(),
+        billing_account: ledger.wallet(series.wallet)?.id.as_str(),
+        used: line.used,
+        quantity: line.quantity,
+        charge: accrued.charge,
+        records: line.records,
+    };
+    Some((key, row, series.wallet))
+}
+
+fn group_names<'a>(ledger: &'a Ledger, line: &Line) -> Option<GroupNames<'a>> {
+    let (product, meter) = ledger.book().names(line.meter)?;
+    let region = ledger.region(line.region).map(RegionId::as_str);
+    Some(GroupNames { product: product.as_str(), meter: meter.as_str(), region })
 }

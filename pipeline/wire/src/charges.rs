@@ -2,65 +2,116 @@
 //! [`crate::messages::Charges`] byte for byte.
 
 use drawdown_domain::money::{Amount, shortest};
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Minute, Timestamp};
+use hashbrown::HashMap;
 
 use crate::avro::{put_bytes, put_long, put_text};
 
-/// A [`crate::messages::Charge`] whose names are borrowed.
+/// What the lines of a group share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupKey {
+    /// Numbers that stand for product and meter, and for the region.
+    pub meter: u32,
+    pub region: u32,
+    pub price: u32,
+    pub adjustment: bool,
+    pub cycle_end: Timestamp,
+}
+
+/// The names in a group, as others know them.
 #[derive(Clone, Copy, Debug)]
-pub struct ChargeRow<'a> {
-    pub account: &'a str,
-    pub billing_account: &'a str,
+pub struct GroupNames<'a> {
     pub product: &'a str,
     pub meter: &'a str,
     pub region: Option<&'a str>,
-    pub price: u32,
-    pub used: Timestamp,
+}
+
+/// A [`crate::messages::ChargedLine`] whose names are borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct ChargedRow<'a> {
+    pub account: &'a str,
+    pub billing_account: &'a str,
+    pub used: Minute,
     pub quantity: Amount,
     pub charge: Amount,
     pub records: u32,
-    pub adjustment: bool,
-    pub cycle_end: Timestamp,
+}
+
+#[derive(Debug)]
+struct Group {
+    key: GroupKey,
+    /// All before the lines.
+    head: Vec<u8>,
+    count: i64,
+    lines: Vec<u8>,
 }
 
 /// Collects the charges for lines of one usage partition.
 #[derive(Debug, Default)]
 pub struct ChargesBuilder {
-    count: i64,
-    bytes: Vec<u8>,
+    groups: Vec<Group>,
+    places: HashMap<GroupKey, usize, foldhash::fast::RandomState>,
+    /// The group of the last line.
+    last: usize,
+    bytes: usize,
 }
 
 impl ChargesBuilder {
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.groups.is_empty()
     }
 
     /// What has been collected so far.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.bytes
     }
 
+    /// Adds a line; `names` are asked for where its group is new.
     #[inline]
-    pub fn push(&mut self, row: &ChargeRow<'_>) {
-        let to = &mut self.bytes;
-        for name in [row.account, row.billing_account, row.product, row.meter] {
-            put_text(to, name);
+    pub fn push<'a>(
+        &mut self,
+        key: GroupKey,
+        names: impl FnOnce() -> Option<GroupNames<'a>>,
+        row: &ChargedRow<'_>,
+    ) {
+        if self.groups.get(self.last).is_none_or(|last| last.key != key) {
+            let Some(place) = self.place(key, names) else { return };
+            self.last = place;
         }
-        match row.region {
-            None => put_long(to, 0),
-            Some(region) => {
-                put_long(to, 1);
-                put_text(to, region);
-            }
-        }
-        put_long(to, row.price.into());
-        put_long(to, row.used.as_micros());
+        let Some(group) = self.groups.get_mut(self.last) else { return };
+        let to = &mut group.lines;
+        let before = to.len();
+        put_text(to, row.account);
+        put_text(to, row.billing_account);
+        put_long(to, row.used.number().into());
         put_bytes(to, shortest(&row.quantity.raw().to_be_bytes()));
         put_bytes(to, shortest(&row.charge.raw().to_be_bytes()));
         put_long(to, row.records.into());
-        to.push(u8::from(row.adjustment));
-        put_long(to, row.cycle_end.as_micros());
-        self.count += 1;
+        group.count += 1;
+        self.bytes += to.len() - before;
+    }
+
+    fn place<'a>(
+        &mut self,
+        key: GroupKey,
+        names: impl FnOnce() -> Option<GroupNames<'a>>,
+    ) -> Option<usize> {
+        if let Some(place) = self.places.get(&key) {
+            return Some(*place);
+        }
+        let names = names()?;
+        let mut head = Vec::with_capacity(64);
+        put_text(&mut head, names.product);
+        put_text(&mut head, names.meter);
+        put_long(&mut head, names.region.is_some().into());
+        names.region.into_iter().for_each(|region| put_text(&mut head, region));
+        put_long(&mut head, key.price.into());
+        head.push(u8::from(key.adjustment));
+        put_long(&mut head, key.cycle_end.as_micros());
+        self.bytes += head.len();
+        self.places.insert(key, self.groups.len());
+        self.groups.push(Group { key, head, count: 0, lines: Vec::new() });
+        Some(self.groups.len() - 1)
     }
 
     /// The message, without its header; the builder is empty afterwards.
@@ -76,13 +127,18 @@ impl ChargesBuilder {
         put_long(to, usage_partition.into());
         put_long(to, first);
         put_long(to, last);
-        if self.count > 0 {
-            put_long(to, self.count);
-            to.extend_from_slice(&self.bytes);
+        if !self.groups.is_empty() {
+            put_long(to, i64::try_from(self.groups.len()).unwrap_or(i64::MAX));
+        }
+        for group in self.groups.drain(..) {
+            to.extend_from_slice(&group.head);
+            put_long(to, group.count);
+            to.extend_from_slice(&group.lines);
+            put_long(to, 0);
         }
         put_long(to, 0);
-        self.count = 0;
-        self.bytes.clear();
+        self.places.clear();
+        (self.last, self.bytes) = (0, 0);
     }
 }
 
@@ -92,51 +148,52 @@ mod tests {
 
     use super::*;
     use crate::avro::{decode, encode};
-    use crate::messages::{Charge, Charges};
-
-    fn charge(row: &ChargeRow<'_>) -> Charge {
-        Charge {
-            account: row.account.parse().unwrap(),
-            billing_account: row.billing_account.parse().unwrap(),
-            product: row.product.parse().unwrap(),
-            meter: row.meter.parse().unwrap(),
-            region: row.region.map(str::to_owned),
-            price: row.price,
-            used: row.used,
-            quantity: row.quantity,
-            charge: row.charge,
-            records: row.records,
-            adjustment: row.adjustment,
-            cycle_end: row.cycle_end,
-        }
-    }
+    use crate::messages::{ChargeGroup, ChargedLine, Charges};
 
     proptest! {
         /// Written by hand is written by declaration.
         #[test]
         fn charges_are_as_declared(
-            rows in proptest::collection::vec((any::<u32>(), any::<i64>(), any::<i128>(), any::<bool>(), any::<bool>()), 0..20),
+            rows in proptest::collection::vec((0u32..3, any::<u32>(), any::<i128>(), any::<bool>(), any::<bool>()), 0..20),
             at in any::<i64>(), first in any::<i64>(), last in any::<i64>(),
         ) {
             let mut builder = ChargesBuilder::default();
-            let mut charges = Vec::new();
-            for (number, time, amount, with_region, adjustment) in rows {
-                let row = ChargeRow {
-                    account: "e1.a7", billing_account: "ba-e1.a7", product: "compute", meter: "hours",
-                    region: with_region.then_some("eu"), price: number,
-                    used: Timestamp::from_micros(time), quantity: Amount::from_raw(amount),
-                    charge: Amount::from_raw(amount >> 70), records: number >> 1, adjustment,
-                    cycle_end: Timestamp::from_micros(time >> 1),
+            let mut groups: Vec<(GroupKey, ChargeGroup)> = Vec::new();
+            for (price, number, amount, with_region, adjustment) in rows {
+                let key = GroupKey {
+                    meter: 1, region: u32::from(with_region), price, adjustment,
+                    cycle_end: Timestamp::from_micros(i64::from(price) * 1_000),
                 };
-                builder.push(&row);
-                charges.push(charge(&row));
+                let region = with_region.then_some("eu");
+                let names = GroupNames { product: "compute", meter: "hours", region };
+                let row = ChargedRow {
+                    account: "e1.a7", billing_account: "ba-e1.a7",
+                    used: Minute::from_number(number), quantity: Amount::from_raw(amount),
+                    charge: Amount::from_raw(amount >> 70), records: number >> 1,
+                };
+                builder.push(key, || Some(names), &row);
+                let line = ChargedLine {
+                    account: row.account.parse().unwrap(),
+                    billing_account: row.billing_account.parse().unwrap(),
+                    used: row.used, quantity: row.quantity, charge: row.charge, records: row.records,
+                };
+                match groups.iter_mut().find(|(known, _)| *known == key) {
+                    Some((_, group)) => group.lines.push(line),
+                    None => groups.push((key, ChargeGroup {
+                        product: "compute".parse().unwrap(), meter: "hours".parse().unwrap(),
+                        region: region.map(str::to_owned), price, adjustment,
+                        cycle_end: key.cycle_end, lines: vec![line],
+                    })),
+                }
             }
             let at = Timestamp::from_micros(at);
-            let declared = Charges { at, usage_partition: 7, first_offset: first, last_offset: last, charges };
+            let groups = groups.into_iter().map(|(_, group)| group).collect();
+            let declared = Charges { at, usage_partition: 7, first_offset: first, last_offset: last, groups };
             let mut bytes = Vec::new();
             builder.finish(&mut bytes, at, 7, first, last);
             prop_assert_eq!(&bytes, &encode(&declared));
             prop_assert_eq!(decode::<Charges>(&bytes).unwrap(), declared);
+            prop_assert!(builder.is_empty() && builder.bytes() == 0);
         }
     }
 }

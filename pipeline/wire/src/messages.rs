@@ -342,29 +342,36 @@ record! {
 }
 
 record! {
-    /// One priced line.
-    pub struct Charge {
+    /// One priced line, beside those it shares all else with.
+    pub struct ChargedLine {
         /// Whose usage.
         pub account: AccountId,
         /// Who pays.
         pub billing_account: WalletId,
-        pub product: ProductId,
-        pub meter: MeterId,
-        pub region: Option<String>,
-        /// The number of the price that held.
-        pub price: u32,
         /// The minute of use.
-        pub used: Timestamp,
+        pub used: Minute,
         /// What was used.
         pub quantity: Amount,
         /// What that costs, exact; the bill is rounded.
         pub charge: Amount,
         /// How many usage records make this line.
         pub records: u32,
-        /// It came after the bill of its cycle, and joins a later one.
+    }
+}
+
+record! {
+    /// Lines of one meter under one price that one cycle's bills will hold.
+    pub struct ChargeGroup {
+        pub product: ProductId,
+        pub meter: MeterId,
+        pub region: Option<String>,
+        /// The number of the price that held.
+        pub price: u32,
+        /// They came after the bills of their cycle, and join later ones.
         pub adjustment: bool,
-        /// The end of the cycle whose bill will hold it.
+        /// The end of the cycle whose bills will hold them.
         pub cycle_end: Timestamp,
+        pub lines: Vec<ChargedLine>,
     }
 }
 
@@ -378,7 +385,46 @@ record! {
         pub first_offset: i64,
         /// The last offset of the span.
         pub last_offset: i64,
-        pub charges: Vec<Charge>,
+        pub groups: Vec<ChargeGroup>,
+    }
+}
+
+/// A priced line by itself: a row of the view `charges`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Charge {
+    pub account: AccountId,
+    pub billing_account: WalletId,
+    pub product: ProductId,
+    pub meter: MeterId,
+    pub region: Option<String>,
+    pub price: u32,
+    pub used: Timestamp,
+    pub quantity: Amount,
+    pub charge: Amount,
+    pub records: u32,
+    pub adjustment: bool,
+    pub cycle_end: Timestamp,
+}
+
+impl Charges {
+    /// Each line by itself.
+    pub fn rows(&self) -> impl Iterator<Item = Charge> {
+        self.groups.iter().flat_map(|group| {
+            group.lines.iter().map(|line| Charge {
+                account: line.account.clone(),
+                billing_account: line.billing_account.clone(),
+                product: group.product.clone(),
+                meter: group.meter.clone(),
+                region: group.region.clone(),
+                price: group.price,
+                used: line.used.starts(),
+                quantity: line.quantity,
+                charge: line.charge,
+                records: line.records,
+                adjustment: group.adjustment,
+                cycle_end: group.cycle_end,
+            })
+        })
     }
 }
 

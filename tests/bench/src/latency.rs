@@ -145,7 +145,8 @@ fn watch(
         for (at, message) in messages {
             let charges: Charges = schemas::CHARGES.read(&message)?;
             let sent = sent.lock().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
-            let own = charges.charges.iter().filter_map(|charge| sent.get(&charge.quantity));
+            let lines = charges.groups.iter().flat_map(|group| &group.lines);
+            let own = lines.filter_map(|line| sent.get(&line.quantity));
             if began.elapsed() > SETTLES {
                 seen.extend(own.map(|sent| at.duration_since(*sent)));
             }

@@ -250,7 +250,7 @@ fn compare_rejects(site: &Site, books: &mut Books, mut expected: BTreeMap<String
 fn compare_charges(site: &Site, books: &mut Books, keeper: &BookKeeper) {
     let (mut records, mut charged) = (0, BTreeMap::<String, Amount>::new());
     each(site, Topic::Charges, &mut |message| {
-        for charge in decoded::<Charges>(&message).charges {
+        for charge in decoded::<Charges>(&message).rows() {
             records += u64::from(charge.records);
             let total = charged.entry(charge.account.to_string()).or_default();
             *total = total.plus(charge.charge).unwrap();

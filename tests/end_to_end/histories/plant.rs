@@ -179,7 +179,7 @@ impl Plant {
 
     pub fn charges(&self) -> Vec<Charge> {
         let mut all = Vec::new();
-        self.each(Topic::Charges, |charges: Charges| all.extend(charges.charges));
+        self.each(Topic::Charges, |charges: Charges| all.extend(charges.rows()));
         all
     }
 
