@@ -257,10 +257,11 @@ fn old_snapshots_are_kept_for_their_time_and_only_the_newest_is_read() {
         let frames = site.frames();
         let whole: Vec<&(Next, Frame)> = frames.iter().filter(|(_, own)| is_whole(own)).collect();
         let Some((_, newest)) = whole.last() else { continue };
-        // Of all that time there is a snapshot to begin with, and little more.
+        // Of all that time there is a snapshot to begin with, and little more: what is needless is
+        // deleted a step later, and a worker that begins waits for the next snapshot.
         let first = &frames[0].1;
         let minutes_kept = i64::try_from(newest.sequence - first.sequence).unwrap();
-        assert!(minutes_kept <= 75, "{minute}: {minutes_kept}");
+        assert!(minutes_kept <= 85, "{minute}: {minutes_kept}");
         assert!(first.sequence == 1 || minutes_kept >= 60, "{minute}: {minutes_kept}");
         assert!(newest.snapshots.len() <= 34, "{}", newest.snapshots.len());
     }
