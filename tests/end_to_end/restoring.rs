@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use drawdown::rehearse::{Pipeline, Stage};
 use drawdown_components::{Broker, BrokerOptions};
@@ -14,7 +13,7 @@ use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
-use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
+use drawdown_log::kafka::{Kafka, KafkaConfig};
 use drawdown_metering::Metering;
 use drawdown_wire::messages::CommandMessage;
 use drawdown_wire::partition::partition_of;
@@ -23,6 +22,7 @@ use drawdown_wire::usage::{NewUsage, packed_message, put_record};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::end_to_end::scenarios::create_topics;
 use crate::end_to_end::turn;
 
 const PRICES: &str = r#"
@@ -239,18 +239,8 @@ fn r2_2_what_ended_on_kafka_comes_back_byte_for_byte_from_its_topics() {
     let broker = Broker::start(BrokerOptions::default()).unwrap();
     let plan = Stage::plan().unwrap();
     let topics = Topics::new("restoring.", &plan);
-    let details: Vec<TopicDetails> = Topic::ALL
-        .iter()
-        .map(|topic| TopicDetails {
-            name: topics.name(*topic).to_owned(),
-            partitions: plan.partitions(*topic),
-            keep: Some(Duration::from_secs(3_600 * 24 * 365 * 100)),
-            dated_by_log: false,
-            message_bytes_max: 10_485_760,
-        })
-        .collect();
     let kafka = || Kafka::new(KafkaConfig::new(&broker.bootstrap())).unwrap();
-    kafka().create(&details, 1).unwrap();
+    create_topics(&kafka(), &topics, &plan);
     check(&|| Arc::new(kafka()));
 }
 

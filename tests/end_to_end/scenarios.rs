@@ -11,7 +11,7 @@ use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::time::Timestamp;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
-use drawdown_wire::topics::{Topic, Topics};
+use drawdown_wire::topics::{Topic, TopicPlan, Topics};
 
 use crate::end_to_end::turn;
 
@@ -109,18 +109,20 @@ fn every_scenario_comes_out_as_it_says_on_kafka() {
         let kafka = Kafka::new(KafkaConfig::new(&broker.bootstrap())).unwrap();
         let plan = Stage::plan().unwrap();
         let topics = Topics::new(&format!("scenario{number}."), &plan);
-        let details: Vec<TopicDetails> = Topic::ALL
-            .iter()
-            .map(|topic| TopicDetails {
-                name: topics.name(*topic).to_owned(),
-                partitions: plan.partitions(*topic),
-                keep: Some(Duration::from_secs(3_600 * 24 * 365 * 100)),
-                dated_by_log: false,
-                message_bytes_max: 10_485_760,
-            })
-            .collect();
-        kafka.create(&details, 1).unwrap();
+        create_topics(&kafka, &topics, &plan);
         let (data, restarts, timers_per_message_max) = (None, false, usize::MAX);
         Stage { log: Arc::new(kafka), topics, data, restarts, timers_per_message_max }
     });
+}
+
+/// Creates the topics of an installation whose time lies in the past: nothing is too old for them.
+pub fn create_topics(kafka: &Kafka, topics: &Topics, plan: &TopicPlan) {
+    let details = Topic::ALL.iter().map(|topic| TopicDetails {
+        name: topics.name(*topic).to_owned(),
+        partitions: plan.partitions(*topic),
+        keep: Some(Duration::from_secs(3_600 * 24 * 365 * 100)),
+        dated_by_log: false,
+        message_bytes_max: 10_485_760,
+    });
+    kafka.create(&details.collect::<Vec<_>>(), 1).unwrap();
 }

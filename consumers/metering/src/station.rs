@@ -503,7 +503,7 @@ impl Station for Metering {
             output.append(topic, self.partition, tick);
         }
         self.identities.settle().map_err(stop)?;
-        if self.identities.wait_for_a_commit() {
+        if self.identities.waits_for_a_commit() {
             output.hurry();
         }
         Ok(false)

@@ -2,7 +2,7 @@
 //! a hash of its content (R2.2).
 //!
 //! Recent identities are in a table in memory. A full table is put aside, becomes a run on disk once
-//! the step that filled it is committed, and runs are merged, all by one thread beside; a lookup asks
+//! the step that filled it and a later one are committed, and runs are merged, all by one thread beside; a lookup asks
 //! the tables, and then the filters of the runs. The log holds the truth: every step appends what it
 //! remembered to the `identities` topic, in the same commit as the lines, and a restored partition
 //! reads only what its own runs do not hold yet.
@@ -331,9 +331,9 @@ impl Identities {
         }
     }
 
-    /// Nothing can be remembered before a table is written, and that before a step is committed: nothing
-    /// would come of waiting.
-    pub fn wait_for_a_commit(&self) -> bool {
+    /// Nothing can be remembered before a table is written, which comes after one more commit. Without
+    /// new records nobody else would ask for one.
+    pub fn waits_for_a_commit(&self) -> bool {
         self.aside.as_ref().is_some_and(|aside| aside.next.is_some() && !aside.is_sure)
             && self.full().is_some()
     }
