@@ -55,8 +55,12 @@ pub(super) fn spoken(message: &[u8]) -> Option<Spoken> {
         }
         LedgerInput::PriceChanges(_)
         | LedgerInput::PricesComplete(_)
-        | LedgerInput::NewSettings(_) => (Source::Registry, None, None),
-        LedgerInput::Lines(_) | LedgerInput::TimeOnly(_) => return None,
+        | LedgerInput::NewSettings(_)
+        | LedgerInput::InvoiceNumbered(_) => (Source::Registry, None, None),
+        // What a gateway says is decided by nobody here.
+        LedgerInput::Lines(_) | LedgerInput::TimeOnly(_) | LedgerInput::PaymentAnswered(_) => {
+            return None;
+        }
     };
     Some(Spoken { source, sign, offset, at })
 }

@@ -165,6 +165,9 @@ impl Balance {
             LedgerInput::NewSettings(settings) => {
                 self.fact(SettingsChanged { document: settings.document })?;
             }
+            LedgerInput::PaymentAnswered(_) | LedgerInput::InvoiceNumbered(_) => {
+                return Err(Stop::Broken("nothing of the kind was asked for".to_owned()));
+            }
         }
         Ok(())
     }

@@ -111,6 +111,7 @@ impl Registry {
                 let put = &mut |fact: &RegistryFact| put_fact(facts, fact);
                 self.state.settle(settled.command, settled.accepted, put);
             }
+            CommandControl::NumberWanted(wanted) => self.pass(wanted.at),
         }
     }
 

@@ -25,6 +25,12 @@ pub mod refusal;
 
 pub mod commands;
 
+pub mod payments;
+
+pub mod notices;
+
+pub mod invoices;
+
 pub mod registry;
 
 pub mod ledger;

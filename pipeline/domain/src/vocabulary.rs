@@ -177,7 +177,8 @@ macro_rules! record {
                     name: stringify!($name),
                     doc: $crate::vocabulary::doc(&[$($doc),*]),
                     fields: vec![$($crate::vocabulary::Field {
-                        name: stringify!($field),
+                        // `type` is a word of the language, and of the contract.
+                        name: stringify!($field).trim_start_matches("r#"),
                         doc: $crate::vocabulary::doc(&[$($field_doc),*]),
                         shape: <$type as $crate::vocabulary::Described>::shape(),
                         default: None$(.or_else(|| {

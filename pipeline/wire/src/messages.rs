@@ -2,15 +2,20 @@
 //! once; the schemas under `schemas/avro` are made from these declarations.
 
 use drawdown_domain::commands::Command;
-use drawdown_domain::ids::{AccountId, MeterId, PrincipalId, ProductId, Text, WalletId};
+use drawdown_domain::ids::{
+    AccountId, Country, MeterId, MethodId, PrincipalId, ProductId, Text, WalletId,
+};
+use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{Balance, Cause};
 use drawdown_domain::money::{Amount, Currency};
+use drawdown_domain::notices::{Notice, NoticeKind, Service};
+use drawdown_domain::payments::{MethodKind, Payment, PaymentAnswer, PaymentCause};
 use drawdown_domain::rating::{Change, Offer};
 use drawdown_domain::refusal::Refusal;
 use drawdown_domain::time::{Minute, Month, Timestamp};
 use drawdown_domain::usage::Reject;
 use drawdown_domain::vocabulary::{Described, Shape};
-use drawdown_domain::{one_of, record};
+use drawdown_domain::{one_of, record, symbols};
 
 /// Bytes that are encoded as Avro `bytes`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,9 +88,22 @@ record! {
     }
 }
 
+record! {
+    /// A period of a billing account is closed: its invoice needs a number, and that is its issue.
+    pub struct NumberWanted {
+        pub at: Timestamp,
+        /// The ledger that asks.
+        pub ledger: u32,
+        /// What it knows the invoice by until it has a number.
+        pub invoice: u64,
+        pub issuer_country: Country,
+        pub kind: InvoiceType,
+    }
+}
+
 one_of! {
     /// What our own consumers write to `commands`.
-    pub enum CommandControl { Tick, Settled }
+    pub enum CommandControl { Tick, Settled, NumberWanted }
 }
 
 record! {
@@ -220,9 +238,41 @@ record! {
     pub struct TimeOnly {}
 }
 
+record! {
+    /// A gateway has said what became of a payment.
+    pub struct PaymentAnswered {
+        pub billing_account: WalletId,
+        pub payment: String,
+        pub answer: PaymentAnswer,
+        /// Why not; or where its owner has to go on.
+        pub reason: Option<Text>,
+        /// What the gateway knows it by.
+        pub reference: Option<Text>,
+    }
+}
+
+record! {
+    /// The registry has numbered an invoice.
+    pub struct InvoiceNumbered {
+        /// What the ledger knows the invoice by.
+        pub invoice: u64,
+        pub number: String,
+    }
+}
+
 one_of! {
     /// What a ledger reads.
-    pub enum LedgerInput { Lines, Mark, TimeOnly, Admitted, PriceChanges, PricesComplete, NewSettings }
+    pub enum LedgerInput {
+        Lines,
+        Mark,
+        TimeOnly,
+        Admitted,
+        PriceChanges,
+        PricesComplete,
+        NewSettings,
+        PaymentAnswered,
+        InvoiceNumbered,
+    }
 }
 
 record! {
@@ -456,5 +506,114 @@ record! {
     /// Usage records that could not be used.
     pub struct Rejects {
         pub rejects: Vec<Rejected>,
+    }
+}
+
+record! {
+    /// Something a gateway is asked to do.
+    pub struct PaymentWish {
+        /// Its name, by which the gateway knows it again however often it is asked.
+        pub payment: String,
+        pub billing_account: WalletId,
+        pub at: Timestamp,
+        /// With `preauthorisation` the amount is held and given back; else it is charged.
+        pub cause: PaymentCause,
+        pub method: MethodId,
+        pub kind: MethodKind,
+        /// What the gateway knows the method by.
+        pub token: Text,
+        pub amount: Amount,
+        pub currency: Currency,
+    }
+}
+
+record! {
+    /// What gateways are asked to do.
+    pub struct PaymentWishes {
+        pub wishes: Vec<PaymentWish>,
+    }
+}
+
+record! {
+    /// Payments, each as it stood when its status was decided.
+    pub struct Payments {
+        pub payments: Vec<Payment>,
+    }
+}
+
+record! {
+    /// What people are told.
+    pub struct Notices {
+        pub notices: Vec<Notice>,
+    }
+}
+
+record! {
+    /// Services that are to stop, or may go on.
+    pub struct Services {
+        pub services: Vec<Service>,
+    }
+}
+
+record! {
+    /// A period of a billing account whose last bill is out.
+    pub struct PeriodClosed {
+        pub billing_account: WalletId,
+        pub at: Timestamp,
+        pub from: Timestamp,
+        pub until: Timestamp,
+        /// The sum its invoice will come to, before tax.
+        pub net: Amount,
+        pub currency: Currency,
+    }
+}
+
+record! {
+    /// Periods that were closed.
+    pub struct PeriodsClosed {
+        pub closed: Vec<PeriodClosed>,
+    }
+}
+
+record! {
+    /// Invoices that were issued.
+    pub struct Invoices {
+        pub invoices: Vec<Invoice>,
+    }
+}
+
+symbols! {
+    /// What became of a mail.
+    pub enum MailState {
+        Sent = "sent",
+        /// The server will not have it: the address is wrong, say.
+        Refused = "refused",
+        /// Given up after the last try.
+        Failed = "failed",
+    }
+}
+
+record! {
+    /// A mail, as a row of the view `mail`.
+    pub struct Mail {
+        /// Its Message-ID, the same however often it was sent.
+        pub mail: String,
+        pub to: Text,
+        pub kind: NoticeKind,
+        pub billing_account: WalletId,
+        pub subject: String,
+        pub at: Timestamp,
+        pub state: MailState,
+        /// How often it was tried.
+        pub tries: u32,
+        /// What the server said, if it refused.
+        pub detail: Option<String>,
+    }
+}
+
+record! {
+    /// Mails that were sent, or could not be.
+    pub struct Mails {
+        pub mails: Vec<Mail>,
     }
 }

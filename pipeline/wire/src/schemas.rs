@@ -83,6 +83,13 @@ schemas! {
     BILLS = "Bills" for Readers: messages::Bills::shape;
     BALANCES = "Balances" for Readers: messages::Balances::shape;
     REJECTS = "Rejects" for Readers: messages::Rejects::shape;
+    PAYMENT_WISHES = "PaymentWishes" for Ours: messages::PaymentWishes::shape;
+    PAYMENTS = "Payments" for Readers: messages::Payments::shape;
+    NOTICES = "Notices" for Readers: messages::Notices::shape;
+    SERVICES = "Services" for Readers: messages::Services::shape;
+    PERIODS_CLOSED = "PeriodsClosed" for Ours: messages::PeriodsClosed::shape;
+    INVOICES = "Invoices" for Readers: messages::Invoices::shape;
+    MAILS = "Mails" for Readers: messages::Mails::shape;
     FRAME = "Frame" for Ours: state::Frame::shape;
     METERING_DELTA = "MeteringDelta" for Ours: state::MeteringDelta::shape;
     METERING_PIECE = "MeteringPiece" for Ours: state::MeteringPiece::shape;

@@ -47,6 +47,20 @@ topics! {
     Bills = "bills",
     /// Balances, at most one a second for each billing account.
     Balances = "balances",
+    /// What gateways are asked to do.
+    PaymentWishes = "payment_wishes",
+    /// Payments as they stand.
+    Payments = "payments",
+    /// What people are told.
+    Notices = "notices",
+    /// Services that are to stop, or may go on.
+    Services = "services",
+    /// Periods whose last bill is out.
+    PeriodClosed = "period_closed",
+    /// Invoices as they were issued.
+    Invoices = "invoices",
+    /// Mails that were sent, or could not be.
+    Mails = "mails",
     /// Usage that could not be used.
     Rejects = "rejects",
     /// Identities of counted records, from which the memory of duplicates is rebuilt.
@@ -57,6 +71,12 @@ topics! {
     RegistryState = "registry_state",
     /// State of the balance consumer.
     BalanceState = "balance_state",
+    /// State of the payments consumer.
+    PaymentsState = "payments_state",
+    /// State of the alerts consumer.
+    AlertsState = "alerts_state",
+    /// State of the invoices consumer.
+    InvoicesState = "invoices_state",
 }
 
 /// The topics as an installation has them: `schemas/topics.toml`.
@@ -121,7 +141,17 @@ impl TopicPlan {
             | Topic::Entries
             | Topic::Bills
             | Topic::Balances
-            | Topic::BalanceState => self.ledger_partitions,
+            | Topic::PaymentWishes
+            | Topic::Payments
+            | Topic::Notices
+            | Topic::Services
+            | Topic::PeriodClosed
+            | Topic::Invoices
+            | Topic::Mails
+            | Topic::BalanceState
+            | Topic::PaymentsState
+            | Topic::AlertsState
+            | Topic::InvoicesState => self.ledger_partitions,
         }
     }
 
