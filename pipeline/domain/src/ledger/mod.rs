@@ -28,6 +28,7 @@ mod telling;
 mod timers;
 mod top_up;
 mod transfer;
+mod views;
 mod write_off;
 
 use std::collections::VecDeque;
@@ -46,6 +47,7 @@ pub use methods::HELD;
 pub use postings::{Book, Posting, Postings};
 pub use state::*;
 pub use timers::Fired;
+pub use views::{Due, MethodRow, RunwayRow};
 
 use crate::commands::{Asked, Command};
 use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};

@@ -293,7 +293,11 @@ impl Ledger {
     }
 
     /// Writes off from a copy of a wallet, to see what would be left.
-    fn write_off_copy(&self, copy: &mut Wallet, number: WalletNumber) -> Result<(), Overflow> {
+    pub(super) fn write_off_copy(
+        &self,
+        copy: &mut Wallet,
+        number: WalletNumber,
+    ) -> Result<(), Overflow> {
         let above = copy.owed().minus(copy.limit)?;
         let mut allowance = if copy.auto_write_off { Amount::MAX } else { above };
         let set_aside: Vec<u64> = copy.bills_in_flight().collect();
