@@ -70,7 +70,7 @@ impl Ledger {
             Fact::PayerChanged(fact) => {
                 if let Some(account) = self.account_mut(fact.account)? {
                     account.change_payer(fact.from, fact.wallet);
-                    self.note_payer(fact.wallet, fact.account);
+                    self.note_payer(fact.wallet, fact.account, fact.from);
                 }
             }
             Fact::SeriesOpened(fact) => self.apply_series(fact)?,
@@ -129,6 +129,10 @@ impl Ledger {
                     telling.low_balance_alert = fact.low_balance_alert;
                     telling.billing_email.clone_from(&fact.billing_email);
                     telling.recipients.clone_from(&fact.recipients);
+                }
+                // Being below a new threshold counts at the next change, whatever that is.
+                if let Some(headroom) = self.headroom.get_mut(fact.wallet.index()) {
+                    *headroom = Amount::ZERO;
                 }
             }
             Fact::Noticed(fact) => {

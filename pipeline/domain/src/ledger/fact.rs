@@ -536,6 +536,7 @@ impl Fact {
         match self {
             Fact::WalletOpened(_) | Fact::OverdueChanged(_) => None,
             Fact::Configured(fact) => Some(fact.wallet),
+            Fact::PayerChanged(fact) => Some(fact.wallet),
             Fact::LinkEnded(fact) => Some(fact.wallet),
             Fact::MethodUnlinked(fact) => Some(fact.wallet),
             Fact::MethodPreferred(fact) => Some(fact.wallet),

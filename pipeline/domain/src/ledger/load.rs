@@ -209,7 +209,7 @@ impl Ledger {
     fn put_account(&mut self, number: AccountNumber, account: Account) {
         let id = account.id.clone();
         for payer in &account.payers {
-            self.note_payer(payer.wallet, number);
+            self.note_payer(payer.wallet, number, payer.from);
         }
         self.accounts.push(account);
         let names = &self.accounts;

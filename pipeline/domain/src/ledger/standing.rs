@@ -7,6 +7,7 @@
 
 use super::fact::{FallChanged, Journal, OverdueChanged, ServiceChanged};
 use super::state::{Account, AccountNumber, Fall, Services, Wallet, WalletNumber};
+use super::timers::Timer;
 use super::{Ledger, Undecided};
 use crate::commands::Mode;
 use crate::money::{Amount, Overflow};
@@ -168,7 +169,7 @@ impl Ledger {
                 let today = fall.told_at.is_some_and(|told| same_day(wallet, told, now));
                 if today {
                     // Never two in one local day: told tomorrow at this time, if it is still below.
-                    let next_at = Some(next_day(wallet, now));
+                    let next_at = (!overdue).then(|| next_day(wallet, now));
                     let fall = Some(Fall { told: 0, next_at, recovered: false, ..fall });
                     self.record(journal, FallChanged { wallet: number, fall })?;
                     Ok(())
@@ -271,15 +272,24 @@ impl Ledger {
         self.payees.get(number.index()).map(|payees| payees.as_slice()).unwrap_or_default()
     }
 
-    /// A wallet pays for an account, now or from later on.
-    pub(super) fn note_payer(&mut self, wallet: WalletNumber, account: AccountNumber) {
+    /// A wallet pays for an account from a minute on.
+    pub(super) fn note_payer(
+        &mut self,
+        wallet: WalletNumber,
+        account: AccountNumber,
+        from: Minute,
+    ) {
+        if from > self.clock.now().minute() {
+            self.due.insert(from, Timer::PayerBegins, wallet);
+        }
         if self.payees.len() <= wallet.index() {
             self.payees.resize_with(wallet.index().saturating_add(1), Default::default);
         }
+        // In the order of their numbers, whenever they came: they are judged in it.
         if let Some(payees) = self.payees.get_mut(wallet.index())
-            && !payees.contains(&account)
+            && let Err(place) = payees.binary_search(&account)
         {
-            payees.push(account);
+            payees.insert(place, account);
         }
     }
 }
@@ -292,3 +302,7 @@ fn same_day(wallet: &Wallet, one: Timestamp, other: Timestamp) -> bool {
 fn next_day(wallet: &Wallet, at: Timestamp) -> Minute {
     wallet.zone.same_time_next_day(at).full_minute()
 }
+
+#[cfg(test)]
+#[path = "standing_tests.rs"]
+mod tests;

@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Retry,
     /// A payment has been in flight for long (R6.4).
     PaymentLate,
+    /// It begins to pay for an account, whose services are judged by its figures from now on (R9.4).
+    PayerBegins,
     /// The oldest unpaid bill has been so for too long (R8.1).
     UnpaidTooLong,
     /// A low balance is told again (R8.5).
@@ -179,7 +181,10 @@ impl Ledger {
 
     fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
         let unpaid = self.unpaid_timer(number).map(|at| (at, Timer::UnpaidTooLong));
-        let waits = self.wallet(number)?.timers().chain(unpaid);
+        let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
+        let begins = payees.flat_map(|account| account.payers.iter()).map(|payer| payer.from);
+        let begins = begins.map(|from| (from, Timer::PayerBegins));
+        let waits = self.wallet(number)?.timers().chain(unpaid).chain(begins);
         let due = waits.filter(|(at, timer)| {
             self.is_due(*at, *timer) && self.due.contains(*at, *timer, number)
         });
@@ -220,7 +225,7 @@ impl Ledger {
             Timer::MonthEnds => self.sweep(wallet, at, journal),
             Timer::Retry => self.retry(wallet, journal),
             Timer::PaymentLate => self.delay(wallet, journal),
-            Timer::UnpaidTooLong => {
+            Timer::UnpaidTooLong | Timer::PayerBegins => {
                 self.due.remove(at, timer, wallet);
                 self.touch(wallet);
                 Ok(())
