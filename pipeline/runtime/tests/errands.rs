@@ -337,17 +337,17 @@ fn a_worker_that_is_asked_to_end_waits_for_what_is_under_way() {
     let outside = Outside::new(counter.clone(), options()).unwrap();
     let clock = Clock::manual(at(0));
     let mut first = worker(&log, &clock, &outside);
-    let keys: Vec<String> = (0..100).map(|number| format!("0-0-{number}")).collect();
+    let keys: Vec<String> = (0..30).map(|number| format!("0-0-{number}")).collect();
     wish(&log, 0, &keys.join(" "));
     until(&mut first, "a try", || !counter.asked().is_empty());
     first.stop().unwrap();
     let (asked, answered) = (counter.asked().len(), answers(&log).len());
-    assert!(asked < 100 && answered == asked, "{asked} tried, {answered} answered");
+    assert!(asked < 30 && answered == asked, "{asked} tried, {answered} answered");
     drop(first);
     // Another process, which knows nothing but what is on the log.
     let outside = Outside::new(counter.clone(), options()).unwrap();
     let mut second = worker(&log, &clock, &outside);
-    until(&mut second, "all answers", || answers(&log).len() == 100);
+    until(&mut second, "all answers", || answers(&log).len() == 30);
     assert!(counter.tries().values().all(|tries| *tries == 1), "{:?}", counter.tries());
 }
 
