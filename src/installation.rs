@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use drawdown_balance::{Balance, BalanceOptions};
 use drawdown_domain::ledger::RULES_VERSION;
+use drawdown_domain::time::Span;
 use drawdown_log::{Log, Membership};
 use drawdown_metering::identities::{IdentityOptions, Shelves};
 use drawdown_metering::{Metering, MeteringOptions, identity_key};
+use drawdown_payments::Payments;
 use drawdown_registry::{Registry, RegistryOptions};
 use drawdown_runtime::clock::Clock;
+use drawdown_runtime::errands::{Errand, Errands, Outside};
 use drawdown_runtime::{Worker, WorkerOptions};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
@@ -100,6 +103,24 @@ impl Installation {
             ticks: self.clock.ticks(),
         };
         move |partition| Balance::new(options.clone(), partition)
+    }
+
+    pub fn payments(&self, outside: Arc<Outside<Payments>>) -> Worker<Errands<Payments>> {
+        self.errands("payments", Topic::PaymentWishes, Topic::PaymentsState, outside)
+    }
+
+    fn errands<E: Errand>(
+        &self,
+        name: &str,
+        input: Topic,
+        state: Topic,
+        outside: Arc<Outside<E>>,
+    ) -> Worker<Errands<E>> {
+        // What the outside said cannot be decided again, so older state is of use to nobody.
+        let state_kept_for = Some(Span::ZERO);
+        let worker = WorkerOptions { state_kept_for, ..self.worker(name, input, state) };
+        let station = move |partition| Errands::new(outside.clone(), partition);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), station)
     }
 
     fn worker(&self, name: &str, input: Topic, state: Topic) -> WorkerOptions {

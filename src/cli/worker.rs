@@ -24,7 +24,7 @@ const QUESTIONS_MAX: usize = 1_000;
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 3] = ["metering", "registry", "balance"];
+const NAMES: [&str; 4] = ["metering", "registry", "balance", "payments"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -76,6 +76,9 @@ pub fn run_workers_on(
                 crew.start(name, installation.balance(), move |worker| {
                     answer_all(worker, &questions)
                 })?;
+            }
+            "payments" => {
+                crew.start(name, installation.payments(setup.payments()?), |_| Ok(()))?;
             }
             other => bail!("there is no consumer {other}"),
         }

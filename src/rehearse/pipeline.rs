@@ -12,8 +12,11 @@ use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Memory};
 use drawdown_metering::Metering;
 use drawdown_metering::identities::{Entry, IdentityOptions};
+use drawdown_payments::Payments;
+use drawdown_ports::payments::Sandbox;
 use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
+use drawdown_runtime::errands::{Errands, Outside};
 use drawdown_runtime::{Station, Turn, Worker};
 use drawdown_wire::messages::{
     CommandControl, CommandMessage, LedgerMessage, PaymentAnswered, Tick, TimeOnly, UsageControl,
@@ -70,6 +73,9 @@ pub struct Pipeline {
     metering: Worker<Metering>,
     registry: Worker<Registry>,
     balance: Worker<Balance>,
+    payments: Worker<Errands<Payments>>,
+    /// Outside: it stays while consumers die and come back.
+    gateway: Sandbox,
 }
 
 impl Pipeline {
@@ -89,10 +95,13 @@ impl Pipeline {
             balances_per_step_max: usize::MAX,
             ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))
         };
+        let gateway = Sandbox::in_memory();
         Pipeline {
             metering: installation.metering(),
             registry: installation.registry(),
             balance: installation.balance(),
+            payments: payments(&installation, &gateway),
+            gateway,
             installation,
             restarts,
         }
@@ -125,6 +134,7 @@ impl Pipeline {
         self.metering = self.installation.metering();
         self.registry = self.installation.registry();
         self.balance = self.installation.balance();
+        self.payments = payments(&self.installation, &self.gateway);
         self.settle()?;
         if self.dumps()? != before {
             bail!("a consumer that was restored is not what it was");
@@ -150,6 +160,7 @@ impl Pipeline {
         }
         dumps.extend(self.registry.stations().map(whole));
         dumps.extend(self.balance.stations().map(whole));
+        dumps.extend(self.payments.stations().map(whole));
         Ok(dumps)
     }
 
@@ -157,9 +168,13 @@ impl Pipeline {
     pub fn settle(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + SETTLES_WITHIN;
         loop {
-            let worked =
-                [turn(&mut self.metering)?, turn(&mut self.registry)?, turn(&mut self.balance)?];
-            if worked == [Turn::Idle; 3] && self.has_read_all()? {
+            let worked = [
+                turn(&mut self.metering)?,
+                turn(&mut self.registry)?,
+                turn(&mut self.balance)?,
+                turn(&mut self.payments)?,
+            ];
+            if worked == [Turn::Idle; 4] && self.has_read_all()? {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -171,7 +186,8 @@ impl Pipeline {
     fn has_read_all(&self) -> anyhow::Result<bool> {
         Ok(self.metering.has_read_all()?
             && self.registry.has_read_all()?
-            && self.balance.has_read_all()?)
+            && self.balance.has_read_all()?
+            && self.payments.has_read_all()?)
     }
 
     /// Lets time go on to `to`, from one due timer to the next.
@@ -206,7 +222,8 @@ impl Pipeline {
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        self.ledgers().filter_map(|ledger| ledger.next_timer()).min()
+        let tries = self.payments.stations().filter_map(Errands::next_try);
+        self.ledgers().filter_map(|ledger| ledger.next_timer()).chain(tries).min()
     }
 
     pub fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
@@ -241,6 +258,12 @@ impl Pipeline {
         self.log().append(self.topics().name(Topic::Usage), partition, at, &[message])?;
         self.settle()
     }
+}
+
+/// PAYMENTS, whose gateway answers at once.
+fn payments(installation: &Installation, gateway: &Sandbox) -> Worker<Errands<Payments>> {
+    let payments = Payments::new(installation.topics.clone(), Arc::new(gateway.clone()));
+    installation.payments(Outside::at_once(payments, "payments"))
 }
 
 /// The whole state of a station.
