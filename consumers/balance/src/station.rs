@@ -33,8 +33,9 @@ pub struct BalanceOptions {
     pub timers_per_message_max: usize,
     /// Changed balances that a step tells.
     pub balances_per_step_max: usize,
-    /// Whether the owner of a partition tells it the time when nothing else does.
-    pub ticks: bool,
+    /// How often the owner of a partition tells it the time when nothing else does, and how often a balance is
+    /// told at most; none: somebody else drives the time.
+    pub tick_every: Option<Span>,
 }
 
 /// One partition's ledger.
@@ -50,7 +51,6 @@ pub struct Balance {
     ticked: Timestamp,
 }
 
-const TICK_EVERY: Span = Span::micros(1_000_000);
 /// What so many lines ask for stays in the nearest caches until they are decided.
 const LINES_AHEAD: usize = 128;
 const BALANCES_AHEAD: usize = 32;
@@ -248,7 +248,7 @@ impl Balance {
     fn tell_balances(&mut self, output: &mut Output) -> Result<(), Stop> {
         let now = self.ledger.clock().now();
         if self.scribe.changed.round_is_over() {
-            if now < self.told_at.plus(TICK_EVERY) && self.options.ticks {
+            if self.options.tick_every.is_some_and(|every| now < self.told_at.plus(every)) {
                 return Ok(());
             }
             self.scribe.changed.begin_round();
@@ -362,7 +362,7 @@ impl Station for Balance {
             self.tell_balances(output)?;
         }
         let silent_since = self.ledger.clock().now().max(self.ticked);
-        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+        if self.options.tick_every.is_some_and(|every| now >= silent_since.plus(every)) {
             self.ticked = now;
             let tick = LedgerMessage { at: now, input: TimeOnly {}.into() };
             output.append(self.name(Topic::Ledger), self.partition, schemas::LEDGER.message(&tick));
