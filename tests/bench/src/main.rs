@@ -126,6 +126,9 @@ impl Scale {
 const ON_KAFKA: [&str; 5] = ["g1", "g1-zipf", "g1p", "g3", "g5"];
 
 fn main() -> anyhow::Result<()> {
+    if memory::is_alone() {
+        return memory::print();
+    }
     let scale = Scale::read()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
