@@ -87,6 +87,22 @@ enum Verb {
         #[command(subcommand)]
         verb: SettingsVerb,
     },
+    /// Copies the folder of `drawdown up`, while it is down, into a new folder.
+    #[command(after_help = "Example: drawdown backup --data data --to /backups/2026-11-20")]
+    Backup {
+        #[arg(long, default_value = "data")]
+        data: PathBuf,
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Makes a folder for `drawdown up` from a backup, once it is proven whole.
+    #[command(after_help = "Example: drawdown restore --from /backups/2026-11-20 --data data")]
+    Restore {
+        #[arg(long)]
+        from: PathBuf,
+        #[arg(long, default_value = "data")]
+        data: PathBuf,
+    },
     /// What is in force, secrets masked.
     #[command(after_help = "Example: drawdown config --reference")]
     Config {
@@ -163,6 +179,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Settings { verb: SettingsVerb::Load { file } } => {
             cli::load_settings(&setup()?, &file, out)
         }
+        Verb::Backup { data, to } => cli::backup(&data, &to, out),
+        Verb::Restore { from, data } => cli::restore(&from, &data, out),
         Verb::Config { reference } => cli::show_config(&setup()?, reference, out),
         Verb::Version => Ok(writeln!(out, "drawdown {}", env!("CARGO_PKG_VERSION"))?),
     }

@@ -2,8 +2,10 @@
 
 mod ask;
 mod audit;
+mod backup;
 mod config;
 mod documents;
+mod folder;
 mod ingest;
 mod setup;
 mod topics;
@@ -12,6 +14,7 @@ mod worker;
 
 pub use ask::ask;
 pub use audit::audit_log;
+pub use backup::{backup, restore};
 pub use config::show_config;
 pub use documents::{check_prices, check_settings, load_prices, load_settings};
 pub use ingest::ingest;
