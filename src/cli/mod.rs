@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod documents;
 mod ingest;
+mod outside;
 mod setup;
 mod topics;
 mod worker;

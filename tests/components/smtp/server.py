@@ -1,7 +1,7 @@
 """A mail server for tests: aiosmtpd, told how to behave by a file, keeping what it accepts in another.
 
 Called with a folder that holds settings.json. It writes a line of JSON to accepted.jsonl for each mail it
-accepts, before anybody hears of it. What it does with the next mail stands in the file `behaviour`:
+accepts, before anybody hears of it, and a line to `asked` for each it is shown. What it does with the next mail stands in the file `behaviour`:
 `accept`; `later` (451); `refuse` (550); `lose` (accept it, and break the connection in place of the 250);
 `hang` (accept it, and never answer).
 """
@@ -24,9 +24,11 @@ settings = json.loads((folder / "settings.json").read_text())
 class Handler:
     def __init__(self):
         self.accepted = open(folder / "accepted.jsonl", "a", buffering=1)
+        self.asked = open(folder / "asked", "a", buffering=1)
 
     async def handle_DATA(self, server, session, envelope):
         behaviour = (folder / "behaviour").read_text().strip()
+        self.asked.write(behaviour + "\n")
         if behaviour == "later":
             return "451 4.3.0 ask again later"
         if behaviour == "refuse":

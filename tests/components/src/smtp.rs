@@ -89,6 +89,7 @@ impl MailServer {
         let settings = json!({ "port": port, "tls": tls, "credentials": credentials });
         fs::write(folder.path().join("settings.json"), settings.to_string())?;
         fs::write(folder.path().join("accepted.jsonl"), "")?;
+        fs::write(folder.path().join("asked"), "")?;
         if security != Security::None {
             make_certificate(folder.path())?;
         }
@@ -126,6 +127,11 @@ impl MailServer {
         let text = fs::read_to_string(self.folder.path().join("accepted.jsonl"))?;
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    /// How many mails it was shown, whatever became of them.
+    pub fn asked(&self) -> anyhow::Result<usize> {
+        Ok(fs::read_to_string(self.folder.path().join("asked"))?.lines().count())
     }
 
     /// The server is away, as after a power cut.

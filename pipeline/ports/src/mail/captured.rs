@@ -9,14 +9,11 @@ use super::{Delivery, Letter, Mailer, Sender, Sending};
 
 /// Takes every letter, as a file in a folder or in memory. Clones share what was taken.
 #[derive(Clone, Debug)]
-pub struct Captured {
-    from: Sender,
-    kept: Kept,
-}
+pub struct Captured(Kept);
 
 #[derive(Clone, Debug)]
 enum Kept {
-    InFolder(Arc<Path>),
+    InFolder { from: Sender, folder: Arc<Path> },
     InMemory(Arc<Mutex<Vec<Letter>>>),
 }
 
@@ -25,17 +22,17 @@ impl Captured {
     /// begin with their times, so that a listing shows them in order.
     pub fn in_folder(from: Sender, folder: &Path) -> io::Result<Captured> {
         fs::create_dir_all(folder)?;
-        Ok(Captured { from, kept: Kept::InFolder(folder.into()) })
+        Ok(Captured(Kept::InFolder { from, folder: folder.into() }))
     }
 
-    pub fn in_memory(from: Sender) -> Captured {
-        Captured { from, kept: Kept::InMemory(Arc::default()) }
+    pub fn in_memory() -> Captured {
+        Captured(Kept::InMemory(Arc::default()))
     }
 
     /// What was taken in memory.
     pub fn letters(&self) -> Vec<Letter> {
-        match &self.kept {
-            Kept::InFolder(_) => Vec::new(),
+        match &self.0 {
+            Kept::InFolder { .. } => Vec::new(),
             Kept::InMemory(letters) => {
                 letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
             }
@@ -58,17 +55,16 @@ impl Captured {
 
 impl Mailer for Captured {
     fn send<'a>(&'a self, letter: &'a Letter) -> Sending<'a> {
-        let Captured { from, kept } = self.clone();
-        let letter = letter.clone();
+        let (Captured(kept), letter) = (self.clone(), letter.clone());
         match kept {
             Kept::InMemory(letters) => Box::pin(async move {
-                if let Err(error) = letter.written(&from) {
+                if let Err(error) = letter.recipient() {
                     return Delivery::Refused { why: error.to_string() };
                 }
                 letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
                 Delivery::Accepted
             }),
-            Kept::InFolder(folder) => Box::pin(async move {
+            Kept::InFolder { from, folder } => Box::pin(async move {
                 let kept = tokio::task::spawn_blocking(move || keep(&letter, &from, &folder));
                 kept.await.unwrap_or_else(|error| Delivery::Away { why: error.to_string() })
             }),

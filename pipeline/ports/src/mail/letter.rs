@@ -63,9 +63,13 @@ pub(super) struct Written {
 }
 
 impl Letter {
+    pub(super) fn recipient(&self) -> Result<Mailbox, NotALetter> {
+        self.to.parse().map_err(|error| NotALetter(format!("{}: {error}", self.to)))
+    }
+
     pub(super) fn written(&self, from: &Sender) -> Result<Written, NotALetter> {
         let not = |error: &dyn std::fmt::Display| NotALetter(format!("{}: {error}", self.to));
-        let to: Mailbox = self.to.parse().map_err(|error| not(&error))?;
+        let to = self.recipient()?;
         let address = to.email.clone();
         let micros = u64::try_from(self.at.as_micros()).unwrap_or(0);
         let mut message = Message::builder()
