@@ -69,7 +69,7 @@ impl Installation {
             secret: self.secret.clone(),
             log: self.log.clone(),
             shelves: Arc::new(Shelves::new(self.identities.clone(), &identity_key(&self.secret))),
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |partition| Metering::new(options.clone(), partition)
     }
@@ -84,7 +84,7 @@ impl Installation {
         let options = RegistryOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |_| Registry::new(options.clone())
     }
@@ -101,7 +101,7 @@ impl Installation {
             secret: self.secret.clone(),
             timers_per_message_max: self.timers_per_message_max,
             balances_per_step_max: self.balances_per_step_max,
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |partition| Balance::new(options.clone(), partition)
     }

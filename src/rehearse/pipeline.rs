@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use drawdown_alerts::{Alerts, AlertsOptions};
 use drawdown_balance::Balance;
 use drawdown_domain::ids::PrincipalId;
@@ -21,7 +21,7 @@ use drawdown_runtime::clock::Clock;
 use drawdown_runtime::errands::{Errands, Outside};
 use drawdown_runtime::{Station, Turn, Worker};
 use drawdown_wire::messages::{
-    CommandControl, CommandMessage, LedgerMessage, Tick, TimeOnly, UsageControl,
+    CommandControl, CommandMessage, LedgerMessage, PaymentAnswered, Tick, TimeOnly, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
@@ -255,6 +255,16 @@ impl Pipeline {
         let next = self.log().append(self.topics().name(Topic::Commands), 0, at, &[&message])?;
         self.settle()?;
         Ok(u64::try_from(next.0.saturating_sub(1))?)
+    }
+
+    /// A gateway says something of its own accord, and it happens.
+    pub fn gateway_says(&mut self, at: Timestamp, answered: PaymentAnswered) -> anyhow::Result<()> {
+        let wallet = &answered.billing_account;
+        let ledger = self.ledgers().position(|ledger| ledger.wallet_named(wallet).is_some());
+        let partition = u32::try_from(ledger.context("an unknown billing account")?)?;
+        let message = schemas::LEDGER.message(&LedgerMessage { at, input: answered.into() });
+        self.log().append(self.topics().name(Topic::Ledger), partition, at, &[&message])?;
+        self.settle()
     }
 
     /// Sends a usage message of an account, and lets it happen.

@@ -8,7 +8,9 @@ use drawdown_domain::ledger::Ledger;
 use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
-use drawdown_wire::messages::{Bills, Charges, Entries, Outcome, Outcomes, Rejects};
+use drawdown_wire::messages::{
+    Bills, Charges, Entries, Mails, Notices, Outcome, Outcomes, Payments, Rejects,
+};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};
@@ -27,14 +29,25 @@ pub struct Rows {
     bills: Vec<Row>,
     charges: Vec<Row>,
     rejects: Vec<Row>,
+    payments: Vec<Row>,
+    messages: Vec<Row>,
+    mail: Vec<Row>,
     outcomes: Vec<Outcome>,
 }
 
 impl Rows {
     /// Reads what has become visible since the last time.
     pub fn read(&mut self, pipeline: &Pipeline) -> anyhow::Result<()> {
-        for topic in [Topic::Entries, Topic::Bills, Topic::Charges, Topic::Rejects, Topic::Outcomes]
-        {
+        for topic in [
+            Topic::Entries,
+            Topic::Bills,
+            Topic::Charges,
+            Topic::Rejects,
+            Topic::Payments,
+            Topic::Notices,
+            Topic::Mails,
+            Topic::Outcomes,
+        ] {
             let name = pipeline.topics().name(topic);
             let partitions = pipeline.log().partitions()?.get(name).copied().unwrap_or(0);
             for partition in 0..partitions {
@@ -82,6 +95,24 @@ impl Rows {
                 let rejects: Rejects = schemas::REJECTS.read(message)?;
                 self.rejects.extend(rows(&rejects.rejects)?);
             }
+            Topic::Payments => {
+                let payments: Payments = schemas::PAYMENTS.read(message)?;
+                for payment in rows(&payments.payments)? {
+                    let same = |known: &&mut Row| known.get("payment") == payment.get("payment");
+                    match self.payments.iter_mut().find(same) {
+                        Some(known) => *known = payment,
+                        None => self.payments.push(payment),
+                    }
+                }
+            }
+            Topic::Notices => {
+                let notices: Notices = schemas::NOTICES.read(message)?;
+                self.messages.extend(rows(&notices.notices)?);
+            }
+            Topic::Mails => {
+                let mails: Mails = schemas::MAILS.read(message)?;
+                self.mail.extend(rows(&mails.mails)?);
+            }
             Topic::Outcomes => {
                 let outcomes: Outcomes = schemas::OUTCOMES.read(message)?;
                 self.outcomes.extend(outcomes.outcomes);
@@ -109,6 +140,14 @@ impl Rows {
         self.rejects.len()
     }
 
+    /// A payment by its name, or the last one.
+    pub fn payment(&self, name: &str) -> Option<&Row> {
+        match name {
+            "last" => self.payments.last(),
+            name => self.payments.iter().find(|row| row.get("payment") == Some(&json!(name))),
+        }
+    }
+
     /// The rows of a list view that concern `of`.
     pub fn list(&self, view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
         let all = match view {
@@ -116,8 +155,12 @@ impl Rows {
             "bills" => self.bills.clone(),
             "charges" => self.charges.clone(),
             "rejects" => self.rejects.clone(),
+            "payments" => self.payments.clone(),
+            "messages" => self.messages.clone(),
+            "mail" => self.mail.clone(),
             "commands" => rows(&self.outcomes)?,
             "coupons" => coupons(of, pipeline)?,
+            "payment_methods" => payment_methods(of, pipeline)?,
             other => anyhow::bail!("there is no view {other}"),
         };
         let concerns = |row: &Row| {
@@ -126,6 +169,13 @@ impl Rows {
         };
         Ok(all.into_iter().filter(concerns).collect())
     }
+}
+
+fn payment_methods(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+    let wallet: WalletId = of.parse()?;
+    let found = pipeline.ledgers().find_map(|ledger| Some((ledger, ledger.wallet_named(&wallet)?)));
+    let (ledger, wallet) = found.context("not_found")?;
+    rows(&ledger.methods(wallet))
 }
 
 fn tell_status(row: &mut Row) -> anyhow::Result<()> {

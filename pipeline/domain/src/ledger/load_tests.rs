@@ -6,7 +6,8 @@ use super::super::{
     AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce, RegionNumber,
 };
 use super::{Piece, Place};
-use crate::commands::Command;
+use crate::commands::{Asked, Command};
+use crate::ids::PrincipalId;
 use crate::money::Amount;
 use crate::rating::{self, MeterNumber, PriceBook};
 use crate::time::Timestamp;
@@ -50,7 +51,9 @@ fn life() -> Vec<Recorded> {
     );
     let changes = PriceBook::default().changes(entries.unwrap(), begins).unwrap();
     let ask = |ledger: &mut Ledger, recorder: &mut Recorder, name: &str, fields: Value| {
-        ledger.command(&Command::read(name, fields).unwrap().unwrap(), recorder).unwrap();
+        let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None };
+        let command = Command::read(name, fields).unwrap().unwrap();
+        ledger.command(&asked, &command, recorder).unwrap();
     };
     ledger.pass(begins, &mut recorder).unwrap();
     ledger.take(PricesArrived { changes }.into(), &mut recorder).unwrap();

@@ -65,7 +65,9 @@ impl Ledger {
         };
         self.record(journal, OrderPlaced { wallet: number, order })?;
         let (exact, ends) = (command.amount, now.full_minute());
-        self.record(journal, BillIssued { wallet: number, bill: bill.clone(), exact, ends })?;
+        let issued =
+            BillIssued { wallet: number, bill: bill.clone(), exact, ends, burned: Vec::new() };
+        self.record(journal, issued)?;
         let parts = parts_of(now.minute(), command.amount);
         self.pay_with_coupons(number, &bill, &parts, journal)?;
         self.pay_at_once(number, bill.number, journal)?;

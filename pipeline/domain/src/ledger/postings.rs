@@ -6,7 +6,7 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::fact::{Accrued, BillIssued, BillReduced, Cause, Fact, Moved, PaymentUndone};
+use super::fact::{Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone};
 use super::state::{Lot, Wallet, WalletNumber};
 use super::{Broken, Ledger};
 use crate::money::Amount;
@@ -60,7 +60,7 @@ books! {
     Usage = "usage",
     /// The outside world: what was ordered.
     Orders = "orders",
-    /// The outside world: banks.
+    /// The outside world: banks, and gateways.
     Bank = "bank",
     /// The outside world: the operator's adjustments.
     Adjustments = "adjustments",
@@ -89,6 +89,7 @@ impl Book {
             Lot::CouponLot(_) => Book::Coupons,
             Lot::CashCouponLot(_) => Book::CashCoupons,
             Lot::QuotaLot(_) => Book::Quota,
+            Lot::MethodPaid(_) => Book::Bank,
         }
     }
 }
@@ -114,6 +115,9 @@ impl Ledger {
             Fact::PaymentUndone(PaymentUndone { wallet, amount, .. }) => {
                 transfer(*wallet, Book::GivenBack, Book::Corrections, *amount)
             }
+            Fact::BillPaid(BillPaid { wallet, amount, .. }) => {
+                transfer(*wallet, Book::Receivable, Book::Bank, *amount)
+            }
             // A coupon's money comes with the entry that grants it, a wallet's with those that fill it.
             Fact::CouponOpened(_)
             | Fact::WalletOpened(_)
@@ -136,7 +140,22 @@ impl Ledger {
             | Fact::SetAside(_)
             | Fact::CycleBilled(_)
             | Fact::LimitChanged(_)
-            | Fact::Configured(_) => Ok(Postings::new()),
+            | Fact::Configured(_)
+            | Fact::TellingConfigured(_)
+            | Fact::LinkBegun(_)
+            | Fact::LinkEnded(_)
+            | Fact::MethodUnlinked(_)
+            | Fact::MethodPreferred(_)
+            | Fact::PaymentBegun(_)
+            | Fact::PaymentDelayed(_)
+            | Fact::PaymentEnded(_)
+            | Fact::RetryPassed(_)
+            | Fact::Cured(_)
+            | Fact::MonthSwept(_)
+            | Fact::ServiceChanged(_)
+            | Fact::FallChanged(_)
+            | Fact::OverdueChanged(_)
+            | Fact::Noticed(_) => Ok(Postings::new()),
         }
     }
 
@@ -208,7 +227,7 @@ fn transfer(
 
 fn moved(fact: &Moved) -> Result<Postings, Broken> {
     let other = match fact.cause {
-        Cause::TopUp => Book::Bank,
+        Cause::TopUp | Cause::Payment => Book::Bank,
         Cause::Adjustment => Book::Adjustments,
         Cause::Transfer | Cause::Revocation => Book::Between,
         Cause::Grant | Cause::Lapse => Book::Grants,

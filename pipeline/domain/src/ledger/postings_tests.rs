@@ -66,7 +66,14 @@ fn fact() -> impl Strategy<Value = Fact> {
             Moved { bill: pays.then_some(7), paid: pays.then_some(paid), ..moved }.into()
         }),
         (amount(), amount(), any::<bool>()).prop_map(move |(amount, exact, order)| {
-            BillIssued { wallet, bill: bill(amount, order), exact, ends: Minute::START }.into()
+            BillIssued {
+                wallet,
+                bill: bill(amount, order),
+                exact,
+                ends: Minute::START,
+                burned: Vec::new(),
+            }
+            .into()
         }),
         (amount(), 1u64..3, 1u64..3).prop_map(move |(amount, bill, by)| {
             BillReduced { wallet, bill, by, amount }.into()
@@ -109,6 +116,7 @@ fn r1_3_a_rounded_bill_books_the_rest_as_rounding() {
         bill: bill(Amount::ZERO, false),
         exact,
         ends: Minute::START,
+        burned: Vec::new(),
     };
     let postings = Ledger::new(1).postings(&issued.into()).unwrap();
     let rounding = postings.iter().find(|p| p.book == Book::Rounding).unwrap();

@@ -14,6 +14,18 @@ pub(super) enum Timer {
     CycleEnds,
     /// A cash coupon begins to be valid, which is the arrival of an asset (R5.3).
     CashCouponBegins,
+    /// All that is owed is charged at the end of a month (R6.2).
+    MonthEnds,
+    /// A declined payment is tried again (R6.5).
+    Retry,
+    /// A payment has been in flight for long (R6.4).
+    PaymentLate,
+    /// It begins to pay for an account, whose services are judged by its figures from now on (R9.4).
+    PayerBegins,
+    /// The oldest unpaid bill has been so for too long (R8.1).
+    UnpaidTooLong,
+    /// A low balance is told again (R8.5).
+    LowBalance,
 }
 
 /// What firing came to.
@@ -72,7 +84,24 @@ impl Wallet {
     fn timers(&self) -> impl Iterator<Item = (Minute, Timer)> {
         let cycles = self.open_cycles.iter().map(|cycle| (cycle.ends, Timer::CycleEnds));
         let cash_coupons = self.coupons.iter().filter(|coupon| coupon.cash);
-        cycles.chain(cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins)))
+        let cash_coupons = cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins));
+        cycles.chain(cash_coupons).chain(self.own_timers())
+    }
+
+    /// What follows from how it pays and whom it tells.
+    pub(super) fn own_timers(&self) -> impl Iterator<Item = (Minute, Timer)> + use<> {
+        let paying = self.paying.as_deref();
+        let sweep = paying.map(|paying| paying.sweep_at).filter(|at| *at != Minute::END);
+        let late = paying.and_then(|paying| paying.in_flight.as_ref()?.late_at);
+        let retry = paying.and_then(|paying| paying.declined.as_ref()?.retry_at);
+        let low = self.telling.as_deref().and_then(|telling| telling.fall.as_ref()?.next_at);
+        let own = [
+            (sweep, Timer::MonthEnds),
+            (retry, Timer::Retry),
+            (late, Timer::PaymentLate),
+            (low, Timer::LowBalance),
+        ];
+        own.into_iter().filter_map(|(at, timer)| Some((at?, timer)))
     }
 }
 
@@ -111,17 +140,25 @@ impl Ledger {
             if timers >= most {
                 return Ok(Fired { timers, more: true });
             }
-            let entries = self.entries_of(wallet);
+            let recorded = self.recorded;
             self.fire_one(at, timer, wallet, journal)?;
-            // The end of a cycle is always a fact; a cash coupon that begins may find nothing to pay.
-            if timer == Timer::CycleEnds || self.entries_of(wallet) != entries {
+            if self.recorded != recorded {
                 timers = timers.saturating_add(1);
             }
         }
     }
 
-    fn entries_of(&self, wallet: WalletNumber) -> Option<u64> {
-        self.wallet(wallet).map(|wallet| wallet.entries_made)
+    /// Whenever a bill of this wallet will have been unpaid for too long, it is judged. That it is paid by
+    /// then does no harm.
+    pub(super) fn watch_unpaid(&mut self, number: WalletNumber) {
+        if let Some(at) = self.unpaid_timer(number) {
+            self.due.insert(at, Timer::UnpaidTooLong, number);
+        }
+    }
+
+    fn unpaid_timer(&self, number: WalletNumber) -> Option<Minute> {
+        let wallet = self.wallet(number).filter(|wallet| wallet.limit.is_positive())?;
+        self.unpaid_too_long_at(wallet).map(Timestamp::full_minute)
     }
 
     /// Fires what is due for one enterprise, before anything of it is decided.
@@ -143,7 +180,11 @@ impl Ledger {
     }
 
     fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
-        let waits = self.wallet(number)?.timers();
+        let unpaid = self.unpaid_timer(number).map(|at| (at, Timer::UnpaidTooLong));
+        let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
+        let begins = payees.flat_map(|account| account.payers.iter()).map(|payer| payer.from);
+        let begins = begins.map(|from| (from, Timer::PayerBegins));
+        let waits = self.wallet(number)?.timers().chain(unpaid).chain(begins);
         let due = waits.filter(|(at, timer)| {
             self.is_due(*at, *timer) && self.due.contains(*at, *timer, number)
         });
@@ -158,7 +199,7 @@ impl Ledger {
     fn due_at(&self, at: Minute, timer: Timer) -> Timestamp {
         match timer {
             Timer::CycleEnds => at.starts().plus(self.settings.bills.grace),
-            Timer::CashCouponBegins => at.starts(),
+            _ => at.starts(),
         }
     }
 
@@ -175,13 +216,26 @@ impl Ledger {
         wallet: WalletNumber,
         journal: &mut dyn Journal,
     ) -> Result<(), Broken> {
-        match timer {
-            Timer::CycleEnds => self.bill_cycle(wallet, at, journal),
+        let fired = match timer {
+            Timer::CycleEnds => self.bill_cycle(wallet, at, journal).map_err(Undecided::from),
             Timer::CashCouponBegins => {
                 self.due.remove(at, timer, wallet);
-                self.write_off(wallet, journal).map_err(broken)
+                self.write_off(wallet, journal)
             }
-        }
+            Timer::MonthEnds => self.sweep(wallet, at, journal),
+            Timer::Retry => self.retry(wallet, journal),
+            Timer::PaymentLate => self.delay(wallet, journal),
+            Timer::UnpaidTooLong | Timer::PayerBegins => {
+                self.due.remove(at, timer, wallet);
+                self.touch(wallet);
+                Ok(())
+            }
+            Timer::LowBalance => {
+                self.touch(wallet);
+                Ok(())
+            }
+        };
+        fired.and_then(|()| self.judge_touched(journal)).map_err(broken)
     }
 }
 
