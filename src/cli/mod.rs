@@ -8,6 +8,7 @@ mod documents;
 mod folder;
 mod ingest;
 mod rejects;
+mod outside;
 mod setup;
 mod topics;
 mod up;

@@ -51,6 +51,7 @@ pub fn up(
         format!("worker.http={address}"),
         format!("installation.secret={}", folder.secret()?),
         format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
+        format!("mail.folder={}", folder.at("mail").display()),
     ];
     given.extend_from_slice(flags);
 
@@ -73,7 +74,7 @@ pub fn up(
     writeln!(out, "  API and health   http://{address}")?;
     writeln!(out, "  data             {}\n", options.data.display())?;
     out.flush()?;
-    let names = ["metering", "registry", "balance", "payments"].map(str::to_owned);
+    let names = ["metering", "registry", "balance", "payments", "alerts"].map(str::to_owned);
     let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
     end.store(true, Ordering::Release);
     let shown =

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WITHIN: Duration = Duration::from_secs(30);
+const NAMES: [&str; 5] = ["metering", "registry", "balance", "payments", "alerts"];
 
 /// An installation on the embedded log in a folder of its own.
 struct Site {
@@ -44,7 +45,7 @@ impl Site {
 
     fn worker(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
-        command.args(["worker", "metering", "registry", "balance", "--config"]).arg(self.config());
+        command.arg("worker").args(NAMES).arg("--config").arg(self.config());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -132,7 +133,7 @@ fn a_worker_shows_health_metrics_and_committed_rows_and_ends_in_order() {
     assert_eq!(row["available"], "120.5");
     let health: Value = serde_json::from_str(&site.await_status("/healthz", 200)).unwrap();
     assert_eq!(health["status"], "healthy");
-    for consumer in ["metering", "registry", "balance"] {
+    for consumer in NAMES {
         assert!(health["consumers"][consumer].is_object(), "{health}");
     }
     let metrics = site.await_status("/metrics", 200);
