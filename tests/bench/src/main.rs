@@ -193,7 +193,7 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
             figures.iter().map(|f| f.cpu_per_million),
         ));
         let broker = figures.iter().map(|figures| figures.broker_cpu_per_million);
-        table.push(Row::cpu("", "  of it the broker's, apart", "-", broker));
+        table.push(Row::cpu("", "  the broker's, apart", "-", broker));
     }
     if scale.has("g5") {
         let rate = rates.iter().find(|(row, _)| *row == "g1").map_or(200_000.0, |(_, rate)| *rate);

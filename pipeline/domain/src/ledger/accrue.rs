@@ -127,7 +127,7 @@ impl Ledger {
         journal.accrued(self, &accrued, line, late);
         if self.spend_headroom(wallet, charge) {
             self.touch(wallet);
-            self.judge_touched(journal).map_err(|undecided| super::timers::broken(undecided))?;
+            self.judge_touched(journal).map_err(super::timers::broken)?;
         }
         Ok(())
     }
