@@ -95,7 +95,9 @@ pub fn touched_by(fact: &Fact) -> Option<WalletNumber> {
         | Fact::PaymentUndone(_)
         | Fact::Configured(_)
         | Fact::OrderPlaced(_)
-        | Fact::OrderRefunded(_) => None,
+        | Fact::OrderRefunded(_)
+        | Fact::PeriodClosed(_)
+        | Fact::InvoiceIssued(_) => None,
     }
 }
 

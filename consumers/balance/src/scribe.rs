@@ -1,15 +1,18 @@
 //! Writes down what the ledger decides: the delta for itself, and rows for others.
 
-use drawdown_domain::ids::RegionId;
+use drawdown_domain::ids::{ProductId, RegionId};
+use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    AccountOpened, Accrued, BillIssued, Fact, Journal, Ledger, Line, Lot, Moved, WalletNumber,
+    self, AccountOpened, Accrued, Bill, BillIssued, Fact, Journal, Ledger, Line, Lot, Moved,
+    ProductNumber, WalletNumber,
 };
 use drawdown_domain::money::Amount;
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::lines::LinesHeader;
 use drawdown_wire::messages::{
-    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, UsageControl,
+    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, PeriodClosed,
+    UsageControl,
 };
 use drawdown_wire::schemas;
 
@@ -31,6 +34,10 @@ pub(crate) struct Scribe {
     /// Messages of charges that are closed.
     charge_messages: Vec<Vec<u8>>,
     pub(crate) controls: Vec<(String, UsageControl)>,
+    /// Periods that were closed, and the numbers their invoices want.
+    pub(crate) closed: Vec<PeriodClosed>,
+    pub(crate) wanted: Vec<NumberWanted>,
+    pub(crate) invoices: Vec<Invoice>,
     /// Wallets whose balance has changed since it was last told.
     pub(crate) changed: Changed,
     /// The ledger this scribe writes for, as accounts are told about it.
@@ -54,6 +61,8 @@ impl Journal for Scribe {
                 let shut = AccountShut { at, account: account.id.clone(), closed_at };
                 self.controls.push((account.id.to_string(), shut.into()));
             }
+            Fact::PeriodClosed(closed) => self.closed(ledger, closed),
+            Fact::InvoiceIssued(issued) => self.invoices.push((*issued.invoice).clone()),
             // Nobody outside hears of the rest.
             Fact::TimePassed(_)
             | Fact::Marked(_)
@@ -78,9 +87,9 @@ impl Journal for Scribe {
         }
     }
 
-    fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line, late: bool) {
+    fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line) {
         self.delta.accrued(accrued);
-        let Some((key, row, payer)) = charged_row(ledger, accrued, line, late) else { return };
+        let Some((key, row, payer)) = charged_row(ledger, accrued, line) else { return };
         self.charges.push(key, || group_names(ledger, line), &row);
         self.changed.touch(payer);
         if self.charges.bytes() >= CHARGES_BYTES {
@@ -99,6 +108,9 @@ impl Scribe {
             span: (0, 0, 0),
             charge_messages: Vec::new(),
             controls: Vec::new(),
+            closed: Vec::new(),
+            wanted: Vec::new(),
+            invoices: Vec::new(),
             changed: Changed::default(),
             ledger,
         }
@@ -174,18 +186,41 @@ impl Scribe {
             bill: bill_name(payer.id.as_str(), bill.number),
             billing_account: payer.id.clone(),
             account: account.id.clone(),
-            product: bill.product.and_then(|product| ledger.book().product(product)).cloned(),
+            product: product_of(ledger, bill),
             month: bill.month,
-            // An order is billed at once.
-            cycle_end: if bill.order.is_some() { bill.issued_at } else { fact.ends.starts() },
+            // An order is billed at once, and so is a tax.
+            cycle_end: match bill.order.is_some() || bill.is_tax() {
+                true => bill.issued_at,
+                false => fact.ends.starts(),
+            },
             amount: bill.amount,
             currency: payer.currency,
             issued_at: bill.issued_at,
+            invoice: fact.invoice.clone(),
         });
         if bill.amount.is_negative() {
             // What it undoes pays it at once.
             self.paid(ledger, fact.wallet, bill.number, bill.amount);
         }
+    }
+
+    fn closed(&mut self, ledger: &Ledger, fact: &ledger::PeriodClosed) {
+        let (at, draft) = (ledger.clock().now(), &fact.draft);
+        self.closed.push(PeriodClosed {
+            billing_account: draft.billing_account.clone(),
+            at,
+            from: draft.from,
+            until: draft.until,
+            net: draft.net,
+            currency: draft.currency,
+        });
+        self.wanted.push(NumberWanted {
+            at,
+            ledger: self.ledger,
+            invoice: draft.draft,
+            issuer_country: draft.issuer_country,
+            kind: draft.kind(),
+        });
     }
 
     fn paid(&mut self, ledger: &Ledger, wallet: WalletNumber, number: u64, amount: Amount) {
@@ -210,6 +245,17 @@ fn no_bills() -> Bills {
     Bills { issued: Vec::new(), payments: Vec::new() }
 }
 
+/// What a bill is for. That over a tax has a name of its own.
+fn product_of(ledger: &Ledger, bill: &Bill) -> Option<ProductId> {
+    match bill.product {
+        Some(ProductNumber::TAX) => TAX.parse().ok(),
+        product => ledger.book().product(product?).cloned(),
+    }
+}
+
+/// The product of bills over the tax of invoices, as others see them.
+const TAX: &str = "tax";
+
 /// The name of a wallet's bill.
 pub(crate) fn bill_name(wallet: &str, number: u64) -> String {
     format!("{wallet}.{number}")
@@ -233,7 +279,6 @@ fn charged_row<'a>(
     ledger: &'a Ledger,
     accrued: &Accrued,
     line: &Line,
-    late: bool,
 ) -> Option<(GroupKey, ChargedRow<'a>, WalletNumber)> {
     let account = ledger.account(accrued.account)?;
     let series = account.series.get(accrued.series as usize)?;
@@ -242,7 +287,7 @@ fn charged_row<'a>(
         meter: series.meter.0,
         region: series.region.0.into(),
         price: series.price.0,
-        adjustment: late,
+        adjustment: tab.adjustment,
         cycle_end: tab.ends.starts(),
     };
     let row = ChargedRow {

@@ -23,7 +23,7 @@ struct Silent;
 impl Journal for Silent {
     fn fact(&mut self, _: &Ledger, _: &Fact) {}
 
-    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line, _: bool) {}
+    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line) {}
 }
 
 /// Adds the rows for a ledger with many wallets.

@@ -1,14 +1,15 @@
 //! What can happen to a ledger. Deciding makes facts; applying them makes the state; nothing else
 //! does either.
 
-use crate::ids::{OrderId, RegionId, Text};
+use crate::ids::{MethodId, OrderId, RegionId, Text};
+use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
     Account, AccountNumber, Bill, Coupon, CycleChange, Enterprise, EnterpriseNumber, Lot, Order,
-    ProductNumber, Series, Tab, Wallet, WalletNumber,
+    ProductNumber, RegionNumber, Series, Tab, Wallet, WalletNumber,
 };
 use crate::money::Amount;
-use crate::rating::Change;
-use crate::time::{Minute, Month, Timestamp, Window};
+use crate::rating::{Change, MeterNumber};
+use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
 
 record! {
@@ -148,13 +149,30 @@ record! {
 }
 
 record! {
-    /// A bill was issued over `exact` new charges, or over an order.
+    /// A bill was issued over `exact` new charges, over an order, or over the tax of an invoice.
     pub struct BillIssued {
         pub wallet: WalletNumber,
         pub bill: Bill,
         pub exact: Amount,
-        /// The end of the cycle it bills; its issue for an order.
+        /// The end of the cycle it bills; its issue for an order or a tax.
         pub ends: Minute,
+        /// The charges by what was used, as its invoice will show them.
+        pub lines: Vec<BilledLine>,
+        /// The number of the invoice whose tax it bills.
+        pub invoice: Option<String>,
+    }
+}
+
+record! {
+    /// Part of a bill's charges.
+    #[derive(Copy)]
+    pub struct BilledLine {
+        pub meter: MeterNumber,
+        pub region: RegionNumber,
+        /// It came after the bills of its own cycle (R2.4).
+        pub adjustment: bool,
+        pub quantity: Amount,
+        pub exact: Amount,
     }
 }
 
@@ -179,6 +197,8 @@ symbols! {
         Bill = "bill",
         BillReversed = "bill_reversed",
         Refund = "refund",
+        /// Tax of a negative invoice, where no payment of tax is known that it could undo.
+        TaxReturned = "tax_returned",
     }
 }
 
@@ -195,13 +215,15 @@ record! {
         pub remark: Option<Text>,
         /// What it paid, if it paid a bill.
         pub paid: Option<PaidBill>,
+        /// How a top-up was paid in.
+        pub method: Option<MethodId>,
     }
 }
 
 impl Moved {
     /// A movement of a lot that concerns no bill.
     pub(super) fn of(wallet: WalletNumber, lot: Lot, amount: Amount, cause: Cause) -> Moved {
-        Moved { wallet, lot, amount, cause, bill: None, remark: None, paid: None }
+        Moved { wallet, lot, amount, cause, bill: None, remark: None, paid: None, method: None }
     }
 }
 
@@ -234,6 +256,10 @@ record! {
         pub product: ProductNumber,
         pub month: Month,
         pub amount: Amount,
+        /// What paid, and has its money back unless it has expired.
+        pub lot: Lot,
+        /// The invoice period of the bill that undid it.
+        pub half: HalfMonth,
     }
 }
 
@@ -277,6 +303,25 @@ record! {
     }
 }
 
+record! {
+    /// A period is over, and what its invoice will say is decided for good. It wants a number.
+    pub struct PeriodClosed {
+        pub wallet: WalletNumber,
+        /// The last half-month it covers.
+        pub last: HalfMonth,
+        pub draft: Box<InvoiceDraft>,
+    }
+}
+
+record! {
+    /// A draft has its number: it is an invoice.
+    pub struct InvoiceIssued {
+        pub wallet: WalletNumber,
+        pub draft: u64,
+        pub invoice: Box<Invoice>,
+    }
+}
+
 one_of! {
     /// What can happen to a ledger.
     pub enum Fact {
@@ -305,6 +350,8 @@ one_of! {
         Configured,
         OrderPlaced,
         OrderRefunded,
+        PeriodClosed,
+        InvoiceIssued,
     }
 }
 
@@ -313,13 +360,7 @@ pub trait Journal {
     fn fact(&mut self, ledger: &super::Ledger, fact: &Fact);
 
     /// A line was priced. By far the most frequent fact, so it has a way of its own.
-    fn accrued(
-        &mut self,
-        ledger: &super::Ledger,
-        accrued: &Accrued,
-        line: &super::Line,
-        late: bool,
-    );
+    fn accrued(&mut self, ledger: &super::Ledger, accrued: &Accrued, line: &super::Line);
 }
 
 /// The span a series surely covers, when that is not known.

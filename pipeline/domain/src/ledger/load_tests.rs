@@ -25,7 +25,7 @@ impl Journal for Recorder {
         self.0.push(Recorded::Fact(fact.clone()));
     }
 
-    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line, _: bool) {
+    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
         self.0.push(Recorded::Accrued(*accrued));
     }
 }

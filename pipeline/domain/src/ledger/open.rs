@@ -117,6 +117,7 @@ impl Ledger {
             spent: Vec::new(),
             bills_issued: 0,
             entries_made: 0,
+            invoicing: None,
         }
     }
 

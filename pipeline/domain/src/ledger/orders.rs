@@ -50,6 +50,7 @@ impl Ledger {
             paid: Amount::ZERO,
             issued_at: now,
             order: Some(command.order.clone()),
+            half: wallet.zone.half_month_of(now),
         };
         let Some(on_credit) = self.left_on_credit(wallet, number, &bill)? else {
             return Err(Refusal::InsufficientFunds.into());
@@ -65,7 +66,9 @@ impl Ledger {
         };
         self.record(journal, OrderPlaced { wallet: number, order })?;
         let (exact, ends) = (command.amount, now.full_minute());
-        self.record(journal, BillIssued { wallet: number, bill: bill.clone(), exact, ends })?;
+        let (lines, invoice) = (Vec::new(), None);
+        let issued = BillIssued { wallet: number, bill: bill.clone(), exact, ends, lines, invoice };
+        self.record(journal, issued)?;
         let parts = parts_of(now.minute(), command.amount);
         self.pay_with_coupons(number, &bill, &parts, journal)?;
         self.pay_at_once(number, bill.number, journal)?;

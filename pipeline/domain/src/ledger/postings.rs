@@ -70,6 +70,8 @@ books! {
     Refunds = "refunds",
     /// The outside world: partners, who grant quotas.
     Partners = "partners",
+    /// The outside world: taxes of invoices, which are owed on.
+    Taxes = "taxes",
     /// What stood in the books when they were opened.
     Opening = "opening",
 }
@@ -136,7 +138,9 @@ impl Ledger {
             | Fact::SetAside(_)
             | Fact::CycleBilled(_)
             | Fact::LimitChanged(_)
-            | Fact::Configured(_) => Ok(Postings::new()),
+            | Fact::Configured(_)
+            | Fact::PeriodClosed(_)
+            | Fact::InvoiceIssued(_) => Ok(Postings::new()),
         }
     }
 
@@ -216,6 +220,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
         Cause::Bill => Book::Receivable,
         Cause::BillReversed => Book::GivenBack,
         Cause::Refund => Book::Refunds,
+        Cause::TaxReturned => Book::Corrections,
     };
     transfer(fact.wallet, Book::of(&fact.lot), other, fact.amount)
 }
@@ -226,6 +231,9 @@ fn issued(fact: &BillIssued) -> Result<Postings, Broken> {
         return transfer(wallet, Book::Orders, Book::Receivable, amount);
     }
     let owed = if amount.is_negative() { Book::Corrections } else { Book::Receivable };
+    if fact.bill.is_tax() {
+        return transfer(wallet, Book::Taxes, owed, amount);
+    }
     Ok(smallvec![
         Posting { wallet, book: Book::Unbilled, debit: fact.exact.negated()? },
         Posting { wallet, book: Book::Rounding, debit: fact.exact.minus(amount)? },

@@ -12,6 +12,8 @@ use crate::time::{Minute, Timestamp};
 pub(super) enum Timer {
     /// The bills of a cycle.
     CycleEnds,
+    /// The invoice over what was billed.
+    PeriodEnds,
     /// A cash coupon begins to be valid, which is the arrival of an asset (R5.3).
     CashCouponBegins,
 }
@@ -72,7 +74,10 @@ impl Wallet {
     fn timers(&self) -> impl Iterator<Item = (Minute, Timer)> {
         let cycles = self.open_cycles.iter().map(|cycle| (cycle.ends, Timer::CycleEnds));
         let cash_coupons = self.coupons.iter().filter(|coupon| coupon.cash);
-        cycles.chain(cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins)))
+        let periods = self.periods().iter().flat_map(|period| self.period_ends(period.half));
+        cycles
+            .chain(periods.map(|at| (at, Timer::PeriodEnds)))
+            .chain(cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins)))
     }
 }
 
@@ -111,10 +116,7 @@ impl Ledger {
             if timers >= most {
                 return Ok(Fired { timers, more: true });
             }
-            let entries = self.entries_of(wallet);
-            self.fire_one(at, timer, wallet, journal)?;
-            // The end of a cycle is always a fact; a cash coupon that begins may find nothing to pay.
-            if timer == Timer::CycleEnds || self.entries_of(wallet) != entries {
+            if self.fire_one(at, timer, wallet, journal)? {
                 timers = timers.saturating_add(1);
             }
         }
@@ -157,7 +159,7 @@ impl Ledger {
 
     fn due_at(&self, at: Minute, timer: Timer) -> Timestamp {
         match timer {
-            Timer::CycleEnds => at.starts().plus(self.settings.bills.grace),
+            Timer::CycleEnds | Timer::PeriodEnds => at.starts().plus(self.settings.bills.grace),
             Timer::CashCouponBegins => at.starts(),
         }
     }
@@ -168,18 +170,27 @@ impl Ledger {
         at <= self.clock.now() && at.quarter() <= self.clock.gate()
     }
 
+    /// Says whether anything was decided.
     fn fire_one(
         &mut self,
         at: Minute,
         timer: Timer,
         wallet: WalletNumber,
         journal: &mut dyn Journal,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         match timer {
-            Timer::CycleEnds => self.bill_cycle(wallet, at, journal),
-            Timer::CashCouponBegins => {
+            // The end of a cycle is always a fact.
+            Timer::CycleEnds => self.bill_cycle(wallet, at, journal).map(|()| true),
+            Timer::PeriodEnds => {
                 self.due.remove(at, timer, wallet);
-                self.write_off(wallet, journal).map_err(broken)
+                self.close_period(wallet, at, journal)
+            }
+            // It may find nothing to pay.
+            Timer::CashCouponBegins => {
+                let entries = self.entries_of(wallet);
+                self.due.remove(at, timer, wallet);
+                self.write_off(wallet, journal).map_err(broken)?;
+                Ok(self.entries_of(wallet) != entries)
             }
         }
     }
