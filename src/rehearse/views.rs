@@ -8,7 +8,9 @@ use drawdown_domain::ledger::Ledger;
 use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
-use drawdown_wire::messages::{Bills, Charges, Entries, Outcome, Outcomes, Rejects};
+use drawdown_wire::messages::{
+    Bills, Charges, Entries, Invoices, Outcome, Outcomes, Rejects,
+};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};
@@ -19,6 +21,16 @@ use crate::views;
 /// A row of a view.
 pub type Row = Map<String, Value>;
 
+/// The topics that hold rows.
+const LISTED: [Topic; 6] = [
+    Topic::Entries,
+    Topic::Bills,
+    Topic::Charges,
+    Topic::Invoices,
+    Topic::Rejects,
+    Topic::Outcomes,
+];
+
 /// The rows that have been read so far.
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -26,6 +38,7 @@ pub struct Rows {
     entries: Vec<Row>,
     bills: Vec<Row>,
     charges: Vec<Row>,
+    invoices: Vec<Row>,
     rejects: Vec<Row>,
     outcomes: Vec<Outcome>,
 }
@@ -33,8 +46,7 @@ pub struct Rows {
 impl Rows {
     /// Reads what has become visible since the last time.
     pub fn read(&mut self, pipeline: &Pipeline) -> anyhow::Result<()> {
-        for topic in [Topic::Entries, Topic::Bills, Topic::Charges, Topic::Rejects, Topic::Outcomes]
-        {
+        for topic in LISTED {
             let name = pipeline.topics().name(topic);
             let partitions = pipeline.log().partitions()?.get(name).copied().unwrap_or(0);
             for partition in 0..partitions {
@@ -78,6 +90,10 @@ impl Rows {
                 let charges: Charges = schemas::CHARGES.read(message)?;
                 self.charges.extend(rows(&charges.rows().collect::<Vec<_>>())?);
             }
+            Topic::Invoices => {
+                let Invoices { invoices } = schemas::INVOICES.read(message)?;
+                self.invoices.extend(rows(&views::invoices(&invoices))?);
+            }
             Topic::Rejects => {
                 let rejects: Rejects = schemas::REJECTS.read(message)?;
                 self.rejects.extend(rows(&rejects.rejects)?);
@@ -115,6 +131,7 @@ impl Rows {
             "entries" => self.entries.clone(),
             "bills" => self.bills.clone(),
             "charges" => self.charges.clone(),
+            "invoices" => self.invoices.clone(),
             "rejects" => self.rejects.clone(),
             "commands" => rows(&self.outcomes)?,
             "coupons" => coupons(of, pipeline)?,

@@ -91,7 +91,6 @@ impl From<TaxRates> for BTreeMap<Country, Written> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::settings::Settings;
 
     fn rate(document: &str, country: &str, day: &str) -> Option<String> {
