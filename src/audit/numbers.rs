@@ -84,3 +84,47 @@ impl Numbers {
         if missing.len() as u64 <= self.waiting { Vec::new() } else { missing }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_micros(second * 1_000_000)
+    }
+
+    /// Numbers that stand on invoices of one ledger, each issued in the second it names.
+    fn ledger(given: &[u64], until: i64, waiting: usize) -> Numbers {
+        let places = given.iter().map(|count| (*count, second(*count as i64))).collect();
+        let series = BTreeMap::from([("SG-2026".to_owned(), places)]);
+        let mut numbers = Numbers { series, ..Numbers::default() };
+        numbers.read(second(until), waiting, true);
+        numbers
+    }
+
+    fn gaps(ledgers: &[Numbers]) -> Vec<String> {
+        let mut all = Numbers::default();
+        ledgers.iter().for_each(|ledger| assert!(all.add(ledger.clone()).is_empty()));
+        all.gaps()
+    }
+
+    #[test]
+    fn r12_2_a_number_is_missing_only_while_its_draft_waits() {
+        let nothing: [&str; 0] = [];
+        assert_eq!(gaps(&[ledger(&[1, 3], 9, 0), ledger(&[2, 4], 9, 0)]), nothing);
+        assert_eq!(
+            gaps(&[ledger(&[1, 4], 9, 0), ledger(&[3], 9, 0)]),
+            ["SG-2026-000002 is nowhere"]
+        );
+        assert_eq!(gaps(&[ledger(&[1, 4], 9, 0), ledger(&[3], 9, 1)]), nothing);
+        assert_eq!(gaps(&[ledger(&[2, 3], 9, 0)]), ["SG-2026-000001 is nowhere"]);
+        // The second ledger was read when 4 had not been given yet, and 3 may have come to it since.
+        assert_eq!(gaps(&[ledger(&[1, 4], 9, 0), ledger(&[2], 3, 0)]), nothing);
+    }
+
+    #[test]
+    fn r12_2_a_number_stands_on_one_invoice() {
+        let mut all = ledger(&[1, 2], 9, 0);
+        assert_eq!(all.add(ledger(&[2], 9, 0)), ["SG-2026-000002 was given twice"]);
+    }
+}

@@ -8,9 +8,7 @@ use drawdown_domain::ledger::Ledger;
 use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
-use drawdown_wire::messages::{
-    Bills, Charges, Entries, Invoices, Outcome, Outcomes, Rejects,
-};
+use drawdown_wire::messages::{Bills, Charges, Entries, Invoices, Outcome, Outcomes, Rejects};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};

@@ -15,8 +15,8 @@ use drawdown_wire::avro;
 use drawdown_wire::content::content_of;
 use drawdown_wire::messages::{
     Admitted, Bytes, Catalogue, CommandControl, CommandMessage, InvoiceNumbered, LedgerInput,
-    LedgerMessage, MeterOffered, NewSettings, NumberWanted, Outcome, Outcomes, PriceChanges, PricesComplete, SettingsInForce,
-    Tick, UsageControl,
+    LedgerMessage, MeterOffered, NewSettings, NumberWanted, Outcome, Outcomes, PriceChanges,
+    PricesComplete, SettingsInForce, Tick, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};

@@ -1,7 +1,8 @@
 //! Invoices: what stands on one (R12). Which bills it covers is decided in `ledger/invoicing.rs`.
 
 use crate::ids::{
-    AccountId, Country, EnterpriseId, MeterId, MethodId, OrderId, ProductId, RegionId, Text, WalletId,
+    AccountId, Country, EnterpriseId, MeterId, MethodId, OrderId, ProductId, RegionId, Text,
+    WalletId,
 };
 use crate::money::{Amount, Currency};
 use crate::time::{Timestamp, Zone};

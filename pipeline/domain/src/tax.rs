@@ -24,7 +24,10 @@ struct DatedRate {
 
 /// A country's entry as it stands in the settings.
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a rate such as \"0.09\", or a list of { from = \"2024-01-01\", rate = \"0.09\" }")]
+#[serde(
+    untagged,
+    expecting = "a rate such as \"0.09\", or a list of { from = \"2024-01-01\", rate = \"0.09\" }"
+)]
 enum Written {
     Always(Amount),
     Dated(Vec<DatedRate>),

@@ -177,7 +177,10 @@ impl Ledger {
         }
     }
 
-    pub(super) fn wallet_mut(&mut self, wallet: WalletNumber) -> Result<Option<&mut Wallet>, Broken> {
+    pub(super) fn wallet_mut(
+        &mut self,
+        wallet: WalletNumber,
+    ) -> Result<Option<&mut Wallet>, Broken> {
         match self.wallets.get_mut(wallet.index()) {
             None if !self.loading => Err(Broken("an unknown wallet")),
             found => Ok(found),

@@ -41,7 +41,8 @@ impl Ledger {
         Ok(true)
     }
 
-    /// What the invoice covers that is due then: also what an earlier schedule left.
+    /// What the invoice covers that is due then: also what an earlier schedule left, and nothing that
+    /// was invoiced under it.
     fn covered_until(&self, wallet: &Wallet, ends: Minute) -> Option<Covered> {
         let last = wallet.zone.half_month_of(ends.starts().minus(Span::micros(1)));
         let begins = match self.settings.invoices.schedule {
@@ -50,6 +51,8 @@ impl Ledger {
             Schedule::Monthly => HalfMonth::first_of(last.month()),
         };
         let oldest = wallet.periods().first().filter(|period| period.half <= last)?;
+        let closed = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.closed);
+        let begins = closed.map_or(begins, |closed| begins.max(closed.next()));
         Some(Covered { first: begins.min(oldest.half), last })
     }
 
@@ -269,3 +272,7 @@ fn order_of(line: &InvoiceLine) -> impl Ord + use<'_> {
     let InvoiceLine { account, product, kind, meter, region, order, .. } = line;
     (account, product, kind, meter, region, order)
 }
+
+#[cfg(test)]
+#[path = "invoicing_tests.rs"]
+mod tests;

@@ -22,6 +22,8 @@ record! {
         pub drafts: Vec<InvoiceDraft>,
         /// How many drafts there were, which names them.
         pub drafted: u32,
+        /// The last half-month that was invoiced.
+        pub closed: Option<HalfMonth>,
         /// The number of the last invoice that was no credit note.
         pub last_invoice: Option<String>,
     }
@@ -136,7 +138,13 @@ impl Period {
 
 impl Invoicing {
     fn new() -> Invoicing {
-        Invoicing { periods: Vec::new(), drafts: Vec::new(), drafted: 0, last_invoice: None }
+        Invoicing {
+            periods: Vec::new(),
+            drafts: Vec::new(),
+            drafted: 0,
+            closed: None,
+            last_invoice: None,
+        }
     }
 }
 
@@ -226,6 +234,7 @@ impl Ledger {
         let invoicing = wallet.invoicing_mut();
         invoicing.drafted = invoicing.drafted.saturating_add(1);
         invoicing.drafts.push((*fact.draft).clone());
+        invoicing.closed = Some(fact.last);
         let (closed, open) =
             std::mem::take(&mut invoicing.periods).into_iter().partition(|p| p.half <= fact.last);
         invoicing.periods = open;

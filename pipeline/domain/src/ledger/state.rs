@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::periods::Invoicing;
 use crate::commands::{Kind, Mode};
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, OrderId, ProductId, RegionId, Text, WalletId,
 };
-use super::periods::Invoicing;
 use crate::money::{Amount, Currency};
 use crate::rating::{MeterNumber, PriceNumber};
 use crate::time::{Cycle, HalfMonth, Minute, Month, Timestamp, Window, Zone};

@@ -132,7 +132,11 @@ impl HalfMonth {
 
     fn first_day(self) -> Option<civil::Date> {
         let first = self.month().first_day()?;
-        if self.is_first() { Some(first) } else { first.with().day(SECOND_HALF_BEGINS).build().ok() }
+        if self.is_first() {
+            Some(first)
+        } else {
+            first.with().day(SECOND_HALF_BEGINS).build().ok()
+        }
     }
 }
 
