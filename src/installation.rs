@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use drawdown_balance::{Balance, BalanceOptions};
 use drawdown_domain::ledger::RULES_VERSION;
+use drawdown_domain::time::Span;
 use drawdown_log::{Log, Membership};
 use drawdown_metering::identities::{IdentityOptions, Shelves};
 use drawdown_metering::{Metering, MeteringOptions, identity_key};
+use drawdown_payments::Payments;
 use drawdown_registry::{Registry, RegistryOptions};
 use drawdown_runtime::clock::Clock;
+use drawdown_runtime::errands::{Errand, Errands, Outside};
 use drawdown_runtime::{Worker, WorkerOptions};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
@@ -65,7 +68,7 @@ impl Installation {
             secret: self.secret.clone(),
             log: self.log.clone(),
             shelves: Arc::new(Shelves::new(self.identities.clone(), &identity_key(&self.secret))),
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |partition| Metering::new(options.clone(), partition)
     }
@@ -80,7 +83,7 @@ impl Installation {
         let options = RegistryOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |_| Registry::new(options.clone())
     }
@@ -97,9 +100,27 @@ impl Installation {
             secret: self.secret.clone(),
             timers_per_message_max: self.timers_per_message_max,
             balances_per_step_max: self.balances_per_step_max,
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |partition| Balance::new(options.clone(), partition)
+    }
+
+    pub fn payments(&self, outside: Arc<Outside<Payments>>) -> Worker<Errands<Payments>> {
+        self.errands("payments", Topic::PaymentWishes, Topic::PaymentsState, outside)
+    }
+
+    fn errands<E: Errand>(
+        &self,
+        name: &str,
+        input: Topic,
+        state: Topic,
+        outside: Arc<Outside<E>>,
+    ) -> Worker<Errands<E>> {
+        // What the outside said cannot be decided again, so older state is of use to nobody.
+        let state_kept_for = Some(Span::ZERO);
+        let worker = WorkerOptions { state_kept_for, ..self.worker(name, input, state) };
+        let station = move |partition| Errands::new(outside.clone(), partition);
+        Worker::new(worker, self.log.clone(), self.clock.clone(), station)
     }
 
     fn worker(&self, name: &str, input: Topic, state: Topic) -> WorkerOptions {

@@ -24,12 +24,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Runs everything on this machine, in one process tree: no Kafka, nothing to set up.
+    #[command(
+        after_help = "Examples:\n  drawdown up --demo --clock 600\n  drawdown up --data /var/lib/drawdown --port 8080"
+    )]
+    Up {
+        /// Where everything is kept; made at the first start.
+        #[arg(long, default_value = "data")]
+        data: PathBuf,
+        /// Where the API and the pages are, on this machine's loopback.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// `real`, or how many times faster than real time.
+        #[arg(long, default_value = "real")]
+        clock: String,
+        /// Some companies with live usage, to look at.
+        #[arg(long)]
+        demo: bool,
+    },
     /// Runs consumers on Kafka; many copies share the work.
     #[command(
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance
+        /// metering, registry, balance, payments
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -107,10 +125,12 @@ enum SettingsVerb {
 #[allow(clippy::print_stderr)] // the command line talks to people
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // A rehearsal starts and stops everything for each file: nobody wants to read that.
+    let usual = if matches!(arguments.command, Verb::Rehearse { .. }) { "warn" } else { "info" };
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("DRAWDOWN_LOG_FILTER")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual)),
         )
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
@@ -127,6 +147,10 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let setup = || Setup::read(arguments.config.as_deref(), &arguments.set);
     match arguments.command {
+        Verb::Up { data, port, clock, demo } => {
+            let options = cli::UpOptions { data, port, clock, demo };
+            cli::up(arguments.config.as_deref(), &arguments.set, &options, out)
+        }
         Verb::Worker { names } => cli::run_workers(&setup()?, &names),
         Verb::Topics { verb: TopicsVerb::Check } => cli::check_topics(&setup()?, out),
         Verb::Topics { verb: TopicsVerb::Apply } => cli::apply_topics(&setup()?, out),

@@ -248,7 +248,7 @@ fn shown(ledger: Option<&Ledger>, part: Option<&Part>) -> String {
         None => "nothing more".to_owned(),
         Some(Part::Fact(fact)) => {
             let text = serde_json::to_string(fact).unwrap_or_default();
-            format!("{}{text}", wallet(drawdown_balance::touched_by(fact)))
+            format!("{}{text}", wallet(fact.changes_balance_of()))
         }
         Some(Part::Accrued(accrued)) => {
             let account = ledger.and_then(|ledger| ledger.account(accrued.account));

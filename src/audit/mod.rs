@@ -61,7 +61,7 @@ pub fn audit(
     installation: &Installation,
     progress: &dyn Fn(&str, u32, &Step),
 ) -> anyhow::Result<Report> {
-    let told_at_once = !installation.clock.ticks();
+    let told_at_once = installation.clock.tick_every().is_none();
     let job = Job { installation, told_at_once, progress: Progress(progress) };
     let topics = &installation.topics;
     let metering = (0..topics.usage_partitions).map(Source::Metering);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use drawdown_balance::{Part, touched_by};
+use drawdown_balance::Part;
 use drawdown_domain::ids::WalletId;
 use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{AccountNumber, Balance, Fact, Ledger, ProductNumber, WalletNumber};
@@ -71,7 +71,9 @@ impl Views {
             Part::Fact(fact) => {
                 self.set_aside += u64::from(matches!(fact, Fact::SetAside(_)));
                 let booked = ledger.postings(fact).unwrap_or_default();
-                for wallet in booked.iter().map(|posting| posting.wallet).chain(touched_by(fact)) {
+                for wallet in
+                    booked.iter().map(|posting| posting.wallet).chain(fact.changes_balance_of())
+                {
                     self.touch(ledger, wallet);
                 }
             }

@@ -7,6 +7,7 @@ mod documents;
 mod ingest;
 mod setup;
 mod topics;
+mod up;
 mod worker;
 
 pub use ask::ask;
@@ -16,4 +17,6 @@ pub use documents::{check_prices, check_settings, load_prices, load_settings};
 pub use ingest::ingest;
 pub use setup::Setup;
 pub use topics::{apply_topics, check_topics};
+pub use up::{UpOptions, up};
+pub use worker::end_when_asked;
 pub use worker::{run_workers, run_workers_on};

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use drawdown_domain::time::Span;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_metering::identities::IdentityOptions;
+use drawdown_payments::Payments;
+use drawdown_ports::payments::{Gateway, Sandbox};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::config::Config;
+use drawdown_runtime::errands::{Outside, OutsideOptions};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
@@ -37,8 +40,13 @@ impl Setup {
                 TopicPlan::parse(&text).map_err(|error| anyhow::anyhow!("{path}: {error}"))?
             }
         };
+        Ok(Setup::planned(config, plan))
+    }
+
+    /// A configuration with a plan of its own for the topics.
+    pub fn planned(config: Config, plan: TopicPlan) -> Setup {
         let topics = Topics::new(&config.installation().prefix, &plan);
-        Ok(Setup { config, plan, topics })
+        Setup { config, plan, topics }
     }
 
     /// The log of the configured engine; of brokers, without a look at what is on them.
@@ -56,14 +64,22 @@ impl Setup {
 
     /// The log in a directory of this machine, which is made if it is not there.
     pub fn embedded(&self) -> anyhow::Result<Embedded> {
+        let clock = self.clock()?;
+        self.embedded_dated_by(Arc::new(move || clock.now()))
+    }
+
+    /// The same, where the time is known in another way.
+    pub fn embedded_dated_by(
+        &self,
+        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> anyhow::Result<Embedded> {
         let topics = Topic::ALL.iter().map(|topic| embedded::Topic {
             name: self.topics.name(*topic).to_owned(),
             partitions: self.plan.partitions(*topic),
             keep: self.plan.settings(*topic).and_then(|settings| settings.keep),
         });
-        let clock = self.clock()?;
         let directory = &self.config.embedded().directory;
-        let config = EmbeddedConfig::new(directory, topics, Arc::new(move || clock.now()));
+        let config = EmbeddedConfig::new(directory, topics, now);
         Embedded::open(config).with_context(|| format!("embedded.directory {directory}"))
     }
 
@@ -145,6 +161,29 @@ impl Setup {
             snapshot_after_bytes: worker.snapshot_after_bytes,
             ..Installation::new(log, self.topics.clone(), self.secret()?, self.clock()?)
         })
+    }
+
+    /// The gateway as the payments consumer meets it.
+    pub fn payments(&self) -> anyhow::Result<Arc<Outside<Payments>>> {
+        let section = self.config.payments();
+        let gateway: Arc<dyn Gateway> = match section.gateway.as_str() {
+            "sandbox" => {
+                let book = Path::new(&section.sandbox_book);
+                let sandbox = Sandbox::with_book(book);
+                Arc::new(
+                    sandbox.with_context(|| format!("payments.sandbox_book {}", book.display()))?,
+                )
+            }
+            other => bail!("payments.gateway is {other}; it can be sandbox"),
+        };
+        let options = OutsideOptions {
+            consumer: "payments",
+            deadline: duration(section.deadline),
+            in_flight_max: section.in_flight_max,
+            open_per_partition_max: section.open_per_partition_max,
+        };
+        let payments = Payments::new(self.topics.clone(), gateway);
+        Outside::new(payments, options).context("no thread for payments")
     }
 }
 

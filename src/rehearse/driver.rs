@@ -5,8 +5,9 @@ use std::fmt;
 use anyhow::{Context, bail};
 use drawdown_domain::commands::{Command, LoadPrices, LoadSettings};
 use drawdown_domain::money::Amount;
+use drawdown_domain::payments::PaymentAnswer;
 use drawdown_domain::time::Timestamp;
-use drawdown_wire::messages::CommandMessage;
+use drawdown_wire::messages::{CommandMessage, PaymentAnswered};
 use serde_json::Value;
 use toml::Table;
 
@@ -108,6 +109,7 @@ impl Driver {
                 let by = by.as_deref();
                 self.command(step, command, fields, by, key.as_deref(), refused.as_deref())
             }
+            Action::Gateway { payment, says } => self.gateway(step, payment, *says),
             Action::Expect { view, of, expected } => self.expect(step, view, of, expected),
         }
     }
@@ -184,6 +186,20 @@ impl Driver {
             self.fail(step, name, refused.unwrap_or("accepted"), shown.trim());
         }
         Ok(())
+    }
+
+    fn gateway(&mut self, step: &Step, payment: &str, says: PaymentAnswer) -> anyhow::Result<()> {
+        let row = self.rows.payment(payment).context("there is no such payment")?;
+        let field = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let answered = PaymentAnswered {
+            billing_account: field("billing_account").parse()?,
+            payment: field("payment"),
+            answer: says,
+            reason: None,
+            reference: None,
+        };
+        self.pipeline.gateway_says(step.at, answered)?;
+        self.rows.read(&self.pipeline)
     }
 
     fn expect(

@@ -1,6 +1,7 @@
 //! A scenario file: settings, prices, and steps.
 
 use anyhow::{Context, bail};
+use drawdown_domain::payments::PaymentAnswer;
 use drawdown_domain::time::Timestamp;
 use toml::{Spanned, Table, Value};
 
@@ -36,6 +37,12 @@ pub(super) enum Action {
         by: Option<String>,
         key: Option<String>,
         refused: Option<String>,
+    },
+    /// A gateway says something of its own accord.
+    Gateway {
+        /// Its name, or `last`.
+        payment: String,
+        says: PaymentAnswer,
     },
     Expect {
         view: String,
@@ -83,25 +90,31 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Scenario> {
 
 fn step(line: usize, mut table: Table) -> anyhow::Result<Step> {
     let at = text(&mut table, "at")?.context("at is missing")?.parse()?;
-    let action = match (text(&mut table, "do")?, table.remove("usage"), text(&mut table, "expect")?)
-    {
-        (Some(command), None, None) if command == "wait" => Action::Wait,
-        (Some(command), None, None) => Action::Do {
+    let (usage, gateway) = (table.remove("usage"), table.remove("gateway"));
+    let action = match (text(&mut table, "do")?, usage, text(&mut table, "expect")?, gateway) {
+        (Some(command), None, None, None) if command == "wait" => Action::Wait,
+        (Some(command), None, None, None) => Action::Do {
             command,
             by: text(&mut table, "by")?,
             key: text(&mut table, "idempotency_key")?,
             refused: text(&mut table, "refused")?,
             fields: std::mem::take(&mut table),
         },
-        (None, Some(Value::Table(record)), None) => {
+        (None, Some(Value::Table(record)), None, None) => {
             Action::Usage { record, rejected: text(&mut table, "rejected")? }
         }
-        (None, None, Some(view)) => Action::Expect {
+        (None, None, Some(view), None) => Action::Expect {
             view,
             of: text(&mut table, "of")?.context("of is missing")?,
             expected: std::mem::take(&mut table),
         },
-        _ => bail!("a step says do, or usage, or expect"),
+        (None, None, None, Some(Value::Table(mut notice))) => {
+            let payment = text(&mut notice, "payment")?.context("payment is missing")?;
+            let says = text(&mut notice, "says")?.context("says is missing")?;
+            let says = says.parse().with_context(|| format!("a gateway does not say {says}"))?;
+            Action::Gateway { payment, says }
+        }
+        _ => bail!("a step says do, or usage, or expect, or gateway"),
     };
     if let Some(unknown) = table.keys().next() {
         bail!("{unknown} means nothing in this step");

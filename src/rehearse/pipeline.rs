@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use drawdown_balance::Balance;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::ledger::Ledger;
@@ -12,11 +12,14 @@ use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Memory};
 use drawdown_metering::Metering;
 use drawdown_metering::identities::{Entry, IdentityOptions};
+use drawdown_payments::Payments;
+use drawdown_ports::payments::Sandbox;
 use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
+use drawdown_runtime::errands::{Errands, Outside};
 use drawdown_runtime::{Station, Turn, Worker};
 use drawdown_wire::messages::{
-    CommandControl, CommandMessage, LedgerMessage, Tick, TimeOnly, UsageControl,
+    CommandControl, CommandMessage, LedgerMessage, PaymentAnswered, Tick, TimeOnly, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
@@ -70,6 +73,9 @@ pub struct Pipeline {
     metering: Worker<Metering>,
     registry: Worker<Registry>,
     balance: Worker<Balance>,
+    payments: Worker<Errands<Payments>>,
+    /// Outside: it stays while consumers die and come back.
+    gateway: Sandbox,
 }
 
 impl Pipeline {
@@ -89,10 +95,13 @@ impl Pipeline {
             balances_per_step_max: usize::MAX,
             ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))
         };
+        let gateway = Sandbox::in_memory();
         Pipeline {
             metering: installation.metering(),
             registry: installation.registry(),
             balance: installation.balance(),
+            payments: payments(&installation, &gateway),
+            gateway,
             installation,
             restarts,
         }
@@ -125,6 +134,7 @@ impl Pipeline {
         self.metering = self.installation.metering();
         self.registry = self.installation.registry();
         self.balance = self.installation.balance();
+        self.payments = payments(&self.installation, &self.gateway);
         self.settle()?;
         if self.dumps()? != before {
             bail!("a consumer that was restored is not what it was");
@@ -150,6 +160,7 @@ impl Pipeline {
         }
         dumps.extend(self.registry.stations().map(whole));
         dumps.extend(self.balance.stations().map(whole));
+        dumps.extend(self.payments.stations().map(whole));
         Ok(dumps)
     }
 
@@ -157,9 +168,13 @@ impl Pipeline {
     pub fn settle(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + SETTLES_WITHIN;
         loop {
-            let worked =
-                [turn(&mut self.metering)?, turn(&mut self.registry)?, turn(&mut self.balance)?];
-            if worked == [Turn::Idle; 3] && self.has_read_all()? {
+            let worked = [
+                turn(&mut self.metering)?,
+                turn(&mut self.registry)?,
+                turn(&mut self.balance)?,
+                turn(&mut self.payments)?,
+            ];
+            if worked == [Turn::Idle; 4] && self.has_read_all()? {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -171,7 +186,8 @@ impl Pipeline {
     fn has_read_all(&self) -> anyhow::Result<bool> {
         Ok(self.metering.has_read_all()?
             && self.registry.has_read_all()?
-            && self.balance.has_read_all()?)
+            && self.balance.has_read_all()?
+            && self.payments.has_read_all()?)
     }
 
     /// Lets time go on to `to`, from one due timer to the next.
@@ -206,7 +222,8 @@ impl Pipeline {
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        self.ledgers().filter_map(|ledger| ledger.next_timer()).min()
+        let tries = self.payments.stations().filter_map(Errands::next_try);
+        self.ledgers().filter_map(|ledger| ledger.next_timer()).chain(tries).min()
     }
 
     pub fn ledgers(&self) -> impl Iterator<Item = &Ledger> {
@@ -225,12 +242,28 @@ impl Pipeline {
         Ok(u64::try_from(next.0.saturating_sub(1))?)
     }
 
+    /// A gateway says something of its own accord, and it happens.
+    pub fn gateway_says(&mut self, at: Timestamp, answered: PaymentAnswered) -> anyhow::Result<()> {
+        let wallet = &answered.billing_account;
+        let ledger = self.ledgers().position(|ledger| ledger.wallet_named(wallet).is_some());
+        let partition = u32::try_from(ledger.context("an unknown billing account")?)?;
+        let message = schemas::LEDGER.message(&LedgerMessage { at, input: answered.into() });
+        self.log().append(self.topics().name(Topic::Ledger), partition, at, &[&message])?;
+        self.settle()
+    }
+
     /// Sends a usage message of an account, and lets it happen.
     pub fn usage(&mut self, at: Timestamp, account: &str, message: &[u8]) -> anyhow::Result<()> {
         let partition = partition_of(account.as_bytes(), self.topics().usage_partitions);
         self.log().append(self.topics().name(Topic::Usage), partition, at, &[message])?;
         self.settle()
     }
+}
+
+/// PAYMENTS, whose gateway answers at once.
+fn payments(installation: &Installation, gateway: &Sandbox) -> Worker<Errands<Payments>> {
+    let payments = Payments::new(installation.topics.clone(), Arc::new(gateway.clone()));
+    installation.payments(Outside::at_once(payments, "payments"))
 }
 
 /// The whole state of a station.

@@ -8,7 +8,9 @@ use drawdown_domain::ledger::Ledger;
 use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
-use drawdown_wire::messages::{Bills, Charges, Entries, Invoices, Outcome, Outcomes, Rejects};
+use drawdown_wire::messages::{
+    Bills, Charges, Entries, Invoices, Notices, Outcome, Outcomes, Payments, Rejects,
+};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};
@@ -20,12 +22,14 @@ use crate::views;
 pub type Row = Map<String, Value>;
 
 /// The topics that hold rows.
-const LISTED: [Topic; 6] = [
+const LISTED: [Topic; 8] = [
     Topic::Entries,
     Topic::Bills,
     Topic::Charges,
     Topic::Invoices,
     Topic::Rejects,
+    Topic::Payments,
+    Topic::Notices,
     Topic::Outcomes,
 ];
 
@@ -38,6 +42,8 @@ pub struct Rows {
     charges: Vec<Row>,
     invoices: Vec<Row>,
     rejects: Vec<Row>,
+    payments: Vec<Row>,
+    messages: Vec<Row>,
     outcomes: Vec<Outcome>,
 }
 
@@ -96,6 +102,20 @@ impl Rows {
                 let rejects: Rejects = schemas::REJECTS.read(message)?;
                 self.rejects.extend(rows(&rejects.rejects)?);
             }
+            Topic::Payments => {
+                let payments: Payments = schemas::PAYMENTS.read(message)?;
+                for payment in rows(&payments.payments)? {
+                    let same = |known: &&mut Row| known.get("payment") == payment.get("payment");
+                    match self.payments.iter_mut().find(same) {
+                        Some(known) => *known = payment,
+                        None => self.payments.push(payment),
+                    }
+                }
+            }
+            Topic::Notices => {
+                let notices: Notices = schemas::NOTICES.read(message)?;
+                self.messages.extend(rows(&notices.notices)?);
+            }
             Topic::Outcomes => {
                 let outcomes: Outcomes = schemas::OUTCOMES.read(message)?;
                 self.outcomes.extend(outcomes.outcomes);
@@ -123,6 +143,14 @@ impl Rows {
         self.rejects.len()
     }
 
+    /// A payment by its name, or the last one.
+    pub fn payment(&self, name: &str) -> Option<&Row> {
+        match name {
+            "last" => self.payments.last(),
+            name => self.payments.iter().find(|row| row.get("payment") == Some(&json!(name))),
+        }
+    }
+
     /// The rows of a list view that concern `of`.
     pub fn list(&self, view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
         let all = match view {
@@ -131,8 +159,12 @@ impl Rows {
             "charges" => self.charges.clone(),
             "invoices" => self.invoices.clone(),
             "rejects" => self.rejects.clone(),
+            "payments" => self.payments.clone(),
+            "messages" => self.messages.clone(),
+            "mail" => self.messages.iter().flat_map(mails).collect(),
             "commands" => rows(&self.outcomes)?,
             "coupons" => coupons(of, pipeline)?,
+            "payment_methods" => payment_methods(of, pipeline)?,
             other => anyhow::bail!("there is no view {other}"),
         };
         let concerns = |row: &Row| {
@@ -141,6 +173,25 @@ impl Rows {
         };
         Ok(all.into_iter().filter(concerns).collect())
     }
+}
+
+/// A message goes to each of its recipients.
+fn mails(message: &Row) -> Vec<Row> {
+    let recipients = message.get("recipients").and_then(Value::as_array);
+    let to = recipients.into_iter().flatten();
+    to.map(|to| {
+        let mut mail = message.clone();
+        mail.insert("to".to_owned(), to.clone());
+        mail
+    })
+    .collect()
+}
+
+fn payment_methods(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+    let wallet: WalletId = of.parse()?;
+    let found = pipeline.ledgers().find_map(|ledger| Some((ledger, ledger.wallet_named(&wallet)?)));
+    let (ledger, wallet) = found.context("not_found")?;
+    rows(&ledger.methods(wallet))
 }
 
 fn tell_status(row: &mut Row) -> anyhow::Result<()> {

@@ -29,7 +29,7 @@ impl Changed {
 
     /// The balance that a fact changes.
     pub(crate) fn touch_by(&mut self, fact: &Fact) {
-        if let Some(wallet) = touched_by(fact) {
+        if let Some(wallet) = fact.changes_balance_of() {
             self.touch(wallet);
         }
     }
@@ -65,39 +65,6 @@ impl Changed {
         let wallet = self.waiting.pop_front()?;
         self.waits[wallet.index() >> 6] &= !(1u64 << (wallet.index() & 63));
         Some(wallet)
-    }
-}
-
-/// Whose balance a fact changes.
-pub fn touched_by(fact: &Fact) -> Option<WalletNumber> {
-    match fact {
-        Fact::Moved(fact) => Some(fact.wallet),
-        Fact::BillIssued(fact) => Some(fact.wallet),
-        Fact::BillReduced(fact) => Some(fact.wallet),
-        Fact::LimitChanged(fact) => Some(fact.wallet),
-        Fact::CouponOpened(fact) => Some(fact.wallet),
-        Fact::WalletOpened(fact) => Some(fact.number),
-        Fact::TimePassed(_)
-        | Fact::Marked(_)
-        | Fact::SettingsChanged(_)
-        | Fact::PricesArrived(_)
-        | Fact::PricesInForce(_)
-        | Fact::EnterpriseOpened(_)
-        | Fact::AccountOpened(_)
-        | Fact::AccountClosed(_)
-        | Fact::PayerChanged(_)
-        | Fact::RegionNamed(_)
-        | Fact::SeriesOpened(_)
-        | Fact::TabOpened(_)
-        | Fact::TabCut(_)
-        | Fact::SetAside(_)
-        | Fact::CycleBilled(_)
-        | Fact::PaymentUndone(_)
-        | Fact::Configured(_)
-        | Fact::OrderPlaced(_)
-        | Fact::OrderRefunded(_)
-        | Fact::PeriodClosed(_)
-        | Fact::InvoiceIssued(_) => None,
     }
 }
 

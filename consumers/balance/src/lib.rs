@@ -8,6 +8,5 @@ mod retell;
 mod scribe;
 mod station;
 
-pub use changed::touched_by;
 pub use delta::{Part, each_part};
 pub use station::{Balance, BalanceOptions};

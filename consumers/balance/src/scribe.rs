@@ -1,18 +1,21 @@
 //! Writes down what the ledger decides: the delta for itself, and rows for others.
 
-use drawdown_domain::ids::{ProductId, RegionId};
+use drawdown_domain::ids::{ProductId, RegionId, Text};
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    self, AccountOpened, Accrued, Bill, BillIssued, Fact, Journal, Ledger, Line, Lot, Moved,
+    self, AccountOpened, Accrued, Bill, BillIssued, Fact, HELD, Journal, Ledger, Line, LinkBegun,
+    LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
     ProductNumber, WalletNumber,
 };
 use drawdown_domain::money::Amount;
+use drawdown_domain::notices::{Notice, Service};
+use drawdown_domain::payments::{Payment, PaymentAnswer, PaymentCause, PaymentStatus};
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::lines::LinesHeader;
 use drawdown_wire::messages::{
-    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, PeriodClosed,
-    UsageControl,
+    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, Outcome,
+    PaymentWish, PeriodClosed, Settled, UsageControl,
 };
 use drawdown_wire::schemas;
 
@@ -27,6 +30,14 @@ const CHARGES_BYTES: usize = 512 * 1024;
 pub(crate) struct Scribe {
     pub(crate) delta: DeltaWriter,
     pub(crate) entries: Vec<Entry>,
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) settled: Vec<Settled>,
+    pub(crate) wishes: Vec<PaymentWish>,
+    pub(crate) payments: Vec<Payment>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) services: Vec<Service>,
+    /// What was to be said and cannot be: state and facts do not fit together.
+    pub(crate) unsaid: Option<&'static str>,
     bills: Bills,
     charges: ChargesBuilder,
     /// The usage whose charges are being collected: partition, first and last offset.
@@ -54,6 +65,17 @@ impl Journal for Scribe {
             Fact::BillReduced(reduced) => {
                 self.paid(ledger, reduced.wallet, reduced.bill, reduced.amount)
             }
+            Fact::BillPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
+            Fact::LinkBegun(begun) => self.link_begun(ledger, begun),
+            Fact::LinkEnded(ended) => self.link_ended(ledger, ended),
+            Fact::PaymentBegun(begun) => self.payment_begun(ledger, begun),
+            Fact::PaymentDelayed(delayed) => self.payment_delayed(ledger, delayed),
+            Fact::PaymentEnded(ended) => self.payment_ended(ledger, ended),
+            Fact::ServiceChanged(changed) => self.services.extend(ledger.service(changed.account)),
+            Fact::Noticed(noticed) => match ledger.notice_of(noticed) {
+                Some(Ok(notice)) => self.notices.push(notice),
+                _ => self.unsaid = Some("a notice that cannot be written"),
+            },
             Fact::AccountOpened(opened) => self.opened(ledger, opened),
             Fact::AccountClosed(closed) => {
                 let Some(account) = ledger.account(closed.account) else { return };
@@ -83,13 +105,25 @@ impl Journal for Scribe {
             | Fact::CouponOpened(_)
             | Fact::Configured(_)
             | Fact::OrderPlaced(_)
-            | Fact::OrderRefunded(_) => {}
+            | Fact::OrderRefunded(_)
+            | Fact::TellingConfigured(_)
+            | Fact::MethodUnlinked(_)
+            | Fact::MethodPreferred(_)
+            | Fact::RetryPassed(_)
+            | Fact::Cured(_)
+            | Fact::MonthSwept(_)
+            | Fact::FallChanged(_)
+            | Fact::OverdueChanged(_)
+            | Fact::PeriodJoined(_) => {}
         }
     }
 
     fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line) {
         self.delta.accrued(accrued);
-        let Some((key, row, payer)) = charged_row(ledger, accrued, line) else { return };
+        let Some((key, row, payer)) = charged_row(ledger, accrued, line) else {
+            self.unsaid = Some("a charge whose account, price or payer is unknown");
+            return;
+        };
         self.charges.push(key, || group_names(ledger, line), &row);
         self.changed.touch(payer);
         if self.charges.bytes() >= CHARGES_BYTES {
@@ -103,6 +137,13 @@ impl Scribe {
         Scribe {
             delta: DeltaWriter::default(),
             entries: Vec::new(),
+            outcomes: Vec::new(),
+            settled: Vec::new(),
+            wishes: Vec::new(),
+            payments: Vec::new(),
+            notices: Vec::new(),
+            services: Vec::new(),
+            unsaid: None,
             bills: no_bills(),
             charges: ChargesBuilder::default(),
             span: (0, 0, 0),
@@ -241,6 +282,114 @@ impl Scribe {
     }
 }
 
+/// What gateways are asked to do, and how payments stand.
+impl Scribe {
+    fn link_begun(&mut self, ledger: &Ledger, fact: &LinkBegun) {
+        let Some(row) = link_row(ledger, fact.wallet, &fact.linking, PaymentStatus::Pending, None)
+        else {
+            return self.unsaid = Some("a link of an unknown wallet");
+        };
+        self.wish(&row, &fact.linking.method);
+        self.payments.push(row);
+    }
+
+    fn link_ended(&mut self, ledger: &Ledger, fact: &LinkEnded) {
+        let status = match fact.refused {
+            None => PaymentStatus::Succeeded,
+            Some(_) => PaymentStatus::Declined,
+        };
+        let reason = fact.reason.clone();
+        match link_row(ledger, fact.wallet, &fact.linking, status, reason) {
+            Some(row) => self.payments.push(row),
+            None => self.unsaid = Some("a link of an unknown wallet"),
+        }
+        let (at, asked) = (ledger.clock().now(), &fact.linking.asked);
+        let accepted = fact.refused.is_none();
+        self.settled.push(Settled { at, command: asked.number, accepted });
+        self.outcomes.push(Outcome {
+            command: asked.number,
+            at,
+            principal: asked.principal.clone(),
+            key: asked.key.clone(),
+            name: LINK.to_owned(),
+            refused: fact.refused,
+            detail: fact.reason.as_ref().map(Text::to_string),
+            repeats: None,
+        });
+    }
+
+    fn payment_begun(&mut self, ledger: &Ledger, fact: &PaymentBegun) {
+        let PaymentBegun { wallet, payment } = fact;
+        let row = ledger.payment_row(*wallet, payment, PaymentStatus::Pending, None);
+        let method = ledger.wallet(*wallet).and_then(|wallet| wallet.method(&payment.method));
+        let Some((row, method)) = row.zip(method) else {
+            return self.unsaid = Some("a payment by an unknown method");
+        };
+        self.wish(&row, method);
+        self.payments.push(row);
+    }
+
+    fn payment_delayed(&mut self, ledger: &Ledger, fact: &PaymentDelayed) {
+        let paying = ledger.wallet(fact.wallet).and_then(|wallet| wallet.paying.as_deref());
+        let Some(payment) = paying.and_then(|paying| paying.in_flight.as_ref()) else { return };
+        let row = ledger.payment_row(fact.wallet, payment, PaymentStatus::Delayed, None);
+        self.payments.extend(row);
+    }
+
+    fn payment_ended(&mut self, ledger: &Ledger, fact: &PaymentEnded) {
+        let status = match fact.answer {
+            PaymentAnswer::Succeeded => PaymentStatus::Succeeded,
+            PaymentAnswer::Declined | PaymentAnswer::AuthenticationRequired => {
+                PaymentStatus::Declined
+            }
+        };
+        let row = ledger.payment_row(fact.wallet, &fact.payment, status, fact.reason.clone());
+        self.payments.extend(row);
+    }
+
+    fn wish(&mut self, row: &Payment, method: &Method) {
+        self.wishes.push(PaymentWish {
+            payment: row.payment.clone(),
+            billing_account: row.billing_account.clone(),
+            at: row.at,
+            cause: row.cause,
+            method: row.method.clone(),
+            kind: method.kind,
+            token: method.token.clone(),
+            amount: row.amount,
+            currency: row.currency,
+        });
+    }
+}
+
+/// What the command is called whose answer comes from a gateway.
+const LINK: &str = "link_payment_method";
+
+/// What shows whether a method can pay, as a payment.
+fn link_row(
+    ledger: &Ledger,
+    wallet: WalletNumber,
+    linking: &Linking,
+    status: PaymentStatus,
+    reason: Option<Text>,
+) -> Option<Payment> {
+    let (amount, currency) = HELD;
+    let wallet = ledger.wallet(wallet)?;
+    Some(Payment {
+        payment: wallet.payment_name(linking.payment),
+        billing_account: wallet.id.clone(),
+        status,
+        cause: PaymentCause::Preauthorisation,
+        amount,
+        currency,
+        method: linking.method.method.clone(),
+        begun_at: linking.begun_at,
+        at: ledger.clock().now(),
+        reason,
+        bills: Vec::new(),
+    })
+}
+
 fn no_bills() -> Bills {
     Bills { issued: Vec::new(), payments: Vec::new() }
 }
@@ -271,6 +420,7 @@ fn lot_name(ledger: &Ledger, lot: &Lot) -> String {
         Lot::CouponLot(lot) => lot.coupon.to_string(),
         Lot::CashCouponLot(lot) => lot.coupon.to_string(),
         Lot::QuotaLot(_) => "quota".to_owned(),
+        Lot::MethodPaid(lot) => lot.payment.to_string(),
     }
 }
 

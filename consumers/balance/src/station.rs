@@ -1,10 +1,10 @@
 //! The station: one ledger, and what it reads and says.
 
-use drawdown_domain::commands::Subject;
+use drawdown_domain::commands::{Asked, Subject};
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
-    AccountNumber, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived, PricesInForce,
-    RegionNumber, SettingsChanged, Undecided, wallet_of_draft,
+    AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived,
+    PricesInForce, RegionNumber, SettingsChanged, Undecided, wallet_of_draft,
 };
 use drawdown_domain::rating::MeterNumber;
 use drawdown_domain::time::{Minute, Span, Timestamp};
@@ -14,7 +14,8 @@ use drawdown_wire::avro::{self, Cursor};
 use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
     Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
-    LedgerMessage, Outcome, Outcomes, PeriodsClosed, Settled, TimeOnly,
+    LedgerMessage, Notices, Outcome, Outcomes, PaymentAnswered, PaymentWishes, Payments,
+    PeriodsClosed, Services, Settled, TimeOnly,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -33,8 +34,9 @@ pub struct BalanceOptions {
     pub timers_per_message_max: usize,
     /// Changed balances that a step tells.
     pub balances_per_step_max: usize,
-    /// Whether the owner of a partition tells it the time when nothing else does.
-    pub ticks: bool,
+    /// How often the owner of a partition tells it the time when nothing else does, and how often a balance is
+    /// told at most; none: somebody else drives the time.
+    pub tick_every: Option<Span>,
 }
 
 /// One partition's ledger.
@@ -44,15 +46,12 @@ pub struct Balance {
     partition: u32,
     pub(crate) ledger: Ledger,
     pub(crate) scribe: Scribe,
-    outcomes: Vec<Outcome>,
-    settled: Vec<Settled>,
     /// Lines whose accounts are being read.
     ahead: Vec<Line>,
     told_at: Timestamp,
     ticked: Timestamp,
 }
 
-const TICK_EVERY: Span = Span::micros(1_000_000);
 /// What so many lines ask for stays in the nearest caches until they are decided.
 const LINES_AHEAD: usize = 128;
 const BALANCES_AHEAD: usize = 32;
@@ -66,8 +65,6 @@ impl Balance {
             partition,
             ledger,
             scribe,
-            outcomes: Vec::new(),
-            settled: Vec::new(),
             ahead: Vec::new(),
             told_at: Timestamp::START,
             ticked: Timestamp::START,
@@ -172,8 +169,9 @@ impl Balance {
                 self.fact(SettingsChanged { document: settings.document })?;
             }
             LedgerInput::InvoiceNumbered(numbered) => self.numbered(&numbered, at)?,
-            LedgerInput::PaymentAnswered(_) => {
-                return Err(Stop::Broken("nothing of the kind was asked for".to_owned()));
+            LedgerInput::PaymentAnswered(answered) => {
+                output.hurry();
+                self.payment_answered(answered)?;
             }
         }
         Ok(())
@@ -188,18 +186,28 @@ impl Balance {
         if let Some(enterprise) = self.enterprise_of(admitted.command.subject()) {
             self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         }
-        let refused = match self.ledger.command(&admitted.command, &mut self.scribe) {
-            Ok(()) => None,
+        let asked = Asked {
+            number: admitted.number,
+            principal: admitted.principal.clone(),
+            key: admitted.key.clone(),
+        };
+        let refused = match self.ledger.command(&asked, &admitted.command, &mut self.scribe) {
+            Ok(Answer::Accepted) => None,
+            Ok(Answer::Later) => return Ok(()),
             Err(Undecided::Refused(refusal)) => Some(refusal),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         };
         let at = self.ledger.clock().now();
-        self.settled.push(Settled { at, command: admitted.number, accepted: refused.is_none() });
-        self.outcomes.push(Outcome {
+        self.scribe.settled.push(Settled {
+            at,
+            command: admitted.number,
+            accepted: refused.is_none(),
+        });
+        self.scribe.outcomes.push(Outcome {
             command: admitted.number,
             at,
-            principal: admitted.principal.clone(),
-            key: admitted.key.clone(),
+            principal: asked.principal,
+            key: asked.key,
             name: admitted.command.name().to_owned(),
             refused,
             detail: None,
@@ -216,6 +224,20 @@ impl Balance {
             self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         }
         self.ledger.number_invoice(*invoice, number, issued_at, &mut self.scribe).map_err(stop)
+    }
+
+    fn payment_answered(&mut self, answered: PaymentAnswered) -> Result<(), Stop> {
+        let PaymentAnswered { billing_account, payment, answer, reason, .. } = answered;
+        let asked = || {
+            let number = self.ledger.wallet_named(&billing_account)?;
+            let wallet = self.ledger.wallet(number)?;
+            Some((number, wallet.enterprise, wallet.payment_number(&payment)?))
+        };
+        let Some((wallet, enterprise, number)) = asked() else {
+            return Err(Stop::Broken(format!("{payment} was answered, and nobody asked for it")));
+        };
+        self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
+        self.ledger.payment_answered(wallet, number, answer, reason, &mut self.scribe).map_err(stop)
     }
 
     fn enterprise_of(&self, subject: Subject<'_>) -> Option<EnterpriseNumber> {
@@ -240,7 +262,7 @@ impl Balance {
     fn tell_balances(&mut self, output: &mut Output) -> Result<(), Stop> {
         let now = self.ledger.clock().now();
         if self.scribe.changed.round_is_over() {
-            if now < self.told_at.plus(TICK_EVERY) && self.options.ticks {
+            if self.options.tick_every.is_some_and(|every| now < self.told_at.plus(every)) {
                 return Ok(());
             }
             self.scribe.changed.begin_round();
@@ -273,9 +295,10 @@ impl Balance {
             let message = self.options.secret.sign(topic, schemas::USAGE_CONTROL.message(&control));
             output.append(topic, partition, message);
         }
-        let settled = std::mem::take(&mut self.settled).into_iter().map(CommandControl::Settled);
-        let wanted = std::mem::take(&mut self.scribe.wanted);
-        for control in settled.chain(wanted.into_iter().map(CommandControl::NumberWanted)) {
+        let settled = std::mem::take(&mut self.scribe.settled).into_iter();
+        let wanted = std::mem::take(&mut self.scribe.wanted).into_iter();
+        let settled = settled.map(CommandControl::Settled);
+        for control in settled.chain(wanted.map(CommandControl::NumberWanted)) {
             let topic = self.name(Topic::Commands);
             let message =
                 self.options.secret.sign(topic, schemas::COMMAND_CONTROL.message(&control));
@@ -304,9 +327,26 @@ impl Balance {
         for message in scribe.take_charges(&self.ledger) {
             messages.push((Topic::Charges, message));
         }
-        if !self.outcomes.is_empty() {
-            let outcomes = std::mem::take(&mut self.outcomes);
+        if !scribe.outcomes.is_empty() {
+            let outcomes = std::mem::take(&mut scribe.outcomes);
             messages.push((Topic::Outcomes, schemas::OUTCOMES.message(&Outcomes { outcomes })));
+        }
+        if !scribe.wishes.is_empty() {
+            let wishes = std::mem::take(&mut scribe.wishes);
+            let message = schemas::PAYMENT_WISHES.message(&PaymentWishes { wishes });
+            messages.push((Topic::PaymentWishes, message));
+        }
+        if !scribe.payments.is_empty() {
+            let payments = std::mem::take(&mut scribe.payments);
+            messages.push((Topic::Payments, schemas::PAYMENTS.message(&Payments { payments })));
+        }
+        if !scribe.notices.is_empty() {
+            let notices = std::mem::take(&mut scribe.notices);
+            messages.push((Topic::Notices, schemas::NOTICES.message(&Notices { notices })));
+        }
+        if !scribe.services.is_empty() {
+            let services = std::mem::take(&mut scribe.services);
+            messages.push((Topic::Services, schemas::SERVICES.message(&Services { services })));
         }
         for (topic, message) in messages {
             output.append(self.name(topic), self.partition, message);
@@ -346,7 +386,7 @@ impl Station for Balance {
             self.tell_balances(output)?;
         }
         let silent_since = self.ledger.clock().now().max(self.ticked);
-        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+        if self.options.tick_every.is_some_and(|every| now >= silent_since.plus(every)) {
             self.ticked = now;
             let tick = LedgerMessage { at: now, input: TimeOnly {}.into() };
             output.append(self.name(Topic::Ledger), self.partition, schemas::LEDGER.message(&tick));
@@ -363,6 +403,9 @@ impl Station for Balance {
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
+        if let Some(what) = self.scribe.unsaid {
+            return Err(Stop::Broken(what.to_owned()));
+        }
         self.say_controls(output);
         self.tell_balances(output)?;
         self.say_rows(output);

@@ -30,8 +30,8 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 pub struct RegistryOptions {
     pub topics: Topics,
     pub secret: Secret,
-    /// Whether it tells itself the time when nothing else does.
-    pub ticks: bool,
+    /// How often it tells itself the time when nothing else does; none: never.
+    pub tick_every: Option<Span>,
 }
 
 record! {
@@ -54,7 +54,6 @@ pub struct Registry {
 
 /// What a command is called that cannot be read.
 const UNREADABLE: &str = "unreadable";
-const TICK_EVERY: Span = Span::micros(1_000_000);
 /// Price changes go ahead in messages of so many.
 const CHANGES_PER_MESSAGE: usize = 500;
 
@@ -291,7 +290,7 @@ impl Station for Registry {
 
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
         let silent_since = self.state.now().max(self.ticked);
-        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+        if self.options.tick_every.is_some_and(|every| now >= silent_since.plus(every)) {
             self.ticked = now;
             let topic = self.name(Topic::Commands);
             let tick = CommandControl::Tick(Tick { at: now });

@@ -1,13 +1,17 @@
 //! Everything the outside may ask for, by the names and fields of CONTRACT.md.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 
 use crate::ids::{
-    AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, ProductId, RegionId, Text,
-    WalletId,
+    AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
+    RegionId, Text, WalletId,
 };
 use crate::money::{Amount, Currency};
-use crate::time::{Cycle, Timestamp, Zone};
+use crate::notices::NoticeKind;
+use crate::payments::MethodKind;
+use crate::time::{Cycle, Month, Timestamp, Zone};
 use crate::vocabulary::{Described, DescribedRecord, Record, Shape};
 use crate::{record, symbols};
 
@@ -33,6 +37,33 @@ symbols! {
         Original = "original",
         Cash = "cash",
         Credit = "credit",
+    }
+}
+
+record! {
+    /// Who asked for a command, and under which number it is known.
+    pub struct Asked {
+        /// The command's place on the topic `commands`.
+        pub number: u64,
+        pub principal: PrincipalId,
+        pub key: Option<Text>,
+    }
+}
+
+record! {
+    /// Warns the owner when available credit falls below `threshold` (R8.5).
+    #[derive(Copy)]
+    pub struct LowBalanceAlert {
+        pub enabled: bool,
+        pub threshold: Amount,
+    }
+}
+
+record! {
+    /// Who gets the mails of one kind.
+    pub struct Recipients {
+        pub kind: NoticeKind,
+        pub mails: Vec<Text>,
     }
 }
 
@@ -231,6 +262,38 @@ commands! {
         write_off_previous: Option<bool>,
         /// How long the charges of one bill are collected.
         bill_cycle: Option<Cycle>,
+        /// Warns when available credit falls below a threshold.
+        low_balance_alert: Option<LowBalanceAlert>,
+        /// From what owed amount on PayPal is charged.
+        auto_pay_threshold: Option<Amount>,
+        /// Where mails and invoices go.
+        billing_email: Option<Text>,
+        /// Who gets the mails of a kind, instead; an empty list takes them back.
+        recipients: Option<BTreeMap<String, Vec<Text>>>,
+    }
+
+    /// Links a payment method, known by the gateway's token; a small amount is held and given back.
+    "link_payment_method" => LinkPaymentMethod {
+        billing_account: WalletId,
+        /// Names the card or PayPal account itself: the same name elsewhere is the same card.
+        method: MethodId,
+        kind: MethodKind,
+        token: Text,
+        brand: Option<Text>,
+        /// The last month in which a card can pay.
+        expires: Option<Month>,
+    }
+
+    /// Takes a payment method away.
+    "unlink_payment_method" => UnlinkPaymentMethod {
+        billing_account: WalletId,
+        method: MethodId,
+    }
+
+    /// Makes a payment method the one that is charged.
+    "prefer_payment_method" => PreferPaymentMethod {
+        billing_account: WalletId,
+        method: MethodId,
     }
 
     /// Loads a price book: the whole document as text.
@@ -272,6 +335,9 @@ impl Command {
             | Command::RefundOrder(RefundOrder { billing_account, .. })
             | Command::SetQuota(SetQuota { billing_account, .. })
             | Command::Configure(Configure { billing_account, .. })
+            | Command::LinkPaymentMethod(LinkPaymentMethod { billing_account, .. })
+            | Command::UnlinkPaymentMethod(UnlinkPaymentMethod { billing_account, .. })
+            | Command::PreferPaymentMethod(PreferPaymentMethod { billing_account, .. })
             | Command::Transfer(Transfer { from: billing_account, .. })
             | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
                 Subject::Wallet(billing_account)

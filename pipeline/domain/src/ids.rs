@@ -138,6 +138,20 @@ impl Text {
     }
 }
 
+impl Text {
+    /// As much of a foreign text as a text can hold, with blanks for control characters.
+    pub fn fitting(foreign: &str) -> Text {
+        let mut kept = CompactString::default();
+        for c in foreign.chars().map(|c| if c.is_control() { ' ' } else { c }) {
+            if kept.len().saturating_add(c.len_utf8()) > TEXT_BYTES_MAX {
+                break;
+            }
+            kept.push(c);
+        }
+        Text(kept)
+    }
+}
+
 impl FromStr for Text {
     type Err = NotAText;
 
@@ -248,6 +262,15 @@ mod tests {
         for bad in ["", "Acme", "a b", "ä", &"x".repeat(65), "a/b"] {
             assert_eq!(bad.parse::<AccountId>(), Err(NotAnId), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_foreign_text_is_cut_to_what_a_text_can_hold() {
+        assert_eq!(Text::fitting("a\r\nb").as_str(), "a  b");
+        let long = "é".repeat(TEXT_BYTES_MAX);
+        let kept = Text::fitting(&long);
+        assert_eq!(kept.as_str().len(), TEXT_BYTES_MAX);
+        assert_eq!(kept.as_str().parse(), Ok(kept.clone()));
     }
 
     #[test]

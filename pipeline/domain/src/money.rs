@@ -37,6 +37,8 @@ impl Amount {
     pub const ZERO: Amount = Amount(0);
     pub const ONE: Amount = Amount(ONE);
     pub const MAX: Amount = Amount(i128::MAX);
+    /// The least there is above zero.
+    pub const SMALLEST: Amount = Amount(1);
 
     /// The amount that is `raw` trillionths.
     #[inline]
@@ -134,6 +136,43 @@ impl Amount {
     pub fn is_payable(self, currency: Currency) -> bool {
         const LIMIT: u128 = Amount::whole(1_000_000_000_000_000).0.unsigned_abs();
         self.fits(currency) && self.0.unsigned_abs() < LIMIT
+    }
+
+    /// This times `part` over `whole`, to twelve places, half to even.
+    pub fn share(self, part: i64, whole: i64) -> Result<Amount, Overflow> {
+        let product = self.0.checked_mul(part.into()).ok_or(Overflow)?;
+        let whole = i128::from(whole);
+        let down = product.checked_div_euclid(whole).ok_or(Overflow)?;
+        let rest = product.checked_rem_euclid(whole).ok_or(Overflow)?;
+        let twice = rest.checked_mul(2).ok_or(Overflow)?;
+        let up = twice > whole || (twice == whole && down.rem_euclid(2) == 1);
+        down.checked_add(i128::from(up)).map(Amount).ok_or(Overflow)
+    }
+
+    /// How many times `other` goes into this, to twelve places, rounded down.
+    pub fn ratio(self, other: Amount) -> Result<Amount, Overflow> {
+        self.0
+            .checked_mul(ONE)
+            .and_then(|wide| wide.checked_div_euclid(other.0))
+            .map(Amount)
+            .ok_or(Overflow)
+    }
+
+    /// So many of it.
+    pub fn many(self, times: usize) -> Result<Amount, Overflow> {
+        let times = i128::try_from(times).map_err(|_| Overflow)?;
+        self.0.checked_mul(times).map(Amount).ok_or(Overflow)
+    }
+
+    /// What stands before the point.
+    pub fn whole_part(self) -> i128 {
+        self.0.div_euclid(ONE)
+    }
+
+    /// Two places, towards minus infinity.
+    pub fn two_places_down(self) -> Amount {
+        const CENT: i128 = ONE.div_euclid(100);
+        Amount(self.0.saturating_sub(self.0.rem_euclid(CENT)))
     }
 
     /// How many blocks of `size` cover this quantity; a started block counts whole.

@@ -55,6 +55,14 @@ refusals! {
     MethodNotAllowed = "method_not_allowed",
     /// The billing account has no active payment method.
     NoMethod = "no_method",
+    /// The method is in use: it has a payment in flight, or serves another billing account.
+    MethodInUse = "method_in_use",
+    /// The card expires this month or before. Link another one.
+    CardExpired = "card_expired",
+    /// The gateway would not hold the small amount that shows whether a method can pay.
+    PreauthorisationFailed = "preauthorisation_failed",
+    /// The owner has to prove to the gateway who he is; the detail says where.
+    AuthenticationRequired = "authentication_required",
     /// There is not enough to pay with.
     InsufficientFunds = "insufficient_funds",
     /// Without a credit limit automatic write-off stays on.

@@ -18,7 +18,10 @@ pub struct Settings {
     pub rejects: RejectSettings,
     pub bills: BillSettings,
     pub topup: TopUpSettings,
+    pub payments: PaymentSettings,
     pub overdue: OverdueSettings,
+    pub suspension: SuspensionSettings,
+    pub alerts: AlertSettings,
     pub invoices: InvoiceSettings,
     pub tax: TaxSettings,
 }
@@ -76,6 +79,8 @@ impl Default for BillSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct TopUpSettings {
     pub minimum: BTreeMap<Currency, Amount>,
+    /// The brands of cards that are taken.
+    pub card_brands: Vec<String>,
 }
 
 impl Default for TopUpSettings {
@@ -87,7 +92,66 @@ impl Default for TopUpSettings {
                 .into_iter()
                 .map(|(currency, units)| (currency, Amount::whole(units)))
                 .collect(),
+            card_brands: ["visa", "mastercard"].map(str::to_owned).to_vec(),
         }
+    }
+}
+
+/// R6.1, R6.4 and R6.5.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PaymentSettings {
+    /// What is owed is charged to a card from here on.
+    pub card_threshold: BTreeMap<Currency, Amount>,
+    /// The least and the most that a billing account may set for PayPal; unset, it is the most.
+    pub paypal_threshold: BTreeMap<Currency, (Amount, Amount)>,
+    /// A payment whose outcome is not known for so long is shown as delayed.
+    pub pending_for: Span,
+    /// How long after the first decline it is tried again, each time for all that is owed.
+    pub retry_after: Vec<Span>,
+}
+
+impl Default for PaymentSettings {
+    fn default() -> Self {
+        PaymentSettings {
+            card_threshold: BTreeMap::from([(Currency::Usd, Amount::whole(1_000))]),
+            paypal_threshold: BTreeMap::from([(
+                Currency::Usd,
+                (Amount::whole(8), Amount::whole(500)),
+            )]),
+            pending_for: Span::minutes(30),
+            retry_after: [1, 3, 5].map(Span::days).to_vec(),
+        }
+    }
+}
+
+/// R8.2.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SuspensionSettings {
+    /// By region or currency: services of a postpaid account without limit and method stop below this.
+    pub buffer: BTreeMap<String, Amount>,
+}
+
+impl Default for SuspensionSettings {
+    fn default() -> Self {
+        SuspensionSettings {
+            buffer: BTreeMap::from([(Currency::Cny.code().to_owned(), Amount::whole(100))]),
+        }
+    }
+}
+
+/// R8.5.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertSettings {
+    /// On how many days in a row a low balance is told.
+    pub low_balance_days: u32,
+}
+
+impl Default for AlertSettings {
+    fn default() -> Self {
+        AlertSettings { low_balance_days: 5 }
     }
 }
 

@@ -139,6 +139,12 @@ impl<T: Described> Described for Box<T> {
     }
 }
 
+impl<T: Described> Described for std::collections::BTreeMap<String, T> {
+    fn shape() -> Shape {
+        Shape::Map(Box::new(T::shape()))
+    }
+}
+
 impl<T: Described, const N: usize> Described for smallvec::SmallVec<[T; N]> {
     fn shape() -> Shape {
         Shape::List(Box::new(T::shape()))

@@ -66,6 +66,10 @@ points! {
     RunSealed = "run_sealed",
     /// Runs of remembered identities were merged, the old ones still exist.
     RunsMerged = "runs_merged",
+    /// A wish is committed and about to be performed outside.
+    Performing = "performing",
+    /// A wish was performed outside, nobody here knows what came of it.
+    Performed = "performed",
 }
 
 struct Armed {

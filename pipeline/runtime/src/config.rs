@@ -137,6 +137,19 @@ sections! {
         /// So many of them are kept in memory, at 50 bytes each, before they are written to the disk; for each partition.
         identities_table_max: usize = 256 * 1024,
     }
+    /// PAYMENTS.
+    [payments: PaymentsSection] {
+        /// Which gateway moves the money: `sandbox`, which moves none and keeps a book of what it would have done.
+        gateway: String = "sandbox".to_owned(),
+        /// The sandbox's book: a file of one line of JSON for each charge, hold and release. Processes of one machine may share it.
+        sandbox_book: String = "sandbox.jsonl".to_owned(),
+        /// A gateway that has not answered by then is asked again under the same key.
+        deadline: Span = Span::micros(30_000_000),
+        /// So many payments are asked for at a time by one process.
+        in_flight_max: usize = 32,
+        /// With so many payments whose outcome is not known a partition takes no more.
+        open_per_partition_max: usize = 10_000,
+    }
 }
 
 /// What is in force.
@@ -229,6 +242,10 @@ impl Config {
 
     pub fn metering(&self) -> &MeteringSection {
         &self.sections.metering
+    }
+
+    pub fn payments(&self) -> &PaymentsSection {
+        &self.sections.payments
     }
 
     /// Every value that is in force, secrets masked.

@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod errands;
 mod generations;
 mod output;
 mod replay;

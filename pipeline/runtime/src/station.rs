@@ -45,6 +45,13 @@ pub trait Station: Send {
         None
     }
 
+    /// The partition is about to be given up: nothing new is begun outside. True while something is
+    /// still under way there, which is waited for a while, so that whoever comes next does not do it
+    /// again.
+    fn leaves(&mut self) -> bool {
+        false
+    }
+
     /// Decides a whole step again: the messages it took, and between them whatever else its delta says
     /// was decided. The same delta must come out.
     fn decide_again(

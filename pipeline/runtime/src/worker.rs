@@ -229,6 +229,7 @@ impl<S: Station> Worker<S> {
 
     /// Commits what is decided and leaves the group.
     pub fn stop(&mut self) -> Result<(), Stop> {
+        self.let_end(|_| true)?;
         self.drain()?;
         self.forget();
         Ok(())
@@ -453,7 +454,23 @@ impl<S: Station> Worker<S> {
         Ok(())
     }
 
+    /// Waits for what is under way outside for partitions that are about to be given up.
+    fn let_end(&mut self, leaves: impl Fn(u32) -> bool) -> Result<(), Stop> {
+        let began = Instant::now();
+        loop {
+            let leaving = self.owned.iter_mut().filter(|(partition, _)| leaves(**partition));
+            let under_way = leaving.filter_map(|(_, owned)| owned.station.leaves().then_some(()));
+            let under_way = under_way.count() > 0;
+            self.idle()?;
+            if !under_way || began.elapsed() > LEAVES_WITHIN {
+                return Ok(());
+            }
+            std::thread::sleep(LOOKS_EVERY);
+        }
+    }
+
     fn release(&mut self, partitions: &[u32]) -> Result<(), Stop> {
+        self.let_end(|partition| partitions.contains(&partition))?;
         self.drain()?;
         for partition in partitions {
             self.owned.remove(partition);
@@ -577,6 +594,11 @@ const PIECE_BYTES_MAX: usize = 128 * 1024;
 
 /// So many partitions are restored at a time: each reads ahead.
 const SIDE_BY_SIDE_MAX: usize = 8;
+
+/// How long partitions that are given up wait at most for what is under way outside. What takes longer is
+/// asked for again by whoever comes next.
+const LEAVES_WITHIN: Duration = Duration::from_secs(60);
+const LOOKS_EVERY: Duration = Duration::from_millis(2);
 
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);

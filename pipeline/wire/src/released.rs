@@ -42,13 +42,20 @@ released! {
         CommandControl
         Entries
         Frame
+        Invoices
         LedgerMessage
+        Mails
         MeteringDelta
         MeteringPiece
+        Notices
         Outcomes
+        PaymentWishes
+        Payments
+        PeriodsClosed
         RegistryDelta
         RegistryPart
         Rejects
+        Services
         Signed
         UsageBatch
         UsageControl

@@ -97,6 +97,8 @@ schemas! {
     REGISTRY_PIECE = "RegistryPart" for Ours: state::RegistryPart::shape;
     BALANCE_DELTA = "BalanceDelta" for Ours: state::BalanceDelta::shape;
     BALANCE_PIECE = "BalancePiece" for Ours: state::BalancePiece::shape;
+    ERRANDS_DELTA = "ErrandsDelta" for Ours: state::ErrandsDelta::shape;
+    ERRANDS_PIECE = "ErrandsPiece" for Ours: state::ErrandsPiece::shape;
 }
 
 /// A choice stands in a record of one field, so that the schema has a name.

@@ -166,3 +166,64 @@ record! {
         pub untold: Vec<WalletNumber>,
     }
 }
+
+record! {
+    /// A wish came: it is to be performed outside.
+    pub struct ErrandBegun {
+        pub at: Timestamp,
+        /// Its name, unique for ever: the outside knows it by this, however often it is tried.
+        pub key: String,
+        /// A message of the input's schema that holds this wish alone.
+        pub wish: Bytes,
+    }
+}
+
+record! {
+    /// A wish was tried, and it is not known what came of it, or the outside was away.
+    pub struct ErrandTried {
+        pub at: Timestamp,
+        pub key: String,
+        /// When it is tried next.
+        pub next_at: Timestamp,
+    }
+}
+
+record! {
+    /// The outside has answered; the answer is among what the step says.
+    pub struct ErrandEnded {
+        pub at: Timestamp,
+        pub key: String,
+    }
+}
+
+one_of! {
+    /// What can happen to a wish.
+    pub enum ErrandFact { ErrandBegun, ErrandTried, ErrandEnded }
+}
+
+record! {
+    /// What a step of PAYMENTS, ALERTS or INVOICES decided. Each fact is a block of its own.
+    pub struct ErrandsDelta {
+        pub facts: Vec<ErrandFact>,
+    }
+}
+
+record! {
+    /// A wish that is not answered yet.
+    pub struct OpenErrand {
+        pub key: String,
+        /// A message of the input's schema that holds this wish alone.
+        pub wish: Bytes,
+        pub since: Timestamp,
+        pub tries: u32,
+        pub next_at: Timestamp,
+    }
+}
+
+record! {
+    /// A piece of the state of PAYMENTS, ALERTS or INVOICES.
+    pub struct ErrandsPiece {
+        pub at: Timestamp,
+        pub open: Vec<OpenErrand>,
+    }
+}

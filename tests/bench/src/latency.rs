@@ -22,8 +22,9 @@ use crate::usage::{Maker, Plan, Spread, account_name};
 
 const MEASURED_FOR: Duration = Duration::from_secs(20);
 const PROBE_EVERY: Duration = Duration::from_millis(10);
-/// The account whose records are timed; load comes from others too.
-const PROBED: u32 = 0;
+/// Load comes from so many accounts, and as many others have their records timed: metering folds records
+/// of one account and minute, and a folded probe would not be known again.
+const ACCOUNTS: u32 = 1_000;
 
 /// Sends at `rate` beside the consumers, times records one by one, and adds the row.
 pub(crate) fn measure(
@@ -47,6 +48,7 @@ pub(crate) fn measure(
             watched
         })
     })?;
+    anyhow::ensure!(!seen.is_empty(), "no probe was seen on `charges` of {engine}");
     seen.sort();
     let at = |share: f64| {
         let place = (seen.len() as f64 * share) as usize;
@@ -68,8 +70,9 @@ fn load(site: &Site, rate: f64, end: &AtomicBool) -> anyhow::Result<()> {
             continue;
         }
         let records = (rate / 100.0) as u64;
-        let plan = Plan { records, accounts: 1_000, spread: Spread::Uniform, packed: 100, seed };
-        let mut maker = Maker::new(plan, from, vec![[0; 2]; 1_000]);
+        let spread = Spread::Uniform;
+        let plan = Plan { records, accounts: ACCOUNTS, spread, packed: 100, seed };
+        let mut maker = Maker::new(plan, from, vec![[0; 2]; ACCOUNTS as usize]);
         maker.append_all(&*site.log, site.name(Topic::Usage), site.topics.usage_partitions)?;
         sent += records as f64;
         seed += 1;
@@ -83,13 +86,13 @@ fn probe(
     sent: &Mutex<BTreeMap<Amount, Instant>>,
     end: &AtomicBool,
 ) -> anyhow::Result<()> {
-    let account = account_name(PROBED);
-    let partition = partition_of(account.as_bytes(), site.topics.usage_partitions);
     let time: Timestamp = STARTS_AT.parse().context("a time")?;
-    let mut number = 0_i128;
+    let mut number = 0_u32;
     while !end.load(Ordering::Acquire) {
         number += 1;
-        let quantity = Amount::from_raw(1_000_000_000_000_000 + number);
+        let account = account_name(ACCOUNTS + number % ACCOUNTS);
+        let partition = partition_of(account.as_bytes(), site.topics.usage_partitions);
+        let quantity = Amount::from_raw(1_000_000_000_000_000 + i128::from(number));
         let id = format!("probe-{number}");
         let usage = NewUsage {
             source: "probe",

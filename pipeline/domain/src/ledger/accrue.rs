@@ -78,6 +78,10 @@ impl Ledger {
         std::hint::black_box(of_account.fold(0, |all, seen| all ^ seen));
         let payers = accounts().filter_map(|account| self.wallet(account.series.last()?.wallet));
         std::hint::black_box(payers.fold(0, |all, payer| all ^ payer.id.as_str().len()));
+        let rooms = accounts().filter_map(|account| {
+            self.headroom.get(account.series.last()?.wallet.index()).map(|room| room.raw())
+        });
+        std::hint::black_box(rooms.fold(0, |all, room| all ^ room));
     }
 
     /// The number of a region, given out when usage first names it.
@@ -120,6 +124,10 @@ impl Ledger {
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
         journal.accrued(self, &accrued, line);
+        if self.spend_headroom(wallet, charge) {
+            self.touch(wallet);
+            self.judge_touched(journal).map_err(|undecided| super::timers::broken(undecided))?;
+        }
         Ok(())
     }
 

@@ -6,11 +6,11 @@
 //! **Invariant:** what a fact does to an account or wallet is never read from another one.
 
 use super::fact::{
-    Accrued, BillIssued, BillReduced, Cause, Configured, CouponOpened, Fact, LimitChanged, Moved,
+    Accrued, BillIssued, BillReduced, Cause, CouponOpened, Fact, LimitChanged, Moved,
     OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, TabOpened,
 };
 use super::state::{
-    Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, Payment, ProductNumber,
+    Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom, ProductNumber,
     Refund, Transferred, Wallet, WalletNumber,
 };
 use super::timers::Timer;
@@ -42,6 +42,8 @@ impl Ledger {
                 self.settings = Settings::parse(&fact.document)
                     .map_err(|_| Broken("settings that cannot be read"))?;
                 self.settings_document.clone_from(&fact.document);
+                self.headroom.fill(Amount::ZERO);
+                (0..).take(self.wallets.len()).for_each(|n| self.watch_unpaid(WalletNumber(n)));
             }
             Fact::PricesArrived(fact) => self.arriving.extend_from_slice(&fact.changes),
             Fact::PricesInForce(_) => {
@@ -68,6 +70,7 @@ impl Ledger {
             Fact::PayerChanged(fact) => {
                 if let Some(account) = self.account_mut(fact.account)? {
                     account.change_payer(fact.from, fact.wallet);
+                    self.note_payer(fact.wallet, fact.account, fact.from);
                 }
             }
             Fact::SeriesOpened(fact) => self.apply_series(fact)?,
@@ -98,18 +101,20 @@ impl Ledger {
                     }
                 }
             }
-            Fact::LimitChanged(LimitChanged { wallet, limit, pending }) => {
-                if let Some(wallet) = self.wallet_mut(*wallet)? {
+            Fact::LimitChanged(LimitChanged { wallet: number, limit, pending }) => {
+                if let Some(wallet) = self.wallet_mut(*number)? {
                     (wallet.limit, wallet.limit_pending) = (*limit, *pending);
                     wallet.contract_confirmed |= limit.is_positive();
                 }
+                self.watch_unpaid(*number);
             }
-            Fact::Configured(Configured { wallet, auto_write_off, write_off_previous, cycle }) => {
-                if let Some(wallet) = self.wallet_mut(*wallet)? {
-                    wallet.auto_write_off = *auto_write_off;
-                    wallet.write_off_previous = *write_off_previous;
-                    if let Some(change) = cycle {
-                        wallet.change_cycle(*change);
+            Fact::Configured(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    wallet.auto_write_off = fact.auto_write_off;
+                    wallet.write_off_previous = fact.write_off_previous;
+                    wallet.auto_pay_threshold = fact.auto_pay_threshold;
+                    if let Some(change) = fact.cycle {
+                        wallet.change_cycle(change);
                     }
                 }
             }
@@ -118,6 +123,50 @@ impl Ledger {
                     wallet.orders.push(fact.order.clone());
                 }
             }
+            Fact::TellingConfigured(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    let telling = wallet.telling_mut();
+                    telling.low_balance_alert = fact.low_balance_alert;
+                    telling.billing_email.clone_from(&fact.billing_email);
+                    telling.recipients.clone_from(&fact.recipients);
+                }
+                // Being below a new threshold counts at the next change, whatever that is.
+                if let Some(headroom) = self.headroom.get_mut(fact.wallet.index()) {
+                    *headroom = Amount::ZERO;
+                }
+            }
+            Fact::Noticed(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    wallet.telling_mut().notices = fact.number;
+                }
+            }
+            Fact::OverdueChanged(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    wallet.telling_mut().overdue = fact.overdue;
+                }
+            }
+            Fact::FallChanged(fact) => {
+                self.retimed(fact.wallet, |wallet| {
+                    wallet.telling_mut().fall.clone_from(&fact.fall);
+                    Ok(())
+                })?;
+            }
+            Fact::ServiceChanged(fact) => {
+                if let Some(account) = self.account_mut(fact.account)? {
+                    account.services = Some(fact.services);
+                }
+            }
+            Fact::LinkBegun(_)
+            | Fact::LinkEnded(_)
+            | Fact::MethodUnlinked(_)
+            | Fact::MethodPreferred(_)
+            | Fact::PaymentBegun(_)
+            | Fact::PaymentDelayed(_)
+            | Fact::BillPaid(_)
+            | Fact::PaymentEnded(_)
+            | Fact::RetryPassed(_)
+            | Fact::Cured(_)
+            | Fact::MonthSwept(_) => self.apply_paying(fact)?,
             Fact::OrderRefunded(OrderRefunded { wallet, order, amount }) => {
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     let placed = wallet.orders.iter_mut().find(|placed| placed.order == *order);
@@ -127,6 +176,7 @@ impl Ledger {
                     )?;
                 }
             }
+            Fact::PeriodJoined(fact) => self.apply_joined(fact)?,
             Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
             Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
         }
@@ -166,7 +216,7 @@ impl Ledger {
         accruals.iter().try_for_each(|accrued| self.apply_accrued(accrued))
     }
 
-    fn absent(&self, what: &'static str) -> Result<(), Broken> {
+    pub(super) fn absent(&self, what: &'static str) -> Result<(), Broken> {
         if self.loading { Ok(()) } else { Err(Broken(what)) }
     }
 
@@ -230,15 +280,20 @@ impl Ledger {
     }
 
     fn apply_bill(&mut self, fact: &BillIssued) -> Result<(), Broken> {
-        let BillIssued { wallet: payer, bill, exact, ends, lines, invoice: _ } = fact;
+        let BillIssued { wallet: payer, bill, exact, ends, burned, lines, invoice: _ } = fact;
+        let now = self.clock.now();
         if let Some(wallet) = self.wallet_mut(*payer)? {
             wallet.bills_issued = bill.number;
             wallet.note_spent(bill)?;
+            wallet.note_burned(burned, now)?;
             if bill.owed().is_positive() {
                 wallet.unpaid.push_back(bill.clone());
             }
         }
         self.note(*payer, bill.half, |wallet| wallet.note_bill(bill, lines))?;
+        if bill.owed().is_positive() {
+            self.watch_unpaid_of(*payer, bill.month);
+        }
         let (Some(product), None) = (bill.product, &bill.order) else { return Ok(()) };
         if let Some(account) = self.account_mut(bill.account)? {
             account
@@ -258,7 +313,9 @@ impl Ledger {
             wallet.add_to(fact)?;
             let half_now = wallet.zone.half_month_of(now);
             let half_paid = match (fact.bill, &fact.paid) {
-                (Some(number), Some(paid)) => Some(wallet.pay(number, fact, paid)?),
+                (Some(number), Some(paid)) => {
+                    Some(wallet.pay(number, &fact.lot, fact.amount.negated()?, paid)?)
+                }
                 _ => None,
             };
             if let (Some(half), Lot::CouponLot(_)) = (half_paid, &fact.lot) {
@@ -272,15 +329,45 @@ impl Ledger {
                 })?;
             }
         }
-        let Some(PaidBill { account, product: Some(product), month, order: None }) = &fact.paid
-        else {
+        match &fact.paid {
+            Some(paid) => self.note_payment(fact.wallet, &fact.lot, fact.amount.negated()?, paid),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers with the account what paid its bills of a month.
+    pub(super) fn note_payment(
+        &mut self,
+        payer: WalletNumber,
+        lot: &Lot,
+        amount: Amount,
+        paid: &PaidBill,
+    ) -> Result<(), Broken> {
+        let PaidBill { account, product: Some(product), month, order: None } = paid else {
             return Ok(());
         };
         if let Some(account) = self.account_mut(*account)? {
-            let months = account.month_bills(fact.wallet, *product, *month);
-            push_payment(&mut months.payments, &fact.lot, fact.amount.negated()?)?;
+            let months = account.month_bills(payer, *product, *month);
+            push_payment(&mut months.payments, lot, amount)?;
         }
         Ok(())
+    }
+
+    /// Changes a wallet, and what it waits for with it.
+    pub(super) fn retimed(
+        &mut self,
+        number: WalletNumber,
+        change: impl FnOnce(&mut Wallet) -> Result<(), Broken>,
+    ) -> Result<(), Broken> {
+        match self.wallets.get_mut(number.index()) {
+            Some(wallet) => {
+                wallet.own_timers().for_each(|(at, timer)| self.due.remove(at, timer, number));
+                change(wallet)?;
+                wallet.own_timers().for_each(|(at, timer)| self.due.insert(at, timer, number));
+                Ok(())
+            }
+            None => self.absent("an unknown wallet"),
+        }
     }
 
     fn apply_bill_reduced(&mut self, fact: &BillReduced) -> Result<(), Broken> {
@@ -306,11 +393,11 @@ impl Ledger {
     }
 }
 
-fn push_payment(payments: &mut Vec<Payment>, lot: &Lot, amount: Amount) -> Result<(), Broken> {
+fn push_payment(payments: &mut Vec<PaidFrom>, lot: &Lot, amount: Amount) -> Result<(), Broken> {
     match payments.last_mut() {
         Some(last) if last.lot == *lot => add(&mut last.amount, amount),
         _ => {
-            payments.push(Payment { lot: lot.clone(), amount });
+            payments.push(PaidFrom { lot: lot.clone(), amount });
             Ok(())
         }
     }
@@ -362,13 +449,18 @@ impl Wallet {
     }
 
     /// Counts a payment towards its bill; says to which half-month that belongs.
-    fn pay(&mut self, number: u64, fact: &Moved, paid: &PaidBill) -> Result<HalfMonth, Broken> {
-        let amount = fact.amount.negated()?;
+    pub(super) fn pay(
+        &mut self,
+        number: u64,
+        lot: &Lot,
+        amount: Amount,
+        paid: &PaidBill,
+    ) -> Result<HalfMonth, Broken> {
         let half = self.reduce_owed(number, amount)?;
         let Some(order) = &paid.order else { return Ok(half) };
         let placed = self.orders.iter_mut().find(|placed| placed.order == *order);
         let placed = placed.ok_or(Broken("a bill for an order that was not placed"))?;
-        push_payment(&mut placed.payments, &fact.lot, amount)?;
+        push_payment(&mut placed.payments, lot, amount)?;
         Ok(half)
     }
 
@@ -397,6 +489,7 @@ impl Wallet {
             }
             Lot::QuotaLot(_) if fact.cause == Cause::QuotaSet => add(&mut self.quota, fact.amount),
             Lot::QuotaLot(_) => add(&mut self.quota_consumed, fact.amount.negated()?),
+            Lot::MethodPaid(_) => Err(Broken("what a method paid was never in the wallet")),
         }
     }
 

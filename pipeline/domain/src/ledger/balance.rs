@@ -4,7 +4,7 @@ use super::Ledger;
 use super::coupons::{Parts, Precision};
 use super::state::{Bill, Wallet, WalletNumber};
 use crate::commands::Kind;
-use crate::ids::{AccountId, Text, WalletId};
+use crate::ids::{AccountId, CouponId, Text, WalletId};
 use crate::money::{Amount, Currency, Overflow};
 use crate::record;
 use crate::time::Timestamp;
@@ -208,16 +208,38 @@ impl Ledger {
             }
             for (bill, parts) in &would_be {
                 for payment in self.coupons_for(&rehearsed, bill, parts, Precision::Exact)? {
-                    let known =
-                        rehearsed.coupons.iter_mut().find(|known| known.coupon == payment.coupon);
-                    if let Some(coupon) = known {
-                        coupon.left = coupon.left.minus(payment.amount)?;
-                    }
+                    rehearsed.spend_coupon(&payment.coupon, payment.amount)?;
                     covered.push((bill.month, payment.amount));
                 }
             }
         }
         Ok(covered)
+    }
+
+    /// The bills that would be issued if every open cycle were billed now, less what coupons would pay.
+    pub(super) fn would_be_issued(&self, payer: WalletNumber) -> Result<Vec<Bill>, Overflow> {
+        let Some(wallet) = self.wallet(payer) else { return Ok(Vec::new()) };
+        let mut rehearsed = wallet.clone();
+        let mut cycles = wallet.open_cycles.clone();
+        cycles.sort_by_key(|cycle| cycle.ends);
+        let mut bills = Vec::new();
+        for cycle in cycles {
+            let collected = self.collect(payer, cycle.ends).map_err(|_| Overflow)?;
+            let mut issued = Vec::with_capacity(collected.len());
+            for part in collected {
+                let bill = self.bill_over(payer, cycle.ends, &part).map_err(|_| Overflow)?;
+                rehearsed.note_spent(&bill)?;
+                issued.push((bill, part.parts));
+            }
+            for (mut bill, parts) in issued {
+                for payment in self.coupons_for(&rehearsed, &bill, &parts, Precision::Payable)? {
+                    rehearsed.spend_coupon(&payment.coupon, payment.amount)?;
+                    bill.paid = bill.paid.plus(payment.amount)?;
+                }
+                bills.push(bill);
+            }
+        }
+        Ok(bills)
     }
 
     fn would_be_billed(
@@ -232,6 +254,16 @@ impl Ledger {
             Ok((Bill { amount: part.exact, ..bill }, part.parts))
         });
         bills.collect()
+    }
+}
+
+impl Wallet {
+    /// Spends from a coupon of a copy, to see what would be left.
+    fn spend_coupon(&mut self, coupon: &CouponId, amount: Amount) -> Result<(), Overflow> {
+        if let Some(known) = self.coupons.iter_mut().find(|known| known.coupon == *coupon) {
+            known.left = known.left.minus(amount)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
 //! The settings of a billing account.
 
-use super::fact::{Configured, Journal};
+use super::fact::{Configured, Journal, TellingConfigured};
 use super::state::{CycleChange, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
-use crate::commands::Configure;
+use crate::commands::{Configure, Recipients};
+use crate::notices::NoticeKind;
 use crate::refusal::Refusal;
 use crate::time::Cycle;
 
@@ -23,15 +24,63 @@ impl Ledger {
             return Err(Refusal::WriteOffRequired.into());
         }
 
+        if let Some(threshold) = command.auto_pay_threshold {
+            let span = self.settings.payments.paypal_threshold.get(&wallet.currency);
+            let within = span.is_some_and(|(least, most)| (*least..=*most).contains(&threshold));
+            if !within || !threshold.is_payable(wallet.currency) {
+                return Err(Refusal::InvalidAmount.into());
+            }
+        }
+        let alert = command.low_balance_alert;
+        if alert.is_some_and(|alert| !alert.threshold.is_payable(wallet.currency)) {
+            return Err(Refusal::InvalidAmount.into());
+        }
+        let told = self.told_from_now_on(number, wallet, command)?;
+
         let configured = Configured {
             auto_write_off: command.auto_write_off.unwrap_or(wallet.auto_write_off),
             write_off_previous: command.write_off_previous.unwrap_or(wallet.write_off_previous),
             cycle: command.bill_cycle.map(|cycle| self.cycle_change(wallet, cycle)),
+            auto_pay_threshold: command.auto_pay_threshold.or(wallet.auto_pay_threshold),
             ..Configured::of(number, wallet)
         };
         self.record(journal, configured)?;
+        if let Some(told) = told {
+            self.record(journal, told)?;
+        }
         // A switch that allows a payment sets it off (R5.3).
         self.write_off(number, journal)
+    }
+
+    /// Whom the owner wants told, if the command says so.
+    fn told_from_now_on(
+        &self,
+        number: WalletNumber,
+        wallet: &Wallet,
+        command: &Configure,
+    ) -> Result<Option<TellingConfigured>, Refusal> {
+        let Configure { low_balance_alert, billing_email, recipients, .. } = command;
+        if low_balance_alert.is_none() && billing_email.is_none() && recipients.is_none() {
+            return Ok(None);
+        }
+        let before = wallet.telling.as_deref();
+        let mut named = before.map(|telling| telling.recipients.clone()).unwrap_or_default();
+        for (kind, mails) in recipients.iter().flatten() {
+            let kind: NoticeKind = kind.parse().map_err(|_| Refusal::Malformed)?;
+            named.retain(|known| known.kind != kind);
+            if !mails.is_empty() {
+                named.push(Recipients { kind, mails: mails.clone() });
+            }
+        }
+        Ok(Some(TellingConfigured {
+            wallet: number,
+            low_balance_alert: low_balance_alert
+                .or_else(|| before.and_then(|telling| telling.low_balance_alert)),
+            billing_email: billing_email
+                .clone()
+                .or_else(|| before.and_then(|telling| telling.billing_email.clone())),
+            recipients: named,
+        }))
     }
 
     /// The open cycle ends as it would have; the next one has the new length.
@@ -62,6 +111,7 @@ impl Configured {
             auto_write_off: wallet.auto_write_off,
             write_off_previous: wallet.write_off_previous,
             cycle: None,
+            auto_pay_threshold: wallet.auto_pay_threshold,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::coupons::Parts;
 use super::fact::{BillIssued, BilledLine, CycleBilled, Journal};
-use super::state::{AccountNumber, Bill, ProductNumber, Tab, WalletNumber};
+use super::state::{AccountNumber, Bill, Burned, ProductNumber, Tab, WalletNumber};
 use super::{Broken, Ledger};
 use crate::money::{Amount, Overflow};
 use crate::time::{Minute, Span};
@@ -65,9 +65,11 @@ impl Ledger {
         let mut issued = Vec::with_capacity(collected.len());
         for part in collected {
             let bill = self.bill_over(payer, ends, &part)?;
+            let (exact, burned) = (part.exact, self.burned(payer, &part)?);
             issued.push((bill.clone(), part.parts));
-            let (exact, lines, invoice) = (part.exact, part.lines, None);
-            self.record(journal, BillIssued { wallet: payer, bill, exact, ends, lines, invoice })?;
+            let issued =
+                BillIssued { lines: part.lines, ..BillIssued::of(payer, bill, exact, ends) };
+            self.record(journal, BillIssued { burned, ..issued })?;
         }
         self.record(journal, CycleBilled { wallet: payer, ends })?;
         let settled = self.settle_issued(payer, &issued, journal);
@@ -99,6 +101,20 @@ impl Ledger {
             collected.sort_by(|a, b| self.bill_order(a).cmp(&self.bill_order(b)));
         }
         Ok(collected)
+    }
+
+    /// The charges of a bill by their hour of use.
+    fn burned(&self, payer: WalletNumber, part: &Collected) -> Result<Vec<Burned>, Broken> {
+        let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
+        let mut burned: Vec<Burned> = Vec::with_capacity(part.parts.len());
+        for (used, charge) in &part.parts {
+            let hour = wallet.hour_of(used.from);
+            match burned.iter_mut().find(|known| known.hour == hour) {
+                Some(known) => known.charge = known.charge.plus(*charge)?,
+                None => burned.push(Burned { hour, charge: *charge }),
+            }
+        }
+        Ok(burned)
     }
 
     fn bill_order(&self, part: &Collected) -> (Option<&str>, Option<&str>) {

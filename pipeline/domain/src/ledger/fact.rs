@@ -1,14 +1,19 @@
 //! What can happen to a ledger. Deciding makes facts; applying them makes the state; nothing else
 //! does either.
 
+use crate::commands::{LowBalanceAlert, Recipients};
 use crate::ids::{MethodId, OrderId, RegionId, Text};
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
-    Account, AccountNumber, Bill, Coupon, CycleChange, Enterprise, EnterpriseNumber, Lot, Order,
-    ProductNumber, RegionNumber, Series, Tab, Wallet, WalletNumber,
+    Account, AccountNumber, Bill, Burned, Coupon, CycleChange, Enterprise, EnterpriseNumber, Fall,
+    InFlight, Linking, Lot, Order, ProductNumber, RegionNumber, Series, Services, Tab, Wallet,
+    WalletNumber,
 };
 use crate::money::Amount;
+use crate::notices::NoticeKind;
+use crate::payments::{Payment, PaymentAnswer};
 use crate::rating::{Change, MeterNumber};
+use crate::refusal::Refusal;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
 
@@ -156,10 +161,20 @@ record! {
         pub exact: Amount,
         /// The end of the cycle it bills; its issue for an order or a tax.
         pub ends: Minute,
+        /// The charges by their hour of use; none for an order.
+        pub burned: Vec<Burned>,
         /// The charges by what was used, as its invoice will show them.
         pub lines: Vec<BilledLine>,
         /// The number of the invoice whose tax it bills.
         pub invoice: Option<String>,
+    }
+}
+
+impl BillIssued {
+    /// A bill without a word on what it is made of.
+    pub(super) fn of(wallet: WalletNumber, bill: Bill, exact: Amount, ends: Minute) -> BillIssued {
+        let (burned, lines) = (Vec::new(), Vec::new());
+        BillIssued { wallet, bill, exact, ends, burned, lines, invoice: None }
     }
 }
 
@@ -197,6 +212,8 @@ symbols! {
         Bill = "bill",
         BillReversed = "bill_reversed",
         Refund = "refund",
+        /// What a payment by method brought beyond the bills it was for.
+        Payment = "payment",
         /// Tax of a negative invoice, where no payment of tax is known that it could undo.
         TaxReturned = "tax_returned",
     }
@@ -284,6 +301,17 @@ record! {
         pub auto_write_off: bool,
         pub write_off_previous: bool,
         pub cycle: Option<CycleChange>,
+        pub auto_pay_threshold: Option<Amount>,
+    }
+}
+
+record! {
+    /// Whom a wallet's owner wants told.
+    pub struct TellingConfigured {
+        pub wallet: WalletNumber,
+        pub low_balance_alert: Option<LowBalanceAlert>,
+        pub billing_email: Option<Text>,
+        pub recipients: Vec<Recipients>,
     }
 }
 
@@ -304,12 +332,160 @@ record! {
 }
 
 record! {
+    /// A method is to be linked: the gateway is asked to hold something.
+    pub struct LinkBegun {
+        pub wallet: WalletNumber,
+        pub linking: Linking,
+    }
+}
+
+record! {
+    /// The gateway has answered whether a method can pay.
+    pub struct LinkEnded {
+        pub wallet: WalletNumber,
+        pub linking: Linking,
+        /// None: it can.
+        pub refused: Option<Refusal>,
+        /// What the gateway said; or where the owner has to go on.
+        pub reason: Option<Text>,
+    }
+}
+
+record! {
+    /// A method is taken away.
+    pub struct MethodUnlinked {
+        pub wallet: WalletNumber,
+        pub method: MethodId,
+    }
+}
+
+record! {
+    /// This method is charged from now on.
+    pub struct MethodPreferred {
+        pub wallet: WalletNumber,
+        pub method: Option<MethodId>,
+    }
+}
+
+record! {
+    /// A gateway is to charge a method.
+    pub struct PaymentBegun {
+        pub wallet: WalletNumber,
+        pub payment: InFlight,
+    }
+}
+
+record! {
+    /// A payment's outcome has not been known for long.
+    pub struct PaymentDelayed {
+        pub wallet: WalletNumber,
+        pub payment: u64,
+    }
+}
+
+record! {
+    /// So much of a bill was paid by method.
+    pub struct BillPaid {
+        pub wallet: WalletNumber,
+        pub bill: u64,
+        pub payment: u64,
+        pub amount: Amount,
+        pub paid: PaidBill,
+    }
+}
+
+record! {
+    /// What became of a payment.
+    pub struct PaymentEnded {
+        pub wallet: WalletNumber,
+        pub payment: InFlight,
+        pub answer: PaymentAnswer,
+        pub reason: Option<Text>,
+        /// When it is tried again; none: not, or it succeeded.
+        pub retry_at: Option<Minute>,
+    }
+}
+
+record! {
+    /// A declined payment could not be tried again, because no method can pay (R6.5).
+    pub struct RetryPassed {
+        pub wallet: WalletNumber,
+        pub retry_at: Option<Minute>,
+    }
+}
+
+record! {
+    /// What was declined is paid (R6.5).
+    pub struct Cured {
+        pub wallet: WalletNumber,
+    }
+}
+
+record! {
+    /// What was owed at the end of a month is charged; the next time is this (R6.2).
+    pub struct MonthSwept {
+        pub wallet: WalletNumber,
+        pub next: Minute,
+        /// It cannot be charged now: something is in flight, or was declined.
+        pub waits: bool,
+    }
+}
+
+record! {
+    /// Services of an account are to stop, or may go on (R8.2, R8.4).
+    pub struct ServiceChanged {
+        pub account: AccountNumber,
+        /// The payer by whose figures that was judged.
+        pub wallet: WalletNumber,
+        pub services: Services,
+    }
+}
+
+record! {
+    /// A fall below the owner's threshold, as it stands from now on; none: it is over (R8.5).
+    pub struct FallChanged {
+        pub wallet: WalletNumber,
+        pub fall: Option<Fall>,
+    }
+}
+
+record! {
+    /// A wallet became overdue, or is not so any more (R8.1).
+    pub struct OverdueChanged {
+        pub wallet: WalletNumber,
+        pub overdue: bool,
+    }
+}
+
+record! {
+    /// Somebody is told something.
+    pub struct Noticed {
+        pub wallet: WalletNumber,
+        /// Counts the notices of a wallet, from one on.
+        pub number: u64,
+        pub kind: NoticeKind,
+        pub account: Option<AccountNumber>,
+        pub payment: Option<Payment>,
+        /// Which of a series it is, from one on.
+        pub of_series: Option<u32>,
+    }
+}
+
+record! {
     /// A period is over, and what its invoice will say is decided for good. It wants a number.
     pub struct PeriodClosed {
         pub wallet: WalletNumber,
         /// The last half-month it covers.
         pub last: HalfMonth,
         pub draft: Box<InvoiceDraft>,
+    }
+}
+
+record! {
+    /// Invoices are monthly: the first half is shown with the second.
+    pub struct PeriodJoined {
+        pub wallet: WalletNumber,
+        pub half: HalfMonth,
     }
 }
 
@@ -350,8 +526,93 @@ one_of! {
         Configured,
         OrderPlaced,
         OrderRefunded,
+        TellingConfigured,
+        LinkBegun,
+        LinkEnded,
+        MethodUnlinked,
+        MethodPreferred,
+        PaymentBegun,
+        PaymentDelayed,
+        BillPaid,
+        PaymentEnded,
+        RetryPassed,
+        Cured,
+        MonthSwept,
+        ServiceChanged,
+        FallChanged,
+        OverdueChanged,
+        Noticed,
+        PeriodJoined,
         PeriodClosed,
         InvoiceIssued,
+    }
+}
+
+impl Fact {
+    /// The wallet whose balance this changes.
+    pub fn changes_balance_of(&self) -> Option<WalletNumber> {
+        match self {
+            Fact::Moved(fact) => Some(fact.wallet),
+            Fact::BillIssued(fact) => Some(fact.wallet),
+            Fact::BillReduced(fact) => Some(fact.wallet),
+            Fact::BillPaid(fact) => Some(fact.wallet),
+            Fact::LimitChanged(fact) => Some(fact.wallet),
+            Fact::CouponOpened(fact) => Some(fact.wallet),
+            Fact::OverdueChanged(fact) => Some(fact.wallet),
+            Fact::WalletOpened(fact) => Some(fact.number),
+            Fact::TimePassed(_)
+            | Fact::Marked(_)
+            | Fact::SettingsChanged(_)
+            | Fact::PricesArrived(_)
+            | Fact::PricesInForce(_)
+            | Fact::EnterpriseOpened(_)
+            | Fact::AccountOpened(_)
+            | Fact::AccountClosed(_)
+            | Fact::PayerChanged(_)
+            | Fact::RegionNamed(_)
+            | Fact::SeriesOpened(_)
+            | Fact::TabOpened(_)
+            | Fact::TabCut(_)
+            | Fact::SetAside(_)
+            | Fact::CycleBilled(_)
+            | Fact::PaymentUndone(_)
+            | Fact::Configured(_)
+            | Fact::OrderPlaced(_)
+            | Fact::OrderRefunded(_)
+            | Fact::TellingConfigured(_)
+            | Fact::LinkBegun(_)
+            | Fact::LinkEnded(_)
+            | Fact::MethodUnlinked(_)
+            | Fact::MethodPreferred(_)
+            | Fact::PaymentBegun(_)
+            | Fact::PaymentDelayed(_)
+            | Fact::PaymentEnded(_)
+            | Fact::RetryPassed(_)
+            | Fact::Cured(_)
+            | Fact::MonthSwept(_)
+            | Fact::ServiceChanged(_)
+            | Fact::FallChanged(_)
+            | Fact::Noticed(_)
+            | Fact::PeriodJoined(_)
+            | Fact::PeriodClosed(_)
+            | Fact::InvoiceIssued(_) => None,
+        }
+    }
+
+    /// The wallet that is to be judged after this. Its opening changes nothing yet (R8.2).
+    pub(super) fn calls_for_judgement_of(&self) -> Option<WalletNumber> {
+        match self {
+            Fact::WalletOpened(_) | Fact::OverdueChanged(_) => None,
+            Fact::Configured(fact) => Some(fact.wallet),
+            Fact::PayerChanged(fact) => Some(fact.wallet),
+            Fact::LinkEnded(fact) => Some(fact.wallet),
+            Fact::MethodUnlinked(fact) => Some(fact.wallet),
+            Fact::MethodPreferred(fact) => Some(fact.wallet),
+            Fact::PaymentBegun(fact) => Some(fact.wallet),
+            Fact::PaymentEnded(fact) => Some(fact.wallet),
+            Fact::RetryPassed(fact) => Some(fact.wallet),
+            fact => fact.changes_balance_of(),
+        }
     }
 }
 

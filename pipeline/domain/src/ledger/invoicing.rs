@@ -1,13 +1,14 @@
 //! Invoices: a period is closed once its last bill is out, its figures are decided for good, and with the
 //! registry's number it is issued (R12.1 to R12.5).
 
-use super::fact::{BillIssued, Cause, InvoiceIssued, Journal, Moved, PeriodClosed};
+use super::fact::{BillIssued, Cause, InvoiceIssued, Journal, Moved, PeriodClosed, PeriodJoined};
 use super::periods::{Period, PeriodLine, PeriodOrder};
 use super::state::{AccountNumber, Bill, Enterprise, Lot, ProductNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::ids::AccountId;
 use crate::invoices::{InvoiceDraft, InvoiceLine, InvoiceTopUp, LineKind, TaxNote};
 use crate::money::{Amount, Overflow};
+use crate::notices::NoticeKind;
 use crate::settings::Schedule;
 use crate::time::{HalfMonth, Minute, Span, Timestamp};
 
@@ -25,29 +26,28 @@ struct Tax {
 }
 
 impl Ledger {
-    /// Closes what ends at `ends`, if invoices are due then and there is something to show. Says whether
-    /// it did.
-    pub(super) fn close_period(
+    /// A period ends at `ends`: it is closed, or waits for the next half if invoices are monthly.
+    pub(super) fn end_period(
         &mut self,
         number: WalletNumber,
         ends: Minute,
         journal: &mut dyn Journal,
-    ) -> Result<bool, Broken> {
-        let Some(wallet) = self.wallet(number) else { return Ok(false) };
-        let Some(covered) = self.covered_until(wallet, ends) else { return Ok(false) };
-        let last = covered.last;
+    ) -> Result<(), Broken> {
+        let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
+        let last = wallet.zone.half_month_of(ends.starts().minus(Span::micros(1)));
+        if last.is_first() && self.settings.invoices.schedule == Schedule::Monthly {
+            return self.record(journal, PeriodJoined { wallet: number, half: last });
+        }
+        let covered = self.covered_until(wallet, last).ok_or(Broken("an invoice over nothing"))?;
         let draft = Box::new(self.draft(number, wallet, &covered)?);
-        self.record(journal, PeriodClosed { wallet: number, last, draft })?;
-        Ok(true)
+        self.record(journal, PeriodClosed { wallet: number, last, draft })
     }
 
-    /// What the invoice covers that is due then: also what an earlier schedule left, and nothing that
+    /// What the invoice covers that ends with `last`: also what an earlier schedule left, and nothing that
     /// was invoiced under it.
-    fn covered_until(&self, wallet: &Wallet, ends: Minute) -> Option<Covered> {
-        let last = wallet.zone.half_month_of(ends.starts().minus(Span::micros(1)));
+    fn covered_until(&self, wallet: &Wallet, last: HalfMonth) -> Option<Covered> {
         let begins = match self.settings.invoices.schedule {
             Schedule::SemiMonthly => last,
-            Schedule::Monthly if last.is_first() => return None,
             Schedule::Monthly => HalfMonth::first_of(last.month()),
         };
         let oldest = wallet.periods().first().filter(|period| period.half <= last)?;
@@ -72,7 +72,6 @@ impl Ledger {
         let lines = self.lines_of(&shown, wallet)?;
         let net = Amount::sum(lines.iter().map(|line| line.amount))?;
         let tax = self.tax_on(net, wallet, enterprise, until)?;
-        let owner = self.account(wallet.owner).ok_or(Broken("a wallet without an owner"))?;
         let top_up = |top_up: &super::PeriodTopUp| InvoiceTopUp {
             at: top_up.at,
             amount: top_up.amount,
@@ -87,7 +86,7 @@ impl Ledger {
             country: enterprise.country,
             tax_id: enterprise.tax_id.clone(),
             language: enterprise.language.clone(),
-            recipients: vec![owner.email.clone()],
+            recipients: self.recipients(wallet, NoticeKind::Invoice),
             time_zone: wallet.zone,
             from: wallet.zone.bounds_of_half(covered.first).0,
             until,
@@ -195,15 +194,10 @@ impl Ledger {
         if tax.amount.is_zero() {
             return Ok(());
         }
-        let billed = BillIssued {
-            wallet: number,
-            bill: tax.clone(),
-            exact: tax.amount,
-            ends: self.clock.now().full_minute(),
-            lines: Vec::new(),
-            invoice: Some(invoice_number.to_owned()),
-        };
-        self.record(journal, billed)?;
+        let ends = self.clock.now().full_minute();
+        let billed = BillIssued::of(number, tax.clone(), tax.amount, ends);
+        let invoice = Some(invoice_number.to_owned());
+        self.record(journal, BillIssued { invoice, ..billed })?;
         self.settle_tax(number, &tax, journal).map_err(super::timers::broken)
     }
 
@@ -238,7 +232,8 @@ impl Ledger {
                 self.record(journal, Moved { bill: Some(tax.number), ..moved })?;
             }
         }
-        self.write_off_issued(number, journal)
+        self.write_off_issued(number, journal)?;
+        self.judge_touched(journal)
     }
 }
 

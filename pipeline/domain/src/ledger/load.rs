@@ -4,6 +4,7 @@
 use super::state::{Account, AccountNumber, Enterprise, EnterpriseNumber, Wallet, WalletNumber};
 use super::{Broken, Clock, Ledger};
 use crate::ids::RegionId;
+use crate::money::Amount;
 use crate::rating::{Change, PriceBook, Prices};
 use crate::settings::Settings;
 use crate::{one_of, record};
@@ -207,6 +208,9 @@ impl Ledger {
 
     fn put_account(&mut self, number: AccountNumber, account: Account) {
         let id = account.id.clone();
+        for payer in &account.payers {
+            self.note_payer(payer.wallet, number, payer.from);
+        }
         self.accounts.push(account);
         let names = &self.accounts;
         self.account_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
@@ -216,6 +220,8 @@ impl Ledger {
         let id = wallet.id.clone();
         self.due.insert_all(number, &wallet);
         self.wallets.push(wallet);
+        self.headroom.push(Amount::ZERO);
+        self.watch_unpaid(number);
         let names = &self.wallets;
         self.wallet_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
     }

@@ -7,7 +7,8 @@ use super::super::{
     RegionNumber, SettingsChanged,
 };
 use super::{Piece, Place};
-use crate::commands::Command;
+use crate::commands::{Asked, Command};
+use crate::ids::PrincipalId;
 use crate::money::Amount;
 use crate::rating::{self, MeterNumber, PriceBook};
 use crate::time::Timestamp;
@@ -67,8 +68,9 @@ impl Told {
     }
 
     fn ask(&mut self, name: &str, fields: Value) {
+        let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None };
         let command = Command::read(name, fields).unwrap().unwrap();
-        self.ledger.command(&command, &mut self.recorder).unwrap();
+        self.ledger.command(&asked, &command, &mut self.recorder).unwrap();
     }
 
     fn open(&mut self, account: &str, enterprise: &str) {

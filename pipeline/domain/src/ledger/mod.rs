@@ -7,6 +7,7 @@
 mod accrue;
 mod apply;
 mod balance;
+mod burn;
 mod clock;
 mod configure;
 mod coupons;
@@ -15,37 +16,46 @@ mod cycles;
 mod fact;
 mod invoicing;
 mod load;
+mod methods;
 mod open;
 mod orders;
+mod paying;
 mod periods;
 mod postings;
 mod refunds;
 mod reversal;
 mod standing;
 mod state;
+mod telling;
 mod timers;
 mod top_up;
 mod transfer;
+mod views;
 mod write_off;
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 pub use accrue::Line;
 pub use balance::{Balance, BillingAccount};
+pub use burn::Runway;
 pub use clock::Clock;
 pub use fact::*;
 pub use invoicing::wallet_of_draft;
 pub use load::*;
+pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use postings::{Book, Posting, Postings};
 pub use state::*;
 pub use timers::Fired;
+pub use views::{Due, MethodRow, RunwayRow};
 
-use crate::commands::Command;
+use crate::commands::{Asked, Command};
 use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};
-use crate::money::Overflow;
+use crate::money::{Amount, Overflow};
 use crate::rating::{Change, PriceBook};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -68,6 +78,14 @@ pub struct Ledger {
     account_names: Names,
     wallet_names: Names,
     due: timers::Due,
+    /// For each wallet the least charge that could change how it is judged. Derived, never stored.
+    headroom: Vec<Amount>,
+    /// For each wallet the accounts it pays for, or has paid for. Derived, never stored.
+    payees: Vec<SmallVec<[AccountNumber; 1]>>,
+    /// Wallets whose money has changed and that are to be judged; none between two decisions.
+    touched: VecDeque<WalletNumber>,
+    /// How many facts were decided here.
+    recorded: u64,
     /// Some of the state is still to come: facts about it are passed over.
     loading: bool,
 }
@@ -76,6 +94,14 @@ impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Ledger({} wallets at {})", self.wallets.len(), self.clock.now())
     }
+}
+
+/// What becomes of a command that is not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Accepted,
+    /// Somebody outside has to be asked: a later fact says what became of it.
+    Later,
 }
 
 /// A decision came to no result.
@@ -123,6 +149,10 @@ impl Ledger {
             account_names: Names::default(),
             wallet_names: Names::default(),
             due: timers::Due::default(),
+            headroom: Vec::new(),
+            payees: Vec::new(),
+            touched: VecDeque::new(),
+            recorded: 0,
             loading: false,
         }
     }
@@ -132,7 +162,18 @@ impl Ledger {
         let fact = fact.into();
         self.apply(&fact)?;
         journal.fact(self, &fact);
+        self.recorded = self.recorded.wrapping_add(1);
+        if let Some(wallet) = fact.calls_for_judgement_of() {
+            self.touch(wallet);
+        }
         Ok(())
+    }
+
+    /// This wallet is to be judged before the next input.
+    fn touch(&mut self, wallet: WalletNumber) {
+        if !self.touched.contains(&wallet) {
+            self.touched.push_back(wallet);
+        }
     }
 
     /// Takes a fact that was decided elsewhere for all ledgers alike: prices, settings.
@@ -143,9 +184,22 @@ impl Ledger {
     /// Decides a command. What is refused changes nothing.
     pub fn command(
         &mut self,
+        asked: &Asked,
         command: &Command,
         journal: &mut dyn Journal,
-    ) -> Result<(), Undecided> {
+    ) -> Result<Answer, Undecided> {
+        let answer = match command {
+            Command::LinkPaymentMethod(command) => self.link_method(asked, command, journal)?,
+            command => {
+                self.decide(command, journal)?;
+                Answer::Accepted
+            }
+        };
+        self.judge_touched(journal).map_err(timers::broken)?;
+        Ok(answer)
+    }
+
+    fn decide(&mut self, command: &Command, journal: &mut dyn Journal) -> Result<(), Undecided> {
         match command {
             Command::OpenEnterprise(command) => self.open_enterprise(command, journal),
             Command::OpenAccount(command) => self.open_account(command, journal),
@@ -162,8 +216,13 @@ impl Ledger {
             Command::Transfer(command) => self.transfer(command, journal),
             Command::RevokeTransfer(command) => self.revoke_transfer(command, journal),
             Command::Configure(command) => self.configure(command, journal),
-            // These concern every ledger; the registry checks them once and sends what they change.
-            Command::LoadPrices(_) | Command::LoadSettings(_) => Err(Refusal::Malformed.into()),
+            Command::UnlinkPaymentMethod(command) => self.unlink_method(command, journal),
+            Command::PreferPaymentMethod(command) => self.prefer_method(command, journal),
+            // The first has an answer of its own; the others concern every ledger, and the registry checks
+            // them once and sends what they change.
+            Command::LinkPaymentMethod(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {
+                Err(Refusal::Malformed.into())
+            }
         }
     }
 

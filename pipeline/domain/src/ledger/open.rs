@@ -76,6 +76,7 @@ impl Ledger {
             series: Vec::new(),
             tabs: Vec::new(),
             months: Vec::new(),
+            services: None,
         };
         self.record(journal, AccountOpened { number: account, account: Box::new(opened) })?;
         Ok(())
@@ -117,6 +118,11 @@ impl Ledger {
             spent: Vec::new(),
             bills_issued: 0,
             entries_made: 0,
+            auto_pay_threshold: None,
+            burn: Default::default(),
+            first_charge: None,
+            paying: None,
+            telling: None,
             invoicing: None,
         }
     }

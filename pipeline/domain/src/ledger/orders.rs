@@ -66,8 +66,7 @@ impl Ledger {
         };
         self.record(journal, OrderPlaced { wallet: number, order })?;
         let (exact, ends) = (command.amount, now.full_minute());
-        let (lines, invoice) = (Vec::new(), None);
-        let issued = BillIssued { wallet: number, bill: bill.clone(), exact, ends, lines, invoice };
+        let issued = BillIssued::of(number, bill.clone(), exact, ends);
         self.record(journal, issued)?;
         let parts = parts_of(now.minute(), command.amount);
         self.pay_with_coupons(number, &bill, &parts, journal)?;

@@ -2,7 +2,7 @@
 //! money comes in (R3.5, R12.1). When a period is closed, and what its invoice then says, is decided in
 //! `invoicing`.
 
-use super::fact::{BilledLine, InvoiceIssued, Moved, PeriodClosed};
+use super::fact::{BilledLine, InvoiceIssued, Moved, PeriodClosed, PeriodJoined};
 use super::state::{AccountNumber, Bill, ProductNumber, RegionNumber, Wallet, WalletNumber};
 use super::timers::Timer;
 use super::{Broken, Ledger};
@@ -33,6 +33,8 @@ record! {
     /// What a half-month's invoice will show, so far.
     pub struct Period {
         pub half: HalfMonth,
+        /// It is shown on one invoice with the next half.
+        pub joins_next: bool,
         /// Usage, in the order of account, meter, region; adjustments behind the rest.
         pub lines: Vec<PeriodLine>,
         pub orders: Vec<PeriodOrder>,
@@ -105,6 +107,7 @@ impl Period {
     fn new(half: HalfMonth) -> Period {
         Period {
             half,
+            joins_next: false,
             lines: Vec::new(),
             orders: Vec::new(),
             billed: Amount::ZERO,
@@ -176,10 +179,10 @@ impl Wallet {
         &mut periods[place]
     }
 
-    /// When the invoice over a half-month may be due: at its end, and at the end of its month.
-    pub(super) fn period_ends(&self, half: HalfMonth) -> [Minute; 2] {
-        let last = if half.is_first() { half.next() } else { half };
-        [half, last].map(|half| self.zone.bounds_of_half(half).1.full_minute())
+    /// When the invoice over a period is due.
+    pub(super) fn period_ends(&self, period: &Period) -> Minute {
+        let last = if period.joins_next { period.half.next() } else { period.half };
+        self.zone.bounds_of_half(last).1.full_minute()
     }
 
     /// A bill belongs on an invoice. A partner's wallet gets none by us, and a tax stands on its own.
@@ -222,10 +225,23 @@ impl Ledger {
         let known = wallet.periods().len();
         note(wallet)?;
         if wallet.periods().len() > known {
-            for at in wallet.period_ends(half) {
-                self.due.insert(at, Timer::PeriodEnds, number);
-            }
+            let new = wallet.periods().iter().find(|period| period.half == half);
+            let at = new.map(|period| wallet.period_ends(period));
+            at.into_iter().for_each(|at| self.due.insert(at, Timer::PeriodEnds, number));
         }
+        Ok(())
+    }
+
+    pub(super) fn apply_joined(&mut self, fact: &PeriodJoined) -> Result<(), Broken> {
+        let Some(wallet) = self.wallet_mut(fact.wallet)? else { return Ok(()) };
+        let periods = &mut wallet.invoicing_mut().periods;
+        let place = periods.iter().position(|period| period.half == fact.half);
+        let place = place.ok_or(Broken("a period that shows nothing"))?;
+        periods[place].joins_next = true;
+        let joined = &wallet.periods()[place];
+        let (was, is) = (wallet.zone.bounds_of_half(fact.half).1, wallet.period_ends(joined));
+        self.due.remove(was.full_minute(), Timer::PeriodEnds, fact.wallet);
+        self.due.insert(is, Timer::PeriodEnds, fact.wallet);
         Ok(())
     }
 
@@ -235,15 +251,11 @@ impl Ledger {
         invoicing.drafted = invoicing.drafted.saturating_add(1);
         invoicing.drafts.push((*fact.draft).clone());
         invoicing.closed = Some(fact.last);
-        let (closed, open) =
-            std::mem::take(&mut invoicing.periods).into_iter().partition(|p| p.half <= fact.last);
-        invoicing.periods = open;
-        let closed: Vec<Period> = closed;
-        let ends = |periods: &[Period]| -> Vec<Minute> {
-            periods.iter().flat_map(|period| wallet.period_ends(period.half)).collect()
-        };
-        let awaited = ends(wallet.periods());
-        for at in ends(&closed).into_iter().filter(|at| !awaited.contains(at)) {
+        let open = invoicing.periods.iter().position(|period| period.half > fact.last);
+        let open = open.unwrap_or(invoicing.periods.len());
+        let closed: Vec<Period> = invoicing.periods.drain(..open).collect();
+        let ended: Vec<Minute> = closed.iter().map(|period| wallet.period_ends(period)).collect();
+        for at in ended {
             self.due.remove(at, Timer::PeriodEnds, fact.wallet);
         }
         Ok(())

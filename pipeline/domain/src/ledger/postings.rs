@@ -7,7 +7,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::fact::{
-    Accrued, BillIssued, BillReduced, Cause, Fact, Moved, PaymentUndone, PeriodClosed,
+    Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone, PeriodClosed,
 };
 use super::state::{Lot, Wallet, WalletNumber};
 use super::{Broken, Ledger};
@@ -62,7 +62,7 @@ books! {
     Usage = "usage",
     /// The outside world: what was ordered.
     Orders = "orders",
-    /// The outside world: banks.
+    /// The outside world: banks, and gateways.
     Bank = "bank",
     /// The outside world: the operator's adjustments.
     Adjustments = "adjustments",
@@ -97,6 +97,7 @@ impl Book {
             Lot::CouponLot(_) => Book::Coupons,
             Lot::CashCouponLot(_) => Book::CashCoupons,
             Lot::QuotaLot(_) => Book::Quota,
+            Lot::MethodPaid(_) => Book::Bank,
         }
     }
 }
@@ -123,6 +124,9 @@ impl Ledger {
             Fact::PeriodClosed(PeriodClosed { wallet, draft, .. }) => {
                 transfer(*wallet, Book::ToInvoice, Book::Invoiced, draft.net)
             }
+            Fact::BillPaid(BillPaid { wallet, amount, .. }) => {
+                transfer(*wallet, Book::Receivable, Book::Bank, *amount)
+            }
             // A coupon's money comes with the entry that grants it, a wallet's with those that fill it.
             Fact::CouponOpened(_)
             | Fact::WalletOpened(_)
@@ -146,6 +150,22 @@ impl Ledger {
             | Fact::CycleBilled(_)
             | Fact::LimitChanged(_)
             | Fact::Configured(_)
+            | Fact::TellingConfigured(_)
+            | Fact::LinkBegun(_)
+            | Fact::LinkEnded(_)
+            | Fact::MethodUnlinked(_)
+            | Fact::MethodPreferred(_)
+            | Fact::PaymentBegun(_)
+            | Fact::PaymentDelayed(_)
+            | Fact::PaymentEnded(_)
+            | Fact::RetryPassed(_)
+            | Fact::Cured(_)
+            | Fact::MonthSwept(_)
+            | Fact::ServiceChanged(_)
+            | Fact::FallChanged(_)
+            | Fact::OverdueChanged(_)
+            | Fact::Noticed(_)
+            | Fact::PeriodJoined(_)
             | Fact::InvoiceIssued(_) => Ok(Postings::new()),
         }
     }
@@ -241,7 +261,7 @@ fn transfer(
 
 fn moved(fact: &Moved) -> Result<Postings, Broken> {
     let other = match fact.cause {
-        Cause::TopUp => Book::Bank,
+        Cause::TopUp | Cause::Payment => Book::Bank,
         Cause::Adjustment => Book::Adjustments,
         Cause::Transfer | Cause::Revocation => Book::Between,
         Cause::Grant | Cause::Lapse => Book::Grants,

@@ -70,7 +70,7 @@ fn bill(amount: Amount, over: Over) -> Bill {
 
 fn issued(amount: Amount, exact: Amount, over: Over) -> BillIssued {
     let (wallet, bill, ends) = (WalletNumber(1), bill(amount, over), Minute::START);
-    BillIssued { wallet, bill, exact, ends, lines: Vec::new(), invoice: None }
+    BillIssued::of(wallet, bill, exact, ends)
 }
 
 fn draft(net: Amount) -> InvoiceDraft {

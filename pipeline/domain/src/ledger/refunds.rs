@@ -1,7 +1,7 @@
 //! An order is given back, or part of it (R5.8): from its end, so that what coupons paid comes last.
 
 use super::fact::{BillReduced, Cause, Journal, Moved, OrderRefunded};
-use super::state::{Lot, Order, Payment, RefundedCredit, WalletNumber};
+use super::state::{Lot, Order, PaidFrom, RefundedCredit, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::commands::{RefundOrder, RefundTo};
 use crate::money::Amount;
@@ -83,12 +83,13 @@ impl Ledger {
                 self.record(journal, BillReduced { wallet, bill, by: bill, amount })?;
             }
         }
-        for Payment { lot, amount: paid } in order.payments.iter().rev() {
+        for PaidFrom { lot, amount: paid } in order.payments.iter().rev() {
             let already = passed.min(*paid);
             passed = passed.minus(already)?;
             let amount = paid.minus(already)?.min(left);
             left = left.minus(amount)?;
-            let cash = matches!(lot, Lot::OwnCash(_) | Lot::TransferredCash(_));
+            let cash =
+                matches!(lot, Lot::OwnCash(_) | Lot::TransferredCash(_) | Lot::MethodPaid(_));
             let lot = if to_credit && cash { self.refund_lot(number)? } else { lot.clone() };
             self.give_back_to(number, order, lot, amount, journal)?;
         }
@@ -104,6 +105,8 @@ impl Ledger {
         amount: Amount,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
+        // What a method paid comes back as own cash.
+        let lot = if matches!(lot, Lot::MethodPaid(_)) { Lot::OWN_CASH } else { lot };
         let expired = self.wallet(number).is_none_or(|wallet| self.has_expired(wallet, &lot));
         if amount.is_positive() && !expired {
             let bill = Some(order.bill);

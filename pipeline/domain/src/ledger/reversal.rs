@@ -1,7 +1,7 @@
 //! A negative bill undoes the payments of its account and product's latest bills (R5.7).
 
 use super::fact::{BillReduced, Cause, Journal, Moved, PaymentUndone};
-use super::state::{Bill, Lot, Payment, ProductNumber, Wallet, WalletNumber};
+use super::state::{Bill, Lot, PaidFrom, ProductNumber, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::money::Amount;
 use crate::time::Month;
@@ -42,7 +42,14 @@ impl Ledger {
         let unpaid = self.wallet(payer).map(|wallet| wallet.unpaid.clone()).unwrap_or_default();
         let of_same =
             |bill: &&Bill| (bill.account, bill.product) == (negative.account, negative.product);
-        for bill in unpaid.iter().rev().filter(of_same).filter(|bill| bill.order.is_none()) {
+        // What is in flight is passed over: it may be paid already.
+        let in_flight =
+            self.wallet(payer).map(|wallet| wallet.bills_in_flight().collect::<Vec<_>>());
+        let open = |bill: &&Bill| {
+            bill.order.is_none()
+                && !in_flight.as_ref().is_some_and(|set| set.contains(&bill.number))
+        };
+        for bill in unpaid.iter().rev().filter(of_same).filter(open) {
             let amount = bill.owed().min(left);
             if !amount.is_positive() {
                 break;
@@ -59,7 +66,7 @@ impl Ledger {
         &self,
         payer: WalletNumber,
         negative: &Bill,
-    ) -> Option<(ProductNumber, Month, Payment)> {
+    ) -> Option<(ProductNumber, Month, PaidFrom)> {
         let product = negative.product?;
         let account = self.account(negative.account)?;
         let months = account.months.iter().filter(|months| {
@@ -83,6 +90,8 @@ impl Ledger {
         if self.has_expired(wallet, &lot) {
             return Ok(());
         }
+        // What a method paid becomes own cash.
+        let lot = if matches!(lot, Lot::MethodPaid(_)) { Lot::OWN_CASH } else { lot };
         let bill = Some(bill);
         let moved = Moved { bill, ..Moved::of(payer, lot, amount, Cause::BillReversed) };
         self.record(journal, moved)?;
@@ -97,7 +106,8 @@ impl Ledger {
             Lot::OwnCash(_)
             | Lot::TransferredCash(_)
             | Lot::RefundedCredit(_)
-            | Lot::QuotaLot(_) => return false,
+            | Lot::QuotaLot(_)
+            | Lot::MethodPaid(_) => return false,
         };
         let known = wallet.coupons.iter().find(|known| known.coupon == *coupon);
         known.is_none_or(|known| known.valid.until <= self.clock.now().minute())

@@ -1,22 +1,308 @@
-//! How a billing account stands: whether it is overdue (R8.1).
+//! How a wallet stands, judged after every change of its money: whether it is overdue, whether services run,
+//! whether its owner is warned (R8.1 to R8.5).
+//!
+//! A judgement finds the same whenever it is made again: it changes nothing until something else does. So
+//! it may be made too often, and it is made only when a wallet's *headroom* is spent: the least charge
+//! that could change it. What time alone changes has a timer.
 
-use super::Ledger;
-use super::state::WalletNumber;
-use crate::money::Overflow;
+use super::fact::{FallChanged, Journal, OverdueChanged, ServiceChanged};
+use super::state::{Account, AccountNumber, Fall, Services, Wallet, WalletNumber};
+use super::timers::Timer;
+use super::{Ledger, Undecided};
+use crate::commands::Mode;
+use crate::money::{Amount, Overflow};
+use crate::notices::{NoticeKind, ServiceCause};
+use crate::time::{Minute, Timestamp};
 
 impl Ledger {
-    /// Whether a wallet is overdue, as it is now.
+    /// Judges every wallet whose money has changed since this was last asked.
+    pub(super) fn judge_touched(&mut self, journal: &mut dyn Journal) -> Result<(), Undecided> {
+        while let Some(wallet) = self.touched.pop_front() {
+            self.judge(wallet, journal)?;
+        }
+        Ok(())
+    }
+
+    /// In the order of R3.6: payments, then overdue, services, notices.
+    fn judge(&mut self, number: WalletNumber, journal: &mut dyn Journal) -> Result<(), Undecided> {
+        self.cure(number, false, journal)?;
+        self.charge_at_threshold(number, journal)?;
+        self.charge_what_waited(number, journal)?;
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let available = self.available(wallet, number)?;
+        let overdue = self.is_overdue_with(wallet, available);
+        self.judge_overdue(number, overdue, journal)?;
+        for account in self.paid_for(number).to_vec() {
+            self.judge_services(number, account, available, overdue, journal)?;
+        }
+        self.judge_low_balance(number, available, overdue, journal)?;
+        let headroom = self.headroom_of(number, available)?;
+        if let Some(known) = self.headroom.get_mut(number.index()) {
+            *known = headroom;
+        }
+        // What was decided just now has touched the wallet again, and is judged already.
+        self.touched.retain(|touched| *touched != number);
+        Ok(())
+    }
+
+    /// Whether a wallet is overdue, as it is now (R8.1).
     pub(super) fn is_overdue(&self, number: WalletNumber) -> Result<bool, Overflow> {
         let Some(wallet) = self.wallet(number) else { return Ok(false) };
-        if self.available(wallet, number)?.is_negative() {
-            return Ok(true);
-        }
-        if !wallet.limit.is_positive() {
-            return Ok(false);
-        }
+        Ok(self.is_overdue_with(wallet, self.available(wallet, number)?))
+    }
+
+    fn is_overdue_with(&self, wallet: &Wallet, available: Amount) -> bool {
         let now = self.clock.now();
-        let unpaid_since = wallet.unpaid.iter().map(|bill| bill.month).min();
-        Ok(unpaid_since
-            .is_some_and(|month| now >= wallet.zone.days_after(month, self.settings.overdue.after)))
+        if wallet.active_method(wallet.zone.month_of(now)).is_some() {
+            let declined = wallet
+                .paying
+                .as_deref()
+                .and_then(|paying| paying.declined.as_ref().filter(|_| paying.in_flight.is_none()));
+            return declined.is_some_and(|declined| declined.retry_at.is_none());
+        }
+        available.is_negative()
+            || wallet.limit.is_positive()
+                && self.unpaid_too_long_at(wallet).is_some_and(|at| now >= at)
+    }
+
+    /// When the oldest unpaid bill will have been unpaid for too long.
+    pub(super) fn unpaid_too_long_at(&self, wallet: &Wallet) -> Option<Timestamp> {
+        let month = wallet.unpaid.iter().map(|bill| bill.month).min()?;
+        Some(wallet.zone.days_after(month, self.settings.overdue.after))
+    }
+
+    fn judge_overdue(
+        &mut self,
+        number: WalletNumber,
+        overdue: bool,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let told = wallet.telling.as_deref().is_some_and(|telling| telling.overdue);
+        if told == overdue {
+            return Ok(());
+        }
+        self.record(journal, OverdueChanged { wallet: number, overdue })?;
+        if overdue {
+            self.notice(number, NoticeKind::Overdue, None, None, None, journal)?;
+        }
+        Ok(())
+    }
+
+    fn judge_services(
+        &mut self,
+        wallet: WalletNumber,
+        account: AccountNumber,
+        available: Amount,
+        overdue: bool,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(found) = self.account(account).filter(|found| found.closed_at.is_none()) else {
+            return Ok(());
+        };
+        if found.payer_at(self.clock.now().minute()).0 != wallet {
+            return Ok(());
+        }
+        let before = found.services.and_then(|services| services.stopped);
+        let stopped = self.stops(wallet, found, available, overdue);
+        if before.is_some() == stopped.is_some() {
+            return Ok(());
+        }
+        let services = Services { since: self.clock.now(), stopped };
+        self.record(journal, ServiceChanged { account, wallet, services })?;
+        let kind = if stopped.is_some() { NoticeKind::Suspended } else { NoticeKind::Resumed };
+        self.notice(wallet, kind, Some(account), None, None, journal)
+    }
+
+    /// Why services of an account stop by the figures of its payer; none if they run (R8.2).
+    fn stops(
+        &self,
+        number: WalletNumber,
+        account: &Account,
+        available: Amount,
+        overdue: bool,
+    ) -> Option<ServiceCause> {
+        match self.service_floor(self.wallet(number)?, account) {
+            Some((floor, cause)) => (available < floor).then_some(cause),
+            None => overdue.then_some(ServiceCause::Overdue),
+        }
+    }
+
+    /// The available credit below which services of an account stop, and why; none where only being overdue
+    /// stops them.
+    fn service_floor(&self, wallet: &Wallet, account: &Account) -> Option<(Amount, ServiceCause)> {
+        if wallet.is_ecosystem() {
+            return Some((Amount::ZERO, ServiceCause::QuotaUsed));
+        }
+        if account.mode == Mode::Prepaid {
+            // At zero already.
+            return Some((Amount::SMALLEST, ServiceCause::NoCredit));
+        }
+        let method = wallet.active_method(wallet.zone.month_of(self.clock.now()));
+        if wallet.limit.is_positive() || method.is_some() {
+            return None;
+        }
+        let buffers = &self.settings.suspension.buffer;
+        let of_region = account.region.as_ref().and_then(|region| buffers.get(region.as_str()));
+        let buffer = of_region.or_else(|| buffers.get(wallet.currency.code()));
+        Some((buffer.copied().unwrap_or_default(), ServiceCause::BelowBuffer))
+    }
+
+    /// Warns the owner of a low balance: at once, then at the same local time on the following days, and
+    /// once more when it has recovered (R8.5).
+    fn judge_low_balance(
+        &mut self,
+        number: WalletNumber,
+        available: Amount,
+        overdue: bool,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let Some(telling) = wallet.telling.as_deref() else { return Ok(()) };
+        let fall = telling.fall.clone();
+        let alert = telling.low_balance_alert.filter(|alert| alert.enabled);
+        let below = alert.is_some_and(|alert| available < alert.threshold);
+        let now = self.clock.now();
+        match (below, fall) {
+            (true, None) => self.tell_low_balance(number, 0, overdue, journal),
+            (true, Some(fall)) if fall.recovered => {
+                let today = fall.told_at.is_some_and(|told| same_day(wallet, told, now));
+                if today {
+                    // Never two in one local day: told tomorrow at this time, if it is still below.
+                    let next_at = (!overdue).then(|| next_day(wallet, now));
+                    let fall = Some(Fall { told: 0, next_at, recovered: false, ..fall });
+                    self.record(journal, FallChanged { wallet: number, fall })?;
+                    Ok(())
+                } else {
+                    self.tell_low_balance(number, 0, overdue, journal)
+                }
+            }
+            (true, Some(fall)) if overdue && fall.next_at.is_some() => {
+                // Being overdue is told by itself, and ends the series.
+                let fall = Some(Fall { next_at: None, ..fall });
+                self.record(journal, FallChanged { wallet: number, fall })?;
+                Ok(())
+            }
+            (true, Some(fall)) if fall.next_at.is_some_and(|next| next.starts() <= now) => {
+                self.tell_low_balance(number, fall.told, overdue, journal)
+            }
+            (false, Some(fall)) if !fall.recovered => {
+                let told = fall.told > 0;
+                let fall = Fall { next_at: None, recovered: true, ..fall };
+                self.record(journal, FallChanged { wallet: number, fall: Some(fall) })?;
+                if told && alert.is_some() {
+                    self.notice(number, NoticeKind::Recovered, None, None, None, journal)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tell_low_balance(
+        &mut self,
+        number: WalletNumber,
+        told: u32,
+        overdue: bool,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let now = self.clock.now();
+        if overdue {
+            let fall = Fall { told, told_at: None, next_at: None, recovered: false };
+            self.record(journal, FallChanged { wallet: number, fall: Some(fall) })?;
+            return Ok(());
+        }
+        let told = told.saturating_add(1);
+        let more = told < self.settings.alerts.low_balance_days;
+        let next_at = more.then(|| next_day(wallet, now));
+        let fall = Fall { told, told_at: Some(now), next_at, recovered: false };
+        self.record(journal, FallChanged { wallet: number, fall: Some(fall) })?;
+        self.notice(number, NoticeKind::LowBalance, None, None, Some(told), journal)
+    }
+
+    /// The least charge that could change how a wallet is judged. Charges that add up to less change
+    /// nothing but the balance.
+    fn headroom_of(&self, number: WalletNumber, available: Amount) -> Result<Amount, Overflow> {
+        let Some(wallet) = self.wallet(number) else { return Ok(Amount::MAX) };
+        let mut headroom = Amount::MAX;
+        let mut floor = |floor: Amount| -> Result<(), Overflow> {
+            // Below a floor nothing more happens until the wallet is filled, which is judged by itself.
+            if available >= floor {
+                headroom = headroom.min(available.minus(floor)?);
+            }
+            Ok(())
+        };
+        floor(Amount::ZERO)?;
+        let telling = wallet.telling.as_deref();
+        if let Some(alert) = telling.and_then(|telling| telling.low_balance_alert) {
+            floor(alert.threshold)?;
+        }
+        for account in self.paid_for(number).iter().filter_map(|account| self.account(*account)) {
+            if let Some((at, _)) = self.service_floor(wallet, account) {
+                floor(at)?;
+            }
+        }
+        if let Some(threshold) = self.threshold(number) {
+            let (owed, parts) = self.owed_after_write_off(number)?;
+            // Each bill may be rounded up by less than a minor unit.
+            let rounding = wallet.currency.minor_unit().many(parts.saturating_add(1))?;
+            let left = threshold.minus(owed)?.minus(rounding)?;
+            headroom = headroom.min(left.max(Amount::ZERO));
+        }
+        Ok(headroom)
+    }
+
+    /// A charge has come: whether the wallet must be judged for it. One that lowers what is owed always
+    /// counts, because it may end what others began.
+    #[inline]
+    pub(super) fn spend_headroom(&mut self, number: WalletNumber, charge: Amount) -> bool {
+        let Some(headroom) = self.headroom.get_mut(number.index()) else { return false };
+        match headroom.minus(charge) {
+            Ok(left) if left.is_positive() && !charge.is_negative() => {
+                *headroom = left;
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// The accounts that a wallet pays for, or has paid for.
+    pub(super) fn paid_for(&self, number: WalletNumber) -> &[AccountNumber] {
+        self.payees.get(number.index()).map(|payees| payees.as_slice()).unwrap_or_default()
+    }
+
+    /// A wallet pays for an account from a minute on.
+    pub(super) fn note_payer(
+        &mut self,
+        wallet: WalletNumber,
+        account: AccountNumber,
+        from: Minute,
+    ) {
+        if from > self.clock.now().minute() {
+            self.due.insert(from, Timer::PayerBegins, wallet);
+        }
+        if self.payees.len() <= wallet.index() {
+            self.payees.resize_with(wallet.index().saturating_add(1), Default::default);
+        }
+        // In the order of their numbers, whenever they came: they are judged in it.
+        if let Some(payees) = self.payees.get_mut(wallet.index())
+            && let Err(place) = payees.binary_search(&account)
+        {
+            payees.insert(place, account);
+        }
     }
 }
+
+fn same_day(wallet: &Wallet, one: Timestamp, other: Timestamp) -> bool {
+    wallet.zone.day_of(one) == wallet.zone.day_of(other)
+}
+
+/// The same local time on the next day.
+fn next_day(wallet: &Wallet, at: Timestamp) -> Minute {
+    wallet.zone.same_time_next_day(at).full_minute()
+}
+
+#[cfg(test)]
+#[path = "standing_tests.rs"]
+mod tests;

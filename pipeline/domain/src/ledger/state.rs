@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::periods::Invoicing;
-use crate::commands::{Kind, Mode};
+use crate::commands::{Asked, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
-    AccountId, Country, CouponId, EnterpriseId, OrderId, ProductId, RegionId, Text, WalletId,
+    AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, ProductId, RegionId, Text,
+    WalletId,
 };
 use crate::money::{Amount, Currency};
+use crate::notices::ServiceCause;
+use crate::payments::{MethodKind, MethodState, PaymentCause};
 use crate::rating::{MeterNumber, PriceNumber};
 use crate::time::{Cycle, HalfMonth, Minute, Month, Timestamp, Window, Zone};
 use crate::vocabulary::{Described, Shape};
@@ -102,6 +105,18 @@ record! {
         pub series: Vec<Series>,
         pub tabs: Vec<Tab>,
         pub months: Vec<MonthBills>,
+        /// Its services as they were last told; none: they run, as they have from the beginning.
+        pub services: Option<Services>,
+    }
+}
+
+record! {
+    /// Services were told to stop, or that they may go on (R8.2, R8.4).
+    #[derive(Copy)]
+    pub struct Services {
+        pub since: Timestamp,
+        /// None: they may go on.
+        pub stopped: Option<ServiceCause>,
     }
 }
 
@@ -159,13 +174,13 @@ record! {
         pub exact: Amount,
         pub billed: Amount,
         /// What paid these bills, in order; payments from the same lot in a row are one.
-        pub payments: Vec<Payment>,
+        pub payments: Vec<PaidFrom>,
     }
 }
 
 record! {
     /// So much came out of that lot.
-    pub struct Payment {
+    pub struct PaidFrom {
         pub lot: Lot,
         pub amount: Amount,
     }
@@ -209,9 +224,25 @@ record! {
     pub struct QuotaLot {}
 }
 
+record! {
+    /// Money that a payment method paid straight to bills. The wallet never held it.
+    pub struct MethodPaid {
+        /// The payment's number.
+        pub payment: u64,
+    }
+}
+
 one_of! {
     /// Something in a wallet that can pay, down to the arrival it came from.
-    pub enum Lot { OwnCash, TransferredCash, RefundedCredit, CouponLot, CashCouponLot, QuotaLot }
+    pub enum Lot {
+        OwnCash,
+        TransferredCash,
+        RefundedCredit,
+        CouponLot,
+        CashCouponLot,
+        QuotaLot,
+        MethodPaid,
+    }
 }
 
 impl Lot {
@@ -226,6 +257,7 @@ impl Lot {
             Lot::CouponLot(_) => "coupon",
             Lot::CashCouponLot(_) => "cash_coupon",
             Lot::QuotaLot(_) => "quota",
+            Lot::MethodPaid(_) => "method",
         }
     }
 }
@@ -265,8 +297,137 @@ record! {
         pub spent: Vec<Spent>,
         pub bills_issued: u64,
         pub entries_made: u64,
+        /// From what owed amount on it is charged; none: what its method's kind says (R6.1).
+        pub auto_pay_threshold: Option<Amount>,
+        /// Charges by the hour of use, of the last seven days, oldest first (R8.6).
+        pub burn: VecDeque<Burned>,
+        /// The hour of the first charge ever.
+        pub first_charge: Option<Minute>,
+        /// None until a payment method is linked.
+        pub paying: Option<Box<Paying>>,
+        /// None until it has settings of its own, or somebody is told something.
+        pub telling: Option<Box<Telling>>,
         /// None until there is something to invoice.
         pub invoicing: Option<Box<Invoicing>>,
+    }
+}
+
+record! {
+    /// What was used in an hour has cost so much.
+    #[derive(Copy)]
+    pub struct Burned {
+        pub hour: Minute,
+        pub charge: Amount,
+    }
+}
+
+record! {
+    /// A payment method: a token of the gateway, never card data (R7.4).
+    pub struct Method {
+        pub method: MethodId,
+        pub kind: MethodKind,
+        pub token: Text,
+        pub brand: Option<Text>,
+        /// The last month in which a card can pay.
+        pub expires: Option<Month>,
+        pub state: MethodState,
+        pub linked_at: Timestamp,
+    }
+}
+
+record! {
+    /// A method that is being linked: the gateway is asked to hold something.
+    pub struct Linking {
+        pub payment: u64,
+        pub method: Method,
+        pub begun_at: Timestamp,
+        /// Who waits for the answer.
+        pub asked: Asked,
+    }
+}
+
+record! {
+    /// The part of a bill that a payment is for.
+    #[derive(Copy)]
+    pub struct Share {
+        pub bill: u64,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// A payment whose outcome is not known. Its bills are set aside (R6.3).
+    pub struct InFlight {
+        pub payment: u64,
+        pub cause: PaymentCause,
+        pub method: MethodId,
+        pub amount: Amount,
+        pub begun_at: Timestamp,
+        /// When it will have taken so long that it is shown as delayed; none once it is.
+        pub late_at: Option<Minute>,
+        pub shares: Vec<Share>,
+    }
+}
+
+record! {
+    /// Payments were declined since, and nothing has cured it (R6.5).
+    pub struct Declined {
+        pub first_at: Timestamp,
+        /// How often it was tried again.
+        pub retries: u32,
+        /// The bills of the last one that was declined.
+        pub bills: Vec<u64>,
+        /// When it is tried again; none after the last try.
+        pub retry_at: Option<Minute>,
+    }
+}
+
+record! {
+    /// How a wallet pays by methods of its own.
+    pub struct Paying {
+        /// In the order in which they were linked.
+        pub methods: Vec<Method>,
+        pub preferred: Option<MethodId>,
+        pub linking: Vec<Linking>,
+        /// How many payments were begun, which names them.
+        pub begun: u64,
+        pub in_flight: Option<InFlight>,
+        pub declined: Option<Declined>,
+        /// Declined payments: if one turns out to have been paid after all, it is booked (R6.4).
+        pub turned_down: Vec<InFlight>,
+        /// The end of the month at which all that is owed is charged next (R6.2).
+        pub sweep_at: Minute,
+        /// A month ended while nothing could be charged: that is made good as soon as it can.
+        pub sweep_waits: bool,
+    }
+}
+
+record! {
+    /// A fall below the owner's threshold, and what was told of it (R8.5).
+    pub struct Fall {
+        /// How many mails of the series are out.
+        pub told: u32,
+        /// When the last was.
+        pub told_at: Option<Timestamp>,
+        /// When the next one is due; none after the last.
+        pub next_at: Option<Minute>,
+        /// Available credit is at or above the threshold again.
+        pub recovered: bool,
+    }
+}
+
+record! {
+    /// Whom a wallet's owner wants told, and what was told.
+    pub struct Telling {
+        pub low_balance_alert: Option<LowBalanceAlert>,
+        /// Where mails go that no other recipients are named for; by default the owner's address.
+        pub billing_email: Option<Text>,
+        pub recipients: Vec<Recipients>,
+        pub fall: Option<Fall>,
+        /// Its being overdue was told.
+        pub overdue: bool,
+        /// How many notices there were, which names them.
+        pub notices: u64,
     }
 }
 
@@ -345,7 +506,7 @@ record! {
         pub on_credit: Amount,
         pub refunded: Amount,
         /// What paid it, in order.
-        pub payments: Vec<Payment>,
+        pub payments: Vec<PaidFrom>,
     }
 }
 
@@ -438,6 +599,7 @@ impl Wallet {
                 found.map_or(Amount::ZERO, |known| known.left)
             }
             Lot::QuotaLot(_) => self.quota.minus(self.quota_consumed).unwrap_or_default(),
+            Lot::MethodPaid(_) => Amount::ZERO,
         }
     }
 

@@ -5,17 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fact::{Journal, Marked, TimePassed};
 use super::state::{EnterpriseNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
-use crate::time::{Minute, Timestamp};
+use crate::time::{Minute, Month, Timestamp};
 
 /// What falls due at one instant happens in this order (R3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     /// The bills of a cycle.
     CycleEnds,
-    /// The invoice over what was billed.
-    PeriodEnds,
     /// A cash coupon begins to be valid, which is the arrival of an asset (R5.3).
     CashCouponBegins,
+    /// All that is owed is charged at the end of a month (R6.2).
+    MonthEnds,
+    /// A declined payment is tried again (R6.5).
+    Retry,
+    /// The invoice over what was billed (R12.1).
+    PeriodEnds,
+    /// A payment has been in flight for long (R6.4).
+    PaymentLate,
+    /// It begins to pay for an account, whose services are judged by its figures from now on (R9.4).
+    PayerBegins,
+    /// The oldest unpaid bill has been so for too long (R8.1).
+    UnpaidTooLong,
+    /// A low balance is told again (R8.5).
+    LowBalance,
 }
 
 /// What firing came to.
@@ -74,10 +86,26 @@ impl Wallet {
     fn timers(&self) -> impl Iterator<Item = (Minute, Timer)> {
         let cycles = self.open_cycles.iter().map(|cycle| (cycle.ends, Timer::CycleEnds));
         let cash_coupons = self.coupons.iter().filter(|coupon| coupon.cash);
-        let periods = self.periods().iter().flat_map(|period| self.period_ends(period.half));
-        cycles
-            .chain(periods.map(|at| (at, Timer::PeriodEnds)))
-            .chain(cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins)))
+        let cash_coupons = cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins));
+        let ends = self.periods().iter().map(|period| self.period_ends(period));
+        let periods = ends.map(|at| (at, Timer::PeriodEnds));
+        cycles.chain(cash_coupons).chain(periods).chain(self.own_timers())
+    }
+
+    /// What follows from how it pays and whom it tells.
+    pub(super) fn own_timers(&self) -> impl Iterator<Item = (Minute, Timer)> + use<> {
+        let paying = self.paying.as_deref();
+        let sweep = paying.map(|paying| paying.sweep_at).filter(|at| *at != Minute::END);
+        let late = paying.and_then(|paying| paying.in_flight.as_ref()?.late_at);
+        let retry = paying.and_then(|paying| paying.declined.as_ref()?.retry_at);
+        let low = self.telling.as_deref().and_then(|telling| telling.fall.as_ref()?.next_at);
+        let own = [
+            (sweep, Timer::MonthEnds),
+            (retry, Timer::Retry),
+            (late, Timer::PaymentLate),
+            (low, Timer::LowBalance),
+        ];
+        own.into_iter().filter_map(|(at, timer)| Some((at?, timer)))
     }
 }
 
@@ -116,14 +144,35 @@ impl Ledger {
             if timers >= most {
                 return Ok(Fired { timers, more: true });
             }
-            if self.fire_one(at, timer, wallet, journal)? {
+            let recorded = self.recorded;
+            self.fire_one(at, timer, wallet, journal)?;
+            if self.recorded != recorded {
                 timers = timers.saturating_add(1);
             }
         }
     }
 
-    fn entries_of(&self, wallet: WalletNumber) -> Option<u64> {
-        self.wallet(wallet).map(|wallet| wallet.entries_made)
+    /// Whenever a bill of this wallet will have been unpaid for too long, it is judged.
+    pub(super) fn watch_unpaid(&mut self, number: WalletNumber) {
+        let Some(wallet) = self.wallet(number) else { return };
+        let mut months: Vec<Month> = wallet.unpaid.iter().map(|bill| bill.month).collect();
+        months.dedup();
+        months.into_iter().for_each(|month| self.watch_unpaid_of(number, month));
+    }
+
+    /// The same for the bills of one month: the oldest may be paid while others are not. That they are paid
+    /// by then does no harm.
+    pub(super) fn watch_unpaid_of(&mut self, number: WalletNumber, month: Month) {
+        let wallet = self.wallet(number).filter(|wallet| wallet.limit.is_positive());
+        let at = wallet.map(|wallet| wallet.zone.days_after(month, self.settings.overdue.after));
+        if let Some(at) = at {
+            self.due.insert(at.full_minute(), Timer::UnpaidTooLong, number);
+        }
+    }
+
+    fn unpaid_timer(&self, number: WalletNumber) -> Option<Minute> {
+        let wallet = self.wallet(number).filter(|wallet| wallet.limit.is_positive())?;
+        self.unpaid_too_long_at(wallet).map(Timestamp::full_minute)
     }
 
     /// Fires what is due for one enterprise, before anything of it is decided.
@@ -145,7 +194,11 @@ impl Ledger {
     }
 
     fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
-        let waits = self.wallet(number)?.timers();
+        let unpaid = self.unpaid_timer(number).map(|at| (at, Timer::UnpaidTooLong));
+        let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
+        let begins = payees.flat_map(|account| account.payers.iter()).map(|payer| payer.from);
+        let begins = begins.map(|from| (from, Timer::PayerBegins));
+        let waits = self.wallet(number)?.timers().chain(unpaid).chain(begins);
         let due = waits.filter(|(at, timer)| {
             self.is_due(*at, *timer) && self.due.contains(*at, *timer, number)
         });
@@ -160,7 +213,7 @@ impl Ledger {
     fn due_at(&self, at: Minute, timer: Timer) -> Timestamp {
         match timer {
             Timer::CycleEnds | Timer::PeriodEnds => at.starts().plus(self.settings.bills.grace),
-            Timer::CashCouponBegins => at.starts(),
+            _ => at.starts(),
         }
     }
 
@@ -170,29 +223,34 @@ impl Ledger {
         at <= self.clock.now() && at.quarter() <= self.clock.gate()
     }
 
-    /// Says whether anything was decided.
     fn fire_one(
         &mut self,
         at: Minute,
         timer: Timer,
         wallet: WalletNumber,
         journal: &mut dyn Journal,
-    ) -> Result<bool, Broken> {
-        match timer {
-            // The end of a cycle is always a fact.
-            Timer::CycleEnds => self.bill_cycle(wallet, at, journal).map(|()| true),
-            Timer::PeriodEnds => {
-                self.due.remove(at, timer, wallet);
-                self.close_period(wallet, at, journal)
-            }
-            // It may find nothing to pay.
+    ) -> Result<(), Broken> {
+        let fired = match timer {
+            Timer::CycleEnds => self.bill_cycle(wallet, at, journal).map_err(Undecided::from),
+            Timer::PeriodEnds => self.end_period(wallet, at, journal).map_err(Undecided::from),
             Timer::CashCouponBegins => {
-                let entries = self.entries_of(wallet);
                 self.due.remove(at, timer, wallet);
-                self.write_off(wallet, journal).map_err(broken)?;
-                Ok(self.entries_of(wallet) != entries)
+                self.write_off(wallet, journal)
             }
-        }
+            Timer::MonthEnds => self.sweep(wallet, at, journal),
+            Timer::Retry => self.retry(wallet, journal),
+            Timer::PaymentLate => self.delay(wallet, journal),
+            Timer::UnpaidTooLong | Timer::PayerBegins => {
+                self.due.remove(at, timer, wallet);
+                self.touch(wallet);
+                Ok(())
+            }
+            Timer::LowBalance => {
+                self.touch(wallet);
+                Ok(())
+            }
+        };
+        fired.and_then(|()| self.judge_touched(journal)).map_err(broken)
     }
 }
 

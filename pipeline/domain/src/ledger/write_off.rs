@@ -82,7 +82,10 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(payer) else { return Ok(()) };
-        let numbers: Vec<u64> = wallet.unpaid.iter().map(|bill| bill.number).collect();
+        // What a payment in flight is for is set aside (R6.3).
+        let set_aside: Vec<u64> = wallet.bills_in_flight().collect();
+        let numbers = wallet.unpaid.iter().map(|bill| bill.number);
+        let numbers: Vec<u64> = numbers.filter(|number| !set_aside.contains(number)).collect();
         for number in numbers {
             while allowance.is_positive() {
                 let Some(wallet) = self.wallet(payer) else { return Ok(()) };

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 use super::{Claimed, KeyHash, KeyUsed, Registry};
-use crate::ids::{AccountId, Country, EnterpriseId, WalletId};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, WalletId};
 use crate::invoices::InvoiceType;
 use crate::rating::{PriceBook, Prices};
 use crate::settings::Settings;
@@ -78,6 +78,20 @@ record! {
 }
 
 record! {
+    /// A payment method and the wallet it serves.
+    pub struct MethodServes {
+        pub method: MethodId,
+        pub wallet: WalletId,
+    }
+}
+
+record! {
+    pub struct SomeMethods {
+        pub methods: Vec<MethodServes>,
+    }
+}
+
+record! {
     pub struct SomeKeys {
         pub keys: Vec<KeyUsed>,
     }
@@ -85,7 +99,15 @@ record! {
 
 one_of! {
     /// A piece of a registry.
-    pub enum RegistryPiece { RegistryShared, SomeClaims, SomeIds, SomeOwned, SomePaying, SomeKeys }
+    pub enum RegistryPiece {
+        RegistryShared,
+        SomeClaims,
+        SomeIds,
+        SomeOwned,
+        SomePaying,
+        SomeKeys,
+        SomeMethods,
+    }
 }
 
 /// How far a registry has been taken apart: what is behind the named one comes next, none: from the
@@ -97,6 +119,7 @@ pub enum Place {
     Enterprises(Option<EnterpriseId>),
     Accounts(Option<AccountId>),
     Wallets(Option<WalletId>),
+    Methods(Option<MethodId>),
     Keys(Option<KeyHash>),
 }
 
@@ -159,8 +182,17 @@ impl Registry {
                     enterprise: enterprise.clone(),
                 };
                 let (wallets, last) = part(&self.wallets, from, most, belongs);
-                let after = last.map_or(Place::Keys(None), |last| Place::Wallets(Some(last)));
+                let after = last.map_or(Place::Methods(None), |last| Place::Wallets(Some(last)));
                 (SomePaying { wallets }.into(), Some(after))
+            }
+            Place::Methods(from) => {
+                let serves = |method: &MethodId, wallet: &WalletId| MethodServes {
+                    method: method.clone(),
+                    wallet: wallet.clone(),
+                };
+                let (methods, last) = part(&self.methods, from, most, serves);
+                let after = last.map_or(Place::Keys(None), |last| Place::Methods(Some(last)));
+                (SomeMethods { methods }.into(), Some(after))
             }
             Place::Keys(from) => {
                 let used = |key: &KeyHash, used: &super::Used| KeyUsed {
@@ -207,6 +239,10 @@ impl Registry {
             RegistryPiece::SomePaying(part) => {
                 let belongs = |owned: WalletBelongs| (owned.wallet, owned.enterprise);
                 self.wallets.extend(part.wallets.into_iter().map(belongs));
+            }
+            RegistryPiece::SomeMethods(part) => {
+                let serves = |serves: MethodServes| (serves.method, serves.wallet);
+                self.methods.extend(part.methods.into_iter().map(serves));
             }
             RegistryPiece::SomeKeys(part) => part.keys.iter().for_each(|used| self.put_key(used)),
         }

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 
 pub use load::{NotAPiece, Place, RegistryPiece};
 
-use crate::commands::{Command, LoadPrices, LoadSettings, OpenAccount, OpenEnterprise, Subject};
-use crate::ids::{AccountId, Country, EnterpriseId, WalletId};
+use crate::commands::{
+    Command, LinkPaymentMethod, LoadPrices, LoadSettings, OpenAccount, OpenEnterprise, Subject,
+    UnlinkPaymentMethod,
+};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, WalletId};
 use crate::invoices::{InvoiceType, invoice_number};
 use crate::rating::{self, Change, PriceBook};
 use crate::refusal::Refusal;
@@ -51,6 +54,16 @@ record! {
         pub enterprise: EnterpriseId,
         pub account: Option<AccountId>,
         pub wallet: Option<WalletId>,
+        pub method: Option<MethodClaim>,
+    }
+}
+
+record! {
+    /// A payment method that a wallet is to have, or to lose.
+    pub struct MethodClaim {
+        pub method: MethodId,
+        pub wallet: WalletId,
+        pub leaves: bool,
     }
 }
 
@@ -158,6 +171,7 @@ pub struct Registry {
     enterprises: BTreeMap<EnterpriseId, ()>,
     accounts: BTreeMap<AccountId, EnterpriseId>,
     wallets: BTreeMap<WalletId, EnterpriseId>,
+    methods: BTreeMap<MethodId, WalletId>,
     claims: BTreeMap<u64, Claimed>,
     book: PriceBook,
     settings: Settings,
@@ -177,6 +191,7 @@ impl Default for Registry {
             enterprises: BTreeMap::new(),
             accounts: BTreeMap::new(),
             wallets: BTreeMap::new(),
+            methods: BTreeMap::new(),
             claims: BTreeMap::new(),
             book: PriceBook::default(),
             settings: Settings::default(),
@@ -226,6 +241,10 @@ impl Registry {
         match asked.command {
             Command::OpenEnterprise(command) => self.open_enterprise(asked.number, command, facts),
             Command::OpenAccount(command) => self.open_account(asked.number, command, facts),
+            Command::LinkPaymentMethod(command) => self.link_method(asked.number, command, facts),
+            Command::UnlinkPaymentMethod(command) => {
+                self.unlink_method(asked.number, command, facts)
+            }
             Command::LoadPrices(command) => self.load_prices(command, facts),
             Command::LoadSettings(command) => self.load_settings(command, facts),
             other if other.other_wallet().is_some_and(|id| !self.wallets.contains_key(id)) => {
@@ -265,7 +284,8 @@ impl Registry {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
         let enterprise = command.enterprise.clone();
-        let claimed = Claimed { command: number, enterprise, account: None, wallet: None };
+        let claimed =
+            Claimed { command: number, enterprise, account: None, wallet: None, method: None };
         self.record(claimed, facts);
         Admission::Forward(command.enterprise.clone())
     }
@@ -289,8 +309,61 @@ impl Registry {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
         let (enterprise, account) = (command.enterprise.clone(), Some(command.account.clone()));
-        self.record(Claimed { command: number, enterprise, account, wallet: Some(wallet) }, facts);
+        let (wallet, method) = (Some(wallet), None);
+        self.record(Claimed { command: number, enterprise, account, wallet, method }, facts);
         Admission::Forward(command.enterprise.clone())
+    }
+
+    /// One card or PayPal account serves one billing account (R7.5).
+    fn link_method(
+        &mut self,
+        number: u64,
+        command: &LinkPaymentMethod,
+        facts: &mut dyn FnMut(&RegistryFact),
+    ) -> Admission {
+        let wallet = &command.billing_account;
+        let Some(enterprise) = self.wallets.get(wallet).cloned() else {
+            return Admission::Refused(Refusal::NotFound, None);
+        };
+        match self.methods.get(&command.method) {
+            Some(serves) if serves != wallet => Admission::Refused(Refusal::MethodInUse, None),
+            Some(_) => Admission::Forward(enterprise),
+            None => {
+                let (method, wallet) = (command.method.clone(), wallet.clone());
+                let method = MethodClaim { method, wallet, leaves: false };
+                self.claim_method(number, enterprise, method, facts)
+            }
+        }
+    }
+
+    fn unlink_method(
+        &mut self,
+        number: u64,
+        command: &UnlinkPaymentMethod,
+        facts: &mut dyn FnMut(&RegistryFact),
+    ) -> Admission {
+        let wallet = &command.billing_account;
+        let enterprise = self.wallets.get(wallet).cloned();
+        let serves = self.methods.get(&command.method) == Some(wallet);
+        let Some(enterprise) = enterprise.filter(|_| serves) else {
+            return Admission::Refused(Refusal::NotFound, None);
+        };
+        let (method, wallet) = (command.method.clone(), wallet.clone());
+        let method = MethodClaim { method, wallet, leaves: true };
+        self.claim_method(number, enterprise, method, facts)
+    }
+
+    fn claim_method(
+        &mut self,
+        command: u64,
+        enterprise: EnterpriseId,
+        method: MethodClaim,
+        facts: &mut dyn FnMut(&RegistryFact),
+    ) -> Admission {
+        let (account, wallet, forward) = (None, None, enterprise.clone());
+        let method = Some(method);
+        self.record(Claimed { command, enterprise, account, wallet, method }, facts);
+        Admission::Forward(forward)
     }
 
     fn load_prices(
@@ -358,8 +431,18 @@ impl Registry {
             }
             RegistryFact::Claimed(fact) => self.claim(fact),
             RegistryFact::ClaimSettled(fact) => {
-                let claimed = self.claims.remove(&fact.command).filter(|_| !fact.kept);
-                let Some(Claimed { enterprise, account, wallet, .. }) = claimed else { return };
+                let Some(claimed) = self.claims.remove(&fact.command) else { return };
+                let Claimed { enterprise, account, wallet, method, .. } = claimed;
+                if let Some(method) = method {
+                    // A method that leaves stays its wallet's until the ledger has let it go.
+                    if method.leaves == fact.kept {
+                        self.methods.remove(&method.method);
+                    }
+                    return;
+                }
+                if fact.kept {
+                    return;
+                }
                 if account.is_none() && wallet.is_none() {
                     self.enterprises.remove(&enterprise);
                 }
@@ -384,9 +467,15 @@ impl Registry {
     }
 
     fn claim(&mut self, fact: &Claimed) {
-        let Claimed { command, enterprise, account, wallet } = fact;
+        let Claimed { command, enterprise, account, wallet, method } = fact;
         if self.has(&Place::Claims(Some(*command))) {
             self.claims.insert(*command, fact.clone());
+        }
+        if let Some(MethodClaim { method, wallet, leaves }) = method {
+            if !leaves && self.has(&Place::Methods(Some(method.clone()))) {
+                self.methods.insert(method.clone(), wallet.clone());
+            }
+            return;
         }
         if self.has(&Place::Enterprises(Some(enterprise.clone()))) {
             self.enterprises.insert(enterprise.clone(), ());

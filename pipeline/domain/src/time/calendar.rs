@@ -327,6 +327,12 @@ impl Zone {
         (Timestamp(begins.max(start)), Timestamp(ends.map_or(end, |change| change.min(end))))
     }
 
+    /// The same local time on the next day; where daylight saving leaves it out, the next there is.
+    pub fn same_time_next_day(self, at: Timestamp) -> Timestamp {
+        let next = self.local(at).and_then(|local| local.tomorrow().ok());
+        next.map_or(at.plus(Span::days(1)), |next| Timestamp(next.timestamp().as_microsecond()))
+    }
+
     /// The calendar day `at` lies in.
     pub fn day_of(self, at: Timestamp) -> (Timestamp, Timestamp) {
         let Some(local) = self.local(at) else { return (Timestamp::START, Timestamp::END) };

@@ -123,6 +123,8 @@ pub(crate) fn by_us(schema: &Schema, message: &[u8]) -> Value {
         "RegistryPart" => declared::<state::RegistryPart>(schema, message),
         "BalanceDelta" => declared::<state::BalanceDelta>(schema, message),
         "BalancePiece" => declared::<state::BalancePiece>(schema, message),
+        "ErrandsDelta" => declared::<state::ErrandsDelta>(schema, message),
+        "ErrandsPiece" => declared::<state::ErrandsPiece>(schema, message),
         other => panic!("say here which type {other} is"),
     }
 }

@@ -84,7 +84,12 @@ impl Shown {
             Shape::List(inner) => self.sample_list(shape, inner, place),
             Shape::Map(_) if self.says(shape, &json!({}), place) => json!({}),
             Shape::Map(inner) => {
-                json!({ "project": self.sample(inner, place), "team": "größe" })
+                let project = self.sample(inner, place);
+                let team = match &**inner {
+                    Shape::Text(_) => "größe".into(),
+                    inner => self.sample(inner, place),
+                };
+                json!({ "project": project, "team": team })
             }
             Shape::Record(record) => self.sample_record(record),
             Shape::OneOf { records, .. } => {

@@ -1,0 +1,266 @@
+//! Headroom saves judgements, and must change none: a ledger that judges after every line, and is taken
+//! apart and put together again all the time, decides the same.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::{
+    AccountNumber, Accrued, Fact, Journal, Ledger, Line, Place, PricesArrived, PricesInForce,
+    RegionNumber, SettingsChanged, WalletNumber,
+};
+use crate::commands::{Asked, Command};
+use crate::ids::PrincipalId;
+use crate::money::Amount;
+use crate::payments::PaymentAnswer;
+use crate::rating::{self, MeterNumber, PriceBook};
+use crate::time::{Span, Timestamp};
+
+/// Facts in the order of their decision; accruals are left out.
+#[derive(Default)]
+struct Recorder(Vec<Fact>);
+
+impl Journal for Recorder {
+    fn fact(&mut self, _: &Ledger, fact: &Fact) {
+        self.0.push(fact.clone());
+    }
+
+    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line) {}
+}
+
+#[derive(Clone, Debug)]
+enum Input {
+    /// So many cents of use of an account; of the second meter a tier makes the month's use cheaper.
+    Use {
+        account: u32,
+        meter: u32,
+        cents: i64,
+    },
+    Pass {
+        minutes: i32,
+    },
+    TopUp {
+        wallet: usize,
+        units: i64,
+    },
+    Alert {
+        wallet: usize,
+        threshold: i64,
+    },
+    Limit {
+        wallet: usize,
+        units: i64,
+    },
+    Link {
+        wallet: usize,
+    },
+    Prefer {
+        wallet: usize,
+    },
+    Answer {
+        wallet: usize,
+        answer: PaymentAnswer,
+    },
+    Payer {
+        account: usize,
+        wallet: usize,
+    },
+}
+
+const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
+const WALLETS: [&str; 3] = ["ba-a", "ba-b", "ba-c"];
+const BEGINS: &str = "2026-03-30T20:00:00Z";
+
+fn inputs() -> impl Strategy<Value = Vec<Input>> {
+    let wallet = 0..WALLETS.len();
+    let answers = prop_oneof![
+        Just(PaymentAnswer::Succeeded),
+        Just(PaymentAnswer::Declined),
+        Just(PaymentAnswer::AuthenticationRequired),
+    ];
+    let input = prop_oneof![
+        12 => (0..3u32, 0..2u32, 0..4_000i64)
+            .prop_map(|(account, meter, cents)| Input::Use { account, meter, cents }),
+        4 => (1..700i32).prop_map(|minutes| Input::Pass { minutes }),
+        2 => (wallet.clone(), 20..100i64).prop_map(|(wallet, units)| Input::TopUp { wallet, units }),
+        1 => (wallet.clone(), 0..60i64)
+            .prop_map(|(wallet, threshold)| Input::Alert { wallet, threshold }),
+        1 => (wallet.clone(), 0..100i64).prop_map(|(wallet, units)| Input::Limit { wallet, units }),
+        1 => wallet.clone().prop_map(|wallet| Input::Link { wallet }),
+        1 => wallet.clone().prop_map(|wallet| Input::Prefer { wallet }),
+        3 => (wallet.clone(), answers).prop_map(|(wallet, answer)| Input::Answer { wallet, answer }),
+        1 => (0..3usize, wallet).prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+    ];
+    prop::collection::vec(input, 1..120)
+}
+
+struct Rig {
+    ledger: Ledger,
+    recorder: Recorder,
+    now: Timestamp,
+    commands: u64,
+    /// Judges at every line, and is taken apart and put together again whenever time passes.
+    always: bool,
+}
+
+impl Rig {
+    fn new(always: bool) -> Rig {
+        let now: Timestamp = BEGINS.parse().unwrap();
+        let mut rig =
+            Rig { ledger: Ledger::new(1), recorder: Recorder::default(), now, commands: 0, always };
+        let entries = rating::parse(
+            r#"price = [
+                { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "0.01" },
+                { product = "p", meter = "v", currency = "USD", model = "volume", tiers = [
+                    { up_to = "5000", unit_price = "0.01" }, { unit_price = "0.004" }] },
+            ]"#,
+        );
+        let changes = PriceBook::default().changes(entries.unwrap(), now).unwrap();
+        let settings = "payments.card_threshold = { USD = \"30.00\" }\npayments.retry_after = [\"2h\", \"5h\"]";
+        rig.ledger.pass(now, &mut rig.recorder).unwrap();
+        let facts: [Fact; 3] = [
+            SettingsChanged { document: settings.to_owned() }.into(),
+            PricesArrived { changes }.into(),
+            PricesInForce { loads: 1 }.into(),
+        ];
+        facts.into_iter().for_each(|fact| rig.ledger.take(fact, &mut rig.recorder).unwrap());
+        rig.ask(
+            "open_enterprise",
+            json!({ "enterprise": "e", "name": "E", "country": "US", "account_center": true }),
+        );
+        for (account, mode) in [("a", "prepaid"), ("b", "postpaid"), ("c", "postpaid")] {
+            rig.ask("open_account", json!({ "account": account, "enterprise": "e", "email": "x@y.example", "mode": mode }));
+        }
+        rig
+    }
+
+    fn ask(&mut self, name: &str, fields: Value) {
+        self.commands += 1;
+        let asked = Asked { number: self.commands, principal: PrincipalId::operator(), key: None };
+        let command = Command::read(name, fields).unwrap().unwrap();
+        // Refusals are as good as anything else: both ledgers must refuse alike.
+        self.ledger.command(&asked, &command, &mut self.recorder).ok();
+    }
+
+    fn take(&mut self, input: &Input) {
+        match input {
+            Input::Use { account, meter, cents } => {
+                if self.always {
+                    self.ledger.headroom.fill(Amount::ZERO);
+                }
+                let line = Line {
+                    usage_partition: 0,
+                    account: AccountNumber(*account),
+                    meter: MeterNumber(*meter),
+                    region: RegionNumber::NONE,
+                    used: self.now.minute(),
+                    quantity: Amount::whole(*cents),
+                    records: 1,
+                };
+                self.ledger.line(&line, &mut self.recorder).unwrap();
+            }
+            Input::Pass { minutes } => {
+                if self.always {
+                    self.ledger = restored(&self.ledger);
+                }
+                self.now = self.now.plus(Span::minutes(*minutes));
+                self.ledger.pass(self.now, &mut self.recorder).unwrap();
+                self.ledger.mark(0, self.now, &mut self.recorder).unwrap();
+                while self.ledger.fire(usize::MAX, &mut self.recorder).unwrap().more {}
+            }
+            Input::TopUp { wallet, units } => self.ask("top_up", json!({ "billing_account": WALLETS[*wallet], "amount": units.to_string(), "currency": "USD", "method": "bank_transfer" })),
+            Input::Alert { wallet, threshold } => self.ask("configure", json!({ "billing_account": WALLETS[*wallet], "low_balance_alert": { "enabled": *threshold > 5, "threshold": threshold.to_string() } })),
+            Input::Limit { wallet, units } => {
+                self.ask("set_credit_limit", json!({ "billing_account": WALLETS[*wallet], "limit": units.to_string() }));
+                self.ask("confirm_contract", json!({ "billing_account": WALLETS[*wallet] }));
+            }
+            Input::Link { wallet } => {
+                let method = format!("card-{}", self.commands);
+                self.ask("link_payment_method", json!({ "billing_account": WALLETS[*wallet], "method": method, "kind": "card", "token": "t" }));
+            }
+            Input::Prefer { wallet } => {
+                let number = WalletNumber(u32::try_from(*wallet).unwrap());
+                if let Some(method) = self.ledger.methods(number).last() {
+                    let method = method.method.to_string();
+                    self.ask("prefer_payment_method", json!({ "billing_account": WALLETS[*wallet], "method": method }));
+                }
+            }
+            Input::Answer { wallet, answer } => {
+                let number = WalletNumber(u32::try_from(*wallet).unwrap());
+                let paying = self.ledger.wallet(number).unwrap().paying.as_deref();
+                let begun = paying.map_or(0, |paying| paying.begun);
+                let (ledger, recorder) = (&mut self.ledger, &mut self.recorder);
+                ledger.payment_answered(number, begun, *answer, None, recorder).unwrap();
+            }
+            Input::Payer { account, wallet } => self.ask("change_payer", json!({ "account": ACCOUNTS[*account], "billing_account": WALLETS[*wallet] })),
+        }
+    }
+}
+
+/// A ledger put together from the pieces of another one.
+fn restored(ledger: &Ledger) -> Ledger {
+    let mut restored = Ledger::new(1);
+    restored.begin_load();
+    let mut place = Some(Place::Shared);
+    while let Some(at) = place {
+        let (piece, after) = ledger.piece(at, 2);
+        restored.load(piece).unwrap();
+        place = after;
+    }
+    restored.loaded();
+    restored
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn r8_2_neither_headroom_nor_restoring_changes_how_a_wallet_is_judged(inputs in inputs()) {
+        let (mut spared, mut always) = (Rig::new(false), Rig::new(true));
+        for input in &inputs {
+            spared.take(input);
+            always.take(input);
+            let more = always.recorder.0.get(spared.recorder.0.len()..);
+            prop_assert_eq!(spared.recorder.0.len(), always.recorder.0.len(), "after {:?}: {:?}", input, more);
+        }
+        prop_assert_eq!(&spared.recorder.0, &always.recorder.0);
+    }
+
+    /// R1.3: whatever is paid by whom, each fact is balanced, and money is neither made nor lost.
+    #[test]
+    fn r1_3_facts_of_payments_are_balanced(inputs in inputs()) {
+        let mut rig = Rig::new(false);
+        inputs.iter().for_each(|input| rig.take(input));
+        for fact in &rig.recorder.0 {
+            let postings = rig.ledger.postings(fact).unwrap();
+            let sum = Amount::sum(postings.iter().map(|posting| posting.debit)).unwrap();
+            prop_assert!(sum.is_zero(), "{:?}", fact);
+        }
+    }
+}
+
+/// R8.1: when the oldest unpaid bill is paid, the next month's is what is waited for.
+#[test]
+fn r8_1_each_months_bills_are_waited_for() {
+    for always in [false, true] {
+        let mut rig = Rig::new(always);
+        let day = |days: i32| Input::Pass { minutes: days * 24 * 60 };
+        let usage = |cents| Input::Use { account: 1, meter: 0, cents };
+        // Bills of March and April rest on the limit; a top-up pays that of March.
+        rig.take(&Input::Limit { wallet: 1, units: 100 });
+        for input in [usage(500), day(5), usage(3_000), day(1)] {
+            rig.take(&input);
+        }
+        rig.take(&Input::TopUp { wallet: 1, units: 20 });
+        let overdue = |rig: &Rig| {
+            rig.recorder
+                .0
+                .iter()
+                .any(|fact| matches!(fact, Fact::OverdueChanged(now) if now.overdue))
+        };
+        // The 16th of May is the 15th day after April.
+        rig.take(&day(39));
+        assert!(!overdue(&rig), "{}", rig.now);
+        rig.take(&day(2));
+        assert!(overdue(&rig), "{}", rig.now);
+    }
+}
