@@ -121,7 +121,7 @@ impl Story {
     }
 
     /// The same ledger, put together again.
-    fn from_pieces(&self) -> Story {
+    fn put_together(&self) -> Story {
         let mut ledger = Ledger::new(1);
         ledger.begin_load();
         for piece in pieces(&self.ledger) {
@@ -333,7 +333,7 @@ proptest! {
         for (place, event) in events.into_iter().enumerate() {
             happen(&mut story, event, place);
         }
-        let mut again = story.from_pieces();
+        let mut again = story.put_together();
         let to = story.now().plus(Span::days(32));
         story.pass(to);
         again.pass(to);
