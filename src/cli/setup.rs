@@ -10,11 +10,8 @@ use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_metering::identities::IdentityOptions;
-use drawdown_payments::Payments;
-use drawdown_ports::payments::{Gateway, Sandbox};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::config::Config;
-use drawdown_runtime::errands::{Outside, OutsideOptions};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
@@ -161,29 +158,6 @@ impl Setup {
             snapshot_after_bytes: worker.snapshot_after_bytes,
             ..Installation::new(log, self.topics.clone(), self.secret()?, self.clock()?)
         })
-    }
-
-    /// The gateway as the payments consumer meets it.
-    pub fn payments(&self) -> anyhow::Result<Arc<Outside<Payments>>> {
-        let section = self.config.payments();
-        let gateway: Arc<dyn Gateway> = match section.gateway.as_str() {
-            "sandbox" => {
-                let book = Path::new(&section.sandbox_book);
-                let sandbox = Sandbox::with_book(book);
-                Arc::new(
-                    sandbox.with_context(|| format!("payments.sandbox_book {}", book.display()))?,
-                )
-            }
-            other => bail!("payments.gateway is {other}; it can be sandbox"),
-        };
-        let options = OutsideOptions {
-            consumer: "payments",
-            deadline: duration(section.deadline),
-            in_flight_max: section.in_flight_max,
-            open_per_partition_max: section.open_per_partition_max,
-        };
-        let payments = Payments::new(self.topics.clone(), gateway);
-        Outside::new(payments, options).context("no thread for payments")
     }
 }
 

@@ -17,6 +17,7 @@ use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, TopicPlan, Topics};
 
 use super::Setup;
+use super::folder::DataFolder;
 use crate::demo::{self, Traffic};
 
 /// What `drawdown up` is told.
@@ -31,55 +32,7 @@ pub struct UpOptions {
 
 /// One machine needs few partitions; they are chosen once, for good.
 const PARTITIONS: u32 = 4;
-/// The layout of a data folder.
-const FORMAT: &str = "1";
 const TRAFFIC_EVERY: Duration = Duration::from_millis(100);
-
-/// A data folder: what is where in it.
-#[derive(Clone, Debug)]
-struct DataFolder(PathBuf);
-
-impl DataFolder {
-    /// Opens a folder, and makes it if it is not there. One of another layout is refused.
-    fn open(path: &Path) -> anyhow::Result<DataFolder> {
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("--data {} cannot be made", path.display()))?;
-        let format = path.join("format");
-        match std::fs::read_to_string(&format) {
-            Ok(found) if found.trim() == FORMAT => {}
-            Ok(found) => bail!(
-                "{} has the layout {}, and this version knows layout {FORMAT}; take the version that wrote it, or another folder",
-                path.display(),
-                found.trim()
-            ),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::write(&format, FORMAT)?;
-            }
-            Err(error) => return Err(error).context(format!("{}", format.display())),
-        }
-        Ok(DataFolder(path.to_owned()))
-    }
-
-    /// Something in it.
-    fn at(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-
-    /// The secret of this installation, made at the first start.
-    fn secret(&self) -> anyhow::Result<String> {
-        let path = self.0.join("secret");
-        if let Ok(secret) = std::fs::read_to_string(&path) {
-            return Ok(secret.trim().to_owned());
-        }
-        let mut bytes = [0; 32];
-        std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
-        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut options = std::fs::OpenOptions::new();
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.write(true).create_new(true).open(&path)?.write_all(secret.as_bytes())?;
-        Ok(secret)
-    }
-}
 
 /// Runs everything until the process is asked to end.
 pub fn up(
@@ -88,16 +41,17 @@ pub fn up(
     options: &UpOptions,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let folder = DataFolder::open(&options.data)?;
+    let folder = DataFolder::open_or_make(&options.data)?;
     let address = format!("127.0.0.1:{}", options.port);
     let listener = crate::serve::listen(&address)?;
     let mut given = vec![
         "log.engine=embedded".to_owned(),
-        format!("embedded.directory={}", folder.at("log")),
-        format!("worker.data={}", folder.at("state")),
+        format!("embedded.directory={}", folder.at("log").display()),
+        format!("worker.data={}", folder.at("state").display()),
         format!("worker.http={address}"),
         format!("installation.secret={}", folder.secret()?),
-        format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson")),
+        format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
+        format!("mail.folder={}", folder.at("mail").display()),
     ];
     given.extend_from_slice(flags);
 
@@ -120,7 +74,7 @@ pub fn up(
     writeln!(out, "  API and health   http://{address}")?;
     writeln!(out, "  data             {}\n", options.data.display())?;
     out.flush()?;
-    let names = ["metering", "registry", "balance", "payments"].map(str::to_owned);
+    let names = ["metering", "registry", "balance", "payments", "alerts"].map(str::to_owned);
     let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
     end.store(true, Ordering::Release);
     let shown =

@@ -24,7 +24,7 @@ const QUESTIONS_MAX: usize = 1_000;
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 4] = ["metering", "registry", "balance", "payments"];
+const NAMES: [&str; 5] = ["metering", "registry", "balance", "payments", "alerts"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -86,6 +86,7 @@ pub fn run_workers_on(
             "payments" => {
                 crew.start(name, installation.payments(setup.payments()?), |_| Ok(()))?;
             }
+            "alerts" => crew.start(name, installation.alerts(setup.alerts()?), |_| Ok(()))?,
             other => bail!("there is no consumer {other}"),
         }
     }

@@ -100,7 +100,7 @@ impl Traffic {
         for company in COMPANIES {
             for customer in company.accounts.iter().filter(|customer| customer.cash > 0) {
                 let wallet = customer.wallet();
-                if !available(&wallet.parse()?).is_some_and(|available| !available.is_positive()) {
+                if available(&wallet.parse()?).is_none_or(Amount::is_positive) {
                     self.empty_since.remove(&wallet);
                     continue;
                 }

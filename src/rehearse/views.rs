@@ -9,7 +9,7 @@ use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
 use drawdown_wire::messages::{
-    Bills, Charges, Entries, Invoices, Notices, Outcome, Outcomes, Payments, Rejects,
+    Bills, Charges, Entries, Invoices, Mails, Notices, Outcome, Outcomes, Payments, Rejects,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -22,7 +22,7 @@ use crate::views;
 pub type Row = Map<String, Value>;
 
 /// The topics that hold rows.
-const LISTED: [Topic; 8] = [
+const LISTED: [Topic; 9] = [
     Topic::Entries,
     Topic::Bills,
     Topic::Charges,
@@ -30,6 +30,7 @@ const LISTED: [Topic; 8] = [
     Topic::Rejects,
     Topic::Payments,
     Topic::Notices,
+    Topic::Mails,
     Topic::Outcomes,
 ];
 
@@ -44,6 +45,7 @@ pub struct Rows {
     rejects: Vec<Row>,
     payments: Vec<Row>,
     messages: Vec<Row>,
+    mail: Vec<Row>,
     outcomes: Vec<Outcome>,
 }
 
@@ -116,6 +118,10 @@ impl Rows {
                 let notices: Notices = schemas::NOTICES.read(message)?;
                 self.messages.extend(rows(&notices.notices)?);
             }
+            Topic::Mails => {
+                let mails: Mails = schemas::MAILS.read(message)?;
+                self.mail.extend(rows(&mails.mails)?);
+            }
             Topic::Outcomes => {
                 let outcomes: Outcomes = schemas::OUTCOMES.read(message)?;
                 self.outcomes.extend(outcomes.outcomes);
@@ -161,7 +167,7 @@ impl Rows {
             "rejects" => self.rejects.clone(),
             "payments" => self.payments.clone(),
             "messages" => self.messages.clone(),
-            "mail" => self.messages.iter().flat_map(mails).collect(),
+            "mail" => self.mail.clone(),
             "commands" => rows(&self.outcomes)?,
             "coupons" => coupons(of, pipeline)?,
             "payment_methods" => payment_methods(of, pipeline)?,
@@ -173,18 +179,6 @@ impl Rows {
         };
         Ok(all.into_iter().filter(concerns).collect())
     }
-}
-
-/// A message goes to each of its recipients.
-fn mails(message: &Row) -> Vec<Row> {
-    let recipients = message.get("recipients").and_then(Value::as_array);
-    let to = recipients.into_iter().flatten();
-    to.map(|to| {
-        let mut mail = message.clone();
-        mail.insert("to".to_owned(), to.clone());
-        mail
-    })
-    .collect()
 }
 
 fn payment_methods(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {

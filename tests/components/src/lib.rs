@@ -2,12 +2,14 @@
 //! failure with its name, never a skip.
 
 mod kafka;
+mod smtp;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 
 pub use kafka::{Broker, BrokerOptions};
+pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
 
 /// Where components are kept between runs, outside the checkout.
 fn cache() -> anyhow::Result<PathBuf> {

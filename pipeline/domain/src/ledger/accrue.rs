@@ -126,7 +126,7 @@ impl Ledger {
         journal.accrued(self, &accrued, line);
         if self.spend_headroom(wallet, charge) {
             self.touch(wallet);
-            self.judge_touched(journal).map_err(|undecided| super::timers::broken(undecided))?;
+            self.judge_touched(journal).map_err(super::timers::broken)?;
         }
         Ok(())
     }

@@ -232,6 +232,12 @@ impl Zone {
         self.rules().iana_name().unwrap_or("UTC")
     }
 
+    /// An instant as people of this zone read it: `1 March 2026, 08:05`.
+    pub fn shown(self, at: Timestamp) -> String {
+        let shown = |local: jiff::Zoned| local.strftime("%-d %B %Y, %H:%M").to_string();
+        self.local(at).map_or_else(|| at.to_string(), shown)
+    }
+
     fn local(self, at: Timestamp) -> Option<jiff::Zoned> {
         at.jiff().map(|instant| instant.to_zoned(self.rules().clone()))
     }
