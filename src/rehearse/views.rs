@@ -9,7 +9,7 @@ use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
 use drawdown_wire::messages::{
-    Bills, Charges, Entries, Mails, Notices, Outcome, Outcomes, Payments, Rejects,
+    Bills, Charges, Entries, Invoices, Mails, Notices, Outcome, Outcomes, Payments, Rejects,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -21,6 +21,19 @@ use crate::views;
 /// A row of a view.
 pub type Row = Map<String, Value>;
 
+/// The topics that hold rows.
+const LISTED: [Topic; 9] = [
+    Topic::Entries,
+    Topic::Bills,
+    Topic::Charges,
+    Topic::Invoices,
+    Topic::Rejects,
+    Topic::Payments,
+    Topic::Notices,
+    Topic::Mails,
+    Topic::Outcomes,
+];
+
 /// The rows that have been read so far.
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -28,6 +41,7 @@ pub struct Rows {
     entries: Vec<Row>,
     bills: Vec<Row>,
     charges: Vec<Row>,
+    invoices: Vec<Row>,
     rejects: Vec<Row>,
     payments: Vec<Row>,
     messages: Vec<Row>,
@@ -38,16 +52,7 @@ pub struct Rows {
 impl Rows {
     /// Reads what has become visible since the last time.
     pub fn read(&mut self, pipeline: &Pipeline) -> anyhow::Result<()> {
-        for topic in [
-            Topic::Entries,
-            Topic::Bills,
-            Topic::Charges,
-            Topic::Rejects,
-            Topic::Payments,
-            Topic::Notices,
-            Topic::Mails,
-            Topic::Outcomes,
-        ] {
+        for topic in LISTED {
             let name = pipeline.topics().name(topic);
             let partitions = pipeline.log().partitions()?.get(name).copied().unwrap_or(0);
             for partition in 0..partitions {
@@ -90,6 +95,10 @@ impl Rows {
             Topic::Charges => {
                 let charges: Charges = schemas::CHARGES.read(message)?;
                 self.charges.extend(rows(&charges.rows().collect::<Vec<_>>())?);
+            }
+            Topic::Invoices => {
+                let Invoices { invoices } = schemas::INVOICES.read(message)?;
+                self.invoices.extend(rows(&views::invoices(&invoices))?);
             }
             Topic::Rejects => {
                 let rejects: Rejects = schemas::REJECTS.read(message)?;
@@ -154,6 +163,7 @@ impl Rows {
             "entries" => self.entries.clone(),
             "bills" => self.bills.clone(),
             "charges" => self.charges.clone(),
+            "invoices" => self.invoices.clone(),
             "rejects" => self.rejects.clone(),
             "payments" => self.payments.clone(),
             "messages" => self.messages.clone(),
