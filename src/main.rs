@@ -63,6 +63,14 @@ enum Verb {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Usage that could not be used: listed, mended, sent again within 7 days of its first arrival.
+    #[command(
+        after_help = "Examples:\n  drawdown rejects list --reason unknown_account\n  drawdown rejects replay --account acme\n  drawdown rejects mend 3-1187-0 --field quantity=5"
+    )]
+    Rejects {
+        #[command(subcommand)]
+        verb: RejectsVerb,
+    },
     /// Proves from the log alone that the books are right: decides every step again, books it as double
     /// entry, and holds it against what stands on the topics. Prints the proof; exit code 1 on any
     /// difference.
@@ -123,6 +131,34 @@ enum TopicsVerb {
 }
 
 #[derive(Subcommand)]
+enum RejectsVerb {
+    /// A line each: name, time, reason, account, source, id, detail.
+    List {
+        #[command(flatten)]
+        selection: cli::Selection,
+        /// A JSON object a line, with the record.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Changes fields of one, or all of it, and sends it.
+    Mend {
+        name: String,
+        /// The whole record as JSON.
+        #[arg(long)]
+        record: Option<String>,
+        /// field=value
+        #[arg(long = "field")]
+        fields: Vec<String>,
+    },
+    /// Sends some again as they are: those named, else those selected, else all.
+    Replay {
+        names: Vec<String>,
+        #[command(flatten)]
+        selection: cli::Selection,
+    },
+}
+
+#[derive(Subcommand)]
 enum PricesVerb {
     /// Says whether a file is a price book by itself.
     Check { file: PathBuf },
@@ -171,6 +207,15 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Topics { verb: TopicsVerb::Check } => cli::check_topics(&setup()?, out),
         Verb::Topics { verb: TopicsVerb::Apply } => cli::apply_topics(&setup()?, out),
         Verb::Ingest { files } => cli::ingest(&setup()?, &files, out),
+        Verb::Rejects { verb: RejectsVerb::List { selection, json } } => {
+            cli::list_rejects(&setup()?, &selection, json, out)
+        }
+        Verb::Rejects { verb: RejectsVerb::Mend { name, record, fields } } => {
+            cli::mend_reject(&setup()?, &name, record.as_deref(), &fields, out)
+        }
+        Verb::Rejects { verb: RejectsVerb::Replay { names, selection } } => {
+            cli::replay_rejects(&setup()?, &names, &selection, out)
+        }
         Verb::Audit => cli::audit_log(&setup()?, out, &mut std::io::stderr()),
         Verb::Rehearse { files } => rehearse_all(&files, out),
         Verb::Prices { verb: PricesVerb::Check { file } } => cli::check_prices(&file, out),

@@ -167,3 +167,62 @@ fn a_port_or_a_folder_that_is_taken_is_named() {
     assert!(said.contains("embedded.directory") && said.contains("log"), "{said}");
     assert!(Path::new(&site.folder.path().join("log")).exists());
 }
+
+/// R2.3: what was rejected is listed, mended and sent again.
+#[test]
+fn r2_3_rejects_are_listed_mended_and_sent_again() {
+    let site = Site::new();
+    let run = |arguments: &[&str]| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
+        command.args(arguments).arg("--config").arg(site.config());
+        command.current_dir(site.folder.path()).output().unwrap()
+    };
+    let says = |arguments: &[&str]| -> String {
+        let output = run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let work_until = |cash: &str| {
+        let mut worker = site.start();
+        let deadline = Instant::now() + WITHIN;
+        while !site.get("/v1/show/balance/ba-acme").is_some_and(|(_, row)| row.contains(cash)) {
+            assert!(Instant::now() < deadline, "never {cash}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(worker.terminate().status.success());
+    };
+    let prices = r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#;
+    let now = drawdown_runtime::clock::Clock::Real.now().to_string();
+    let record = |id: &str, account: &str, quantity: &str| {
+        json!({ "source": "s", "id": id, "account": account, "product": "p", "meter": "m",
+            "quantity": quantity, "time": now })
+        .to_string()
+    };
+    site.ask(&[
+        ("load_prices", json!({ "document": prices })),
+        ("open_enterprise", json!({ "enterprise": "acme", "name": "Acme", "country": "US" })),
+        ("open_account", json!({ "account": "acme", "enterprise": "acme", "email": "a@b.example", "mode": "prepaid" })),
+        ("top_up", json!({ "billing_account": "ba-acme", "amount": "120", "currency": "USD", "method": "bank_transfer" })),
+    ]);
+    work_until("\"available\":\"120\"");
+    let usage = [record("a", "acme", "20"), record("b", "acme", "-5"), record("c", "unknown", "7")];
+    fs::write(site.folder.path().join("usage.ndjson"), usage.join("\n")).unwrap();
+    says(&["ingest", "usage.ndjson"]);
+    work_until("\"available\":\"100\"");
+
+    let listed = says(&["rejects", "list"]);
+    assert!(listed.contains("negative_quantity") && listed.contains("unknown_account"), "{listed}");
+    assert!(listed.ends_with("2 rejects\n"), "{listed}");
+    let negative = says(&["rejects", "list", "--reason", "negative_quantity", "--json"]);
+    let negative: Value = serde_json::from_str(&negative).unwrap();
+    assert_eq!((&negative["record"]["quantity"], &negative["id"]), (&json!("-5"), &json!("b")));
+    says(&["rejects", "mend", negative["reject"].as_str().unwrap(), "--field", "quantity=5"]);
+    says(&["rejects", "replay", "--account", "unknown"]);
+    work_until("\"available\":\"95\"");
+
+    let listed = says(&["rejects", "list", "--account", "unknown"]);
+    assert!(listed.ends_with("2 rejects\n"), "rejected again: {listed}");
+    let unknown = run(&["rejects", "mend", "0-99999-0", "--field", "quantity=5"]);
+    let said = String::from_utf8(unknown.stderr).unwrap();
+    assert!(!unknown.status.success() && said.contains("no reject 0-99999-0"), "{said}");
+}
