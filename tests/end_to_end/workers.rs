@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use drawdown::cli::Setup;
+use drawdown_components::{CREDENTIALS, MailServer, Security};
 use drawdown_domain::commands::Command as Asked;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_wire::messages::CommandMessage;
@@ -225,4 +226,68 @@ fn r2_3_rejects_are_listed_mended_and_sent_again() {
     let unknown = run(&["rejects", "mend", "0-99999-0", "--field", "quantity=5"]);
     let said = String::from_utf8(unknown.stderr).unwrap();
     assert!(!unknown.status.success() && said.contains("no reject 0-99999-0"), "{said}");
+}
+
+/// From a command to the gateway's own book and to a mail server that lets nobody in unknown or unseen.
+#[test]
+fn r8_5_what_a_ledger_wishes_happens_outside() {
+    let server = MailServer::start_with(Security::StartTls, true).unwrap();
+    let site = Site::new();
+    let mail = format!(
+        "[mail]\ndelivery = \"smtp\"\nhost = \"localhost\"\nport = {}\nuser = \"{}\"\npassword = \"{}\"\n\
+         certificate = \"{}\"\nfrom = \"Billing <billing@acme.example>\"\n",
+        server.port(),
+        CREDENTIALS.0,
+        CREDENTIALS.1,
+        server.certificate().display()
+    );
+    let config = fs::read_to_string(site.config()).unwrap() + &mail;
+    fs::write(site.config(), config).unwrap();
+    site.ask(&[
+        ("open_enterprise", json!({ "enterprise": "acme", "name": "Acme", "country": "SG" })),
+        ("open_account", json!({ "account": "acme", "enterprise": "acme", "email": "ann@acme.example", "currency": "USD", "mode": "prepaid" })),
+        ("link_payment_method", json!({ "billing_account": "ba-acme", "method": "visa-1", "kind": "card", "token": "tok_ok", "brand": "visa", "expires": "2099-12" })),
+        ("top_up", json!({ "billing_account": "ba-acme", "amount": "120.50", "currency": "USD", "method": "bank_transfer" })),
+        ("configure", json!({ "billing_account": "ba-acme", "low_balance_alert": { "enabled": true, "threshold": "100" } })),
+        ("adjust", json!({ "billing_account": "ba-acme", "amount": "-50", "reason": "a test" })),
+    ]);
+    let mut worker = site.start();
+    let deadline = Instant::now() + WITHIN;
+    while server.accepted().unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "{}", site.await_status("/metrics", 200));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(worker.terminate().status.success());
+    let accepted = server.accepted().unwrap();
+    let [mail] = accepted.as_slice() else { panic!("{accepted:?}") };
+    assert_eq!(mail.subject, "Low balance: 70.50 USD left (ba-acme)");
+    assert_eq!(
+        (mail.from.as_str(), mail.to.as_slice()),
+        ("billing@acme.example", &["ann@acme.example".to_owned()][..])
+    );
+    assert!(mail.message_id.ends_with("@acme.example") && mail.encrypted && mail.authenticated);
+    let book = fs::read_to_string(site.folder.path().join("sandbox.jsonl")).unwrap();
+    let kinds: Vec<Value> = book
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone())
+        .collect();
+    assert_eq!(kinds, ["hold", "release"], "{book}");
+}
+
+#[test]
+fn an_outside_that_cannot_be_used_is_named() {
+    for (set, says) in [
+        ("mail.delivery=pigeon", "it can be smtp or captured"),
+        ("mail.from=nobody", "mail.from"),
+        ("mail.security=secret", "it can be starttls, tls or none"),
+        ("mail.certificate=away.pem", "mail.certificate away.pem"),
+        ("payments.gateway=bank", "it can be sandbox"),
+        ("payments.sandbox_book=/", "payments.sandbox_book /"),
+    ] {
+        let site = Site::new();
+        let mut worker = site.worker();
+        worker.args(["--set", "mail.delivery=smtp", "--set", set]);
+        let said = refused(worker);
+        assert!(said.contains(says), "{set}: {said}");
+    }
 }

@@ -95,6 +95,10 @@ impl Errand for Alerts {
         let mut wanted = Vec::new();
         for notice in notices {
             for (place, recipient) in notice.recipients.iter().enumerate() {
+                // Whoever is named twice is told once.
+                if notice.recipients.iter().take(place).any(|before| before == recipient) {
+                    continue;
+                }
                 let wish = Notice { recipients: vec![recipient.clone()], ..notice.clone() };
                 wanted.push(Wanted {
                     key: format!("{}.{place}", notice.notice),

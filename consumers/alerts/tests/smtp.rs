@@ -132,7 +132,7 @@ impl Site {
                 let notice = notice(
                     &name,
                     NoticeKind::LowBalance,
-                    &["ann@acme.example", "bob@acme.example"],
+                    &["ann@acme.example", "bob@acme.example", "ann@acme.example"],
                 );
                 self.wanted.extend([0, 1].map(|place| format!("{name}.{place}@billing.example")));
                 let message = schemas::NOTICES.message(&Notices { notices: vec![notice] });

@@ -193,7 +193,7 @@ fn captured_letters_are_files_that_any_mail_program_opens() {
     for name in ["b", "a", "b", "../../escape"] {
         assert_eq!(wait(captured.send(&letter(name))), Delivery::Accepted);
     }
-    let later = Letter { at: "2026-03-02T00:00:00Z".parse().unwrap(), ..letter("0") };
+    let later = Letter { at: "2026-03-02T00:00:00.25Z".parse().unwrap(), ..letter("0") };
     assert_eq!(wait(captured.send(&later)), Delivery::Accepted);
     let files = Captured::files(&folder.path().join("mail")).unwrap();
     let names: Vec<_> =

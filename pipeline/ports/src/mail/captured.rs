@@ -88,8 +88,10 @@ fn name_of(letter: &Letter) -> String {
     let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let id = letter.message_id.split('@').next().unwrap_or_default();
     let id: String = id.chars().map(|c| if kept(c) { c } else { '_' }).collect();
-    let at: String = letter.at.to_string().chars().filter(char::is_ascii_alphanumeric).collect();
-    format!("{at}-{id}.eml")
+    let at = letter.at.to_string();
+    let second = at.trim_end_matches('Z').split('.').next().unwrap_or_default();
+    let second: String = second.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{second}Z-{id}.eml")
 }
 
 /// Whoever looks finds a whole letter or none.
