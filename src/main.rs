@@ -29,7 +29,7 @@ enum Verb {
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance, payments
+        /// metering, registry, balance, payments, console
         #[arg(required = true)]
         names: Vec<String>,
     },

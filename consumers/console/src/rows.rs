@@ -26,13 +26,13 @@ pub enum Answer {
     NoSuchView(String),
 }
 
-/// Where the ledgers are kept.
-#[derive(Clone, Debug)]
-pub enum Rows {
-    /// All of them by one thread of this process.
-    Here(SyncSender<Question>),
-    /// By workers with these addresses. Each is asked until one has the row.
-    Elsewhere(Vec<String>),
+/// Where the ledgers are kept. Each place is asked until one has the row.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// To the thread of this process that owns ledgers, if there is one.
+    pub here: Option<SyncSender<Question>>,
+    /// Host and port of workers that own some.
+    pub elsewhere: Vec<String>,
 }
 
 /// Nobody answered who may have the row.
@@ -44,11 +44,31 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 impl Rows {
+    /// A place that does not answer may be the one that has the row, so its silence is no answer; but
+    /// another's row is.
     pub(crate) async fn ask(&self, view: &str, of: &str) -> Result<Answer, Unanswered> {
-        match self {
-            Rows::Here(ledgers) => ask_here(ledgers, view, of).await,
-            Rows::Elsewhere(workers) => ask_elsewhere(workers, view, of).await,
+        let mut answer = Answer::NotHere;
+        let mut silent = None;
+        if let Some(ledgers) = &self.here {
+            match ask_here(ledgers, view, of).await {
+                Ok(Answer::NotHere) => {}
+                Ok(found) => return Ok(found),
+                Err(why) => silent = Some(why),
+            }
+        } else if self.elsewhere.is_empty() {
+            return Err(Unanswered(
+                "no worker is known that keeps ledgers; console.workers names them".to_owned(),
+            ));
         }
+        for worker in &self.elsewhere {
+            match ask_elsewhere(worker, view, of).await {
+                Ok(Answer::Row(row)) => return Ok(Answer::Row(row)),
+                Ok(Answer::NotHere) => {}
+                Ok(no_view) => answer = no_view,
+                Err(why) => silent = Some(Unanswered(format!("{worker}: {why}"))),
+            }
+        }
+        silent.map_or(Ok(answer), Err)
     }
 }
 
@@ -68,28 +88,10 @@ async fn ask_here(
     }
 }
 
-/// A worker that does not answer may be the one that has the row, so its silence is no answer; but
-/// another's row is.
-async fn ask_elsewhere(workers: &[String], view: &str, of: &str) -> Result<Answer, Unanswered> {
-    let mut answer = Answer::NotHere;
-    let mut silent = None;
-    for worker in workers {
-        let path = format!("/v1/show/{}/{}", outside::escaped(view), outside::escaped(of));
-        let asked = outside::get(worker, &path, ANSWER_BYTES_MAX, ANSWERED_WITHIN).await;
-        match asked.and_then(|(status, body)| understood(status, &body)) {
-            Ok(Answer::Row(row)) => return Ok(Answer::Row(row)),
-            Ok(Answer::NotHere) => {}
-            Ok(no_view) => answer = no_view,
-            Err(why) => silent = Some(format!("{worker}: {why}")),
-        }
-    }
-    match silent {
-        Some(why) => Err(Unanswered(format!("a worker does not answer now ({why})"))),
-        None if workers.is_empty() => Err(Unanswered(
-            "no worker is known that keeps ledgers; console.workers names them".to_owned(),
-        )),
-        None => Ok(answer),
-    }
+async fn ask_elsewhere(worker: &str, view: &str, of: &str) -> Result<Answer, Away> {
+    let path = format!("/v1/show/{}/{}", outside::escaped(view), outside::escaped(of));
+    let (status, body) = outside::get(worker, &path, ANSWER_BYTES_MAX, ANSWERED_WITHIN).await?;
+    understood(status, &body)
 }
 
 fn understood(status: StatusCode, body: &[u8]) -> Result<Answer, Away> {

@@ -57,7 +57,7 @@ macro_rules! sections {
                     key: stringify!($key),
                     default: shown(&defaults.$key),
                     doc: drawdown_domain::vocabulary::doc(&[$($doc),*]),
-                    secret: stringify!($key) == "secret",
+                    secret: ["secret", "password", "demo_key"].contains(&stringify!($key)),
                 });)*
             })*
             known
@@ -136,6 +136,36 @@ sections! {
         identities_max: u64 = 400_000_000,
         /// So many of them are kept in memory, at 50 bytes each, before they are written to the disk; for each partition.
         identities_table_max: usize = 256 * 1024,
+    }
+    /// CONSOLE.
+    [console: ConsoleSection] {
+        /// Who may ask: principals with the SHA-256 of their keys, as 64 hexadecimal digits (`printf %s "$KEY" | sha256sum`).
+        keys: BTreeMap<String, String> = BTreeMap::new(),
+        /// A key that acts as the operator and opens the pages to every visitor: for demonstrations only. Empty: none.
+        demo_key: String = String::new(),
+        /// Where workers that keep ledgers serve their rows, as `host:port`, separated by commas; they are asked in turn. Not needed where the ledgers are in the same process.
+        workers: String = String::new(),
+        /// Where the invoices consumer puts its PDFs. Empty: they are not shown.
+        invoices: String = String::new(),
+        /// Where captured mails are put. Empty: they are not shown.
+        mails: String = String::new(),
+        /// A command that is not decided by then is answered with where to look.
+        command_answered_within: Span = Span::micros(10_000_000),
+        /// Usage that is taken and not yet on the log; beyond it senders get 429.
+        usage_queue_bytes_max: usize = 64 * 1024 * 1024,
+    }
+    /// ClickHouse, where lists come from.
+    [clickhouse: ClickHouseSection] {
+        /// Host and port of its HTTP interface.
+        address: String = "127.0.0.1:8123".to_owned(),
+        /// The database of the tables.
+        database: String = "drawdown".to_owned(),
+        /// As whom to ask.
+        user: String = "default".to_owned(),
+        /// Its user's password.
+        password: String = String::new(),
+        /// A query that takes longer is given up.
+        deadline: Span = Span::micros(10_000_000),
     }
     /// PAYMENTS.
     [payments: PaymentsSection] {
@@ -244,6 +274,14 @@ impl Config {
         &self.sections.metering
     }
 
+    pub fn console(&self) -> &ConsoleSection {
+        &self.sections.console
+    }
+
+    pub fn clickhouse(&self) -> &ClickHouseSection {
+        &self.sections.clickhouse
+    }
+
     pub fn payments(&self) -> &PaymentsSection {
         &self.sections.payments
     }
@@ -281,16 +319,17 @@ fn check(table: &Table, whence: &str) -> Result<(), NotAConfig> {
 /// The section and key that a path of a variable or flag means.
 fn known(path: &str, separator: char) -> Option<(String, String)> {
     let (section, key) = path.split_once(['.', separator])?;
-    // `kafka.properties` has keys of its own.
+    // `kafka.properties` and `console.keys` have keys of their own.
     let is_known = reference().iter().any(|known| known.section == section && known.key == key);
-    let is_property = section == "kafka" && key.starts_with("properties.");
+    let is_property = (section == "kafka" && key.starts_with("properties."))
+        || (section == "console" && key.starts_with("keys."));
     (is_known || is_property).then(|| (section.to_owned(), key.to_owned()))
 }
 
 fn set(table: &mut Table, section: &str, key: &str, text: &str) {
     // Numbers and booleans are what they look like; everything else is text.
     let value = match text.parse::<i64>() {
-        Ok(number) if key != "secret" && key != "instance" => Value::Integer(number),
+        Ok(number) if !["secret", "instance", "password", "demo_key"].contains(&key) => Value::Integer(number),
         _ => Value::String(text.to_owned()),
     };
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));

@@ -111,14 +111,14 @@ fn key_of(site: &Site, headers: &HeaderMap) -> Result<(Text, bool), Problem> {
 }
 
 /// What has become of a command so far.
-pub(crate) enum Asked {
+enum Asked {
     Decided(Decided, Option<Position>),
     /// It is on the log under this number, and will be decided.
     Waiting(u64),
 }
 
 /// Puts a command on the log, and waits for its outcome.
-pub(crate) async fn ask(
+async fn ask(
     site: &Shared,
     principal: PrincipalId,
     key: Text,

@@ -18,7 +18,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use drawdown_domain::ids::PrincipalId;
 
-pub(crate) use commands::ask;
 pub(crate) use show::{page, row};
 
 use crate::problem::Problem;
