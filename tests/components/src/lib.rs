@@ -1,12 +1,14 @@
 //! The real components that tests meet: found, started, stopped. A component that is missing is a
 //! failure with its name, never a skip.
 
+mod browser;
 mod kafka;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 
+pub use browser::drive;
 pub use kafka::{Broker, BrokerOptions};
 
 /// Where components are kept between runs, outside the checkout.

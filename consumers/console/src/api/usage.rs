@@ -10,12 +10,14 @@ use drawdown_wire::usage::{Malformed, from_json};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Shared, allowed};
+use super::{Shared, allowed, apart};
 use crate::intake::NotTaken;
 use crate::problem::Problem;
 
 /// So many malformed records of one request are told of one by one.
 const TOLD_MAX: usize = 1_000;
+/// A larger body is read where that holds up no other request.
+const READ_HERE_BYTES_MAX: usize = 16 * 1024;
 
 pub(super) async fn usage(
     State(site): State<Shared>,
@@ -23,7 +25,12 @@ pub(super) async fn usage(
     body: Bytes,
 ) -> Result<Response, Problem> {
     allowed(&site, &Method::POST, &headers, "usage")?;
-    let read = read(&headers, &body, site.topics.usage_partitions)?;
+    let partitions = site.topics.usage_partitions;
+    let read = if body.len() > READ_HERE_BYTES_MAX {
+        apart(move || read(&headers, &body, partitions)).await??
+    } else {
+        read(&headers, &body, partitions)?
+    };
     let Read { packs, accepted, malformed, told } = read;
     if accepted == 0 && malformed > 0 {
         return Err(Problem::malformed(first_of(&told)).with("malformed", told));
