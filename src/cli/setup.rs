@@ -22,6 +22,11 @@ use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
 use crate::installation::Installation;
 
+/// ClickHouse's database of ours.
+const DATABASE: &str = "drawdown";
+/// A list that takes longer is given up.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
+
 /// The configuration, and what follows from it.
 #[derive(Debug)]
 pub struct Setup {
@@ -172,19 +177,24 @@ impl Setup {
             lists_group: Some(format!("{}analytics", installation.prefix)),
             ..ConsoleOptions::new(keys, &installation.prefix, &installation.instance)
         };
-        let lists = Arc::new(self.lists());
+        let lists = Arc::new(self.lists()?);
         Ok(Console::start(log, self.topics.clone(), self.clock()?, rows, lists, options)?)
     }
 
-    fn lists(&self) -> ClickHouse {
+    fn lists(&self) -> anyhow::Result<ClickHouse> {
         let section = self.config.clickhouse();
-        ClickHouse {
-            address: section.address.clone(),
-            database: section.database.clone(),
+        let address = section.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let address = address.filter(|address| address.contains(':') && !address.contains('/'));
+        let address = address.with_context(|| {
+            format!("clickhouse.url is {}; it looks like http://127.0.0.1:8123", section.url)
+        })?;
+        Ok(ClickHouse {
+            address: address.to_owned(),
+            database: DATABASE.to_owned(),
             user: section.user.clone(),
             password: section.password.clone(),
-            deadline: duration(section.deadline),
-        }
+            deadline: LIST_WITHIN,
+        })
     }
 
     /// The gateway as the payments consumer meets it.

@@ -33,7 +33,7 @@ pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
 pub use rows::{Answer, Question, Rows, Unanswered};
-pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, View};
+pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 
 use feed::Feed;
 use intake::Intake;

@@ -82,6 +82,16 @@ record! {
     }
 }
 
+record! {
+    /// A row of the view `usage_by_day`.
+    pub struct UsageOfDay {
+        /// The day, as `2026-03-01`.
+        pub day: String,
+        /// How many usage records were priced.
+        pub records: u64,
+    }
+}
+
 const fn list(
     from: &'static str,
     of: &'static str,
@@ -141,6 +151,8 @@ views! {
         &["month", "billing_account"], Topic::Entries), "Money in and out by month.";
     "spend_by_day": SpendOfDay = list("spend_by_day", BY_BILLING_ACCOUNT,
         &["day", "billing_account"], Topic::Charges), "Charges by day of use.";
+    "usage_by_day": UsageOfDay = list("(SELECT day, sum(records) AS records FROM spend_by_day GROUP BY day)",
+        "day", &["day"], Topic::Charges), "Priced records by day of use, over all billing accounts.";
 }
 
 /// The view of that name.

@@ -57,7 +57,7 @@ macro_rules! sections {
                     key: stringify!($key),
                     default: shown(&defaults.$key),
                     doc: drawdown_domain::vocabulary::doc(&[$($doc),*]),
-                    secret: ["secret", "password", "demo_key"].contains(&stringify!($key)),
+                    secret: matches!(stringify!($key), "secret" | "password" | "demo_key"),
                 });)*
             })*
             known
@@ -154,18 +154,14 @@ sections! {
         /// Usage that is taken and not yet on the log; beyond it senders get 429.
         usage_queue_bytes_max: usize = 64 * 1024 * 1024,
     }
-    /// ClickHouse, where lists come from.
-    [clickhouse: ClickHouseSection] {
-        /// Host and port of its HTTP interface.
-        address: String = "127.0.0.1:8123".to_owned(),
-        /// The database of the tables.
-        database: String = "drawdown".to_owned(),
-        /// As whom to ask.
+    /// ClickHouse.
+    [clickhouse: ClickhouseSection] {
+        /// Where ClickHouse is asked.
+        url: String = "http://127.0.0.1:8123".to_owned(),
+        /// Who asks.
         user: String = "default".to_owned(),
-        /// Its user's password.
+        /// Of the user. Empty: none.
         password: String = String::new(),
-        /// A query that takes longer is given up.
-        deadline: Span = Span::micros(10_000_000),
     }
     /// PAYMENTS.
     [payments: PaymentsSection] {
@@ -278,7 +274,7 @@ impl Config {
         &self.sections.console
     }
 
-    pub fn clickhouse(&self) -> &ClickHouseSection {
+    pub fn clickhouse(&self) -> &ClickhouseSection {
         &self.sections.clickhouse
     }
 
@@ -329,7 +325,9 @@ fn known(path: &str, separator: char) -> Option<(String, String)> {
 fn set(table: &mut Table, section: &str, key: &str, text: &str) {
     // Numbers and booleans are what they look like; everything else is text.
     let value = match text.parse::<i64>() {
-        Ok(number) if !["secret", "instance", "password", "demo_key"].contains(&key) => Value::Integer(number),
+        Ok(number) if !matches!(key, "secret" | "password" | "demo_key" | "instance") => {
+            Value::Integer(number)
+        }
         _ => Value::String(text.to_owned()),
     };
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));

@@ -69,7 +69,7 @@ impl LogLists {
                     let read: Entries = schemas::ENTRIES.read(message).unwrap();
                     rows.extend(read.entries.iter().map(row));
                 }
-                "charges" | "spend_by_day" => {
+                "charges" | "spend_by_day" | "usage_by_day" => {
                     let read: Charges = schemas::CHARGES.read(message).unwrap();
                     rows.extend(read.rows().map(|charge| row(&charge)));
                 }
@@ -116,6 +116,7 @@ impl LogLists {
             "bills" => rows.into_iter().map(with_status).collect(),
             "money_by_month" => months(&rows),
             "spend_by_day" => days(&rows),
+            "usage_by_day" => together(&days(&rows)),
             _ => rows,
         }
     }
@@ -170,6 +171,16 @@ fn days(charges: &[Row]) -> Vec<Row> {
     let rows = days.into_iter().map(|((billing_account, day), (charge, records))| {
         row(&json!({ "billing_account": billing_account, "day": day, "charge": charge, "records": records }))
     });
+    rows.collect()
+}
+
+fn together(days: &[Row]) -> Vec<Row> {
+    let mut all: BTreeMap<String, u64> = BTreeMap::new();
+    for day in days {
+        *all.entry(text(day, "day")).or_default() += day["records"].as_u64().unwrap();
+    }
+    let rows =
+        all.into_iter().map(|(day, records)| row(&json!({ "day": day, "records": records })));
     rows.collect()
 }
 

@@ -7,8 +7,8 @@ use axum::response::Response;
 use drawdown_domain::money::Amount;
 use serde_json::Value;
 
-use super::charts::{Bar, bars, runway};
-use super::overview::{by_day, or_nothing};
+use super::charts::{Bar, Unit, bars, runway};
+use super::overview::or_nothing;
 use super::table::{Column, Kind, Table, column, currency, money, text, time};
 use super::{NoPage, look, rows, shown};
 use crate::Row;
@@ -30,8 +30,8 @@ const ASSETS: &[(&str, &str)] = &[
 
 const ENTRIES: &[Column] = &[
     column("at", "Time", Kind::Time),
-    column("asset", "Asset", Kind::Text),
-    column("cause", "Cause", Kind::Text),
+    column("asset", "Asset", Kind::Words),
+    column("cause", "Cause", Kind::Words),
     column("amount", "Amount", Kind::Money),
     column("after", "After", Kind::Money),
     column("remark", "Remark", Kind::Text),
@@ -56,7 +56,7 @@ const BILLS: &[Column] = &[
 const INVOICES: &[Column] = &[
     column("issued_at", "Issued", Kind::Time),
     column("number", "Number", Kind::Invoice),
-    column("type", "Type", Kind::Text),
+    column("type", "Type", Kind::Words),
     column("net", "Net", Kind::Money),
     column("tax", "Tax", Kind::Money),
     column("total", "Total", Kind::Money),
@@ -66,7 +66,7 @@ const INVOICES: &[Column] = &[
 const PAYMENTS: &[Column] = &[
     column("at", "Time", Kind::Time),
     column("payment", "Payment", Kind::Text),
-    column("cause", "Cause", Kind::Text),
+    column("cause", "Cause", Kind::Words),
     column("amount", "Amount", Kind::Money),
     column("status", "Status", Kind::Badge),
     column("reason", "Reason", Kind::Text),
@@ -266,7 +266,7 @@ async fn invoices(site: &Shared, id: &str, headers: &HeaderMap) -> Response {
 }
 
 async fn runway_of(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> Response {
-    let of = [("billing_account", id), ("limit", "60")];
+    let of = [("billing_account", id), ("limit", "30")];
     let days = rows(site, headers, "spend_by_day", &of).await;
     let left = kept(site, "runway", id).await;
     let mut page = Account::new(id, "Runway");
@@ -281,11 +281,15 @@ async fn runway_of(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) 
             charts.push_str(&runway(available, days, date));
         }
     }
-    let burned: Vec<Bar> = by_day(days.as_deref().unwrap_or_default())
-        .into_iter()
-        .map(|(name, (amount, _))| Bar { name, amount })
-        .collect();
-    charts.push_str(&bars("Burn by day", &burned, currency));
+    let days = days.map(|rows| {
+        let bars = rows.iter().rev().map(|row| Bar {
+            name: text(row, "day"),
+            amount: text(row, "charge").parse().unwrap_or_default(),
+        });
+        bars.collect::<Vec<_>>()
+    });
+    let burned = days.as_deref().unwrap_or_default();
+    charts.push_str(&bars("Burn by day", burned, Unit::Money(currency)));
     page.trouble = days.err();
     page.chart = or_nothing(charts, "Nothing was used yet.");
     page.chart_title = "Burn by day, and how long it lasts";

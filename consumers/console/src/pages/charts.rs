@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use drawdown_domain::money::{Amount, Currency};
 
-use super::table::money;
+use super::table::{count, money};
 
 const WIDTH: i128 = 960;
 const HEIGHT: i128 = 220;
@@ -17,6 +17,22 @@ const TOP: i128 = 22;
 pub(super) struct Bar {
     pub(super) name: String,
     pub(super) amount: Amount,
+}
+
+/// What bars stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Money(Option<Currency>),
+    Count,
+}
+
+impl Unit {
+    fn shown(self, amount: Amount) -> String {
+        match self {
+            Unit::Money(currency) => money(&amount.to_string(), currency),
+            Unit::Count => count(&amount.to_string()),
+        }
+    }
 }
 
 /// `part` of `whole` as so many of `of`.
@@ -35,7 +51,7 @@ fn begin(title: &str) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -50,7 +66,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Bars side by side, oldest first; nothing for none.
-pub(super) fn bars(title: &str, bars: &[Bar], currency: Option<Currency>) -> String {
+pub(super) fn bars(title: &str, bars: &[Bar], unit: Unit) -> String {
     let Some(most) = bars.iter().map(|bar| bar.amount).max().filter(|most| most.is_positive())
     else {
         return String::new();
@@ -60,13 +76,7 @@ pub(super) fn bars(title: &str, bars: &[Bar], currency: Option<Currency>) -> Str
     let step = (WIDTH - 2 * LEFT) / count;
     let wide = (step * 7 / 10).clamp(2, 64);
     let base = HEIGHT - BOTTOM;
-    put(
-        &mut svg,
-        format_args!(
-            "<text x=\"{LEFT}\" y=\"12\">{}</text>",
-            escape(&money(&most.to_string(), currency))
-        ),
-    );
+    put(&mut svg, format_args!("<text x=\"{LEFT}\" y=\"12\">{}</text>", escape(&unit.shown(most))));
     put(
         &mut svg,
         format_args!(
@@ -78,7 +88,7 @@ pub(super) fn bars(title: &str, bars: &[Bar], currency: Option<Currency>) -> Str
     for (place, bar) in (0..).zip(bars) {
         let high = scaled(bar.amount, most, base - TOP).max(1);
         let x = LEFT + place * step + (step - wide) / 2;
-        let shown = money(&bar.amount.to_string(), currency);
+        let shown = unit.shown(bar.amount);
         put(
             &mut svg,
             format_args!(
@@ -170,8 +180,8 @@ mod tests {
         assert_eq!(scaled(Amount::MAX, Amount::MAX, 100), 100);
         assert_eq!(scaled(Amount::whole(-1), whole, 100), 0);
         let bar = |name: &str, amount| Bar { name: name.to_owned(), amount };
-        let svg = bars("Spend", &[bar("2026-03-01", whole), bar("<x>", Amount::ONE)], None);
+        let svg = bars("Spend", &[bar("2026-03-01", whole), bar("<x>", Amount::ONE)], Unit::Count);
         assert!(svg.contains("03-01") && svg.contains("&lt;x&gt;") && !svg.contains("<x>"));
-        assert_eq!(bars("Spend", &[bar("a", Amount::ZERO)], None), "");
+        assert_eq!(bars("Spend", &[bar("a", Amount::ZERO)], Unit::Count), "");
     }
 }

@@ -30,7 +30,7 @@ const LETTERS: &[Column] = &[
 const MAILS: &[Column] = &[
     column("at", "Time", Kind::Time),
     column("to", "To", Kind::Text),
-    column("kind", "Kind", Kind::Text),
+    column("kind", "Kind", Kind::Words),
     column("subject", "Subject", Kind::Text),
     column("state", "State", Kind::Badge),
     column("billing_account", "Billing account", Kind::Account),

@@ -1,15 +1,12 @@
 //! The overview: all of it at a glance, the lowest balances first.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use drawdown_domain::money::Amount;
 
-use super::charts::{Bar, bars};
-use super::table::{Column, Kind, Table, column, text, time};
+use super::charts::{Bar, Unit, bars, escape};
+use super::table::{Column, Kind, Table, column, count, text, time};
 use super::{NoPage, look, rows, shown};
 use crate::Row;
 use crate::api::Shared;
@@ -27,7 +24,7 @@ const PAYMENTS: &[Column] = &[
     column("at", "Time", Kind::Time),
     column("billing_account", "Billing account", Kind::Account),
     column("amount", "Amount", Kind::Money),
-    column("cause", "Cause", Kind::Text),
+    column("cause", "Cause", Kind::Words),
     column("status", "Status", Kind::Badge),
 ];
 
@@ -66,19 +63,22 @@ pub(super) async fn overview(
         rows(&site, &headers, "balances", &[("limit", "50")]),
         rows(&site, &headers, "payments", &some),
         rows(&site, &headers, "mail", &some),
-        rows(&site, &headers, "spend_by_day", &[("limit", "1000")]),
+        rows(&site, &headers, "usage_by_day", &[("limit", "30")]),
     );
-    let days = by_day(days.as_deref().unwrap_or_default());
-    let figures = figures(&days, balances.as_deref(), payments.as_deref());
-    let spend: Vec<Bar> = days
-        .iter()
-        .map(|(name, (amount, _))| Bar { name: name.clone(), amount: *amount })
-        .collect();
+    let figures = figures(days.as_deref(), balances.as_deref(), payments.as_deref());
+    let used = days.as_deref().unwrap_or_default().iter().rev().map(|row| Bar {
+        name: text(row, "day"),
+        amount: text(row, "records").parse().unwrap_or_default(),
+    });
+    let chart = bars("Usage records by day", &used.collect::<Vec<_>>(), Unit::Count);
     let page = Overview {
         here: "overview",
         now: time(&site.clock.now().to_string()),
         figures,
-        chart: or_nothing(bars("Spend by day", &spend, None), "Nothing was spent yet."),
+        chart: or_nothing(
+            chart,
+            days.as_ref().err().map_or("Nothing was used yet.", String::as_str),
+        ),
         balances: Table::new(
             "balances",
             "Lowest balances",
@@ -93,12 +93,12 @@ pub(super) async fn overview(
 }
 
 fn figures(
-    days: &BTreeMap<String, (Amount, u64)>,
+    days: Result<&[Row], &String>,
     balances: Result<&[Row], &String>,
     payments: Result<&[Row], &String>,
 ) -> Vec<Figure> {
     let unknown = || "\u{2014}".to_owned();
-    let today = days.last_key_value();
+    let today = days.ok().and_then(<[Row]>::first);
     let negative =
         |rows: &[Row]| rows.iter().filter(|row| text(row, "available").starts_with('-')).count();
     let declined =
@@ -106,8 +106,8 @@ fn figures(
     vec![
         Figure {
             name: "Records priced, latest day",
-            value: today.map_or_else(unknown, |(_, (_, records))| records.to_string()),
-            note: today.map_or_else(String::new, |(day, _)| day.clone()),
+            value: today.map_or_else(unknown, |row| count(&text(row, "records"))),
+            note: today.map_or_else(String::new, |row| text(row, "day")),
         },
         Figure {
             name: "Billing accounts",
@@ -133,21 +133,6 @@ fn figures(
     ]
 }
 
-/// Charges and records of each day over all billing accounts, the last thirty days.
-pub(super) fn by_day(rows: &[Row]) -> BTreeMap<String, (Amount, u64)> {
-    let mut days: BTreeMap<String, (Amount, u64)> = BTreeMap::new();
-    for row in rows {
-        let charge: Amount = text(row, "charge").parse().unwrap_or_default();
-        let records: u64 = text(row, "records").parse().unwrap_or_default();
-        let day = days.entry(text(row, "day")).or_default();
-        *day = (day.0.plus(charge).unwrap_or(Amount::MAX), day.1.saturating_add(records));
-    }
-    while days.len() > 30 {
-        days.pop_first();
-    }
-    days
-}
-
 pub(super) fn or_nothing(chart: String, nothing: &str) -> String {
-    if chart.is_empty() { format!("<p class=\"empty\">{nothing}</p>") } else { chart }
+    if chart.is_empty() { format!("<p class=\"empty\">{}</p>", escape(nothing)) } else { chart }
 }

@@ -17,6 +17,8 @@ pub(super) struct Column {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
+    /// A symbol, as words.
+    Words,
     Money,
     Time,
     Badge,
@@ -89,6 +91,7 @@ fn cell(column: &Column, row: &Row) -> Cell {
     let plain = |text: String, class| Cell { text, class, link: None };
     match column.kind {
         Kind::Text => plain(text, "text"),
+        Kind::Words => plain(text.replace('_', " "), "words"),
         Kind::Time => plain(time(&text), "time"),
         Kind::Badge => plain(text, "badge"),
         Kind::Money => {
@@ -123,16 +126,22 @@ pub(super) fn money(text: &str, currency: Option<Currency>) -> String {
     let digits = if currency.minor_unit() == Amount::ONE { 0 } else { 2 };
     let rounded = amount.rounded_half_away(currency).unwrap_or(amount).to_string();
     let (whole, part) = rounded.split_once('.').unwrap_or((&rounded, ""));
-    let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("\u{2212}", whole));
+    let mut grouped = count(whole);
+    if digits > 0 {
+        grouped.push_str(&format!(".{part:0<digits$}"));
+    }
+    grouped
+}
+
+/// A whole number, its thousands apart.
+pub(super) fn count(text: &str) -> String {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("\u{2212}", digits));
     let mut grouped = String::from(sign);
-    for (place, digit) in whole.char_indices() {
-        if place > 0 && (whole.len() - place).is_multiple_of(3) {
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
-    }
-    if digits > 0 {
-        grouped.push_str(&format!(".{part:0<digits$}"));
     }
     grouped
 }
