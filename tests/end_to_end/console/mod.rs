@@ -4,4 +4,5 @@ mod api;
 mod browser;
 mod client;
 mod lists;
+mod processes;
 mod rig;
