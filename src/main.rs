@@ -47,7 +47,7 @@ enum Verb {
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance, payments, alerts
+        /// metering, registry, balance, payments, alerts, console
         #[arg(required = true)]
         names: Vec<String>,
     },

@@ -78,7 +78,7 @@ macro_rules! sections {
 
 /// What is never shown, and is text whatever it looks like.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "secret" | "password")
+    matches!(key, "secret" | "password" | "demo_key")
 }
 
 fn shown(value: &impl std::fmt::Debug) -> String {
@@ -141,6 +141,32 @@ sections! {
         identities_max: u64 = 400_000_000,
         /// So many of them are kept in memory, at 50 bytes each, before they are written to the disk; for each partition.
         identities_table_max: usize = 256 * 1024,
+    }
+    /// CONSOLE.
+    [console: ConsoleSection] {
+        /// Who may ask: principals with the SHA-256 of their keys, as 64 hexadecimal digits (`printf %s "$KEY" | sha256sum`).
+        keys: BTreeMap<String, String> = BTreeMap::new(),
+        /// A key that acts as the operator and opens the pages to every visitor: for demonstrations only. Empty: none.
+        demo_key: String = String::new(),
+        /// Where workers that keep ledgers serve their rows, as `host:port`, separated by commas; they are asked in turn. Not needed where the ledgers are in the same process.
+        workers: String = String::new(),
+        /// Where the invoices consumer puts its PDFs. Empty: they are not shown.
+        invoices: String = String::new(),
+        /// Where captured mails are put. Empty: they are not shown.
+        mails: String = String::new(),
+        /// A command that is not decided by then is answered with where to look.
+        command_answered_within: Span = Span::micros(10_000_000),
+        /// Usage that is taken and not yet on the log; beyond it senders get 429.
+        usage_queue_bytes_max: usize = 64 * 1024 * 1024,
+    }
+    /// ClickHouse.
+    [clickhouse: ClickhouseSection] {
+        /// Where ClickHouse is asked.
+        url: String = "http://127.0.0.1:8123".to_owned(),
+        /// Who asks.
+        user: String = "default".to_owned(),
+        /// Of the user. Empty: none.
+        password: String = String::new(),
     }
     /// PAYMENTS.
     [payments: PaymentsSection] {
@@ -278,6 +304,14 @@ impl Config {
         &self.sections.metering
     }
 
+    pub fn console(&self) -> &ConsoleSection {
+        &self.sections.console
+    }
+
+    pub fn clickhouse(&self) -> &ClickhouseSection {
+        &self.sections.clickhouse
+    }
+
     pub fn payments(&self) -> &PaymentsSection {
         &self.sections.payments
     }
@@ -319,9 +353,10 @@ fn check(table: &Table, whence: &str) -> Result<(), NotAConfig> {
 /// The section and key that a path of a variable or flag means.
 fn known(path: &str, separator: char) -> Option<(String, String)> {
     let (section, key) = path.split_once(['.', separator])?;
-    // `kafka.properties` has keys of its own.
+    // `kafka.properties` and `console.keys` have keys of their own.
     let is_known = reference().iter().any(|known| known.section == section && known.key == key);
-    let is_property = section == "kafka" && key.starts_with("properties.");
+    let is_property = (section == "kafka" && key.starts_with("properties."))
+        || (section == "console" && key.starts_with("keys."));
     (is_known || is_property).then(|| (section.to_owned(), key.to_owned()))
 }
 

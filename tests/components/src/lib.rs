@@ -1,6 +1,7 @@
 //! The real components that tests meet: found, started, stopped. A component that is missing is a
 //! failure with its name, never a skip.
 
+mod browser;
 mod kafka;
 mod smtp;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+pub use browser::drive;
 pub use kafka::{Broker, BrokerOptions};
 pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
 
