@@ -28,8 +28,7 @@ const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 6] =
-    ["metering", "registry", "balance", "payments", "alerts", "console"];
+const NAMES: [&str; 6] = ["metering", "registry", "balance", "payments", "alerts", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
