@@ -1,8 +1,15 @@
-.PHONY: prepare check test soak bench release-schemas
+.PHONY: prepare run check test soak bench release-schemas
 
 # Installs what is missing on this machine.
 prepare:
 	@tests/components/install
+
+# Everything on this machine, with a demonstration: see README.md.
+DATA ?= data
+CLOCK ?= 600
+PORT ?= 8080
+run: prepare
+	cargo run --release -p drawdown -- up --demo --clock $(CLOCK) --port $(PORT) --data $(DATA)
 
 # Format, lints, docs.
 check: prepare
