@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawdown_alerts::Alerts;
 use drawdown_balance::{Balance, BalanceOptions};
 use drawdown_domain::ledger::RULES_VERSION;
 use drawdown_domain::time::Span;
@@ -68,7 +69,7 @@ impl Installation {
             secret: self.secret.clone(),
             log: self.log.clone(),
             shelves: Arc::new(Shelves::new(self.identities.clone(), &identity_key(&self.secret))),
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |partition| Metering::new(options.clone(), partition)
     }
@@ -83,7 +84,7 @@ impl Installation {
         let options = RegistryOptions {
             topics: self.topics.clone(),
             secret: self.secret.clone(),
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |_| Registry::new(options.clone())
     }
@@ -100,13 +101,17 @@ impl Installation {
             secret: self.secret.clone(),
             timers_per_message_max: self.timers_per_message_max,
             balances_per_step_max: self.balances_per_step_max,
-            ticks: self.clock.ticks(),
+            tick_every: self.clock.tick_every(),
         };
         move |partition| Balance::new(options.clone(), partition)
     }
 
     pub fn payments(&self, outside: Arc<Outside<Payments>>) -> Worker<Errands<Payments>> {
         self.errands("payments", Topic::PaymentWishes, Topic::PaymentsState, outside)
+    }
+
+    pub fn alerts(&self, outside: Arc<Outside<Alerts>>) -> Worker<Errands<Alerts>> {
+        self.errands("alerts", Topic::Notices, Topic::AlertsState, outside)
     }
 
     fn errands<E: Errand>(

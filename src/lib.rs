@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod demo;
 pub mod installation;
 pub mod rehearse;
 pub mod serve;

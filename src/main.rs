@@ -24,12 +24,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Runs everything on this machine, in one process tree: no Kafka, nothing to set up.
+    #[command(
+        after_help = "Examples:\n  drawdown up --demo --clock 600\n  drawdown up --data /var/lib/drawdown --port 8080"
+    )]
+    Up {
+        /// Where everything is kept; made at the first start.
+        #[arg(long, default_value = "data")]
+        data: PathBuf,
+        /// Where the API and the pages are, on this machine's loopback.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// `real`, or how many times faster than real time.
+        #[arg(long, default_value = "real")]
+        clock: String,
+        /// Some companies with live usage, to look at.
+        #[arg(long)]
+        demo: bool,
+    },
     /// Runs consumers on Kafka; many copies share the work.
     #[command(
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance, payments, console
+        /// metering, registry, balance, payments, alerts, console
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -44,6 +62,14 @@ enum Verb {
     Ingest {
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Usage that could not be used: listed, mended, sent again within 7 days of its first arrival.
+    #[command(
+        after_help = "Examples:\n  drawdown rejects list --reason unknown_account\n  drawdown rejects replay --account acme\n  drawdown rejects mend 3-1187-0 --field quantity=5"
+    )]
+    Rejects {
+        #[command(subcommand)]
+        verb: RejectsVerb,
     },
     /// Proves from the log alone that the books are right: decides every step again, books it as double
     /// entry, and holds it against what stands on the topics. Prints the proof; exit code 1 on any
@@ -69,6 +95,22 @@ enum Verb {
         #[command(subcommand)]
         verb: SettingsVerb,
     },
+    /// Copies the folder of `drawdown up`, while it is down, into a new folder.
+    #[command(after_help = "Example: drawdown backup --data data --to /backups/2026-11-20")]
+    Backup {
+        #[arg(long, default_value = "data")]
+        data: PathBuf,
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Makes a folder for `drawdown up` from a backup, once it is proven whole.
+    #[command(after_help = "Example: drawdown restore --from /backups/2026-11-20 --data data")]
+    Restore {
+        #[arg(long)]
+        from: PathBuf,
+        #[arg(long, default_value = "data")]
+        data: PathBuf,
+    },
     /// What is in force, secrets masked.
     #[command(after_help = "Example: drawdown config --reference")]
     Config {
@@ -86,6 +128,34 @@ enum TopicsVerb {
     Check,
     /// Makes the topics that are missing.
     Apply,
+}
+
+#[derive(Subcommand)]
+enum RejectsVerb {
+    /// A line each: name, time, reason, account, source, id, detail.
+    List {
+        #[command(flatten)]
+        selection: cli::Selection,
+        /// A JSON object a line, with the record.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Changes fields of one, or all of it, and sends it.
+    Mend {
+        name: String,
+        /// The whole record as JSON.
+        #[arg(long)]
+        record: Option<String>,
+        /// field=value
+        #[arg(long = "field")]
+        fields: Vec<String>,
+    },
+    /// Sends some again as they are: those named, else those selected, else all.
+    Replay {
+        names: Vec<String>,
+        #[command(flatten)]
+        selection: cli::Selection,
+    },
 }
 
 #[derive(Subcommand)]
@@ -107,10 +177,12 @@ enum SettingsVerb {
 #[allow(clippy::print_stderr)] // the command line talks to people
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // A rehearsal starts and stops everything for each file: nobody wants to read that.
+    let usual = if matches!(arguments.command, Verb::Rehearse { .. }) { "warn" } else { "info" };
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("DRAWDOWN_LOG_FILTER")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual)),
         )
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
@@ -127,10 +199,23 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let setup = || Setup::read(arguments.config.as_deref(), &arguments.set);
     match arguments.command {
+        Verb::Up { data, port, clock, demo } => {
+            let options = cli::UpOptions { data, port, clock, demo };
+            cli::up(arguments.config.as_deref(), &arguments.set, &options, out)
+        }
         Verb::Worker { names } => cli::run_workers(&setup()?, &names),
         Verb::Topics { verb: TopicsVerb::Check } => cli::check_topics(&setup()?, out),
         Verb::Topics { verb: TopicsVerb::Apply } => cli::apply_topics(&setup()?, out),
         Verb::Ingest { files } => cli::ingest(&setup()?, &files, out),
+        Verb::Rejects { verb: RejectsVerb::List { selection, json } } => {
+            cli::list_rejects(&setup()?, &selection, json, out)
+        }
+        Verb::Rejects { verb: RejectsVerb::Mend { name, record, fields } } => {
+            cli::mend_reject(&setup()?, &name, record.as_deref(), &fields, out)
+        }
+        Verb::Rejects { verb: RejectsVerb::Replay { names, selection } } => {
+            cli::replay_rejects(&setup()?, &names, &selection, out)
+        }
         Verb::Audit => cli::audit_log(&setup()?, out, &mut std::io::stderr()),
         Verb::Rehearse { files } => rehearse_all(&files, out),
         Verb::Prices { verb: PricesVerb::Check { file } } => cli::check_prices(&file, out),
@@ -139,6 +224,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Settings { verb: SettingsVerb::Load { file } } => {
             cli::load_settings(&setup()?, &file, out)
         }
+        Verb::Backup { data, to } => cli::backup(&data, &to, out),
+        Verb::Restore { from, data } => cli::restore(&from, &data, out),
         Verb::Config { reference } => cli::show_config(&setup()?, reference, out),
         Verb::Version => Ok(writeln!(out, "drawdown {}", env!("CARGO_PKG_VERSION"))?),
     }

@@ -2,30 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Question, Rows};
-use drawdown_domain::time::Span;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_metering::identities::IdentityOptions;
-use drawdown_payments::Payments;
-use drawdown_ports::payments::{Gateway, Sandbox};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::config::Config;
-use drawdown_runtime::errands::{Outside, OutsideOptions};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
 use crate::installation::Installation;
-
-/// ClickHouse's database of ours.
-const DATABASE: &str = "drawdown";
-/// A list that takes longer is given up.
-const LIST_WITHIN: Duration = Duration::from_secs(10);
 
 /// The configuration, and what follows from it.
 #[derive(Debug)]
@@ -47,8 +37,13 @@ impl Setup {
                 TopicPlan::parse(&text).map_err(|error| anyhow::anyhow!("{path}: {error}"))?
             }
         };
+        Ok(Setup::planned(config, plan))
+    }
+
+    /// A configuration with a plan of its own for the topics.
+    pub fn planned(config: Config, plan: TopicPlan) -> Setup {
         let topics = Topics::new(&config.installation().prefix, &plan);
-        Ok(Setup { config, plan, topics })
+        Setup { config, plan, topics }
     }
 
     /// The log of the configured engine; of brokers, without a look at what is on them.
@@ -66,14 +61,22 @@ impl Setup {
 
     /// The log in a directory of this machine, which is made if it is not there.
     pub fn embedded(&self) -> anyhow::Result<Embedded> {
+        let clock = self.clock()?;
+        self.embedded_dated_by(Arc::new(move || clock.now()))
+    }
+
+    /// The same, where the time is known in another way.
+    pub fn embedded_dated_by(
+        &self,
+        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    ) -> anyhow::Result<Embedded> {
         let topics = Topic::ALL.iter().map(|topic| embedded::Topic {
             name: self.topics.name(*topic).to_owned(),
             partitions: self.plan.partitions(*topic),
             keep: self.plan.settings(*topic).and_then(|settings| settings.keep),
         });
-        let clock = self.clock()?;
         let directory = &self.config.embedded().directory;
-        let config = EmbeddedConfig::new(directory, topics, Arc::new(move || clock.now()));
+        let config = EmbeddedConfig::new(directory, topics, now);
         Embedded::open(config).with_context(|| format!("embedded.directory {directory}"))
     }
 
@@ -155,69 +158,6 @@ impl Setup {
             snapshot_after_bytes: worker.snapshot_after_bytes,
             ..Installation::new(log, self.topics.clone(), self.secret()?, self.clock()?)
         })
-    }
-
-    /// The console: who asks, and where rows and lists come from. `ledgers` are those of this process.
-    pub fn console(
-        &self,
-        log: Arc<dyn Log>,
-        ledgers: Option<SyncSender<Question>>,
-    ) -> anyhow::Result<Console> {
-        let (section, installation) = (self.config.console(), self.config.installation());
-        let demo_key = (!section.demo_key.is_empty()).then_some(section.demo_key.as_str());
-        let keys = Keys::new(&section.keys, demo_key)?;
-        let workers = section.workers.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let rows = Rows { here: ledgers, elsewhere: workers.map(str::to_owned).collect() };
-        let folder = |name: &str| (!name.is_empty()).then(|| name.into());
-        let options = ConsoleOptions {
-            invoices: folder(&section.invoices),
-            mails: folder(&section.mails),
-            command_answered_within: duration(section.command_answered_within),
-            usage_queue_bytes_max: section.usage_queue_bytes_max,
-            lists_group: Some(format!("{}analytics", installation.prefix)),
-            ..ConsoleOptions::new(keys, &installation.prefix, &installation.instance)
-        };
-        let lists = Arc::new(self.lists()?);
-        Ok(Console::start(log, self.topics.clone(), self.clock()?, rows, lists, options)?)
-    }
-
-    fn lists(&self) -> anyhow::Result<ClickHouse> {
-        let section = self.config.clickhouse();
-        let address = section.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let address = address.filter(|address| address.contains(':') && !address.contains('/'));
-        let address = address.with_context(|| {
-            format!("clickhouse.url is {}; it looks like http://127.0.0.1:8123", section.url)
-        })?;
-        Ok(ClickHouse {
-            address: address.to_owned(),
-            database: DATABASE.to_owned(),
-            user: section.user.clone(),
-            password: section.password.clone(),
-            deadline: LIST_WITHIN,
-        })
-    }
-
-    /// The gateway as the payments consumer meets it.
-    pub fn payments(&self) -> anyhow::Result<Arc<Outside<Payments>>> {
-        let section = self.config.payments();
-        let gateway: Arc<dyn Gateway> = match section.gateway.as_str() {
-            "sandbox" => {
-                let book = Path::new(&section.sandbox_book);
-                let sandbox = Sandbox::with_book(book);
-                Arc::new(
-                    sandbox.with_context(|| format!("payments.sandbox_book {}", book.display()))?,
-                )
-            }
-            other => bail!("payments.gateway is {other}; it can be sandbox"),
-        };
-        let options = OutsideOptions {
-            consumer: "payments",
-            deadline: duration(section.deadline),
-            in_flight_max: section.in_flight_max,
-            open_per_partition_max: section.open_per_partition_max,
-        };
-        let payments = Payments::new(self.topics.clone(), gateway);
-        Outside::new(payments, options).context("no thread for payments")
     }
 }
 

@@ -28,7 +28,7 @@ const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 5] = ["metering", "registry", "balance", "payments", "console"];
+const NAMES: [&str; 6] = ["metering", "registry", "balance", "payments", "alerts", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -47,16 +47,22 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
         bail!("there is no consumer {other}; there are {}", NAMES.join(", "));
     }
     setup.secret()?;
-    let end = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        signal_hook::flag::register(signal, end.clone())?;
-    }
+    let end = end_when_asked()?;
     let address = &setup.config.worker().http;
     let listener = if address.is_empty() { None } else { Some(listen(address)?) };
     if setup.is_on_kafka() {
         check_topics(setup, &end)?;
     }
     run_workers_on(setup, setup.log()?, names, listener, end)
+}
+
+/// A flag that is set once the process is asked to end.
+pub fn end_when_asked() -> anyhow::Result<Arc<AtomicBool>> {
+    let end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, end.clone())?;
+    }
+    Ok(end)
 }
 
 /// Runs consumers on a log that others of this process may use too.
@@ -88,6 +94,7 @@ pub fn run_workers_on(
             "payments" => {
                 crew.start(name, installation.payments(setup.payments()?), |_| Ok(()))?;
             }
+            "alerts" => crew.start(name, installation.alerts(setup.alerts()?), |_| Ok(()))?,
             // It begins once all others of this process are known.
             "console" => {}
             other => bail!("there is no consumer {other}"),

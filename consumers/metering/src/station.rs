@@ -39,13 +39,12 @@ pub struct MeteringOptions {
     pub log: Arc<dyn Log>,
     /// Where it is kept beside the log.
     pub shelves: Arc<Shelves>,
-    /// Whether the owner of a partition tells it the time when nothing else does.
-    pub ticks: bool,
+    /// How often the owner of a partition tells it the time when nothing else does; none: never.
+    pub tick_every: Option<Span>,
 }
 
 /// What goes out in packed messages is put out when it has come to this, in the middle of a step.
 const MESSAGE_BYTES: usize = 512 * 1024;
-const TICK_EVERY: Span = Span::micros(1_000_000);
 /// Accounts in one piece of a snapshot take about this.
 const ACCOUNT_BYTES: usize = 64;
 
@@ -495,7 +494,7 @@ impl Station for Metering {
 
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
         let silent_since = self.now.max(self.ticked);
-        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+        if self.options.tick_every.is_some_and(|every| now >= silent_since.plus(every)) {
             self.ticked = now;
             let topic = self.name(Topic::Usage);
             let tick = schemas::USAGE_CONTROL.message(&UsageControl::Tick(Tick { at: now }));

@@ -6,7 +6,7 @@ use drawdown_domain::ids::{PrincipalId, Text};
 use drawdown_domain::record;
 use drawdown_domain::refusal::Refusal;
 use drawdown_domain::registry::{
-    Admission, Asked, KeyHash, Place, Registry as State, RegistryFact,
+    Admission, Asked, KeyHash, Numberless, Place, Registry as State, RegistryFact,
 };
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Message;
@@ -14,9 +14,9 @@ use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro;
 use drawdown_wire::content::content_of;
 use drawdown_wire::messages::{
-    Admitted, Bytes, Catalogue, CommandControl, CommandMessage, LedgerInput, LedgerMessage,
-    MeterOffered, NewSettings, Outcome, Outcomes, PriceChanges, PricesComplete, SettingsInForce,
-    Tick, UsageControl,
+    Admitted, Bytes, Catalogue, CommandControl, CommandMessage, InvoiceNumbered, LedgerInput,
+    LedgerMessage, MeterOffered, NewSettings, NumberWanted, Outcome, Outcomes, PriceChanges,
+    PricesComplete, SettingsInForce, Tick, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -30,8 +30,8 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 pub struct RegistryOptions {
     pub topics: Topics,
     pub secret: Secret,
-    /// Whether it tells itself the time when nothing else does.
-    pub ticks: bool,
+    /// How often it tells itself the time when nothing else does; none: never.
+    pub tick_every: Option<Span>,
 }
 
 record! {
@@ -54,7 +54,6 @@ pub struct Registry {
 
 /// What a command is called that cannot be read.
 const UNREADABLE: &str = "unreadable";
-const TICK_EVERY: Span = Span::micros(1_000_000);
 /// Price changes go ahead in messages of so many.
 const CHANGES_PER_MESSAGE: usize = 500;
 
@@ -83,7 +82,7 @@ impl Registry {
                 let control = schemas::COMMAND_CONTROL.read(&payload).map_err(|error| {
                     Stop::Broken(format!("a control record of ours cannot be read: {error}"))
                 })?;
-                self.control(control);
+                self.control(control, output);
             }
             Some(Err(forged)) => {
                 self.pass(message.at);
@@ -102,7 +101,7 @@ impl Registry {
         self.state.pass(at, &mut |fact| put_fact(facts, fact));
     }
 
-    fn control(&mut self, control: CommandControl) {
+    fn control(&mut self, control: CommandControl, output: &mut Output) {
         match control {
             CommandControl::Tick(tick) => self.pass(tick.at),
             CommandControl::Settled(settled) => {
@@ -111,8 +110,20 @@ impl Registry {
                 let put = &mut |fact: &RegistryFact| put_fact(facts, fact);
                 self.state.settle(settled.command, settled.accepted, put);
             }
-            CommandControl::NumberWanted(wanted) => self.pass(wanted.at),
+            CommandControl::NumberWanted(wanted) => {
+                self.pass(wanted.at);
+                self.number(&wanted, output);
+            }
         }
+    }
+
+    /// An invoice is issued by its number.
+    fn number(&mut self, wanted: &NumberWanted, output: &mut Output) {
+        let NumberWanted { ledger, invoice, issuer_country, kind, .. } = *wanted;
+        let facts = &mut self.facts;
+        let asks = Numberless { ledger, invoice, issuer_country, kind };
+        let number = self.state.number(asks, &mut |fact| put_fact(facts, fact));
+        self.tell_ledger(ledger, InvoiceNumbered { invoice, number }.into(), output);
     }
 
     fn command(&mut self, message: &Message<'_>, output: &mut Output) {
@@ -279,7 +290,7 @@ impl Station for Registry {
 
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
         let silent_since = self.state.now().max(self.ticked);
-        if self.options.ticks && now >= silent_since.plus(TICK_EVERY) {
+        if self.options.tick_every.is_some_and(|every| now >= silent_since.plus(every)) {
             self.ticked = now;
             let topic = self.name(Topic::Commands);
             let tick = CommandControl::Tick(Tick { at: now });

@@ -17,7 +17,7 @@ use drawdown_wire::topics::{DEFAULT_PLAN, TopicPlan, Topics};
 
 fn registry() -> Registry {
     let topics = Topics::new("", &TopicPlan::parse(DEFAULT_PLAN).unwrap());
-    Registry::new(RegistryOptions { topics, secret: Secret::new([7; 32]), ticks: false })
+    Registry::new(RegistryOptions { topics, secret: Secret::new([7; 32]), tick_every: None })
 }
 
 /// Takes messages, from offset 10 on.

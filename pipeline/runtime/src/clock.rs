@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 
 /// Where a process gets its time from.
 #[derive(Clone, Debug)]
@@ -54,9 +54,18 @@ impl Clock {
         }
     }
 
-    /// Whether consumers tick by it when nothing else tells them the time.
-    pub fn ticks(&self) -> bool {
-        !matches!(self, Clock::Manual(_))
+    /// How often consumers tick by it when nothing else tells them the time: once a second, of a fast
+    /// clock ten times a second of the machine's. None: somebody else drives the time.
+    pub fn tick_every(&self) -> Option<Span> {
+        const SECOND: i64 = 1_000_000;
+        const TENTH: i64 = SECOND / 10;
+        match self {
+            Clock::Real => Some(Span::micros(SECOND)),
+            Clock::Fast(fast) => {
+                Some(Span::micros(i64::from(fast.factor).saturating_mul(TENTH).max(SECOND)))
+            }
+            Clock::Manual(_) => None,
+        }
     }
 
     /// Whether the log's own dates are the time.

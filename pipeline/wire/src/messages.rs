@@ -352,16 +352,18 @@ record! {
         pub billing_account: WalletId,
         /// Whose usage or order it is.
         pub account: AccountId,
-        /// None: an order that names no product.
+        /// None: an order that names no product. The bill over the tax of an invoice has `tax`.
         pub product: Option<ProductId>,
         /// The month it belongs to.
         pub month: Month,
-        /// The end of the cycle it bills.
+        /// The end of the cycle it bills; its issue for an order or a tax.
         pub cycle_end: Timestamp,
         /// Rounded to the currency; negative after corrections.
         pub amount: Amount,
         pub currency: Currency,
         pub issued_at: Timestamp,
+        /// The number of the invoice whose tax it is.
+        pub invoice: Option<String>,
     }
 }
 

@@ -126,6 +126,9 @@ impl Scale {
 const ON_KAFKA: [&str; 5] = ["g1", "g1-zipf", "g1p", "g3", "g5"];
 
 fn main() -> anyhow::Result<()> {
+    if memory::is_alone() {
+        return memory::print();
+    }
     let scale = Scale::read()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -190,7 +193,7 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
             figures.iter().map(|f| f.cpu_per_million),
         ));
         let broker = figures.iter().map(|figures| figures.broker_cpu_per_million);
-        table.push(Row::cpu("", "  of it the broker's, apart", "-", broker));
+        table.push(Row::cpu("", "  the broker's, apart", "-", broker));
     }
     if scale.has("g5") {
         let rate = rates.iter().find(|(row, _)| *row == "g1").map_or(200_000.0, |(_, rate)| *rate);

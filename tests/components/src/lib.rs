@@ -3,6 +3,7 @@
 
 mod browser;
 mod kafka;
+mod smtp;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use anyhow::Context;
 
 pub use browser::drive;
 pub use kafka::{Broker, BrokerOptions};
+pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
 
 /// Where components are kept between runs, outside the checkout.
 fn cache() -> anyhow::Result<PathBuf> {

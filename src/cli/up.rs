@@ -1,0 +1,179 @@
+//! `drawdown up`: everything in one process tree, on the embedded log.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use drawdown_domain::ids::WalletId;
+use drawdown_domain::money::Amount;
+use drawdown_domain::time::Timestamp;
+use drawdown_log::{Log, Next};
+use drawdown_runtime::clock::Clock;
+use drawdown_wire::messages::Balances;
+use drawdown_wire::schemas;
+use drawdown_wire::topics::{Topic, TopicPlan, Topics};
+
+use super::Setup;
+use super::folder::DataFolder;
+use crate::demo::{self, Traffic};
+
+/// What `drawdown up` is told.
+#[derive(Clone, Debug)]
+pub struct UpOptions {
+    pub data: PathBuf,
+    pub port: u16,
+    /// `real`, or how many times faster than the machine's clock.
+    pub clock: String,
+    pub demo: bool,
+}
+
+/// One machine needs few partitions; they are chosen once, for good.
+const PARTITIONS: u32 = 4;
+const TRAFFIC_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs everything until the process is asked to end.
+pub fn up(
+    file: Option<&Path>,
+    flags: &[String],
+    options: &UpOptions,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let folder = DataFolder::open_or_make(&options.data)?;
+    let address = format!("127.0.0.1:{}", options.port);
+    let listener = crate::serve::listen(&address)?;
+    let mut given = vec![
+        "log.engine=embedded".to_owned(),
+        format!("embedded.directory={}", folder.at("log").display()),
+        format!("worker.data={}", folder.at("state").display()),
+        format!("worker.http={address}"),
+        format!("installation.secret={}", folder.secret()?),
+        format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
+        format!("mail.folder={}", folder.at("mail").display()),
+    ];
+    given.extend_from_slice(flags);
+
+    // The log is dated by the clock, and the clock goes on from what the log has seen.
+    let known: Arc<std::sync::OnceLock<Clock>> = Arc::default();
+    let (setup, dates) = (setup(file, &given)?, known.clone());
+    let now = move || dates.get().map_or(Timestamp::START, Clock::now);
+    let log = Arc::new(setup.embedded_dated_by(Arc::new(now))?);
+    let clock = clock(options, &*log, &setup.topics)?;
+    given.push(format!("worker.clock={clock}"));
+    let setup = self::setup(file, &given)?;
+    let clock = known.get_or_init(|| clock.parse().unwrap_or(Clock::Real)).clone();
+
+    let end = super::end_when_asked()?;
+    let demo = match options.demo {
+        true => Some(show_demo(log.clone(), &setup.topics, clock, end.clone())?),
+        false => None,
+    };
+    writeln!(out, "drawdown is up; Ctrl-C ends it, and a second start goes on where it stopped\n")?;
+    writeln!(out, "  API and health   http://{address}")?;
+    writeln!(out, "  data             {}\n", options.data.display())?;
+    out.flush()?;
+    let names = ["metering", "registry", "balance", "payments", "alerts"].map(str::to_owned);
+    let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
+    end.store(true, Ordering::Release);
+    let shown =
+        demo.map(|demo| demo.join().unwrap_or_else(|_| bail!("the demonstration panicked")));
+    ran.and(shown.unwrap_or(Ok(())))
+}
+
+fn setup(file: Option<&Path>, flags: &[String]) -> anyhow::Result<Setup> {
+    let Setup { config, plan, .. } = Setup::read(file, flags)?;
+    let plan = TopicPlan { usage_partitions: PARTITIONS, ledger_partitions: PARTITIONS, ..plan };
+    Ok(Setup::planned(config, plan))
+}
+
+/// The clock as the configuration has it. A fast one goes on from the latest time on the log.
+fn clock(options: &UpOptions, log: &dyn Log, topics: &Topics) -> anyhow::Result<String> {
+    if options.clock == "real" {
+        return Ok(options.clock.clone());
+    }
+    let factor: u32 =
+        options.clock.parse().ok().filter(|factor| *factor > 0).with_context(|| {
+            format!("--clock is {}; it can be real, or how many times faster: 600", options.clock)
+        })?;
+    let real = Clock::Real.now();
+    let begins = if options.demo { demo::BEGINS.parse()? } else { real };
+    let shown = latest(log, topics)?.unwrap_or(begins);
+    Ok(format!("{factor} {shown} {real}"))
+}
+
+/// The latest time that stands on what the consumers read.
+fn latest(log: &dyn Log, topics: &Topics) -> anyhow::Result<Option<Timestamp>> {
+    let partitions = log.partitions()?;
+    let mut latest = None;
+    for topic in [Topic::Usage, Topic::Commands, Topic::Ledger] {
+        let topic = topics.name(topic);
+        for partition in 0..partitions.get(topic).copied().unwrap_or(0) {
+            let bounds = log.bounds(topic, partition)?;
+            let last = Next(bounds.end.0.saturating_sub(1)).max(bounds.first);
+            log.scan(topic, partition, last, bounds.end, &mut |message| {
+                latest = latest.max(Some(message.at));
+                true
+            })?;
+        }
+    }
+    Ok(latest)
+}
+
+/// Brings the demonstration to life on a thread of its own.
+fn show_demo(
+    log: Arc<dyn Log>,
+    topics: &Topics,
+    clock: Clock,
+    end: Arc<AtomicBool>,
+) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<()>>> {
+    if demo::is_new(&*log, topics)? {
+        demo::prepare(&*log, topics, clock.now())?;
+    }
+    let topics = topics.clone();
+    let thread = std::thread::Builder::new().name("demo".to_owned());
+    Ok(thread.spawn(move || {
+        let mut traffic = Traffic::new(log.clone(), topics.clone(), clock.now());
+        let mut balances = Told::new(&*log, &topics)?;
+        while !end.load(Ordering::Acquire) {
+            std::thread::sleep(TRAFFIC_EVERY);
+            let now = clock.now();
+            traffic.send(now)?;
+            balances.read(&*log, &topics)?;
+            traffic.pay(now, |wallet| balances.available.get(wallet).copied())?;
+        }
+        Ok(())
+    })?)
+}
+
+/// Balances as they were told last.
+struct Told {
+    places: Vec<Next>,
+    available: std::collections::BTreeMap<WalletId, Amount>,
+}
+
+impl Told {
+    fn new(log: &dyn Log, topics: &Topics) -> anyhow::Result<Told> {
+        let first = |partition| Ok(log.bounds(topics.name(Topic::Balances), partition)?.first);
+        let places = (0..topics.ledger_partitions).map(first).collect::<anyhow::Result<_>>()?;
+        Ok(Told { places, available: Default::default() })
+    }
+
+    fn read(&mut self, log: &dyn Log, topics: &Topics) -> anyhow::Result<()> {
+        let topic = topics.name(Topic::Balances);
+        for (place, partition) in self.places.iter_mut().zip(0_u32..) {
+            let stable = log.bounds(topic, partition)?.stable;
+            let available = &mut self.available;
+            log.scan(topic, partition, *place, stable, &mut |message| {
+                if let Ok(Balances { balances, .. }) = schemas::BALANCES.read(message.value) {
+                    let told = balances.into_iter();
+                    available.extend(told.map(|told| (told.billing_account, told.available)));
+                }
+                true
+            })?;
+            *place = stable;
+        }
+        Ok(())
+    }
+}
