@@ -4,7 +4,6 @@ mod ask;
 mod audit;
 mod backup;
 mod config;
-mod console;
 mod documents;
 mod folder;
 mod ingest;

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Question, Rows};
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
@@ -16,6 +18,11 @@ use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
 use crate::installation::Installation;
+
+/// ClickHouse's database of ours.
+const DATABASE: &str = "drawdown";
+/// A list that takes longer is given up.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
 
 /// The configuration, and what follows from it.
 #[derive(Debug)]
@@ -157,6 +164,46 @@ impl Setup {
             commit_interval: duration(worker.commit_interval),
             snapshot_after_bytes: worker.snapshot_after_bytes,
             ..Installation::new(log, self.topics.clone(), self.secret()?, self.clock()?)
+        })
+    }
+
+    /// The console: who asks, and where rows and lists come from. `ledgers` are those of this process.
+    pub fn console(
+        &self,
+        log: Arc<dyn Log>,
+        ledgers: Option<SyncSender<Question>>,
+    ) -> anyhow::Result<Console> {
+        let (section, installation) = (self.config.console(), self.config.installation());
+        let demo_key = (!section.demo_key.is_empty()).then_some(section.demo_key.as_str());
+        let keys = Keys::new(&section.keys, demo_key)?;
+        let workers = section.workers.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let rows = Rows { here: ledgers, elsewhere: workers.map(str::to_owned).collect() };
+        let folder = |name: &str| (!name.is_empty()).then(|| name.into());
+        let options = ConsoleOptions {
+            invoices: folder(&section.invoices),
+            mails: folder(&section.mails),
+            command_answered_within: duration(section.command_answered_within),
+            usage_queue_bytes_max: section.usage_queue_bytes_max,
+            lists_group: Some(format!("{}analytics", installation.prefix)),
+            ..ConsoleOptions::new(keys, &installation.prefix, &installation.instance)
+        };
+        let lists = Arc::new(self.lists()?);
+        Ok(Console::start(log, self.topics.clone(), self.clock()?, rows, lists, options)?)
+    }
+
+    fn lists(&self) -> anyhow::Result<ClickHouse> {
+        let section = self.config.clickhouse();
+        let address = section.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let address = address.filter(|address| address.contains(':') && !address.contains('/'));
+        let address = address.with_context(|| {
+            format!("clickhouse.url is {}; it looks like http://127.0.0.1:8123", section.url)
+        })?;
+        Ok(ClickHouse {
+            address: address.to_owned(),
+            database: DATABASE.to_owned(),
+            user: section.user.clone(),
+            password: section.password.clone(),
+            deadline: LIST_WITHIN,
         })
     }
 }

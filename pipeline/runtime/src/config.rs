@@ -152,6 +152,8 @@ sections! {
         workers: String = String::new(),
         /// Where the invoices consumer puts its PDFs. Empty: they are not shown.
         invoices: String = String::new(),
+        /// Where captured mails are put. Empty: they are not shown.
+        mails: String = String::new(),
         /// A command that is not decided by then is answered with where to look.
         command_answered_within: Span = Span::micros(10_000_000),
         /// Usage that is taken and not yet on the log; beyond it senders get 429.
