@@ -231,8 +231,13 @@ impl Query {
     }
 
     fn bind(&mut self, kind: &'static str, value: &str) -> String {
+        let number = self.bound.len();
         self.bound.push((kind, value.to_owned()));
-        format!("{{p{}:{kind}}}", self.bound.len().saturating_sub(1))
+        match kind {
+            // A parameter of that type would not take RFC 3339.
+            INSTANT => format!("parseDateTime64BestEffort({{p{number}:String}}, 6, 'UTC')"),
+            kind => format!("{{p{number}:{kind}}}"),
+        }
     }
 }
 
@@ -241,13 +246,15 @@ fn names(fields: &[&str], direction: &str) -> String {
     names.join(", ")
 }
 
+const INSTANT: &str = "DateTime64(6, 'UTC')";
+
 /// As which type a value is compared with a field; none if it cannot be.
 fn kind_of(shape: &Shape) -> Option<&'static str> {
     match shape {
         Shape::Flag => Some("Bool"),
         Shape::Number("month") => Some("String"),
         Shape::Number(_) => Some("Int64"),
-        Shape::Instant => Some("DateTime64(6, 'UTC')"),
+        Shape::Instant => Some(INSTANT),
         Shape::Decimal => Some("Decimal(38, 12)"),
         Shape::Text(_) | Shape::Symbol { .. } => Some("String"),
         Shape::Optional(inner) => kind_of(inner),
@@ -279,7 +286,7 @@ mod tests {
         let found = query("entries", &wanted).unwrap();
         assert_eq!(
             found.text,
-            "SELECT * FROM entries WHERE `billing_account` = {p0:String} AND (`at`, `billing_account`, `number`) < ({p1:DateTime64(6, 'UTC')}, {p2:String}, {p3:Int64}) ORDER BY `at` DESC, `billing_account` DESC, `number` DESC LIMIT 11"
+            "SELECT * FROM entries WHERE `billing_account` = {p0:String} AND (`at`, `billing_account`, `number`) < (parseDateTime64BestEffort({p1:String}, 6, 'UTC'), {p2:String}, {p3:Int64}) ORDER BY `at` DESC, `billing_account` DESC, `number` DESC LIMIT 11"
         );
         assert_eq!(found.bound[0].1, evil);
     }

@@ -92,7 +92,13 @@ fn cells(file: &str, letter: &Letter) -> Vec<Cell> {
 /// The latest letters of a folder, the newest first: their names begin with their times.
 fn captured(folder: &std::path::Path) -> io::Result<Vec<(String, Letter)>> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        // It is made with the first letter.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.ends_with(".eml") {
             names.push(name);
