@@ -57,7 +57,7 @@ macro_rules! sections {
                     key: stringify!($key),
                     default: shown(&defaults.$key),
                     doc: drawdown_domain::vocabulary::doc(&[$($doc),*]),
-                    secret: stringify!($key) == "secret",
+                    secret: matches!(stringify!($key), "secret" | "password"),
                 });)*
             })*
             known
@@ -129,6 +129,23 @@ sections! {
         watchdog: Span = Span::micros(120_000_000),
         /// Where metrics, health and views are served; empty: nowhere.
         http: String = "127.0.0.1:9464".to_owned(),
+    }
+    /// ClickHouse, and the engine that `drawdown clickhouse` serves.
+    [clickhouse: ClickhouseSection] {
+        /// Where ClickHouse is asked.
+        url: String = "http://127.0.0.1:8123".to_owned(),
+        /// Who asks.
+        user: String = "default".to_owned(),
+        /// Of the user; for the engine, the one it asks for. Empty: none.
+        password: String = String::new(),
+        /// The engine's library, if it is not where `make prepare` puts it.
+        library: String = String::new(),
+        /// What the engine may hold in memory.
+        memory_bytes_max: u64 = 2 * 1024 * 1024 * 1024,
+        /// Clients that the engine serves at once; more wait.
+        connections_max: usize = 256,
+        /// Queries that the engine runs at once; more wait, and are refused in the end.
+        queries_max: usize = 32,
     }
     /// METERING.
     [metering: MeteringSection] {
@@ -240,6 +257,10 @@ impl Config {
         &self.sections.worker
     }
 
+    pub fn clickhouse(&self) -> &ClickhouseSection {
+        &self.sections.clickhouse
+    }
+
     pub fn metering(&self) -> &MeteringSection {
         &self.sections.metering
     }
@@ -290,7 +311,7 @@ fn known(path: &str, separator: char) -> Option<(String, String)> {
 fn set(table: &mut Table, section: &str, key: &str, text: &str) {
     // Numbers and booleans are what they look like; everything else is text.
     let value = match text.parse::<i64>() {
-        Ok(number) if key != "secret" && key != "instance" => Value::Integer(number),
+        Ok(number) if !matches!(key, "secret" | "password" | "instance") => Value::Integer(number),
         _ => Value::String(text.to_owned()),
     };
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));

@@ -1,12 +1,14 @@
 //! The real components that tests meet: found, started, stopped. A component that is missing is a
 //! failure with its name, never a skip.
 
+mod clickhouse;
 mod kafka;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 
+pub use clickhouse::{ClickHouse, clickhouse_connect};
 pub use kafka::{Broker, BrokerOptions};
 
 /// Where components are kept between runs, outside the checkout.

@@ -340,7 +340,7 @@ pub struct Selected<'a> {
 
 impl Selected<'_> {
     /// The next piece; none at the end.
-    pub fn next(&mut self) -> Result<Option<Chunk>, Exception> {
+    pub fn fetch(&mut self) -> Result<Option<Chunk>, Exception> {
         let (functions, stream) = (&self.connection.functions, self.stream.handle.as_ptr());
         // SAFETY: stream and connection belong together, and both are borrowed here alone.
         let fetched = unsafe { (functions.stream_fetch)(self.connection.handle(), stream) };

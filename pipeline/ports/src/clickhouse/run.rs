@@ -73,7 +73,7 @@ fn run_on(
         Statement::Plain { is_select: true, format: own, .. } => {
             answer.format(own.unwrap_or(format));
             let mut selected = connection.select(&text, format, &asked.parameters)?;
-            while let Some(chunk) = selected.next()? {
+            while let Some(chunk) = selected.fetch()? {
                 answer.write(chunk.bytes())?;
             }
             Ok(())
