@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawdown_alerts::Alerts;
 use drawdown_balance::{Balance, BalanceOptions};
 use drawdown_domain::ledger::RULES_VERSION;
 use drawdown_domain::time::Span;
@@ -107,6 +108,10 @@ impl Installation {
 
     pub fn payments(&self, outside: Arc<Outside<Payments>>) -> Worker<Errands<Payments>> {
         self.errands("payments", Topic::PaymentWishes, Topic::PaymentsState, outside)
+    }
+
+    pub fn alerts(&self, outside: Arc<Outside<Alerts>>) -> Worker<Errands<Alerts>> {
+        self.errands("alerts", Topic::Notices, Topic::AlertsState, outside)
     }
 
     fn errands<E: Errand>(

@@ -48,7 +48,7 @@ enum Verb {
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance, payments
+        /// metering, registry, balance, payments, alerts, console
         #[arg(required = true)]
         names: Vec<String>,
     },

@@ -1,7 +1,9 @@
 //! What a worker shows over HTTP: its metrics, its health, and the rows of the partitions it owns.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,8 +17,10 @@ use drawdown_balance::Balance;
 use drawdown_domain::ledger::Ledger;
 use drawdown_runtime::{Progress, Worker};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::oneshot;
+
+use drawdown_console::{Answer, Console, Question};
 
 use crate::views;
 
@@ -24,18 +28,8 @@ use crate::views;
 const STILL_FOR_MAX: Duration = Duration::from_secs(30);
 /// A question that is not answered within this is given up.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-
-/// A question about rows, and where the answer goes. It is answered between two steps, of committed
-/// state.
-#[derive(Debug)]
-pub struct Question {
-    view: String,
-    of: String,
-    answer: oneshot::Sender<Answer>,
-}
-
-/// A row, if one of the ledgers here has it; or that there is no such view.
-type Answer = Result<Option<Value>, views::NoSuchView>;
+/// Requests that wait for the disk or a broker at a time.
+const BLOCKING_THREADS_MAX: usize = 64;
 
 /// What the service shows.
 #[derive(Clone, Debug)]
@@ -44,6 +38,8 @@ pub struct Shown {
     pub progress: Vec<(String, Progress)>,
     /// To the thread that owns the ledgers, if it runs in this process.
     pub ledgers: Option<SyncSender<Question>>,
+    /// The console, if it runs in this process.
+    pub console: Option<Arc<Console>>,
     metrics: PrometheusHandle,
 }
 
@@ -52,7 +48,7 @@ impl Shown {
     pub fn new() -> anyhow::Result<Shown> {
         let metrics =
             PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
-        Ok(Shown { progress: Vec::new(), ledgers: None, metrics })
+        Ok(Shown { progress: Vec::new(), ledgers: None, console: None, metrics })
     }
 }
 
@@ -66,29 +62,46 @@ pub fn listen(address: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Serves on a thread of its own until the process ends.
-pub fn serve(listener: TcpListener, shown: Shown) -> anyhow::Result<()> {
+/// Serves on a thread of its own until `end` is told, and what is under way then is finished.
+pub fn serve(
+    listener: TcpListener,
+    shown: Shown,
+    end: oneshot::Receiver<()>,
+) -> anyhow::Result<JoinHandle<()>> {
     listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()?;
+    let console = shown.console.clone();
+    let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+        let ended = async move {
+            // Told or dropped: either way the process ends.
+            end.await.ok();
+            if let Some(console) = console {
+                console.stop();
+            }
+        };
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, router(shown)).await
+            axum::serve(listener, router(shown)).with_graceful_shutdown(ended).await
         });
         if let Err(error) = served {
             tracing::error!(%error, "metrics, health and views are served no more");
         }
     })?;
-    Ok(())
+    Ok(thread)
 }
 
 fn router(shown: Shown) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
-        .route("/readyz", get(health))
-        .route("/v1/show/{view}/{of}", get(show))
-        .with_state(shown)
+        .route("/readyz", get(health));
+    match &shown.console {
+        Some(console) => router.with_state(shown.clone()).merge(console.router()),
+        None => router.route("/v1/show/{view}/{of}", get(show)).with_state(shown),
+    }
 }
 
 async fn metrics(State(shown): State<Shown>) -> String {
@@ -118,15 +131,15 @@ async fn show(State(shown): State<Shown>, Path((view, of)): Path<(String, String
         return problem(StatusCode::TOO_MANY_REQUESTS, "busy", "too many questions at once");
     }
     match tokio::time::timeout(ANSWERED_WITHIN, answered).await {
-        Ok(Ok(Ok(Some(row)))) => {
+        Ok(Ok(Answer::Row(row))) => {
             ([(CONTENT_TYPE, "application/json")], row.to_string()).into_response()
         }
-        Ok(Ok(Ok(None))) => problem(
+        Ok(Ok(Answer::NotHere)) => problem(
             StatusCode::NOT_FOUND,
             "not_found",
             "no ledger of this process has it; another worker may",
         ),
-        Ok(Ok(Err(why))) => problem(StatusCode::NOT_FOUND, "not_found", &why.to_string()),
+        Ok(Ok(Answer::NoSuchView(why))) => problem(StatusCode::NOT_FOUND, "no_such_view", &why),
         Ok(Err(_)) | Err(_) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "the ledgers do not answer now")
         }
@@ -153,9 +166,13 @@ pub fn answer(
     }
     for question in std::iter::once(first).chain(more) {
         let ledgers: Vec<&Ledger> = worker.stations().map(Balance::ledger).collect();
-        let row = views::one(&question.view, &question.of, &ledgers);
+        let answer = match views::one(&question.view, &question.of, &ledgers) {
+            Ok(Some(row)) => Answer::Row(row),
+            Ok(None) => Answer::NotHere,
+            Err(why) => Answer::NoSuchView(why.to_string()),
+        };
         // Whoever asked may have gone.
-        question.answer.send(row).ok();
+        question.answer.send(answer).ok();
     }
     Ok(())
 }

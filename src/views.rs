@@ -1,8 +1,10 @@
 //! Views of one thing, as pure functions of the ledgers: the same for rehearsals and for workers.
 
 use drawdown_domain::ids::{AccountId, WalletId};
+use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{Ledger, WalletNumber};
 use drawdown_domain::money::Overflow;
+use drawdown_domain::time::Span;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -13,6 +15,30 @@ pub const SINGLE: &[&str] = &["balance", "billing_account", "due", "runway", "se
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no view {name} of one thing; there are {known}", name = .0, known = SINGLE.join(", "))]
 pub struct NoSuchView(String);
+
+/// A row of the view `invoices`: all that the invoice says, and what a list shows of it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct InvoiceRow<'a> {
+    #[serde(flatten)]
+    invoice: &'a Invoice,
+    /// From the first to the last day, both included.
+    period: String,
+    status: &'static str,
+}
+
+/// The rows of the view `invoices`.
+pub fn invoices(invoices: &[Invoice]) -> Vec<InvoiceRow<'_>> {
+    invoices.iter().map(InvoiceRow::of).collect()
+}
+
+impl InvoiceRow<'_> {
+    fn of(invoice: &Invoice) -> InvoiceRow<'_> {
+        let Invoice { time_zone, from, until, .. } = *invoice;
+        let last = until.minus(Span::micros(1));
+        let period = format!("{}/{}", time_zone.date_of(from), time_zone.date_of(last));
+        InvoiceRow { invoice, period, status: "issued" }
+    }
+}
 
 /// The row of a view that concerns `of`; none if none of the ledgers knows it.
 pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, NoSuchView> {

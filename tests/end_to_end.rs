@@ -5,6 +5,7 @@
 mod end_to_end {
     mod auditing;
     mod book_keeping;
+    mod console;
     mod faults;
     mod histories;
     mod random;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use drawdown_domain::ledger::{AccountNumber, Balance, Ledger, WalletNumber};
+use drawdown_domain::ledger::{AccountNumber, Balance, Ledger, ProductNumber, WalletNumber};
 use drawdown_domain::money::{Amount, Overflow};
 use drawdown_domain::time::{Month, Span, Timestamp, Zone};
 use drawdown_wire::topics::Topic;
@@ -13,14 +13,14 @@ use super::report::{Figure, Report};
 use super::views::{Lots, MonthKey, Views, WalletEntries};
 
 impl Views {
-    /// All messages have been taken: what they add up to. `whole` says which of entries, bills and
-    /// charges are kept from the first on.
+    /// All messages have been taken: what they add up to. `whole` names those of them that are
+    /// kept from the first on.
     pub(super) fn finish(
         &self,
         job: &Job<'_>,
         partition: u32,
         ledger: &Ledger,
-        whole: [bool; 3],
+        whole: &[Topic],
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let topics = &job.installation.topics;
@@ -31,16 +31,16 @@ impl Views {
         };
         report.count(Figure::SetAside, self.set_aside);
         for number in wallets_of(ledger) {
-            if whole[0] {
+            if whole.contains(&Topic::Entries) {
                 let wrong = self.compare_entries(ledger, number);
                 report.count(Figure::WalletsProven, u64::from(wrong.is_empty()));
                 tell(Topic::Entries, wrong, report);
             }
-            if whole[1] {
+            if whole.contains(&Topic::Bills) {
                 tell(Topic::Bills, self.compare_bills(ledger, number), report);
             }
         }
-        if whole[1] {
+        if whole.contains(&Topic::Bills) {
             tell(Topic::Bills, self.compare_open_bills(ledger), report);
         }
         let (months, wrong) = self.compare_months(ledger, whole)?;
@@ -143,7 +143,7 @@ impl Views {
     fn compare_months(
         &self,
         ledger: &Ledger,
-        whole: [bool; 3],
+        whole: &[Topic],
     ) -> anyhow::Result<(u64, Vec<String>)> {
         let (mut exact, mut billed) =
             (HashMap::<MonthKey, Amount>::new(), HashMap::<MonthKey, Amount>::new());
@@ -166,15 +166,16 @@ impl Views {
         keys.extend(self.charged.keys().chain(self.billed.keys()));
         keys.sort();
         keys.dedup();
+        let all_bills = whole.contains(&Topic::Bills);
+        let all_charges = whole.contains(&Topic::Charges);
         let (mut proven, mut wrong) = (0, Vec::new());
         for key in keys {
             let of = |sums: &HashMap<MonthKey, Amount>| sums.get(key).copied().unwrap_or_default();
             let Some(wallet) = ledger.wallet(key.0) else { continue };
             let name = self.month_name(ledger, key);
-            let charged = match whole[2] || self.began_after_the_oldest_charge(key.3) {
-                true => Some(of(&self.charged)),
-                false => None,
-            };
+            let all_kept = all_charges || self.began_after_the_oldest_charge(key.3);
+            // No charges make a tax.
+            let charged = (all_kept && key.2 != ProductNumber::TAX).then(|| of(&self.charged));
             // A month that has left the state has no open tabs, and its bills are still known.
             let in_state = exact.contains_key(key) || open.contains_key(key);
             let known = of(&exact).plus(of(&open))?;
@@ -187,7 +188,7 @@ impl Views {
                 (false, None) => continue,
             };
             let due = due.rounded_half_away(wallet.currency)?;
-            let bills = if whole[1] { of(&self.billed) } else { of(&billed) };
+            let bills = if all_bills { of(&self.billed) } else { of(&billed) };
             if bills != due || (in_state && of(&billed) != due) {
                 wrong.push(format!(
                     "{name}: bills come to {bills}, in the ledger to {}, and round to {due}",
@@ -209,7 +210,10 @@ impl Views {
         let (wallet, account, product, month) = key;
         let wallet = ledger.wallet(*wallet).map(|wallet| wallet.id.to_string());
         let account = ledger.account(*account).map(|account| account.id.to_string());
-        let product = ledger.book().product(*product).map(ToString::to_string);
+        let product = match *product {
+            ProductNumber::TAX => Some("tax".to_owned()),
+            product => ledger.book().product(product).map(ToString::to_string),
+        };
         format!(
             "{} {} {} {month}",
             wallet.unwrap_or_default(),

@@ -26,7 +26,7 @@ pub(super) struct Books {
 }
 
 /// Books that the state has as well.
-const IN_STATE: [Book; 8] = [
+const IN_STATE: [Book; 9] = [
     Book::OwnCash,
     Book::TransferredCash,
     Book::CreditRefunds,
@@ -35,6 +35,7 @@ const IN_STATE: [Book; 8] = [
     Book::Quota,
     Book::Receivable,
     Book::Unbilled,
+    Book::ToInvoice,
 ];
 
 impl Books {

@@ -4,7 +4,7 @@ use anyhow::Context;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::Next;
 use drawdown_wire::avro::Cursor;
-use drawdown_wire::messages::{Bills, Charges, Entries, Rejects};
+use drawdown_wire::messages::{Bills, Charges, Entries, Invoices, PeriodsClosed, Rejects};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::Value;
@@ -150,6 +150,14 @@ fn items(topic: Topic, message: &[u8]) -> anyhow::Result<Vec<Value>> {
                 "first_offset": charges.first_offset, "last_offset": charges.last_offset,
             }));
             more.push(serde_json::to_value(charges.rows().collect::<Vec<_>>())?);
+        }
+        Topic::PeriodClosed => {
+            let PeriodsClosed { closed } = schemas::PERIODS_CLOSED.read(message)?;
+            more.push(serde_json::to_value(closed)?);
+        }
+        Topic::Invoices => {
+            let Invoices { invoices } = schemas::INVOICES.read(message)?;
+            more.push(serde_json::to_value(invoices)?);
         }
         Topic::Rejects => {
             for reject in schemas::REJECTS.read::<Rejects>(message)?.rejects {

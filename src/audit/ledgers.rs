@@ -22,12 +22,12 @@ struct Proof<'a> {
     /// Takes every delta as it was decided, and says what follows from it.
     told: Option<Balance>,
     books: Books,
-    followers: [Follower; 3],
+    followers: Vec<(Topic, Follower)>,
     views: Views,
 }
 
-/// What follows from deltas alone, then what needs the lines as well.
-const FOLLOWED: [Topic; 3] = [Topic::Entries, Topic::Bills, Topic::Charges];
+/// What follows from deltas alone.
+const TOLD: [Topic; 4] = [Topic::Entries, Topic::Bills, Topic::PeriodClosed, Topic::Invoices];
 
 /// Proves one ledger. Names the sources that said something else to it than was decided again.
 pub(super) fn audit_ledger(
@@ -37,14 +37,10 @@ pub(super) fn audit_ledger(
 ) -> anyhow::Result<(Report, Vec<Source>)> {
     let make = job.installation.balance_station();
     // What stands on the topics before their ends are asked for was decided before the state's end.
-    let followers = FOLLOWED.map(|topic| (topic, job.reader(topic, partition)));
-    let mut readers = Vec::with_capacity(FOLLOWED.len());
-    for (topic, reader) in followers {
-        readers.push(Follower::new(topic, reader?));
+    let mut followers = Vec::with_capacity(TOLD.len() + 1);
+    for topic in TOLD.into_iter().chain([Topic::Charges]) {
+        followers.push((topic, Follower::new(topic, job.reader(topic, partition)?)));
     }
-    let Ok(followers) = <[Follower; 3]>::try_from(readers) else {
-        anyhow::bail!("a follower is missing")
-    };
     let mut views = Views::default();
     let mut report = Report::default();
     views.read_balances(job, partition, &mut report)?;
@@ -98,7 +94,7 @@ impl Proof<'_> {
         let told = copy_of(station, self.partition, make)?;
         self.books.open(told.ledger())?;
         if sequence == 1 {
-            self.followers.iter_mut().for_each(Follower::begin_at_the_start);
+            self.followers.iter_mut().for_each(|(_, follower)| follower.begin_at_the_start());
         }
         self.told = Some(told);
         Ok(())
@@ -131,11 +127,13 @@ impl Proof<'_> {
         }
         let told = self.tell(step)?;
         let Some(told) = told else { return Ok(agrees) };
-        self.follow(Topic::Entries, &told)?;
-        self.follow(Topic::Bills, &told)?;
+        for topic in TOLD {
+            self.follow(topic, &told)?;
+        }
+        // They need the lines as well.
         match charges {
             Some(said) => self.follow(Topic::Charges, &said)?,
-            None => self.followers[2].lose_place(),
+            None => self.follower(Topic::Charges).into_iter().for_each(Follower::lose_place),
         }
         Ok(agrees)
     }
@@ -161,12 +159,16 @@ impl Proof<'_> {
         Ok(Some(output.into_parts().0))
     }
 
+    fn follower(&mut self, topic: Topic) -> Option<&mut Follower> {
+        let found = self.followers.iter_mut().find(|(followed, _)| *followed == topic);
+        found.map(|(_, follower)| follower)
+    }
+
     /// Holds what was decided to be said on a topic against it.
     fn follow(&mut self, topic: Topic, said: &[Append]) -> anyhow::Result<()> {
         let name = self.job.installation.topics.name(topic);
-        let place = FOLLOWED.iter().position(|followed| *followed == topic);
-        let follower = place.and_then(|place| self.followers.get_mut(place));
-        let (Some(follower), Some(told)) = (follower, &self.told) else { return Ok(()) };
+        let follower = self.followers.iter_mut().find(|(followed, _)| *followed == topic);
+        let (Some((_, follower)), Some(told)) = (follower, &self.told) else { return Ok(()) };
         let views = &mut self.views;
         for append in said.iter().filter(|append| append.topic == name) {
             follower.expect(&append.value, &mut self.report, &mut |held, report| {
@@ -197,10 +199,10 @@ impl Proof<'_> {
     fn finish(&mut self, decided: &Balance) -> anyhow::Result<()> {
         let topics = &self.job.installation.topics;
         let Some(told) = self.told.take() else { return Ok(()) };
-        for (follower, topic) in self.followers.iter_mut().zip(FOLLOWED) {
-            let (views, name) = (&mut self.views, topics.name(topic));
+        for (topic, follower) in &mut self.followers {
+            let (views, name) = (&mut self.views, topics.name(*topic));
             follower.finish(&mut self.report, &mut |held, report| {
-                views.take(topic, told.ledger(), name, self.partition, held, report)
+                views.take(*topic, told.ledger(), name, self.partition, held, report)
             })?;
         }
         let ledger = told.ledger();
@@ -217,11 +219,12 @@ impl Proof<'_> {
         for what in wrong {
             self.report.differs(state, self.partition, None, what);
         }
-        let whole = FOLLOWED.map(|topic| {
-            let place = FOLLOWED.iter().position(|followed| *followed == topic);
-            place.is_some_and(|place| self.followers[place].is_whole())
-        });
-        self.views.finish(self.job, self.partition, ledger, whole, &mut self.report)
+        let whole = self.followers.iter().filter(|(_, follower)| follower.is_whole());
+        let whole: Vec<Topic> = whole.map(|(topic, _)| *topic).collect();
+        let waiting = ledger.wallets().iter().map(|wallet| wallet.drafts().len()).sum();
+        let all_invoices = whole.contains(&Topic::Invoices);
+        self.report.numbers.read(ledger.clock().now(), waiting, all_invoices);
+        self.views.finish(self.job, self.partition, ledger, &whole, &mut self.report)
     }
 }
 

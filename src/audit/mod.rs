@@ -11,6 +11,7 @@ mod agreement;
 mod books;
 mod follow;
 mod ledgers;
+mod numbers;
 mod reader;
 mod report;
 mod sources;
@@ -73,17 +74,25 @@ pub fn audit(
         oldest.iter().map(|signs| signs.get(&source).copied()).collect()
     };
     let (mut report, mut sayings) = (Report::default(), Sayings::new());
+    let invoices = topics.name(Topic::Invoices);
     for source in sources {
         let (saying, proven) = speakers::audit_source(&job, source, &kept_from(source))?;
-        report.add(proven)?;
+        report.add(proven, invoices)?;
         sayings.insert(source, saying);
     }
     for ledger in 0..topics.ledger_partitions {
         let (proven, unlike) = ledgers::audit_ledger(&job, ledger, &sayings)?;
-        report.add(proven)?;
+        report.add(proven, invoices)?;
         for source in unlike {
             speakers::locate(&job, source, ledger, &kept_from(source), &sayings, &mut report)?;
         }
+    }
+    let gaps = report.numbers.gaps();
+    if gaps.is_empty() {
+        report.count(Figure::InvoicesNumbered, report.numbers.count());
+    }
+    for what in gaps {
+        report.differs(invoices, 0, None, what);
     }
     Ok(report)
 }

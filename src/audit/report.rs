@@ -7,6 +7,8 @@ use drawdown_domain::ledger::Book;
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_log::Offset;
 
+use super::numbers::Numbers;
+
 /// Where a difference was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -77,6 +79,8 @@ figures! {
     EntriesRead = "entries: on the topic, in an unbroken chain",
     BillsRead = "bills: on the topic, each paid at most once",
     ChargesRead = "charges: on the topic, summed by month",
+    InvoicesRead = "invoices: on the topic, each adds up",
+    InvoicesNumbered = "invoices: numbered one after the other, none left out",
     BalancesCompared = "balances: latest rows that are the ledger's",
     BalancesMoving = "balances: wallets that were not at rest",
 }
@@ -87,6 +91,8 @@ pub struct Report {
     figures: BTreeMap<Figure, u64>,
     /// Debits and credits by currency and book, over all ledgers.
     pub books: BTreeMap<(Currency, Book), (Amount, Amount)>,
+    /// The numbers of invoices, over all ledgers.
+    pub(super) numbers: Numbers,
     differences: Vec<Difference>,
     count: usize,
 }
@@ -129,7 +135,10 @@ impl Report {
     }
 
     /// Adds what was proven of another part of the log.
-    pub(super) fn add(&mut self, other: Report) -> anyhow::Result<()> {
+    pub(super) fn add(&mut self, other: Report, invoices: &str) -> anyhow::Result<()> {
+        for what in self.numbers.add(other.numbers) {
+            self.differs(invoices, 0, None, what);
+        }
         for (figure, count) in other.figures {
             self.count(figure, count);
         }

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use drawdown_balance::Part;
 use drawdown_domain::ids::WalletId;
+use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{AccountNumber, Balance, Fact, Ledger, ProductNumber, WalletNumber};
 use drawdown_domain::money::{Amount, Overflow};
 use drawdown_domain::time::{Month, Span, Timestamp, Zone};
 use drawdown_log::{Next, Offset};
-use drawdown_wire::messages::{Balances, BillPayment, Bills, Charges, Entries, Entry, IssuedBill};
+use drawdown_wire::messages::{
+    Balances, BillPayment, Bills, Charges, Entries, Entry, Invoices, IssuedBill,
+};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 
@@ -106,6 +109,9 @@ impl Views {
             Topic::Entries => self.take_entries(&at, &held.value, report),
             Topic::Bills => self.take_bills(&at, ledger, &held.value, report),
             Topic::Charges => self.take_charges(&at, ledger, &held.value, report),
+            Topic::Invoices => self.take_invoices(&at, &held.value, report),
+            // What is closed is drafted, and stands among the facts.
+            Topic::PeriodClosed => Ok(()),
             other => anyhow::bail!("{} is not added up", other.name()),
         };
         if let Err(error) = read {
@@ -191,10 +197,14 @@ impl Views {
             self.open_bills.insert(bill.bill.clone(), (bill.amount, Amount::ZERO));
         }
         let Some(product) = &bill.product else { return Ok(wrong) };
+        let product = match &bill.invoice {
+            Some(_) => Some(ProductNumber::TAX),
+            None => ledger.book().product_named(product),
+        };
         let (wallet, account, product) = (
             ledger.wallet_named(&bill.billing_account),
             ledger.account_named(&bill.account),
-            ledger.book().product_named(product),
+            product,
         );
         let (Some(wallet), Some(account), Some(product)) = (wallet, account, product) else {
             wrong.push(format!("bill {} names what is not in the ledger", bill.bill));
@@ -252,6 +262,25 @@ impl Views {
         Ok(())
     }
 
+    fn take_invoices(
+        &mut self,
+        at: &At<'_>,
+        message: &[u8],
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let Invoices { invoices } = schemas::INVOICES.read(message)?;
+        report.count(Figure::InvoicesRead, invoices.len() as u64);
+        for invoice in &invoices {
+            for what in adds_up(invoice)? {
+                at.differs(report, format!("invoice {}: {what}", invoice.number));
+            }
+            if let Some(what) = report.numbers.take(invoice) {
+                at.differs(report, what);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the latest balances. Called before anybody asks where the state ends, so that each of them
     /// was told by a step that is known.
     pub(super) fn read_balances(
@@ -278,4 +307,25 @@ impl Views {
         }
         Ok(())
     }
+}
+
+/// What of an invoice does not add up by itself.
+fn adds_up(invoice: &Invoice) -> Result<Vec<String>, Overflow> {
+    let Invoice { net, tax_rate, tax, total, currency, .. } = invoice;
+    let mut wrong = Vec::new();
+    let lines = Amount::sum(invoice.lines.iter().map(|line| line.amount))?;
+    if lines != *net {
+        wrong.push(format!("its lines come to {lines}, its net is {net}"));
+    }
+    let expected = net.times(*tax_rate)?.rounded_half_even()?.rounded_half_away(*currency)?;
+    if expected != *tax {
+        wrong.push(format!("{tax_rate} of {net} is {expected}, its tax is {tax}"));
+    }
+    if net.plus(*tax)? != *total {
+        wrong.push(format!("{net} and {tax} make {total}"));
+    }
+    if total.is_negative() != (invoice.r#type == InvoiceType::CreditNote) {
+        wrong.push(format!("it is {} over {total}", invoice.r#type));
+    }
+    Ok(wrong)
 }

@@ -70,7 +70,17 @@ impl DataFolder {
 
     /// The secret of this installation, made at the first start.
     pub(super) fn secret(&self) -> anyhow::Result<String> {
-        let path = self.at("secret");
+        self.random("secret")
+    }
+
+    /// The operator's key for the API, made at the first start.
+    pub(super) fn key(&self) -> anyhow::Result<String> {
+        self.random("key")
+    }
+
+    /// Sixty-four hexadecimal digits that nobody can guess, kept in a file only its owner can read.
+    fn random(&self, name: &str) -> anyhow::Result<String> {
+        let path = self.at(name);
         match std::fs::read_to_string(&path) {
             Ok(secret) => return Ok(secret.trim().to_owned()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}

@@ -1,6 +1,5 @@
 //! `drawdown ingest`: usage from files, packed and sent. Safe to repeat: what was counted is known.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -8,14 +7,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use drawdown_log::Log;
 use drawdown_runtime::clock::Clock;
-use drawdown_wire::partition::partition_of;
 use drawdown_wire::topics::{Topic, Topics};
-use drawdown_wire::usage::{from_json, packed_message};
+use drawdown_wire::usage::from_json;
+use drawdown_wire::usage::packing::{Pack, Packs};
 
 use super::Setup;
-
-const RECORDS_PER_MESSAGE_MAX: usize = 500;
-const MESSAGE_BYTES_MAX: usize = 512 * 1024;
 
 /// What became of the lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,55 +65,32 @@ pub fn ingest(
     Ok(())
 }
 
-/// Packs records by partition.
+/// Packs records by partition, and sends them.
 struct Sender<'a> {
     log: &'a dyn Log,
     topics: &'a Topics,
     clock: &'a Clock,
-    packs: BTreeMap<u32, (usize, Vec<u8>)>,
+    packs: Packs,
 }
 
 impl Sender<'_> {
     fn new<'a>(log: &'a dyn Log, topics: &'a Topics, clock: &'a Clock) -> Sender<'a> {
-        Sender { log, topics, clock, packs: BTreeMap::new() }
+        Sender { log, topics, clock, packs: Packs::new(topics.usage_partitions) }
     }
 
     /// Takes a record in its canonical form.
     fn send(&mut self, record: &[u8]) -> anyhow::Result<()> {
-        let account = account_of(record)?;
-        let partition = partition_of(account, self.topics.usage_partitions);
-        let (count, bytes) = self.packs.entry(partition).or_default();
-        *count += 1;
-        bytes.extend_from_slice(record);
-        if *count >= RECORDS_PER_MESSAGE_MAX || bytes.len() >= MESSAGE_BYTES_MAX {
-            self.send_pack(partition)?;
-        }
-        Ok(())
+        let full = self.packs.push(record)?;
+        full.map_or(Ok(()), |(partition, pack)| self.send_pack(partition, &pack))
     }
 
-    fn send_pack(&mut self, partition: u32) -> anyhow::Result<()> {
-        if let Some((count, bytes)) = self.packs.remove(&partition) {
-            let message = packed_message(count, &bytes);
-            self.log.append(
-                self.topics.name(Topic::Usage),
-                partition,
-                self.clock.now(),
-                &[&message],
-            )?;
-        }
+    fn send_pack(&self, partition: u32, pack: &Pack) -> anyhow::Result<()> {
+        let topic = self.topics.name(Topic::Usage);
+        self.log.append(topic, partition, self.clock.now(), &[&pack.message()])?;
         Ok(())
     }
 
     fn flush(&mut self) -> anyhow::Result<()> {
-        let partitions: Vec<u32> = self.packs.keys().copied().collect();
-        partitions.into_iter().try_for_each(|partition| self.send_pack(partition))
+        self.packs.finish().try_for_each(|(partition, pack)| self.send_pack(partition, &pack))
     }
-}
-
-/// The account of a record in its canonical form: its third text.
-fn account_of(record: &[u8]) -> anyhow::Result<&[u8]> {
-    let mut cursor = drawdown_wire::avro::Cursor::new(record);
-    cursor.bytes()?;
-    cursor.bytes()?;
-    Ok(cursor.bytes()?)
 }

@@ -8,6 +8,7 @@ mod config;
 mod documents;
 mod folder;
 mod ingest;
+mod outside;
 mod rejects;
 mod setup;
 mod topics;

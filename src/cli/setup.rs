@@ -2,23 +2,27 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Question, Rows};
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_metering::identities::IdentityOptions;
-use drawdown_payments::Payments;
-use drawdown_ports::payments::{Gateway, Sandbox};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::config::Config;
-use drawdown_runtime::errands::{Outside, OutsideOptions};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
 use crate::installation::Installation;
+
+/// ClickHouse's database of ours.
+const DATABASE: &str = "drawdown";
+/// A list that takes longer is given up.
+const LIST_WITHIN: Duration = Duration::from_secs(10);
 
 /// The configuration, and what follows from it.
 #[derive(Debug)]
@@ -163,27 +167,44 @@ impl Setup {
         })
     }
 
-    /// The gateway as the payments consumer meets it.
-    pub fn payments(&self) -> anyhow::Result<Arc<Outside<Payments>>> {
-        let section = self.config.payments();
-        let gateway: Arc<dyn Gateway> = match section.gateway.as_str() {
-            "sandbox" => {
-                let book = Path::new(&section.sandbox_book);
-                let sandbox = Sandbox::with_book(book);
-                Arc::new(
-                    sandbox.with_context(|| format!("payments.sandbox_book {}", book.display()))?,
-                )
-            }
-            other => bail!("payments.gateway is {other}; it can be sandbox"),
+    /// The console: who asks, and where rows and lists come from. `ledgers` are those of this process.
+    pub fn console(
+        &self,
+        log: Arc<dyn Log>,
+        ledgers: Option<SyncSender<Question>>,
+    ) -> anyhow::Result<Console> {
+        let (section, installation) = (self.config.console(), self.config.installation());
+        let demo_key = (!section.demo_key.is_empty()).then_some(section.demo_key.as_str());
+        let keys = Keys::new(&section.keys, demo_key)?;
+        let workers = section.workers.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let rows = Rows { here: ledgers, elsewhere: workers.map(str::to_owned).collect() };
+        let folder = |name: &str| (!name.is_empty()).then(|| name.into());
+        let options = ConsoleOptions {
+            invoices: folder(&section.invoices),
+            mails: folder(&section.mails),
+            command_answered_within: duration(section.command_answered_within),
+            usage_queue_bytes_max: section.usage_queue_bytes_max,
+            lists_group: Some(format!("{}analytics", installation.prefix)),
+            ..ConsoleOptions::new(keys, &installation.prefix, &installation.instance)
         };
-        let options = OutsideOptions {
-            consumer: "payments",
-            deadline: duration(section.deadline),
-            in_flight_max: section.in_flight_max,
-            open_per_partition_max: section.open_per_partition_max,
-        };
-        let payments = Payments::new(self.topics.clone(), gateway);
-        Outside::new(payments, options).context("no thread for payments")
+        let lists = Arc::new(self.lists()?);
+        Ok(Console::start(log, self.topics.clone(), self.clock()?, rows, lists, options)?)
+    }
+
+    fn lists(&self) -> anyhow::Result<ClickHouse> {
+        let section = self.config.clickhouse();
+        let address = section.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let address = address.filter(|address| address.contains(':') && !address.contains('/'));
+        let address = address.with_context(|| {
+            format!("clickhouse.url is {}; it looks like http://127.0.0.1:8123", section.url)
+        })?;
+        Ok(ClickHouse {
+            address: address.to_owned(),
+            database: DATABASE.to_owned(),
+            user: section.user.clone(),
+            password: section.password.clone(),
+            deadline: LIST_WITHIN,
+        })
     }
 }
 

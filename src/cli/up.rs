@@ -15,6 +15,7 @@ use drawdown_runtime::clock::Clock;
 use drawdown_wire::messages::Balances;
 use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, TopicPlan, Topics};
+use sha2::{Digest, Sha256};
 
 use super::Setup;
 use super::folder::DataFolder;
@@ -32,6 +33,8 @@ pub struct UpOptions {
 
 /// One machine needs few partitions; they are chosen once, for good.
 const PARTITIONS: u32 = 4;
+/// Opens the demonstration to everybody on this machine.
+const DEMO_KEY: &str = "demo";
 const TRAFFIC_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs everything until the process is asked to end.
@@ -51,7 +54,15 @@ pub fn up(
         format!("worker.http={address}"),
         format!("installation.secret={}", folder.secret()?),
         format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
+        format!("mail.folder={}", folder.at("mail").display()),
+        format!("console.mails={}", folder.at("mail").display()),
+        format!("console.invoices={}", folder.at("invoices").display()),
     ];
+    let key = if options.demo { DEMO_KEY.to_owned() } else { folder.key()? };
+    given.push(match options.demo {
+        true => format!("console.demo_key={key}"),
+        false => format!("console.keys.operator={:x}", Sha256::digest(&key)),
+    });
     given.extend_from_slice(flags);
 
     // The log is dated by the clock, and the clock goes on from what the log has seen.
@@ -70,10 +81,12 @@ pub fn up(
         false => None,
     };
     writeln!(out, "drawdown is up; Ctrl-C ends it, and a second start goes on where it stopped\n")?;
-    writeln!(out, "  API and health   http://{address}")?;
-    writeln!(out, "  data             {}\n", options.data.display())?;
+    writeln!(out, "  console   http://{address}")?;
+    writeln!(out, "  API       http://{address}/docs, with the key {key}")?;
+    writeln!(out, "  data      {}\n", options.data.display())?;
     out.flush()?;
-    let names = ["metering", "registry", "balance", "payments"].map(str::to_owned);
+    let names = ["metering", "registry", "balance", "payments", "alerts", "console"];
+    let names = names.map(str::to_owned);
     let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
     end.store(true, Ordering::Release);
     let shown =

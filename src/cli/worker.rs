@@ -9,22 +9,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use drawdown_balance::Balance;
+use drawdown_console::{Console, Question};
 use drawdown_log::{Error, Log};
 use drawdown_runtime::{Progress, Station, Worker};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use tokio::sync::oneshot;
 
 use super::Setup;
 use super::setup::duration;
-use crate::serve::{Question, Shown, answer, listen, serve};
+use crate::serve::{Shown, answer, listen, serve};
 
 /// How long a consumer waits for messages before it looks up.
 const WAIT: Duration = Duration::from_millis(5);
 /// Questions that wait for the ledgers; more are refused.
 const QUESTIONS_MAX: usize = 1_000;
+/// How long requests that are under way are waited for at the end.
+const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 4] = ["metering", "registry", "balance", "payments"];
+const NAMES: [&str; 6] = ["metering", "registry", "balance", "payments", "alerts", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -69,8 +73,12 @@ pub fn run_workers_on(
     listener: Option<TcpListener>,
     end: Arc<AtomicBool>,
 ) -> anyhow::Result<()> {
+    let has_console = names.iter().any(|name| name == "console");
+    if has_console && listener.is_none() {
+        bail!("worker.http is empty: the console needs an address, such as 127.0.0.1:8080");
+    }
     let mut shown = Shown::new()?;
-    let installation = setup.installation(log)?;
+    let installation = setup.installation(log.clone())?;
     let mut crew = Crew { end, threads: Vec::new(), progress: Vec::new() };
     for name in names {
         match name.as_str() {
@@ -86,14 +94,41 @@ pub fn run_workers_on(
             "payments" => {
                 crew.start(name, installation.payments(setup.payments()?), |_| Ok(()))?;
             }
+            "alerts" => crew.start(name, installation.alerts(setup.alerts()?), |_| Ok(()))?,
+            // It begins once all others of this process are known.
+            "console" => {}
             other => bail!("there is no consumer {other}"),
         }
     }
-    if let Some(listener) = listener {
-        shown.progress = crew.progress.clone();
-        serve(listener, shown)?;
+    if has_console {
+        shown.console = Some(Arc::new(setup.console(log, shown.ledgers.clone())?));
     }
-    crew.watch(duration(setup.config.worker().watchdog))
+    let Some(listener) = listener else {
+        return crew.watch(duration(setup.config.worker().watchdog));
+    };
+    shown.progress = crew.progress.clone();
+    let (tell, told) = oneshot::channel();
+    let console = shown.console.clone();
+    let server = serve(listener, shown, told)?;
+    let outcome = crew.watch(duration(setup.config.worker().watchdog));
+    // The server is gone if it could not serve.
+    tell.send(()).ok();
+    finish(server, console);
+    outcome
+}
+
+/// Lets requests that are under way come to their end, but not for long.
+fn finish(server: JoinHandle<()>, console: Option<Arc<Console>>) {
+    let deadline = Instant::now() + SERVER_ENDS_WITHIN;
+    while !server.is_finished() {
+        if Instant::now() > deadline {
+            return tracing::warn!("requests that were under way are cut off");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if let Some(console) = console.and_then(Arc::into_inner) {
+        console.join();
+    }
 }
 
 /// Refuses a broker whose topics are not as planned. One that does not answer is waited for: workers
@@ -163,7 +198,9 @@ impl Crew {
     /// without it, and what was not committed is done again.
     fn watch(self, stuck_for_max: Duration) -> anyhow::Result<()> {
         let mut ending_since = None;
-        while !self.threads.iter().all(JoinHandle::is_finished) {
+        // A console by itself has no thread here, and goes on until it is asked to end.
+        let goes_on = || self.threads.is_empty() && !self.end.load(Ordering::Acquire);
+        while goes_on() || !self.threads.iter().all(JoinHandle::is_finished) {
             std::thread::sleep(WATCH_EVERY);
             if self.end.load(Ordering::Acquire) {
                 let since = *ending_since.get_or_insert_with(Instant::now);

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use drawdown_alerts::{Alerts, AlertsOptions};
 use drawdown_balance::Balance;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::ledger::Ledger;
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Faults, Log, Memory};
 use drawdown_metering::Metering;
 use drawdown_metering::identities::{Entry, IdentityOptions};
 use drawdown_payments::Payments;
+use drawdown_ports::mail::Captured;
 use drawdown_ports::payments::Sandbox;
 use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
@@ -74,8 +76,15 @@ pub struct Pipeline {
     registry: Worker<Registry>,
     balance: Worker<Balance>,
     payments: Worker<Errands<Payments>>,
-    /// Outside: it stays while consumers die and come back.
+    alerts: Worker<Errands<Alerts>>,
+    outside: OutsideWorld,
+}
+
+/// What stays while consumers die and come back.
+#[derive(Debug)]
+struct OutsideWorld {
     gateway: Sandbox,
+    mail: Captured,
 }
 
 impl Pipeline {
@@ -95,13 +104,14 @@ impl Pipeline {
             balances_per_step_max: usize::MAX,
             ..Installation::new(log, topics, Secret::new([7; 32]), Clock::manual(start))
         };
-        let gateway = Sandbox::in_memory();
+        let outside = OutsideWorld { gateway: Sandbox::in_memory(), mail: Captured::in_memory() };
         Pipeline {
             metering: installation.metering(),
             registry: installation.registry(),
             balance: installation.balance(),
-            payments: payments(&installation, &gateway),
-            gateway,
+            payments: payments(&installation, &outside),
+            alerts: alerts(&installation, &outside),
+            outside,
             installation,
             restarts,
         }
@@ -134,7 +144,8 @@ impl Pipeline {
         self.metering = self.installation.metering();
         self.registry = self.installation.registry();
         self.balance = self.installation.balance();
-        self.payments = payments(&self.installation, &self.gateway);
+        self.payments = payments(&self.installation, &self.outside);
+        self.alerts = alerts(&self.installation, &self.outside);
         self.settle()?;
         if self.dumps()? != before {
             bail!("a consumer that was restored is not what it was");
@@ -161,6 +172,7 @@ impl Pipeline {
         dumps.extend(self.registry.stations().map(whole));
         dumps.extend(self.balance.stations().map(whole));
         dumps.extend(self.payments.stations().map(whole));
+        dumps.extend(self.alerts.stations().map(whole));
         Ok(dumps)
     }
 
@@ -173,8 +185,9 @@ impl Pipeline {
                 turn(&mut self.registry)?,
                 turn(&mut self.balance)?,
                 turn(&mut self.payments)?,
+                turn(&mut self.alerts)?,
             ];
-            if worked == [Turn::Idle; 4] && self.has_read_all()? {
+            if worked == [Turn::Idle; 5] && self.has_read_all()? {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -187,7 +200,8 @@ impl Pipeline {
         Ok(self.metering.has_read_all()?
             && self.registry.has_read_all()?
             && self.balance.has_read_all()?
-            && self.payments.has_read_all()?)
+            && self.payments.has_read_all()?
+            && self.alerts.has_read_all()?)
     }
 
     /// Lets time go on to `to`, from one due timer to the next.
@@ -222,7 +236,8 @@ impl Pipeline {
     }
 
     fn next_timer(&self) -> Option<Timestamp> {
-        let tries = self.payments.stations().filter_map(Errands::next_try);
+        let payments = self.payments.stations().filter_map(Errands::next_try);
+        let tries = payments.chain(self.alerts.stations().filter_map(Errands::next_try));
         self.ledgers().filter_map(|ledger| ledger.next_timer()).chain(tries).min()
     }
 
@@ -261,9 +276,21 @@ impl Pipeline {
 }
 
 /// PAYMENTS, whose gateway answers at once.
-fn payments(installation: &Installation, gateway: &Sandbox) -> Worker<Errands<Payments>> {
-    let payments = Payments::new(installation.topics.clone(), Arc::new(gateway.clone()));
+fn payments(installation: &Installation, outside: &OutsideWorld) -> Worker<Errands<Payments>> {
+    let gateway = Arc::new(outside.gateway.clone());
+    let payments = Payments::new(installation.topics.clone(), gateway);
     installation.payments(Outside::at_once(payments, "payments"))
+}
+
+/// ALERTS, whose mail is taken at once.
+fn alerts(installation: &Installation, outside: &OutsideWorld) -> Worker<Errands<Alerts>> {
+    let options = AlertsOptions {
+        topics: installation.topics.clone(),
+        mailer: Arc::new(outside.mail.clone()),
+        domain: "drawdown.example".to_owned(),
+        give_up_after: Span::days(4),
+    };
+    installation.alerts(Outside::at_once(Alerts::new(options), "alerts"))
 }
 
 /// The whole state of a station.

@@ -9,7 +9,7 @@ use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
 use drawdown_wire::messages::{
-    Bills, Charges, Entries, Notices, Outcome, Outcomes, Payments, Rejects,
+    Bills, Charges, Entries, Invoices, Mails, Notices, Outcome, Outcomes, Payments, Rejects,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -21,6 +21,19 @@ use crate::views;
 /// A row of a view.
 pub type Row = Map<String, Value>;
 
+/// The topics that hold rows.
+const LISTED: [Topic; 9] = [
+    Topic::Entries,
+    Topic::Bills,
+    Topic::Charges,
+    Topic::Invoices,
+    Topic::Rejects,
+    Topic::Payments,
+    Topic::Notices,
+    Topic::Mails,
+    Topic::Outcomes,
+];
+
 /// The rows that have been read so far.
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -28,24 +41,18 @@ pub struct Rows {
     entries: Vec<Row>,
     bills: Vec<Row>,
     charges: Vec<Row>,
+    invoices: Vec<Row>,
     rejects: Vec<Row>,
     payments: Vec<Row>,
     messages: Vec<Row>,
+    mail: Vec<Row>,
     outcomes: Vec<Outcome>,
 }
 
 impl Rows {
     /// Reads what has become visible since the last time.
     pub fn read(&mut self, pipeline: &Pipeline) -> anyhow::Result<()> {
-        for topic in [
-            Topic::Entries,
-            Topic::Bills,
-            Topic::Charges,
-            Topic::Rejects,
-            Topic::Payments,
-            Topic::Notices,
-            Topic::Outcomes,
-        ] {
+        for topic in LISTED {
             let name = pipeline.topics().name(topic);
             let partitions = pipeline.log().partitions()?.get(name).copied().unwrap_or(0);
             for partition in 0..partitions {
@@ -89,6 +96,10 @@ impl Rows {
                 let charges: Charges = schemas::CHARGES.read(message)?;
                 self.charges.extend(rows(&charges.rows().collect::<Vec<_>>())?);
             }
+            Topic::Invoices => {
+                let Invoices { invoices } = schemas::INVOICES.read(message)?;
+                self.invoices.extend(rows(&views::invoices(&invoices))?);
+            }
             Topic::Rejects => {
                 let rejects: Rejects = schemas::REJECTS.read(message)?;
                 self.rejects.extend(rows(&rejects.rejects)?);
@@ -106,6 +117,10 @@ impl Rows {
             Topic::Notices => {
                 let notices: Notices = schemas::NOTICES.read(message)?;
                 self.messages.extend(rows(&notices.notices)?);
+            }
+            Topic::Mails => {
+                let mails: Mails = schemas::MAILS.read(message)?;
+                self.mail.extend(rows(&mails.mails)?);
             }
             Topic::Outcomes => {
                 let outcomes: Outcomes = schemas::OUTCOMES.read(message)?;
@@ -148,10 +163,11 @@ impl Rows {
             "entries" => self.entries.clone(),
             "bills" => self.bills.clone(),
             "charges" => self.charges.clone(),
+            "invoices" => self.invoices.clone(),
             "rejects" => self.rejects.clone(),
             "payments" => self.payments.clone(),
             "messages" => self.messages.clone(),
-            "mail" => self.messages.iter().flat_map(mails).collect(),
+            "mail" => self.mail.clone(),
             "commands" => rows(&self.outcomes)?,
             "coupons" => coupons(of, pipeline)?,
             "payment_methods" => payment_methods(of, pipeline)?,
@@ -163,18 +179,6 @@ impl Rows {
         };
         Ok(all.into_iter().filter(concerns).collect())
     }
-}
-
-/// A message goes to each of its recipients.
-fn mails(message: &Row) -> Vec<Row> {
-    let recipients = message.get("recipients").and_then(Value::as_array);
-    let to = recipients.into_iter().flatten();
-    to.map(|to| {
-        let mut mail = message.clone();
-        mail.insert("to".to_owned(), to.clone());
-        mail
-    })
-    .collect()
 }
 
 fn payment_methods(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use drawdown::cli::Setup;
+use drawdown_components::{CREDENTIALS, MailServer, Security};
 use drawdown_domain::commands::Command as Asked;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_wire::messages::CommandMessage;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WITHIN: Duration = Duration::from_secs(30);
+const NAMES: [&str; 5] = ["metering", "registry", "balance", "payments", "alerts"];
 
 /// An installation on the embedded log in a folder of its own.
 struct Site {
@@ -44,7 +46,7 @@ impl Site {
 
     fn worker(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
-        command.args(["worker", "metering", "registry", "balance", "--config"]).arg(self.config());
+        command.arg("worker").args(NAMES).arg("--config").arg(self.config());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -132,7 +134,7 @@ fn a_worker_shows_health_metrics_and_committed_rows_and_ends_in_order() {
     assert_eq!(row["available"], "120.5");
     let health: Value = serde_json::from_str(&site.await_status("/healthz", 200)).unwrap();
     assert_eq!(health["status"], "healthy");
-    for consumer in ["metering", "registry", "balance"] {
+    for consumer in NAMES {
         assert!(health["consumers"][consumer].is_object(), "{health}");
     }
     let metrics = site.await_status("/metrics", 200);
@@ -224,4 +226,68 @@ fn r2_3_rejects_are_listed_mended_and_sent_again() {
     let unknown = run(&["rejects", "mend", "0-99999-0", "--field", "quantity=5"]);
     let said = String::from_utf8(unknown.stderr).unwrap();
     assert!(!unknown.status.success() && said.contains("no reject 0-99999-0"), "{said}");
+}
+
+/// From a command to the gateway's own book and to a mail server that lets nobody in unknown or unseen.
+#[test]
+fn r8_5_what_a_ledger_wishes_happens_outside() {
+    let server = MailServer::start_with(Security::StartTls, true).unwrap();
+    let site = Site::new();
+    let mail = format!(
+        "[mail]\ndelivery = \"smtp\"\nhost = \"localhost\"\nport = {}\nuser = \"{}\"\npassword = \"{}\"\n\
+         certificate = \"{}\"\nfrom = \"Billing <billing@acme.example>\"\n",
+        server.port(),
+        CREDENTIALS.0,
+        CREDENTIALS.1,
+        server.certificate().display()
+    );
+    let config = fs::read_to_string(site.config()).unwrap() + &mail;
+    fs::write(site.config(), config).unwrap();
+    site.ask(&[
+        ("open_enterprise", json!({ "enterprise": "acme", "name": "Acme", "country": "SG" })),
+        ("open_account", json!({ "account": "acme", "enterprise": "acme", "email": "ann@acme.example", "currency": "USD", "mode": "prepaid" })),
+        ("link_payment_method", json!({ "billing_account": "ba-acme", "method": "visa-1", "kind": "card", "token": "tok_ok", "brand": "visa", "expires": "2099-12" })),
+        ("top_up", json!({ "billing_account": "ba-acme", "amount": "120.50", "currency": "USD", "method": "bank_transfer" })),
+        ("configure", json!({ "billing_account": "ba-acme", "low_balance_alert": { "enabled": true, "threshold": "100" } })),
+        ("adjust", json!({ "billing_account": "ba-acme", "amount": "-50", "reason": "a test" })),
+    ]);
+    let mut worker = site.start();
+    let deadline = Instant::now() + WITHIN;
+    while server.accepted().unwrap().is_empty() {
+        assert!(Instant::now() < deadline, "{}", site.await_status("/metrics", 200));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(worker.terminate().status.success());
+    let accepted = server.accepted().unwrap();
+    let [mail] = accepted.as_slice() else { panic!("{accepted:?}") };
+    assert_eq!(mail.subject, "Low balance: 70.50 USD left (ba-acme)");
+    assert_eq!(
+        (mail.from.as_str(), mail.to.as_slice()),
+        ("billing@acme.example", &["ann@acme.example".to_owned()][..])
+    );
+    assert!(mail.message_id.ends_with("@acme.example") && mail.encrypted && mail.authenticated);
+    let book = fs::read_to_string(site.folder.path().join("sandbox.jsonl")).unwrap();
+    let kinds: Vec<Value> = book
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].clone())
+        .collect();
+    assert_eq!(kinds, ["hold", "release"], "{book}");
+}
+
+#[test]
+fn an_outside_that_cannot_be_used_is_named() {
+    for (set, says) in [
+        ("mail.delivery=pigeon", "it can be smtp or captured"),
+        ("mail.from=nobody", "mail.from"),
+        ("mail.security=secret", "it can be starttls, tls or none"),
+        ("mail.certificate=away.pem", "mail.certificate away.pem"),
+        ("payments.gateway=bank", "it can be sandbox"),
+        ("payments.sandbox_book=/", "payments.sandbox_book /"),
+    ] {
+        let site = Site::new();
+        let mut worker = site.worker();
+        worker.args(["--set", "mail.delivery=smtp", "--set", set]);
+        let said = refused(worker);
+        assert!(said.contains(says), "{set}: {said}");
+    }
 }

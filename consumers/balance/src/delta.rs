@@ -314,6 +314,7 @@ mod tests {
                 bill: None,
                 remark: remark.map(|text| text.parse().unwrap()),
                 paid: None,
+                method: None,
             })
         };
         let accrued = Accrued {

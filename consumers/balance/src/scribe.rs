@@ -1,9 +1,11 @@
 //! Writes down what the ledger decides: the delta for itself, and rows for others.
 
-use drawdown_domain::ids::{RegionId, Text};
+use drawdown_domain::ids::{ProductId, RegionId, Text};
+use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    AccountOpened, Accrued, BillIssued, Fact, HELD, Journal, Ledger, Line, LinkBegun, LinkEnded,
-    Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded, WalletNumber,
+    self, AccountOpened, Accrued, Bill, BillIssued, Fact, HELD, Journal, Ledger, Line, LinkBegun,
+    LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
+    ProductNumber, WalletNumber,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::notices::{Notice, Service};
@@ -12,8 +14,8 @@ use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::lines::LinesHeader;
 use drawdown_wire::messages::{
-    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, Outcome, PaymentWish,
-    Settled, UsageControl,
+    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, Outcome,
+    PaymentWish, PeriodClosed, Settled, UsageControl,
 };
 use drawdown_wire::schemas;
 
@@ -43,6 +45,10 @@ pub(crate) struct Scribe {
     /// Messages of charges that are closed.
     charge_messages: Vec<Vec<u8>>,
     pub(crate) controls: Vec<(String, UsageControl)>,
+    /// Periods that were closed, and the numbers their invoices want.
+    pub(crate) closed: Vec<PeriodClosed>,
+    pub(crate) wanted: Vec<NumberWanted>,
+    pub(crate) invoices: Vec<Invoice>,
     /// Wallets whose balance has changed since it was last told.
     pub(crate) changed: Changed,
     /// The ledger this scribe writes for, as accounts are told about it.
@@ -77,6 +83,8 @@ impl Journal for Scribe {
                 let shut = AccountShut { at, account: account.id.clone(), closed_at };
                 self.controls.push((account.id.to_string(), shut.into()));
             }
+            Fact::PeriodClosed(closed) => self.closed(ledger, closed),
+            Fact::InvoiceIssued(issued) => self.invoices.push((*issued.invoice).clone()),
             // Nobody outside hears of the rest.
             Fact::TimePassed(_)
             | Fact::Marked(_)
@@ -105,13 +113,14 @@ impl Journal for Scribe {
             | Fact::Cured(_)
             | Fact::MonthSwept(_)
             | Fact::FallChanged(_)
-            | Fact::OverdueChanged(_) => {}
+            | Fact::OverdueChanged(_)
+            | Fact::PeriodJoined(_) => {}
         }
     }
 
-    fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line, late: bool) {
+    fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line) {
         self.delta.accrued(accrued);
-        let Some((key, row, payer)) = charged_row(ledger, accrued, line, late) else {
+        let Some((key, row, payer)) = charged_row(ledger, accrued, line) else {
             self.unsaid = Some("a charge whose account, price or payer is unknown");
             return;
         };
@@ -140,6 +149,9 @@ impl Scribe {
             span: (0, 0, 0),
             charge_messages: Vec::new(),
             controls: Vec::new(),
+            closed: Vec::new(),
+            wanted: Vec::new(),
+            invoices: Vec::new(),
             changed: Changed::default(),
             ledger,
         }
@@ -215,18 +227,41 @@ impl Scribe {
             bill: bill_name(payer.id.as_str(), bill.number),
             billing_account: payer.id.clone(),
             account: account.id.clone(),
-            product: bill.product.and_then(|product| ledger.book().product(product)).cloned(),
+            product: product_of(ledger, bill),
             month: bill.month,
-            // An order is billed at once.
-            cycle_end: if bill.order.is_some() { bill.issued_at } else { fact.ends.starts() },
+            // An order is billed at once, and so is a tax.
+            cycle_end: match bill.order.is_some() || bill.is_tax() {
+                true => bill.issued_at,
+                false => fact.ends.starts(),
+            },
             amount: bill.amount,
             currency: payer.currency,
             issued_at: bill.issued_at,
+            invoice: fact.invoice.clone(),
         });
         if bill.amount.is_negative() {
             // What it undoes pays it at once.
             self.paid(ledger, fact.wallet, bill.number, bill.amount);
         }
+    }
+
+    fn closed(&mut self, ledger: &Ledger, fact: &ledger::PeriodClosed) {
+        let (at, draft) = (ledger.clock().now(), &fact.draft);
+        self.closed.push(PeriodClosed {
+            billing_account: draft.billing_account.clone(),
+            at,
+            from: draft.from,
+            until: draft.until,
+            net: draft.net,
+            currency: draft.currency,
+        });
+        self.wanted.push(NumberWanted {
+            at,
+            ledger: self.ledger,
+            invoice: draft.draft,
+            issuer_country: draft.issuer_country,
+            kind: draft.kind(),
+        });
     }
 
     fn paid(&mut self, ledger: &Ledger, wallet: WalletNumber, number: u64, amount: Amount) {
@@ -359,6 +394,17 @@ fn no_bills() -> Bills {
     Bills { issued: Vec::new(), payments: Vec::new() }
 }
 
+/// What a bill is for. That over a tax has a name of its own.
+fn product_of(ledger: &Ledger, bill: &Bill) -> Option<ProductId> {
+    match bill.product {
+        Some(ProductNumber::TAX) => TAX.parse().ok(),
+        product => ledger.book().product(product?).cloned(),
+    }
+}
+
+/// The product of bills over the tax of invoices, as others see them.
+const TAX: &str = "tax";
+
 /// The name of a wallet's bill.
 pub(crate) fn bill_name(wallet: &str, number: u64) -> String {
     format!("{wallet}.{number}")
@@ -383,7 +429,6 @@ fn charged_row<'a>(
     ledger: &'a Ledger,
     accrued: &Accrued,
     line: &Line,
-    late: bool,
 ) -> Option<(GroupKey, ChargedRow<'a>, WalletNumber)> {
     let account = ledger.account(accrued.account)?;
     let series = account.series.get(accrued.series as usize)?;
@@ -392,7 +437,7 @@ fn charged_row<'a>(
         meter: series.meter.0,
         region: series.region.0.into(),
         price: series.price.0,
-        adjustment: late,
+        adjustment: tab.adjustment,
         cycle_end: tab.ends.starts(),
     };
     let row = ChargedRow {

@@ -4,7 +4,7 @@ use drawdown_domain::commands::{Asked, Subject};
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
     AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived,
-    PricesInForce, RegionNumber, SettingsChanged, Undecided,
+    PricesInForce, RegionNumber, SettingsChanged, Undecided, wallet_of_draft,
 };
 use drawdown_domain::rating::MeterNumber;
 use drawdown_domain::time::{Minute, Span, Timestamp};
@@ -13,8 +13,9 @@ use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro::{self, Cursor};
 use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
-    Admitted, Balances, Entries, LedgerInput, LedgerMessage, Notices, Outcome, Outcomes,
-    PaymentAnswered, PaymentWishes, Payments, Services, Settled, TimeOnly,
+    Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
+    LedgerMessage, Notices, Outcome, Outcomes, PaymentAnswered, PaymentWishes, Payments,
+    PeriodsClosed, Services, Settled, TimeOnly,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -85,7 +86,7 @@ impl Balance {
                 let LedgerMessage { at, input } =
                     avro::decode(&value).map_err(|error| broken(&error))?;
                 self.pass(at)?;
-                self.input(input, output)?;
+                self.input(input, at, output)?;
             }
         }
         self.ledger.fire(self.options.timers_per_message_max, &mut self.scribe).map_err(stop)?;
@@ -141,7 +142,12 @@ impl Balance {
         })
     }
 
-    fn input(&mut self, input: LedgerInput, output: &mut Output) -> Result<(), Stop> {
+    fn input(
+        &mut self,
+        input: LedgerInput,
+        at: Timestamp,
+        output: &mut Output,
+    ) -> Result<(), Stop> {
         match input {
             LedgerInput::Lines(_) | LedgerInput::TimeOnly(_) => {}
             LedgerInput::Mark(mark) => {
@@ -162,12 +168,10 @@ impl Balance {
             LedgerInput::NewSettings(settings) => {
                 self.fact(SettingsChanged { document: settings.document })?;
             }
+            LedgerInput::InvoiceNumbered(numbered) => self.numbered(&numbered, at)?,
             LedgerInput::PaymentAnswered(answered) => {
                 output.hurry();
                 self.payment_answered(answered)?;
-            }
-            LedgerInput::InvoiceNumbered(_) => {
-                return Err(Stop::Broken("nothing of the kind was asked for".to_owned()));
             }
         }
         Ok(())
@@ -210,6 +214,16 @@ impl Balance {
             repeats: None,
         });
         Ok(())
+    }
+
+    /// The registry's number is the issue of an invoice: its time counts, by which the year was judged.
+    fn numbered(&mut self, numbered: &InvoiceNumbered, issued_at: Timestamp) -> Result<(), Stop> {
+        let InvoiceNumbered { invoice, number } = numbered;
+        let enterprise = self.ledger.wallet(wallet_of_draft(*invoice)).map(|w| w.enterprise);
+        if let Some(enterprise) = enterprise {
+            self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
+        }
+        self.ledger.number_invoice(*invoice, number, issued_at, &mut self.scribe).map_err(stop)
     }
 
     fn payment_answered(&mut self, answered: PaymentAnswered) -> Result<(), Stop> {
@@ -281,9 +295,11 @@ impl Balance {
             let message = self.options.secret.sign(topic, schemas::USAGE_CONTROL.message(&control));
             output.append(topic, partition, message);
         }
-        for settled in std::mem::take(&mut self.scribe.settled) {
+        let settled = std::mem::take(&mut self.scribe.settled).into_iter();
+        let wanted = std::mem::take(&mut self.scribe.wanted).into_iter();
+        let settled = settled.map(CommandControl::Settled);
+        for control in settled.chain(wanted.map(CommandControl::NumberWanted)) {
             let topic = self.name(Topic::Commands);
-            let control = drawdown_wire::messages::CommandControl::Settled(settled);
             let message =
                 self.options.secret.sign(topic, schemas::COMMAND_CONTROL.message(&control));
             output.append(topic, 0, message);
@@ -299,6 +315,14 @@ impl Balance {
         }
         if let Some(bills) = scribe.take_bills() {
             messages.push((Topic::Bills, schemas::BILLS.message(&bills)));
+        }
+        if !scribe.closed.is_empty() {
+            let closed = PeriodsClosed { closed: std::mem::take(&mut scribe.closed) };
+            messages.push((Topic::PeriodClosed, schemas::PERIODS_CLOSED.message(&closed)));
+        }
+        if !scribe.invoices.is_empty() {
+            let invoices = Invoices { invoices: std::mem::take(&mut scribe.invoices) };
+            messages.push((Topic::Invoices, schemas::INVOICES.message(&invoices)));
         }
         for message in scribe.take_charges(&self.ledger) {
             messages.push((Topic::Charges, message));

@@ -6,7 +6,7 @@ use drawdown_domain::ids::{PrincipalId, Text};
 use drawdown_domain::record;
 use drawdown_domain::refusal::Refusal;
 use drawdown_domain::registry::{
-    Admission, Asked, KeyHash, Place, Registry as State, RegistryFact,
+    Admission, Asked, KeyHash, Numberless, Place, Registry as State, RegistryFact,
 };
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Message;
@@ -14,9 +14,9 @@ use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro;
 use drawdown_wire::content::content_of;
 use drawdown_wire::messages::{
-    Admitted, Bytes, Catalogue, CommandControl, CommandMessage, LedgerInput, LedgerMessage,
-    MeterOffered, NewSettings, Outcome, Outcomes, PriceChanges, PricesComplete, SettingsInForce,
-    Tick, UsageControl,
+    Admitted, Bytes, Catalogue, CommandControl, CommandMessage, InvoiceNumbered, LedgerInput,
+    LedgerMessage, MeterOffered, NewSettings, NumberWanted, Outcome, Outcomes, PriceChanges,
+    PricesComplete, SettingsInForce, Tick, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -82,7 +82,7 @@ impl Registry {
                 let control = schemas::COMMAND_CONTROL.read(&payload).map_err(|error| {
                     Stop::Broken(format!("a control record of ours cannot be read: {error}"))
                 })?;
-                self.control(control);
+                self.control(control, output);
             }
             Some(Err(forged)) => {
                 self.pass(message.at);
@@ -101,7 +101,7 @@ impl Registry {
         self.state.pass(at, &mut |fact| put_fact(facts, fact));
     }
 
-    fn control(&mut self, control: CommandControl) {
+    fn control(&mut self, control: CommandControl, output: &mut Output) {
         match control {
             CommandControl::Tick(tick) => self.pass(tick.at),
             CommandControl::Settled(settled) => {
@@ -110,8 +110,20 @@ impl Registry {
                 let put = &mut |fact: &RegistryFact| put_fact(facts, fact);
                 self.state.settle(settled.command, settled.accepted, put);
             }
-            CommandControl::NumberWanted(wanted) => self.pass(wanted.at),
+            CommandControl::NumberWanted(wanted) => {
+                self.pass(wanted.at);
+                self.number(&wanted, output);
+            }
         }
+    }
+
+    /// An invoice is issued by its number.
+    fn number(&mut self, wanted: &NumberWanted, output: &mut Output) {
+        let NumberWanted { ledger, invoice, issuer_country, kind, .. } = *wanted;
+        let facts = &mut self.facts;
+        let asks = Numberless { ledger, invoice, issuer_country, kind };
+        let number = self.state.number(asks, &mut |fact| put_fact(facts, fact));
+        self.tell_ledger(ledger, InvoiceNumbered { invoice, number }.into(), output);
     }
 
     fn command(&mut self, message: &Message<'_>, output: &mut Output) {

@@ -191,6 +191,8 @@ pub struct Country([u8; 2]);
 pub struct NotACountry;
 
 impl Country {
+    pub const SINGAPORE: Country = Country(*b"SG");
+
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }

@@ -1,6 +1,9 @@
 //! Invoices: what stands on one (R12). Which bills it covers is decided in `ledger/invoicing.rs`.
 
-use crate::ids::{AccountId, Country, EnterpriseId, MeterId, ProductId, RegionId, Text, WalletId};
+use crate::ids::{
+    AccountId, Country, EnterpriseId, MeterId, MethodId, OrderId, ProductId, RegionId, Text,
+    WalletId,
+};
 use crate::money::{Amount, Currency};
 use crate::time::{Timestamp, Zone};
 use crate::{record, symbols};
@@ -51,6 +54,8 @@ record! {
         pub quantity: Option<Amount>,
         /// In the billing currency, to its minor unit.
         pub amount: Amount,
+        /// The order it is about, if it is one's price.
+        pub order: Option<OrderId>,
     }
 }
 
@@ -59,7 +64,35 @@ record! {
     pub struct InvoiceTopUp {
         pub at: Timestamp,
         pub amount: Amount,
-        pub method: Text,
+        /// None if it is not known.
+        pub method: Option<MethodId>,
+    }
+}
+
+record! {
+    /// An invoice whose figures are decided, and which waits for its number. It is issued with that.
+    pub struct InvoiceDraft {
+        /// What its ledger knows it by.
+        pub draft: u64,
+        pub billing_account: WalletId,
+        pub enterprise: EnterpriseId,
+        pub enterprise_name: Text,
+        pub country: Country,
+        pub tax_id: Option<Text>,
+        pub language: Option<Text>,
+        pub recipients: Vec<Text>,
+        pub time_zone: Zone,
+        pub from: Timestamp,
+        pub until: Timestamp,
+        pub issuer_country: Country,
+        pub currency: Currency,
+        pub lines: Vec<InvoiceLine>,
+        pub top_ups: Vec<InvoiceTopUp>,
+        pub net: Amount,
+        pub tax_rate: Amount,
+        pub tax_note: TaxNote,
+        pub tax: Amount,
+        pub total: Amount,
     }
 }
 
@@ -97,4 +130,52 @@ record! {
         pub tax: Amount,
         pub total: Amount,
     }
+}
+
+impl InvoiceDraft {
+    /// What it will be: a negative total is a credit note (R12.3).
+    pub fn kind(&self) -> InvoiceType {
+        if self.total.is_negative() { InvoiceType::CreditNote } else { InvoiceType::Invoice }
+    }
+
+    /// The invoice that a draft becomes with its number. `last` is the one before it, which a credit note
+    /// corrects.
+    pub fn issued(self, number: String, issued_at: Timestamp, last: Option<String>) -> Invoice {
+        let kind = self.kind();
+        Invoice {
+            number,
+            r#type: kind,
+            corrects: last.filter(|_| kind == InvoiceType::CreditNote),
+            billing_account: self.billing_account,
+            enterprise: self.enterprise,
+            enterprise_name: self.enterprise_name,
+            country: self.country,
+            tax_id: self.tax_id,
+            language: self.language,
+            recipients: self.recipients,
+            time_zone: self.time_zone,
+            from: self.from,
+            until: self.until,
+            issued_at,
+            issuer_country: self.issuer_country,
+            currency: self.currency,
+            lines: self.lines,
+            top_ups: self.top_ups,
+            net: self.net,
+            tax_rate: self.tax_rate,
+            tax_note: self.tax_note,
+            tax: self.tax,
+            total: self.total,
+        }
+    }
+}
+
+/// The number of the `count`th invoice or credit note that an issuer issues in a year (R12.2):
+/// `SG-2026-000001`, `CN-SG-2026-000001`.
+pub fn invoice_number(issuer: Country, year: u32, kind: InvoiceType, count: u64) -> String {
+    let series = match kind {
+        InvoiceType::Invoice => "",
+        InvoiceType::CreditNote => "CN-",
+    };
+    format!("{series}{issuer}-{year:04}-{count:06}")
 }

@@ -15,6 +15,8 @@ pub mod ids;
 
 pub mod time;
 
+pub mod tax;
+
 pub mod settings;
 
 pub mod usage;

@@ -51,6 +51,39 @@ fn top_up(wallet: &str) -> Command {
     .into()
 }
 
+fn numberless(invoice: u64, kind: InvoiceType) -> Numberless {
+    Numberless { ledger: 1, invoice, issuer_country: Country::SINGAPORE, kind }
+}
+
+/// R12.2: one after the other in each series; the year is that of the issuer's zone.
+#[test]
+fn r12_2_numbers_are_gapless_by_issuer_year_and_kind() {
+    let mut registry = Registry::default();
+    let document = "tax.issuer_zone = \"Asia/Singapore\"".to_owned();
+    registry.ask(asked(1, None, 0, &LoadSettings { document }.into()), &mut |_| {});
+    let (germany, note) = ("DE".parse().unwrap(), InvoiceType::CreditNote);
+    for (at, issuer, kind, expected) in [
+        ("2026-12-31T15:59:58Z", Country::SINGAPORE, InvoiceType::Invoice, "SG-2026-000001"),
+        ("2026-12-31T15:59:58Z", Country::SINGAPORE, note, "CN-SG-2026-000001"),
+        ("2026-12-31T15:59:58Z", germany, InvoiceType::Invoice, "DE-2026-000001"),
+        ("2026-12-31T15:59:59Z", Country::SINGAPORE, InvoiceType::Invoice, "SG-2026-000002"),
+        ("2026-12-31T16:00:00Z", Country::SINGAPORE, InvoiceType::Invoice, "SG-2027-000001"),
+        ("2026-12-31T16:00:00Z", Country::SINGAPORE, note, "CN-SG-2027-000001"),
+        ("2027-01-05T00:00:00Z", Country::SINGAPORE, InvoiceType::Invoice, "SG-2027-000002"),
+    ] {
+        registry.pass(at.parse().unwrap(), &mut |_| {});
+        let asks = Numberless { issuer_country: issuer, ..numberless(7, kind) };
+        assert_eq!(registry.number(asks, &mut |_| {}), expected, "{at}");
+    }
+}
+
+#[test]
+fn r12_2_a_number_has_at_least_six_digits() {
+    let number = |count| invoice_number(Country::SINGAPORE, 2026, InvoiceType::Invoice, count);
+    assert_eq!(number(999_999), "SG-2026-999999");
+    assert_eq!(number(1_000_000), "SG-2026-1000000");
+}
+
 #[test]
 fn r11_5_a_repeated_key_gets_the_first_answer_and_another_content_is_refused() {
     let mut registry = Registry::default();
@@ -127,6 +160,9 @@ fn life() -> Vec<RegistryFact> {
         }
     }
     registry.settle(3, false, &mut tell);
+    registry.number(numberless(1, InvoiceType::Invoice), &mut tell);
+    registry.number(numberless(2, InvoiceType::CreditNote), &mut tell);
+    registry.number(numberless(3, InvoiceType::Invoice), &mut tell);
     registry.pass(Timestamp::from_micros(KEYS_KEPT.as_micros() + 3), &mut tell);
     registry.settle(4, true, &mut tell);
     facts

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::Country;
 use crate::money::{Amount, Currency};
-use crate::time::{Cycle, Span};
+use crate::tax::TaxRates;
+use crate::time::{Cycle, Span, Zone};
 
 /// Every setting, each with its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub overdue: OverdueSettings,
     pub suspension: SuspensionSettings,
     pub alerts: AlertSettings,
+    pub invoices: InvoiceSettings,
+    pub tax: TaxSettings,
 }
 
 /// R2.3 and R2.4.
@@ -165,6 +169,45 @@ impl Default for OverdueSettings {
     }
 }
 
+/// R12.1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InvoiceSettings {
+    pub schedule: Schedule,
+}
+
+/// How often a billing account gets an invoice (R12.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// On the 1st and on the 16th.
+    #[default]
+    SemiMonthly,
+    /// On the 1st.
+    Monthly,
+}
+
+/// R12.2 and R12.4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaxSettings {
+    /// Where the entity is registered that issues the invoices.
+    pub issuer_country: Country,
+    /// By this zone's year invoices are numbered.
+    pub issuer_zone: Zone,
+    pub rates: TaxRates,
+}
+
+impl Default for TaxSettings {
+    fn default() -> Self {
+        TaxSettings {
+            issuer_country: Country::SINGAPORE,
+            issuer_zone: Zone::UTC,
+            rates: TaxRates::default(),
+        }
+    }
+}
+
 impl Settings {
     /// Reads the `[settings]` of a configuration or scenario file.
     pub fn parse(text: &str) -> Result<Settings, toml::de::Error> {
@@ -185,6 +228,8 @@ mod tests {
         assert_eq!(defaults.bills.wait.to_string(), "6h");
         assert_eq!(defaults.bills.grace, Span::ZERO);
         assert_eq!(defaults.topup.minimum[&Currency::Cny], Amount::whole(100));
+        assert_eq!(defaults.invoices.schedule, Schedule::SemiMonthly);
+        assert_eq!(defaults.tax.issuer_country.as_str(), "SG");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use calendar::{Cycle, Month, NotAMonth, NotAZone, Zone};
+pub use calendar::{Cycle, Day, HalfMonth, Month, NotADay, NotAMonth, NotAZone, Zone};
 
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 pub const MICROS_PER_MINUTE: i64 = 60 * MICROS_PER_SECOND;

@@ -9,6 +9,15 @@ fn zone(name: &str) -> Zone {
 }
 
 #[test]
+fn an_instant_is_shown_as_people_of_the_zone_read_it() {
+    let at: Timestamp = "2026-03-01T00:05:59Z".parse().unwrap();
+    let shown = |zone: &str| zone.parse::<Zone>().unwrap().shown(at);
+    assert_eq!(shown("UTC"), "1 March 2026, 00:05");
+    assert_eq!(shown("Asia/Singapore"), "1 March 2026, 08:05");
+    assert_eq!(shown("America/New_York"), "28 February 2026, 19:05");
+}
+
+#[test]
 fn spans_are_numbers_with_a_unit() {
     for text in ["35d", "5m", "0s", "90s", "1500ms", "7us", "25h"] {
         assert_eq!(text.parse::<Span>().unwrap().to_string(), text);

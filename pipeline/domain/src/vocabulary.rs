@@ -101,6 +101,7 @@ described! {
     Shape::Number("number") => u8, u16, u32, u64, i64;
     Shape::Number("minute") => crate::time::Minute;
     Shape::Number("month") => crate::time::Month;
+    Shape::Number("half-month") => crate::time::HalfMonth;
     Shape::Number("number") => crate::rating::PriceNumber, crate::rating::MeterNumber;
     Shape::Instant => crate::time::Timestamp;
     Shape::Decimal => crate::money::Amount;

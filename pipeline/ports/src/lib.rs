@@ -2,4 +2,5 @@
 //! what is asked for was decided before, and what comes of it is decided upon after.
 
 pub mod clickhouse;
+pub mod mail;
 pub mod payments;

@@ -57,7 +57,7 @@ macro_rules! sections {
                     key: stringify!($key),
                     default: shown(&defaults.$key),
                     doc: drawdown_domain::vocabulary::doc(&[$($doc),*]),
-                    secret: matches!(stringify!($key), "secret" | "password"),
+                    secret: is_secret(stringify!($key)),
                 });)*
             })*
             known
@@ -74,6 +74,11 @@ macro_rules! sections {
             }
         }
     };
+}
+
+/// What is never shown, and is text whatever it looks like.
+fn is_secret(key: &str) -> bool {
+    matches!(key, "secret" | "password" | "demo_key")
 }
 
 fn shown(value: &impl std::fmt::Debug) -> String {
@@ -154,6 +159,32 @@ sections! {
         /// So many of them are kept in memory, at 50 bytes each, before they are written to the disk; for each partition.
         identities_table_max: usize = 256 * 1024,
     }
+    /// CONSOLE.
+    [console: ConsoleSection] {
+        /// Who may ask: principals with the SHA-256 of their keys, as 64 hexadecimal digits (`printf %s "$KEY" | sha256sum`).
+        keys: BTreeMap<String, String> = BTreeMap::new(),
+        /// A key that acts as the operator and opens the pages to every visitor: for demonstrations only. Empty: none.
+        demo_key: String = String::new(),
+        /// Where workers that keep ledgers serve their rows, as `host:port`, separated by commas; they are asked in turn. Not needed where the ledgers are in the same process.
+        workers: String = String::new(),
+        /// Where the invoices consumer puts its PDFs. Empty: they are not shown.
+        invoices: String = String::new(),
+        /// Where captured mails are put. Empty: they are not shown.
+        mails: String = String::new(),
+        /// A command that is not decided by then is answered with where to look.
+        command_answered_within: Span = Span::micros(10_000_000),
+        /// Usage that is taken and not yet on the log; beyond it senders get 429.
+        usage_queue_bytes_max: usize = 64 * 1024 * 1024,
+    }
+    /// ClickHouse.
+    [clickhouse: ClickhouseSection] {
+        /// Where ClickHouse is asked.
+        url: String = "http://127.0.0.1:8123".to_owned(),
+        /// Who asks.
+        user: String = "default".to_owned(),
+        /// Of the user. Empty: none.
+        password: String = String::new(),
+    }
     /// PAYMENTS.
     [payments: PaymentsSection] {
         /// Which gateway moves the money: `sandbox`, which moves none and keeps a book of what it would have done.
@@ -166,6 +197,35 @@ sections! {
         in_flight_max: usize = 32,
         /// With so many payments whose outcome is not known a partition takes no more.
         open_per_partition_max: usize = 10_000,
+    }
+    /// ALERTS, and whoever else sends mail.
+    [mail: MailSection] {
+        /// `smtp`, or `captured` for demonstrations: nobody gets it, and it is kept in a folder.
+        delivery: String = "captured".to_owned(),
+        /// Where captured mail is kept, a file each.
+        folder: String = "mail".to_owned(),
+        /// Whom mail comes from; what stands behind its `@` ends each Message-ID, too.
+        from: String = "Billing <billing@localhost>".to_owned(),
+        /// The mail server.
+        host: String = "127.0.0.1".to_owned(),
+        /// The mail server's port.
+        port: u16 = 587,
+        /// How the connection is kept from being read: `starttls`, `tls` from the first byte, or `none` for a server of this machine.
+        security: String = "starttls".to_owned(),
+        /// Who we are to the server; empty: it takes mail from anybody.
+        user: String = String::new(),
+        /// The password for it.
+        password: String = String::new(),
+        /// A file with a certificate, as PEM, that is trusted beside the system's; empty: none.
+        certificate: String = String::new(),
+        /// A mail that is not sent by then is tried again.
+        deadline: Span = Span::micros(30_000_000),
+        /// So many mails are sent at a time by one process.
+        in_flight_max: usize = 32,
+        /// With so many mails that are not sent yet a partition takes no more.
+        open_per_partition_max: usize = 10_000,
+        /// A mail that no server has taken after so long is given up.
+        give_up_after: Span = Span::days(4),
     }
 }
 
@@ -265,8 +325,20 @@ impl Config {
         &self.sections.metering
     }
 
+    pub fn console(&self) -> &ConsoleSection {
+        &self.sections.console
+    }
+
+    pub fn clickhouse(&self) -> &ClickhouseSection {
+        &self.sections.clickhouse
+    }
+
     pub fn payments(&self) -> &PaymentsSection {
         &self.sections.payments
+    }
+
+    pub fn mail(&self) -> &MailSection {
+        &self.sections.mail
     }
 
     /// Every value that is in force, secrets masked.
@@ -302,16 +374,17 @@ fn check(table: &Table, whence: &str) -> Result<(), NotAConfig> {
 /// The section and key that a path of a variable or flag means.
 fn known(path: &str, separator: char) -> Option<(String, String)> {
     let (section, key) = path.split_once(['.', separator])?;
-    // `kafka.properties` has keys of its own.
+    // `kafka.properties` and `console.keys` have keys of their own.
     let is_known = reference().iter().any(|known| known.section == section && known.key == key);
-    let is_property = section == "kafka" && key.starts_with("properties.");
+    let is_property = (section == "kafka" && key.starts_with("properties."))
+        || (section == "console" && key.starts_with("keys."));
     (is_known || is_property).then(|| (section.to_owned(), key.to_owned()))
 }
 
 fn set(table: &mut Table, section: &str, key: &str, text: &str) {
     // Numbers and booleans are what they look like; everything else is text.
     let value = match text.parse::<i64>() {
-        Ok(number) if !matches!(key, "secret" | "password" | "instance") => Value::Integer(number),
+        Ok(number) if !is_secret(key) && key != "instance" => Value::Integer(number),
         _ => Value::String(text.to_owned()),
     };
     let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
@@ -381,7 +454,11 @@ mod tests {
 
     #[test]
     fn secrets_are_masked() {
-        let config = read("[installation]\nsecret = \"abc\"", &[], &[]).unwrap();
+        let config =
+            read("[installation]\nsecret = \"abc\"", &[("DRAWDOWN_MAIL_PASSWORD", "123")], &[])
+                .unwrap();
+        assert_eq!(config.mail().password, "123");
+        assert!(config.in_force().iter().all(|(_, value)| !value.contains("123")));
         assert!(config.in_force().iter().all(|(_, value)| !value.contains("abc")));
         assert!(
             config

@@ -118,11 +118,20 @@ fn worker(
     clock: &Clock,
     outside: &Arc<Outside<Counter>>,
 ) -> Worker<Errands<Counter>> {
+    worker_called("1", log, clock, outside)
+}
+
+fn worker_called(
+    instance: &str,
+    log: &Memory,
+    clock: &Clock,
+    outside: &Arc<Outside<Counter>>,
+) -> Worker<Errands<Counter>> {
     let options = WorkerOptions {
         membership: Membership {
             group: "counters".to_owned(),
             topic: "wishes".to_owned(),
-            instance: "1".to_owned(),
+            instance: instance.to_owned(),
         },
         state_topic: "state".to_owned(),
         rules_version: 1,
@@ -376,4 +385,34 @@ fn a_partition_with_too_many_open_wishes_takes_no_more_until_half_of_them_are_do
         clock.set(at(seconds));
         answers(&log).len() == 30
     });
+}
+
+#[test]
+fn a_partition_that_goes_to_another_worker_takes_no_try_with_it() {
+    let log = log(Faults::default());
+    let slow = |_: &Attempt<String>| {
+        std::thread::sleep(Duration::from_millis(20));
+        done()
+    };
+    let counter = Counter::new(&log, slow);
+    let outside = || Outside::new(counter.clone(), options()).unwrap();
+    let clock = Clock::manual(at(0));
+    let mut first = worker_called("1", &log, &clock, &outside());
+    for partition in 0..PARTITIONS {
+        let keys: Vec<String> = (0..20).map(|number| format!("{partition}-0-{number}")).collect();
+        wish(&log, partition, &keys.join(" "));
+    }
+    until(&mut first, "tries on both partitions", || {
+        ["0", "1"]
+            .iter()
+            .all(|partition| counter.tries().keys().any(|key| key.starts_with(partition)))
+    });
+    // Another process joins, with a thread of its own for what it does outside.
+    let mut second = worker_called("2", &log, &clock, &outside());
+    until(&mut first, "all answers", || {
+        second.turn(Duration::ZERO).unwrap();
+        answers(&log).len() == 40
+    });
+    assert_eq!((first.stations().count(), second.stations().count()), (1, 1));
+    assert!(counter.tries().values().all(|tries| *tries == 1), "{:?}", counter.tries());
 }

@@ -352,16 +352,18 @@ record! {
         pub billing_account: WalletId,
         /// Whose usage or order it is.
         pub account: AccountId,
-        /// None: an order that names no product.
+        /// None: an order that names no product. The bill over the tax of an invoice has `tax`.
         pub product: Option<ProductId>,
         /// The month it belongs to.
         pub month: Month,
-        /// The end of the cycle it bills.
+        /// The end of the cycle it bills; its issue for an order or a tax.
         pub cycle_end: Timestamp,
         /// Rounded to the currency; negative after corrections.
         pub amount: Amount,
         pub currency: Currency,
         pub issued_at: Timestamp,
+        /// The number of the invoice whose tax it is.
+        pub invoice: Option<String>,
     }
 }
 
@@ -439,21 +441,27 @@ record! {
     }
 }
 
-/// A priced line by itself: a row of the view `charges`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Charge {
-    pub account: AccountId,
-    pub billing_account: WalletId,
-    pub product: ProductId,
-    pub meter: MeterId,
-    pub region: Option<String>,
-    pub price: u32,
-    pub used: Timestamp,
-    pub quantity: Amount,
-    pub charge: Amount,
-    pub records: u32,
-    pub adjustment: bool,
-    pub cycle_end: Timestamp,
+record! {
+    /// A priced line by itself: a row of the view `charges`.
+    pub struct Charge {
+        pub account: AccountId,
+        pub billing_account: WalletId,
+        pub product: ProductId,
+        pub meter: MeterId,
+        pub region: Option<String>,
+        /// The number of the price that held.
+        pub price: u32,
+        /// The minute of use.
+        pub used: Timestamp,
+        pub quantity: Amount,
+        /// Exact; the bill is rounded.
+        pub charge: Amount,
+        /// How many usage records make this line.
+        pub records: u32,
+        /// It came after the bills of its cycle, and joins later ones.
+        pub adjustment: bool,
+        pub cycle_end: Timestamp,
+    }
 }
 
 impl Charges {

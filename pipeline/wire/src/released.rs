@@ -41,6 +41,8 @@ released! {
         Command
         CommandControl
         Entries
+        ErrandsDelta
+        ErrandsPiece
         Frame
         Invoices
         LedgerMessage

@@ -3,6 +3,7 @@
 
 mod json;
 mod older;
+pub mod packing;
 
 use std::borrow::Cow;
 

@@ -1,15 +1,19 @@
 //! The real components that tests meet: found, started, stopped. A component that is missing is a
 //! failure with its name, never a skip.
 
+mod browser;
 mod clickhouse;
 mod kafka;
+mod smtp;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 
+pub use browser::drive;
 pub use clickhouse::{ClickHouse, clickhouse_connect};
 pub use kafka::{Broker, BrokerOptions};
+pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
 
 /// Where components are kept between runs, outside the checkout.
 fn cache() -> anyhow::Result<PathBuf> {

@@ -11,7 +11,7 @@ use drawdown_domain::commands::Command;
 use drawdown_domain::ledger::Fact;
 use drawdown_domain::money::Amount;
 use drawdown_wire::avro::{self, SINGLE_OBJECT_HEADER_BYTES};
-use drawdown_wire::messages::{Bills, Entries, LedgerInput, LedgerMessage};
+use drawdown_wire::messages::{Bills, Entries, Invoices, LedgerInput, LedgerMessage};
 use drawdown_wire::schemas;
 use drawdown_wire::state::Frame;
 use drawdown_wire::topics::Topic;
@@ -73,6 +73,8 @@ fn r1_3_a_log_nobody_has_touched_has_no_differences() {
         Figure::EntriesRead,
         Figure::BillsRead,
         Figure::ChargesRead,
+        Figure::InvoicesRead,
+        Figure::InvoicesNumbered,
         Figure::BalancesCompared,
     ] {
         assert!(report.figure(figure) > 0, "none of: {}\n{report}", figure.text());
@@ -129,6 +131,56 @@ fn r1_3_missing_charges_are_found() {
     let (report, partition, offset) = change_first(Topic::Charges, |_| Some(Change::Lose));
     names(&report, &format!("charges {partition} at {offset}: "), &["missing", "0.4995", "ba-"]);
     names(&report, &format!("charges {partition}: "), &["charges come to", "in the ledger to"]);
+}
+
+/// Whether a message holds the first invoice of its series.
+fn is_first(invoices: &Invoices) -> bool {
+    invoices.invoices.iter().any(|invoice| invoice.number.ends_with("-000001"))
+}
+
+/// R12.2: an issued invoice never changes.
+#[test]
+fn r12_2_a_cent_on_an_invoice_is_found() {
+    let (report, partition, offset) = change_first(Topic::Invoices, |message| {
+        let mut invoices: Invoices = schemas::INVOICES.read(message).unwrap();
+        let line = invoices.invoices.first_mut()?.lines.first_mut()?;
+        line.amount = line.amount.plus(cent()).unwrap();
+        Some(Change::To(schemas::INVOICES.message(&invoices)))
+    });
+    let place = format!("invoices {partition} at {offset}: ");
+    names(&report, &place, &["found", "decided", "SG-2026-"]);
+    names(&report, &place, &["its lines come to", "its net is"]);
+}
+
+/// R12.2: numbers are gapless.
+#[test]
+fn r12_2_an_invoice_that_is_nowhere_is_found() {
+    let (report, partition, _) = change_first(Topic::Invoices, |message| {
+        is_first(&schemas::INVOICES.read(message).unwrap()).then_some(Change::Lose)
+    });
+    names(&report, &format!("invoices {partition}"), &["missing", "SG-2026-000001"]);
+    names(&report, "invoices 0: ", &["SG-2026-000001 is nowhere"]);
+}
+
+#[test]
+fn r12_2_an_invoice_that_stands_there_twice_is_found() {
+    let (report, partition, _) = change_first(Topic::Invoices, |message| {
+        is_first(&schemas::INVOICES.read(message).unwrap()).then(|| Change::Twice(message.to_vec()))
+    });
+    names(&report, &format!("invoices {partition} at "), &["SG-2026-000001 was given twice"]);
+}
+
+/// R12.2: a number that the registry gave in another order than is decided again.
+#[test]
+fn r12_2_a_number_that_the_registry_did_not_give_is_found() {
+    let (report, partition, offset) = change_first(Topic::Ledger, |message| {
+        let mut told: LedgerMessage = schemas::LEDGER.read(message).ok()?;
+        let LedgerInput::InvoiceNumbered(numbered) = &mut told.input else { return None };
+        numbered.number = "SG-2026-000009".to_owned();
+        Some(Change::To(schemas::LEDGER.message(&told)))
+    });
+    names(&report, &format!("ledger {partition} at {offset}: "), &["SG-2026-000009"]);
+    names(&report, &format!("balance_state {partition} at "), &["SG-2026-000009"]);
 }
 
 /// R5.3: a bill that is paid twice.

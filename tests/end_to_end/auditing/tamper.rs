@@ -6,7 +6,7 @@ use std::sync::Arc;
 use drawdown::audit::{Report, audit};
 use drawdown::installation::Installation;
 use drawdown::rehearse::{Pipeline, Stage};
-use drawdown_domain::commands::{Command, LoadPrices};
+use drawdown_domain::commands::{Command, LoadPrices, LoadSettings};
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Faults, Log, Memory, Next};
@@ -44,15 +44,16 @@ pub struct History {
 }
 
 impl History {
-    /// Two wallets in two ledgers: money comes in, goes over, usage is billed and paid.
+    /// Wallets in two ledgers: money comes in, goes over, usage is billed, paid, invoiced and taxed.
     pub fn told() -> History {
         History::on(Stage::memory().unwrap())
     }
 
     pub fn on(stage: Stage) -> History {
-        let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        let now: Timestamp = "2026-03-15T22:00:00Z".parse().unwrap();
         let mut history = History { pipeline: Pipeline::new(&stage, now), stage, now };
         history.pipeline.advance(now).unwrap();
+        history.ask(LoadSettings { document: "tax.rates = { SG = \"0.09\" }".to_owned() }.into());
         let prices = LoadPrices { document: PRICES.to_owned() }.into();
         history.ask(prices);
         for enterprise in ["e", "f", "g"] {

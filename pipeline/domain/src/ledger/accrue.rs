@@ -1,12 +1,12 @@
 //! Usage becomes money: a counted line is priced and put on the tab of its bill (R3.2, R2.4).
 
 use super::fact::{Accrued, Journal, RegionNamed, SeriesOpened, SetAside, TabOpened, Unpriced};
-use super::state::{AccountNumber, ProductNumber, RegionNumber, Series, Tab, WalletNumber};
+use super::state::{AccountNumber, RegionNumber, Series, Tab, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::ids::RegionId;
 use crate::money::Amount;
 use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber};
-use crate::time::{Minute, Timestamp};
+use crate::time::{Cycle, Minute, Timestamp, Window};
 
 /// What metering counted: one or more records of an account's meter in one minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,15 +116,14 @@ impl Ledger {
             Aggregate::Sum | Aggregate::Count => Amount::whole(line.records.into()),
         };
         let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
-        let product = self.book.product_of(meter).ok_or(Broken("a meter without product"))?;
-        let (tab, late) = match self.tab_of(line, wallet, product) {
-            Some(place) => (place, self.is_adjustment(line, wallet, place)),
-            None => self.open_tab(line, wallet, product, journal)?,
+        let tab = match self.tab_of(line, wallet, price) {
+            Some(place) => place,
+            None => self.open_tab(line, wallet, price, journal)?,
         };
         let (series, tab) = (place_number(series)?, place_number(tab)?);
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
-        journal.accrued(self, &accrued, line, late);
+        journal.accrued(self, &accrued, line);
         if self.spend_headroom(wallet, charge) {
             self.touch(wallet);
             self.judge_touched(journal).map_err(super::timers::broken)?;
@@ -183,12 +182,15 @@ impl Ledger {
         self.series_of(line).ok_or(Trouble::Broken(Broken("a series that was just opened")))
     }
 
-    /// The tab this line goes on in time: its cycle has charges already, and is still collected.
+    /// The tab this line goes on in time: its hour has charges already, and is still collected. An
+    /// account that is billed seldom has many tabs, and usage mostly belongs to the newest.
     #[inline]
-    fn tab_of(&self, line: &Line, wallet: WalletNumber, product: ProductNumber) -> Option<usize> {
-        self.account(line.account)?.tabs.iter().position(|tab| {
-            tab.wallet == wallet
-                && tab.product == product
+    fn tab_of(&self, line: &Line, wallet: WalletNumber, price: PriceNumber) -> Option<usize> {
+        self.account(line.account)?.tabs.iter().rposition(|tab| {
+            tab.meter == line.meter
+                && tab.price == price
+                && tab.region == line.region
+                && tab.wallet == wallet
                 && tab.used.contains(line.used)
                 && line.used < tab.ends
                 && !self.is_late(line.usage_partition, tab.ends)
@@ -202,45 +204,52 @@ impl Ledger {
         self.clock.mark(usage_partition) >= closes || self.clock.gate() >= closes
     }
 
-    /// Whether a tab that takes this line bills a later cycle than that of the line. The calendar is
-    /// asked only where the tab's own span is closed already, which a cycle in time seldom is.
-    #[inline]
-    fn is_adjustment(&self, line: &Line, payer: WalletNumber, tab: usize) -> bool {
-        let tab = self.account(line.account).and_then(|account| account.tabs.get(tab));
-        tab.is_some_and(|tab| {
-            self.is_late(line.usage_partition, tab.used.until)
-                && self.wallet(payer).is_some_and(|wallet| {
-                    let cycle = self.settings.bills.cycle;
-                    wallet.cycle_at(line.used.starts(), cycle).until < tab.ends
-                })
-        })
-    }
-
     #[cold]
     fn open_tab(
         &mut self,
         line: &Line,
         payer: WalletNumber,
-        product: ProductNumber,
+        price: PriceNumber,
         journal: &mut dyn Journal,
-    ) -> Result<(usize, bool), Trouble> {
+    ) -> Result<usize, Trouble> {
         let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
-        let own = wallet.cycle_at(line.used.starts(), self.settings.bills.cycle);
-        let late = self.is_late(line.usage_partition, own.until);
-        let used = own.overlap(wallet.undivided_by_coupons(line.used));
-        let ends =
-            if late { self.cycle_collected_after(line.usage_partition, payer) } else { own.until };
+        let (used, own) = self.cycle_and_hour(wallet, line.used);
+        let adjustment = self.is_late(line.usage_partition, own.until);
+        let ends = match adjustment {
+            true => self.cycle_collected_after(line.usage_partition, payer),
+            false => own.until,
+        };
+        let product = self.book.product_of(line.meter).ok_or(Broken("a meter without product"))?;
+        let tab = Tab {
+            wallet: payer,
+            product,
+            ends,
+            used,
+            exact: Amount::ZERO,
+            quantity: Amount::ZERO,
+            meter: line.meter,
+            price,
+            region: line.region,
+            adjustment,
+        };
         let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
-        let known = account.tabs.iter().position(|tab| {
-            (tab.wallet, tab.product, tab.ends, tab.used) == (payer, product, ends, used)
-        });
-        if let Some(place) = known {
-            return Ok((place, late));
+        if let Some(place) = account.tabs.iter().rposition(|known| known.key() == tab.key()) {
+            return Ok(place);
         }
         let place = account.tabs.len();
-        let tab = Tab { wallet: payer, product, ends, used, exact: Amount::ZERO };
         self.record(journal, TabOpened { account: line.account, tab })?;
-        Ok((place, late))
+        Ok(place)
+    }
+
+    /// The minutes around `used` that one tab may hold, and the bill cycle they lie in.
+    fn cycle_and_hour(&self, wallet: &Wallet, used: Minute) -> (Window, Window) {
+        let (at, default) = (used.starts(), self.settings.bills.cycle);
+        let own = wallet.cycle_at(at, default);
+        let hour = match wallet.cycle_length(at, default) {
+            Cycle::Hour => own,
+            Cycle::Day | Cycle::Month => wallet.zone.hour_around(at).overlap(own),
+        };
+        (hour.overlap(wallet.undivided_by_coupons(used)), own)
     }
 
     /// The end of the cycle in which late usage of a partition arrives: the one its mark lies in, or

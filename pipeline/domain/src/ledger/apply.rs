@@ -17,7 +17,7 @@ use super::timers::Timer;
 use super::{Broken, Ledger};
 use crate::money::Amount;
 use crate::settings::Settings;
-use crate::time::Month;
+use crate::time::{HalfMonth, Month};
 
 fn add(to: &mut Amount, amount: Amount) -> Result<(), Broken> {
     *to = to.plus(amount)?;
@@ -176,6 +176,9 @@ impl Ledger {
                     )?;
                 }
             }
+            Fact::PeriodJoined(fact) => self.apply_joined(fact)?,
+            Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
+            Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
         }
         Ok(())
     }
@@ -191,6 +194,7 @@ impl Ledger {
         let tab = account.tabs.get_mut(fact.tab as usize).ok_or(Broken("an unknown tab"))?;
         add(&mut series.quantity, fact.quantity)?;
         add(&mut series.charged, fact.charge)?;
+        add(&mut tab.quantity, fact.quantity)?;
         add(&mut tab.exact, fact.charge)
     }
 
@@ -276,7 +280,7 @@ impl Ledger {
     }
 
     fn apply_bill(&mut self, fact: &BillIssued) -> Result<(), Broken> {
-        let BillIssued { wallet: payer, bill, exact, ends, burned } = fact;
+        let BillIssued { wallet: payer, bill, exact, ends, burned, lines, invoice: _ } = fact;
         let now = self.clock.now();
         if let Some(wallet) = self.wallet_mut(*payer)? {
             wallet.bills_issued = bill.number;
@@ -286,7 +290,10 @@ impl Ledger {
                 wallet.unpaid.push_back(bill.clone());
             }
         }
-        self.watch_unpaid(*payer);
+        self.note(*payer, bill.half, |wallet| wallet.note_bill(bill, lines))?;
+        if bill.owed().is_positive() {
+            self.watch_unpaid_of(*payer, bill.month);
+        }
         let (Some(product), None) = (bill.product, &bill.order) else { return Ok(()) };
         if let Some(account) = self.account_mut(bill.account)? {
             account
@@ -300,11 +307,26 @@ impl Ledger {
     }
 
     fn apply_moved(&mut self, fact: &Moved) -> Result<(), Broken> {
+        let now = self.clock.now();
         if let Some(wallet) = self.wallet_mut(fact.wallet)? {
             wallet.entries_made = wallet.entries_made.saturating_add(1);
             wallet.add_to(fact)?;
-            if let (Some(number), Some(paid)) = (fact.bill, &fact.paid) {
-                wallet.pay(number, &fact.lot, fact.amount.negated()?, paid)?;
+            let half_now = wallet.zone.half_month_of(now);
+            let half_paid = match (fact.bill, &fact.paid) {
+                (Some(number), Some(paid)) => {
+                    Some(wallet.pay(number, &fact.lot, fact.amount.negated()?, paid)?)
+                }
+                _ => None,
+            };
+            if let (Some(half), Lot::CouponLot(_)) = (half_paid, &fact.lot) {
+                let paid = fact.amount.negated()?;
+                self.note(fact.wallet, half, |wallet| wallet.note_coupon(half, paid))?;
+            }
+            if fact.cause == Cause::TopUp {
+                self.note(fact.wallet, half_now, |wallet| {
+                    wallet.note_top_up(half_now, now, fact);
+                    Ok(())
+                })?;
             }
         }
         match &fact.paid {
@@ -350,12 +372,16 @@ impl Ledger {
 
     fn apply_bill_reduced(&mut self, fact: &BillReduced) -> Result<(), Broken> {
         match self.wallet_mut(fact.wallet)? {
-            Some(wallet) => wallet.reduce_owed(fact.bill, fact.amount),
+            Some(wallet) => wallet.reduce_owed(fact.bill, fact.amount).map(|_| ()),
             None => Ok(()),
         }
     }
 
     fn apply_payment_undone(&mut self, fact: &PaymentUndone) -> Result<(), Broken> {
+        if let Lot::CouponLot(_) = &fact.lot {
+            let back = fact.amount.negated()?;
+            self.note(fact.wallet, fact.half, |wallet| wallet.note_coupon(fact.half, back))?;
+        }
         let Some(account) = self.account_mut(fact.account)? else { return Ok(()) };
         let months = account.month_bills(fact.wallet, fact.product, fact.month);
         let last = months.payments.last_mut().ok_or(Broken("no payment to undo"))?;
@@ -422,30 +448,32 @@ impl Wallet {
         self.cycles.push(change);
     }
 
-    /// Counts a payment towards its bill.
+    /// Counts a payment towards its bill; says to which half-month that belongs.
     pub(super) fn pay(
         &mut self,
         number: u64,
         lot: &Lot,
         amount: Amount,
         paid: &PaidBill,
-    ) -> Result<(), Broken> {
-        self.reduce_owed(number, amount)?;
-        let Some(order) = &paid.order else { return Ok(()) };
+    ) -> Result<HalfMonth, Broken> {
+        let half = self.reduce_owed(number, amount)?;
+        let Some(order) = &paid.order else { return Ok(half) };
         let placed = self.orders.iter_mut().find(|placed| placed.order == *order);
         let placed = placed.ok_or(Broken("a bill for an order that was not placed"))?;
-        push_payment(&mut placed.payments, lot, amount)
+        push_payment(&mut placed.payments, lot, amount)?;
+        Ok(half)
     }
 
-    fn reduce_owed(&mut self, number: u64, amount: Amount) -> Result<(), Broken> {
+    fn reduce_owed(&mut self, number: u64, amount: Amount) -> Result<HalfMonth, Broken> {
         let place = self.unpaid.iter().position(|bill| bill.number == number);
         let place = place.ok_or(Broken("a bill that is not owed"))?;
         let bill = self.unpaid.get_mut(place).ok_or(Broken("a bill out of place"))?;
         add(&mut bill.paid, amount)?;
+        let half = bill.half;
         if bill.owed().is_zero() {
             self.unpaid.remove(place);
         }
-        Ok(())
+        Ok(half)
     }
 
     /// Moves an asset. Nothing but a quota can be left below zero.

@@ -2,10 +2,10 @@
 //! (R1.2), and the bills are paid.
 
 use super::coupons::Parts;
-use super::fact::{BillIssued, CycleBilled, Journal};
-use super::state::{AccountNumber, Bill, Burned, ProductNumber, WalletNumber};
+use super::fact::{BillIssued, BilledLine, CycleBilled, Journal};
+use super::state::{AccountNumber, Bill, Burned, ProductNumber, Tab, WalletNumber};
 use super::{Broken, Ledger};
-use crate::money::Amount;
+use crate::money::{Amount, Overflow};
 use crate::time::{Minute, Span};
 
 /// The tabs of one account and product that a bill will hold.
@@ -14,6 +14,43 @@ pub(super) struct Collected {
     pub(super) product: ProductNumber,
     pub(super) exact: Amount,
     pub(super) parts: Parts,
+    pub(super) lines: Vec<BilledLine>,
+}
+
+impl Collected {
+    fn first(account: AccountNumber, tab: &Tab) -> Collected {
+        Collected {
+            account,
+            product: tab.product,
+            exact: tab.exact,
+            parts: vec![(tab.used, tab.exact)],
+            lines: vec![BilledLine::of(tab)],
+        }
+    }
+
+    fn add(&mut self, tab: &Tab) -> Result<(), Overflow> {
+        self.exact = self.exact.plus(tab.exact)?;
+        // What was used in the same minutes is paid by the same coupons.
+        match self.parts.iter_mut().find(|(used, _)| *used == tab.used) {
+            Some((_, exact)) => *exact = exact.plus(tab.exact)?,
+            None => self.parts.push((tab.used, tab.exact)),
+        }
+        let line = BilledLine::of(tab);
+        match self.lines.iter_mut().find(|known| known.key() == line.key()) {
+            Some(known) => known.add(&line),
+            None => {
+                self.lines.push(line);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl BilledLine {
+    fn of(tab: &Tab) -> BilledLine {
+        let Tab { meter, region, adjustment, quantity, exact, .. } = *tab;
+        BilledLine { meter, region, adjustment, quantity, exact }
+    }
 }
 
 impl Ledger {
@@ -30,7 +67,9 @@ impl Ledger {
             let bill = self.bill_over(payer, ends, &part)?;
             let (exact, burned) = (part.exact, self.burned(payer, &part)?);
             issued.push((bill.clone(), part.parts));
-            self.record(journal, BillIssued { wallet: payer, bill, exact, ends, burned })?;
+            let issued =
+                BillIssued { lines: part.lines, ..BillIssued::of(payer, bill, exact, ends) };
+            self.record(journal, BillIssued { burned, ..issued })?;
         }
         self.record(journal, CycleBilled { wallet: payer, ends })?;
         let settled = self.settle_issued(payer, &issued, journal);
@@ -51,19 +90,10 @@ impl Ledger {
             let account = self.account(*number).ok_or(Broken("an unknown account"))?;
             let from = collected.len();
             for tab in account.tabs.iter().filter(|tab| tab.wallet == payer && tab.ends == ends) {
-                let known =
-                    collected.iter_mut().skip(from).find(|part| part.product == tab.product);
-                match known {
-                    Some(part) => {
-                        part.exact = part.exact.plus(tab.exact)?;
-                        part.parts.push((tab.used, tab.exact));
-                    }
-                    None => collected.push(Collected {
-                        account: *number,
-                        product: tab.product,
-                        exact: tab.exact,
-                        parts: vec![(tab.used, tab.exact)],
-                    }),
+                let of_account = collected.get_mut(from..).unwrap_or_default();
+                match of_account.iter_mut().find(|part| part.product == tab.product) {
+                    Some(part) => part.add(tab)?,
+                    None => collected.push(Collected::first(*number, tab)),
                 }
             }
         }
@@ -101,8 +131,10 @@ impl Ledger {
     ) -> Result<Bill, Broken> {
         let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
         let account = self.account(part.account).ok_or(Broken("an unknown account"))?;
-        // A bill belongs to the month of its last covered instant (R3.5).
+        // A bill belongs to the month and the invoice period of its last covered instant (R3.5), which is now
+        // if it is issued before its cycle ends.
         let month = wallet.zone.month_of(ends.starts().minus(Span::micros(1)));
+        let covered = ends.starts().minus(Span::micros(1)).min(self.clock.now());
         let so_far = account.months.iter().find(|months| {
             (months.wallet, months.product, months.month) == (payer, part.product, month)
         });
@@ -118,6 +150,7 @@ impl Ledger {
             paid: Amount::ZERO,
             issued_at: self.clock.now(),
             order: None,
+            half: wallet.zone.half_month_of(covered),
         })
     }
 }

@@ -3,16 +3,18 @@
 
 use crate::commands::{LowBalanceAlert, Recipients};
 use crate::ids::{MethodId, OrderId, RegionId, Text};
+use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
     Account, AccountNumber, Bill, Burned, Coupon, CycleChange, Enterprise, EnterpriseNumber, Fall,
-    InFlight, Linking, Lot, Order, ProductNumber, Series, Services, Tab, Wallet, WalletNumber,
+    InFlight, Linking, Lot, Order, ProductNumber, RegionNumber, Series, Services, Tab, Wallet,
+    WalletNumber,
 };
 use crate::money::Amount;
 use crate::notices::NoticeKind;
 use crate::payments::{Payment, PaymentAnswer};
-use crate::rating::Change;
+use crate::rating::{Change, MeterNumber};
 use crate::refusal::Refusal;
-use crate::time::{Minute, Month, Timestamp, Window};
+use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
 
 record! {
@@ -152,15 +154,40 @@ record! {
 }
 
 record! {
-    /// A bill was issued over `exact` new charges, or over an order.
+    /// A bill was issued over `exact` new charges, over an order, or over the tax of an invoice.
     pub struct BillIssued {
         pub wallet: WalletNumber,
         pub bill: Bill,
         pub exact: Amount,
-        /// The end of the cycle it bills; its issue for an order.
+        /// The end of the cycle it bills; its issue for an order or a tax.
         pub ends: Minute,
         /// The charges by their hour of use; none for an order.
         pub burned: Vec<Burned>,
+        /// The charges by what was used, as its invoice will show them.
+        pub lines: Vec<BilledLine>,
+        /// The number of the invoice whose tax it bills.
+        pub invoice: Option<String>,
+    }
+}
+
+impl BillIssued {
+    /// A bill without a word on what it is made of.
+    pub(super) fn of(wallet: WalletNumber, bill: Bill, exact: Amount, ends: Minute) -> BillIssued {
+        let (burned, lines) = (Vec::new(), Vec::new());
+        BillIssued { wallet, bill, exact, ends, burned, lines, invoice: None }
+    }
+}
+
+record! {
+    /// Part of a bill's charges.
+    #[derive(Copy)]
+    pub struct BilledLine {
+        pub meter: MeterNumber,
+        pub region: RegionNumber,
+        /// It came after the bills of its own cycle (R2.4).
+        pub adjustment: bool,
+        pub quantity: Amount,
+        pub exact: Amount,
     }
 }
 
@@ -187,6 +214,8 @@ symbols! {
         Refund = "refund",
         /// What a payment by method brought beyond the bills it was for.
         Payment = "payment",
+        /// Tax of a negative invoice, where no payment of tax is known that it could undo.
+        TaxReturned = "tax_returned",
     }
 }
 
@@ -203,13 +232,15 @@ record! {
         pub remark: Option<Text>,
         /// What it paid, if it paid a bill.
         pub paid: Option<PaidBill>,
+        /// How a top-up was paid in.
+        pub method: Option<MethodId>,
     }
 }
 
 impl Moved {
     /// A movement of a lot that concerns no bill.
     pub(super) fn of(wallet: WalletNumber, lot: Lot, amount: Amount, cause: Cause) -> Moved {
-        Moved { wallet, lot, amount, cause, bill: None, remark: None, paid: None }
+        Moved { wallet, lot, amount, cause, bill: None, remark: None, paid: None, method: None }
     }
 }
 
@@ -242,6 +273,10 @@ record! {
         pub product: ProductNumber,
         pub month: Month,
         pub amount: Amount,
+        /// What paid, and has its money back unless it has expired.
+        pub lot: Lot,
+        /// The invoice period of the bill that undid it.
+        pub half: HalfMonth,
     }
 }
 
@@ -436,6 +471,33 @@ record! {
     }
 }
 
+record! {
+    /// A period is over, and what its invoice will say is decided for good. It wants a number.
+    pub struct PeriodClosed {
+        pub wallet: WalletNumber,
+        /// The last half-month it covers.
+        pub last: HalfMonth,
+        pub draft: Box<InvoiceDraft>,
+    }
+}
+
+record! {
+    /// Invoices are monthly: the first half is shown with the second.
+    pub struct PeriodJoined {
+        pub wallet: WalletNumber,
+        pub half: HalfMonth,
+    }
+}
+
+record! {
+    /// A draft has its number: it is an invoice.
+    pub struct InvoiceIssued {
+        pub wallet: WalletNumber,
+        pub draft: u64,
+        pub invoice: Box<Invoice>,
+    }
+}
+
 one_of! {
     /// What can happen to a ledger.
     pub enum Fact {
@@ -480,6 +542,9 @@ one_of! {
         FallChanged,
         OverdueChanged,
         Noticed,
+        PeriodJoined,
+        PeriodClosed,
+        InvoiceIssued,
     }
 }
 
@@ -527,7 +592,10 @@ impl Fact {
             | Fact::MonthSwept(_)
             | Fact::ServiceChanged(_)
             | Fact::FallChanged(_)
-            | Fact::Noticed(_) => None,
+            | Fact::Noticed(_)
+            | Fact::PeriodJoined(_)
+            | Fact::PeriodClosed(_)
+            | Fact::InvoiceIssued(_) => None,
         }
     }
 
@@ -553,13 +621,7 @@ pub trait Journal {
     fn fact(&mut self, ledger: &super::Ledger, fact: &Fact);
 
     /// A line was priced. By far the most frequent fact, so it has a way of its own.
-    fn accrued(
-        &mut self,
-        ledger: &super::Ledger,
-        accrued: &Accrued,
-        line: &super::Line,
-        late: bool,
-    );
+    fn accrued(&mut self, ledger: &super::Ledger, accrued: &Accrued, line: &super::Line);
 }
 
 /// The span a series surely covers, when that is not known.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce, RegionNumber,
+    AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
+    RegionNumber, SettingsChanged,
 };
 use super::{Piece, Place};
 use crate::commands::{Asked, Command};
@@ -26,7 +27,7 @@ impl Journal for Recorder {
         self.0.push(Recorded::Fact(fact.clone()));
     }
 
-    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line, _: bool) {
+    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
         self.0.push(Recorded::Accrued(*accrued));
     }
 }
@@ -42,52 +43,95 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A short life in which everything that a piece can hold is opened, used and billed.
-fn life() -> Vec<Recorded> {
-    let (mut ledger, mut recorder) = (Ledger::new(1), Recorder::default());
-    let begins = at("2026-03-01T00:00:00Z");
-    let entries = rating::parse(
-        r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
-    );
-    let changes = PriceBook::default().changes(entries.unwrap(), begins).unwrap();
-    let ask = |ledger: &mut Ledger, recorder: &mut Recorder, name: &str, fields: Value| {
+/// A ledger with prices, and all that it has told.
+struct Told {
+    ledger: Ledger,
+    recorder: Recorder,
+}
+
+impl Told {
+    fn begin() -> Told {
+        let mut told = Told { ledger: Ledger::new(1), recorder: Recorder::default() };
+        let begins = at("2026-03-01T00:00:00Z");
+        let entries = rating::parse(
+            r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
+        );
+        let changes = PriceBook::default().changes(entries.unwrap(), begins).unwrap();
+        told.ledger.pass(begins, &mut told.recorder).unwrap();
+        told.take(PricesArrived { changes });
+        told.take(PricesInForce { loads: 1 });
+        told
+    }
+
+    fn take(&mut self, fact: impl Into<Fact>) {
+        self.ledger.take(fact.into(), &mut self.recorder).unwrap();
+    }
+
+    fn ask(&mut self, name: &str, fields: Value) {
         let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None };
         let command = Command::read(name, fields).unwrap().unwrap();
-        ledger.command(&asked, &command, recorder).unwrap();
-    };
-    ledger.pass(begins, &mut recorder).unwrap();
-    ledger.take(PricesArrived { changes }.into(), &mut recorder).unwrap();
-    ledger.take(PricesInForce { loads: 1 }.into(), &mut recorder).unwrap();
-    for enterprise in ["e", "f"] {
-        let fields = json!({ "enterprise": enterprise, "name": "E", "country": "SG", "account_center": true });
-        ask(&mut ledger, &mut recorder, "open_enterprise", fields);
+        self.ledger.command(&asked, &command, &mut self.recorder).unwrap();
     }
-    for (account, enterprise) in [("a", "e"), ("b", "e"), ("c", "f")] {
+
+    fn open(&mut self, account: &str, enterprise: &str) {
         let fields = json!({ "account": account, "enterprise": enterprise, "email": "x@y.example", "currency": "USD", "mode": "postpaid" });
-        ask(&mut ledger, &mut recorder, "open_account", fields);
+        self.ask("open_account", fields);
     }
-    let wallet = json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" });
-    ask(&mut ledger, &mut recorder, "top_up", wallet);
-    let sent = json!({ "from": "ba-a", "to": "ba-b", "amount": "20" });
-    ask(&mut ledger, &mut recorder, "transfer", sent);
-    let payer = json!({ "account": "b", "billing_account": "ba-a" });
-    ask(&mut ledger, &mut recorder, "change_payer", payer);
-    for account in 0..3 {
+
+    fn use_some(&mut self, account: u32) {
         let line = Line {
             usage_partition: 0,
             account: AccountNumber(account),
             meter: MeterNumber(0),
             region: RegionNumber::NONE,
-            used: begins.minute(),
+            used: self.ledger.clock().now().minute(),
             quantity: Amount::whole(2),
             records: 1,
         };
-        ledger.line(&line, &mut recorder).unwrap();
+        self.ledger.line(&line, &mut self.recorder).unwrap();
     }
-    ledger.pass(at("2026-03-01T01:00:00Z"), &mut recorder).unwrap();
-    ledger.mark(0, at("2026-03-01T01:00:00Z"), &mut recorder).unwrap();
-    while ledger.fire(usize::MAX, &mut recorder).unwrap().more {}
-    recorder.0
+
+    fn pass(&mut self, to: &str) {
+        self.ledger.pass(at(to), &mut self.recorder).unwrap();
+        self.ledger.mark(0, at(to), &mut self.recorder).unwrap();
+        while self.ledger.fire(usize::MAX, &mut self.recorder).unwrap().more {}
+    }
+}
+
+/// A short life in which everything that a piece can hold is opened, used and billed.
+fn billed() -> Vec<Recorded> {
+    let mut told = Told::begin();
+    for enterprise in ["e", "f"] {
+        let fields = json!({ "enterprise": enterprise, "name": "E", "country": "SG", "account_center": true });
+        told.ask("open_enterprise", fields);
+    }
+    for (account, enterprise) in [("a", "e"), ("b", "e"), ("c", "f")] {
+        told.open(account, enterprise);
+    }
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    told.ask("transfer", json!({ "from": "ba-a", "to": "ba-b", "amount": "20" }));
+    told.ask("change_payer", json!({ "account": "b", "billing_account": "ba-a" }));
+    (0..3).for_each(|account| told.use_some(account));
+    told.pass("2026-03-01T01:00:00Z");
+    told.recorder.0
+}
+
+/// Another, in which something is invoiced and taxed.
+fn invoiced() -> Vec<Recorded> {
+    let mut told = Told::begin();
+    told.take(SettingsChanged { document: "tax.rates = { SG = \"0.1\" }".to_owned() });
+    told.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "SG" }));
+    told.open("a", "e");
+    told.ask("grant_coupon", json!({ "billing_account": "ba-a", "coupon": "k", "amount": "1", "valid_from": "2026-03-01T00:00:00Z", "valid_until": "2026-06-01T00:00:00Z" }));
+    told.use_some(0);
+    told.pass("2026-03-16T00:00:00Z");
+    let draft = told.ledger.wallets()[0].drafts()[0].draft;
+    let Told { ledger, recorder } = &mut told;
+    ledger.number_invoice(draft, "SG-2026-000001", ledger.clock().now(), recorder).unwrap();
+    told.use_some(0);
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    told.pass("2026-04-01T00:00:00Z");
+    told.recorder.0
 }
 
 /// All that a ledger holds.
@@ -114,8 +158,12 @@ fn stages(life: &[Recorded]) -> Vec<Ledger> {
 
 #[test]
 fn pieces_taken_at_any_moments_make_the_same_ledger() {
-    let life = life();
-    let stages = stages(&life);
+    check(&billed());
+    check(&invoiced());
+}
+
+fn check(life: &[Recorded]) {
+    let stages = stages(life);
     let expected = dump(stages.last().unwrap());
     let piece = |place: Place, after: usize| -> Piece { stages[after].piece(place, usize::MAX).0 };
     let moments = |from: usize| from..=life.len();

@@ -123,6 +123,7 @@ impl Ledger {
             first_charge: None,
             paying: None,
             telling: None,
+            invoicing: None,
         }
     }
 

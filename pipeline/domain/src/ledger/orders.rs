@@ -50,6 +50,7 @@ impl Ledger {
             paid: Amount::ZERO,
             issued_at: now,
             order: Some(command.order.clone()),
+            half: wallet.zone.half_month_of(now),
         };
         let Some(on_credit) = self.left_on_credit(wallet, number, &bill)? else {
             return Err(Refusal::InsufficientFunds.into());
@@ -65,8 +66,7 @@ impl Ledger {
         };
         self.record(journal, OrderPlaced { wallet: number, order })?;
         let (exact, ends) = (command.amount, now.full_minute());
-        let issued =
-            BillIssued { wallet: number, bill: bill.clone(), exact, ends, burned: Vec::new() };
+        let issued = BillIssued::of(number, bill.clone(), exact, ends);
         self.record(journal, issued)?;
         let parts = parts_of(now.minute(), command.amount);
         self.pay_with_coupons(number, &bill, &parts, journal)?;

@@ -6,7 +6,9 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use super::fact::{Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone};
+use super::fact::{
+    Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone, PeriodClosed,
+};
 use super::state::{Lot, Wallet, WalletNumber};
 use super::{Broken, Ledger};
 use crate::money::Amount;
@@ -70,6 +72,12 @@ books! {
     Refunds = "refunds",
     /// The outside world: partners, who grant quotas.
     Partners = "partners",
+    /// The outside world: taxes of invoices, which are owed on.
+    Taxes = "taxes",
+    /// A memorandum: what was billed less what coupons paid of it, and is on no invoice yet.
+    ToInvoice = "to be invoiced",
+    /// The other side of that: what was invoiced.
+    Invoiced = "invoiced",
     /// What stood in the books when they were opened.
     Opening = "opening",
 }
@@ -103,17 +111,18 @@ pub struct Posting {
 }
 
 /// What one fact books. Debits equal credits.
-pub type Postings = SmallVec<[Posting; 4]>;
+pub type Postings = SmallVec<[Posting; 5]>;
 
 impl Ledger {
     /// What a fact books, told before it is applied.
     pub fn postings(&self, fact: &Fact) -> Result<Postings, Broken> {
         match fact {
             Fact::Moved(fact) => moved(fact),
-            Fact::BillIssued(fact) => issued(fact),
+            Fact::BillIssued(fact) => self.issued(fact),
             Fact::BillReduced(fact) => reduced(fact),
-            Fact::PaymentUndone(PaymentUndone { wallet, amount, .. }) => {
-                transfer(*wallet, Book::GivenBack, Book::Corrections, *amount)
+            Fact::PaymentUndone(fact) => undone(fact),
+            Fact::PeriodClosed(PeriodClosed { wallet, draft, .. }) => {
+                transfer(*wallet, Book::ToInvoice, Book::Invoiced, draft.net)
             }
             Fact::BillPaid(BillPaid { wallet, amount, .. }) => {
                 transfer(*wallet, Book::Receivable, Book::Bank, *amount)
@@ -155,7 +164,9 @@ impl Ledger {
             | Fact::ServiceChanged(_)
             | Fact::FallChanged(_)
             | Fact::OverdueChanged(_)
-            | Fact::Noticed(_) => Ok(Postings::new()),
+            | Fact::Noticed(_)
+            | Fact::PeriodJoined(_)
+            | Fact::InvoiceIssued(_) => Ok(Postings::new()),
         }
     }
 
@@ -179,7 +190,30 @@ impl Ledger {
         books.push(Posting { wallet: number, book: Book::Receivable, debit: owed });
         let debit = self.unbilled(number, wallet)?;
         books.push(Posting { wallet: number, book: Book::Unbilled, debit });
+        let debit = to_invoice(wallet)?;
+        books.push(Posting { wallet: number, book: Book::ToInvoice, debit });
         Ok(books)
+    }
+
+    fn issued(&self, fact: &BillIssued) -> Result<Postings, Broken> {
+        let (wallet, amount) = (fact.wallet, fact.bill.amount);
+        let owed = if amount.is_negative() { Book::Corrections } else { Book::Receivable };
+        if fact.bill.is_tax() {
+            return transfer(wallet, Book::Taxes, owed, amount);
+        }
+        let mut postings = match fact.bill.order {
+            Some(_) => transfer(wallet, Book::Orders, Book::Receivable, amount)?,
+            None => smallvec![
+                Posting { wallet, book: Book::Unbilled, debit: fact.exact.negated()? },
+                Posting { wallet, book: Book::Rounding, debit: fact.exact.minus(amount)? },
+                Posting { wallet, book: owed, debit: amount },
+            ],
+        };
+        // We invoice no partner's wallet.
+        if !self.wallet(wallet).is_some_and(Wallet::is_ecosystem) {
+            postings.extend(transfer(wallet, Book::Invoiced, Book::ToInvoice, amount)?);
+        }
+        Ok(postings)
     }
 
     fn unbilled(&self, number: WalletNumber, wallet: &Wallet) -> Result<Amount, Broken> {
@@ -235,21 +269,34 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
         Cause::Bill => Book::Receivable,
         Cause::BillReversed => Book::GivenBack,
         Cause::Refund => Book::Refunds,
+        Cause::TaxReturned => Book::Corrections,
     };
-    transfer(fact.wallet, Book::of(&fact.lot), other, fact.amount)
+    let mut postings = transfer(fact.wallet, Book::of(&fact.lot), other, fact.amount)?;
+    // What a coupon pays lowers the net of an invoice.
+    if let (Lot::CouponLot(_), Cause::Bill) = (&fact.lot, fact.cause) {
+        postings.extend(transfer(fact.wallet, Book::Invoiced, Book::ToInvoice, fact.amount)?);
+    }
+    Ok(postings)
 }
 
-fn issued(fact: &BillIssued) -> Result<Postings, Broken> {
-    let (wallet, amount) = (fact.wallet, fact.bill.amount);
-    if fact.bill.order.is_some() {
-        return transfer(wallet, Book::Orders, Book::Receivable, amount);
+/// A payment is undone; what a coupon paid is on an invoice after all.
+fn undone(fact: &PaymentUndone) -> Result<Postings, Broken> {
+    let PaymentUndone { wallet, amount, .. } = *fact;
+    let mut postings = transfer(wallet, Book::GivenBack, Book::Corrections, amount)?;
+    if let Lot::CouponLot(_) = fact.lot {
+        postings.extend(transfer(wallet, Book::Invoiced, Book::ToInvoice, amount)?);
     }
-    let owed = if amount.is_negative() { Book::Corrections } else { Book::Receivable };
-    Ok(smallvec![
-        Posting { wallet, book: Book::Unbilled, debit: fact.exact.negated()? },
-        Posting { wallet, book: Book::Rounding, debit: fact.exact.minus(amount)? },
-        Posting { wallet, book: owed, debit: amount },
-    ])
+    Ok(postings)
+}
+
+/// What a wallet's open periods would be invoiced with.
+fn to_invoice(wallet: &Wallet) -> Result<Amount, Broken> {
+    let mut sum = Amount::ZERO;
+    for period in wallet.periods() {
+        let orders = Amount::sum(period.orders.iter().map(|order| order.amount))?;
+        sum = sum.plus(period.billed)?.plus(orders)?.minus(period.coupons)?;
+    }
+    Ok(sum)
 }
 
 fn reduced(fact: &BillReduced) -> Result<Postings, Broken> {

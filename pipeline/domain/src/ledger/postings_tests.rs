@@ -7,7 +7,9 @@ use super::super::{
     RefundedCredit, TransferredCash,
 };
 use super::*;
-use crate::time::{Minute, Month, Timestamp};
+use crate::invoices::{InvoiceDraft, TaxNote};
+use crate::money::Currency;
+use crate::time::{HalfMonth, Minute, Month, Timestamp, Zone};
 
 fn amount() -> impl Strategy<Value = Amount> {
     any::<i64>().prop_map(|raw| Amount::from_raw(raw.into()))
@@ -40,19 +42,59 @@ fn cause() -> impl Strategy<Value = Cause> {
         Just(Cause::Bill),
         Just(Cause::BillReversed),
         Just(Cause::Refund),
+        Just(Cause::TaxReturned),
     ]
 }
 
-fn bill(amount: Amount, order: bool) -> Bill {
+/// What a bill may be over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Over {
+    Usage,
+    Order,
+    Tax,
+}
+
+fn bill(amount: Amount, over: Over) -> Bill {
     Bill {
         number: 7,
         account: AccountNumber(0),
-        product: Some(ProductNumber(0)),
+        product: Some(if over == Over::Tax { ProductNumber::TAX } else { ProductNumber(0) }),
         month: month(),
         amount,
         paid: Amount::ZERO,
         issued_at: Timestamp::START,
-        order: order.then(|| "o".parse().unwrap()),
+        order: (over == Over::Order).then(|| "o".parse().unwrap()),
+        half: HalfMonth::first_of(month()),
+    }
+}
+
+fn issued(amount: Amount, exact: Amount, over: Over) -> BillIssued {
+    let (wallet, bill, ends) = (WalletNumber(1), bill(amount, over), Minute::START);
+    BillIssued::of(wallet, bill, exact, ends)
+}
+
+fn draft(net: Amount) -> InvoiceDraft {
+    InvoiceDraft {
+        draft: 1 << 32,
+        billing_account: "ba-a".parse().unwrap(),
+        enterprise: "e".parse().unwrap(),
+        enterprise_name: "E".parse().unwrap(),
+        country: "SG".parse().unwrap(),
+        tax_id: None,
+        language: None,
+        recipients: Vec::new(),
+        time_zone: Zone::UTC,
+        from: Timestamp::START,
+        until: Timestamp::START,
+        issuer_country: "SG".parse().unwrap(),
+        currency: Currency::Usd,
+        lines: Vec::new(),
+        top_ups: Vec::new(),
+        net,
+        tax_rate: Amount::ZERO,
+        tax_note: TaxNote::NotListed,
+        tax: Amount::ZERO,
+        total: net,
     }
 }
 
@@ -65,22 +107,19 @@ fn fact() -> impl Strategy<Value = Fact> {
             let moved = Moved::of(wallet, lot, amount, cause);
             Moved { bill: pays.then_some(7), paid: pays.then_some(paid), ..moved }.into()
         }),
-        (amount(), amount(), any::<bool>()).prop_map(move |(amount, exact, order)| {
-            BillIssued {
-                wallet,
-                bill: bill(amount, order),
-                exact,
-                ends: Minute::START,
-                burned: Vec::new(),
-            }
-            .into()
+        (amount(), amount(), prop_oneof![Just(Over::Usage), Just(Over::Order), Just(Over::Tax)])
+            .prop_map(|(amount, exact, over)| issued(amount, exact, over).into()),
+        amount().prop_map(move |net| {
+            let (last, draft) = (HalfMonth::first_of(month()), Box::new(draft(net)));
+            PeriodClosed { wallet, last, draft }.into()
         }),
         (amount(), 1u64..3, 1u64..3).prop_map(move |(amount, bill, by)| {
             BillReduced { wallet, bill, by, amount }.into()
         }),
-        amount().prop_map(move |amount| {
+        (amount(), lot()).prop_map(move |(amount, lot)| {
             let (account, product) = (AccountNumber(0), ProductNumber(0));
-            PaymentUndone { wallet, account, product, month: month(), amount }.into()
+            let (month, half) = (month(), HalfMonth::first_of(month()));
+            PaymentUndone { wallet, account, product, month, amount, lot, half }.into()
         }),
     ]
 }
@@ -111,13 +150,7 @@ fn r1_3_a_payment_empties_the_lot_and_the_bill() {
 #[test]
 fn r1_3_a_rounded_bill_books_the_rest_as_rounding() {
     let exact: Amount = "0.004".parse().unwrap();
-    let issued = BillIssued {
-        wallet: WalletNumber(1),
-        bill: bill(Amount::ZERO, false),
-        exact,
-        ends: Minute::START,
-        burned: Vec::new(),
-    };
+    let issued = issued(Amount::ZERO, exact, Over::Usage);
     let postings = Ledger::new(1).postings(&issued.into()).unwrap();
     let rounding = postings.iter().find(|p| p.book == Book::Rounding).unwrap();
     assert_eq!(rounding.debit, exact);

@@ -8,13 +8,13 @@ use crate::time::Month;
 
 impl Ledger {
     /// First unpaid parts, latest bill first; then payments, latest first, each back to the lot that
-    /// paid.
+    /// paid. Says what is left: of usage it was never billed, as rounding held it back at the end of a month.
     pub(super) fn reverse(
         &mut self,
         payer: WalletNumber,
         negative: &Bill,
         journal: &mut dyn Journal,
-    ) -> Result<(), Undecided> {
+    ) -> Result<Amount, Undecided> {
         let mut left = negative.amount.negated()?;
         left = self.reduce_unpaid(payer, negative, left, journal)?;
         while left.is_positive() {
@@ -23,13 +23,13 @@ impl Ledger {
             };
             let amount = payment.amount.min(left);
             left = left.minus(amount)?;
-            let (wallet, account) = (payer, negative.account);
-            let undone = PaymentUndone { wallet, account, product, month, amount };
+            let (wallet, account, lot, half) =
+                (payer, negative.account, payment.lot.clone(), negative.half);
+            let undone = PaymentUndone { wallet, account, product, month, amount, lot, half };
             self.record(journal, undone)?;
             self.give_back(payer, negative.number, payment.lot, amount, journal)?;
         }
-        // What is left now was never billed: rounding held it back at the end of a month.
-        Ok(())
+        Ok(left)
     }
 
     fn reduce_unpaid(

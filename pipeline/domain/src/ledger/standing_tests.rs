@@ -24,7 +24,7 @@ impl Journal for Recorder {
         self.0.push(fact.clone());
     }
 
-    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line, _: bool) {}
+    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line) {}
 }
 
 #[derive(Clone, Debug)]
@@ -235,5 +235,32 @@ proptest! {
             let sum = Amount::sum(postings.iter().map(|posting| posting.debit)).unwrap();
             prop_assert!(sum.is_zero(), "{:?}", fact);
         }
+    }
+}
+
+/// R8.1: when the oldest unpaid bill is paid, the next month's is what is waited for.
+#[test]
+fn r8_1_each_months_bills_are_waited_for() {
+    for always in [false, true] {
+        let mut rig = Rig::new(always);
+        let day = |days: i32| Input::Pass { minutes: days * 24 * 60 };
+        let usage = |cents| Input::Use { account: 1, meter: 0, cents };
+        // Bills of March and April rest on the limit; a top-up pays that of March.
+        rig.take(&Input::Limit { wallet: 1, units: 100 });
+        for input in [usage(500), day(5), usage(3_000), day(1)] {
+            rig.take(&input);
+        }
+        rig.take(&Input::TopUp { wallet: 1, units: 20 });
+        let overdue = |rig: &Rig| {
+            rig.recorder
+                .0
+                .iter()
+                .any(|fact| matches!(fact, Fact::OverdueChanged(now) if now.overdue))
+        };
+        // The 16th of May is the 15th day after April.
+        rig.take(&day(39));
+        assert!(!overdue(&rig), "{}", rig.now);
+        rig.take(&day(2));
+        assert!(overdue(&rig), "{}", rig.now);
     }
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::periods::Invoicing;
 use crate::commands::{Asked, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, ProductId, RegionId, Text,
@@ -15,7 +16,7 @@ use crate::money::{Amount, Currency};
 use crate::notices::ServiceCause;
 use crate::payments::{MethodKind, MethodState, PaymentCause};
 use crate::rating::{MeterNumber, PriceNumber};
-use crate::time::{Cycle, Minute, Month, Timestamp, Window, Zone};
+use crate::time::{Cycle, HalfMonth, Minute, Month, Timestamp, Window, Zone};
 use crate::vocabulary::{Described, Shape};
 use crate::{one_of, record};
 
@@ -55,6 +56,11 @@ numbers! {
 
 impl RegionNumber {
     pub const NONE: RegionNumber = RegionNumber(0);
+}
+
+impl ProductNumber {
+    /// What bills over the tax of an invoice are for: no price book has it.
+    pub const TAX: ProductNumber = ProductNumber(u32::MAX);
 }
 
 impl Described for Window {
@@ -140,16 +146,22 @@ record! {
 }
 
 record! {
-    /// Exact charges that the next bill of a (wallet, account, product) will hold.
+    /// Exact charges under one price that the next bill of a (wallet, account, product) will hold.
     ///
-    /// A tab holds charges whose time of use lies in `used`, which no coupon's begin or end divides
-    /// (R5.2).
+    /// A tab holds charges whose time of use lies in `used`: at most an hour of the wallet's day (R8.6),
+    /// which no coupon's begin or end divides (R5.2).
     pub struct Tab {
         pub wallet: WalletNumber,
         pub product: ProductNumber,
         pub ends: Minute,
         pub used: Window,
         pub exact: Amount,
+        pub quantity: Amount,
+        pub meter: MeterNumber,
+        pub price: PriceNumber,
+        pub region: RegionNumber,
+        /// Its usage came after the bills of its own cycle (R2.4).
+        pub adjustment: bool,
     }
 }
 
@@ -295,6 +307,8 @@ record! {
         pub paying: Option<Box<Paying>>,
         /// None until it has settings of its own, or somebody is told something.
         pub telling: Option<Box<Telling>>,
+        /// None until there is something to invoice.
+        pub invoicing: Option<Box<Invoicing>>,
     }
 }
 
@@ -477,6 +491,8 @@ record! {
         pub issued_at: Timestamp,
         /// The order it bills, if any.
         pub order: Option<OrderId>,
+        /// The invoice period it belongs to (R3.5).
+        pub half: HalfMonth,
     }
 }
 
@@ -510,7 +526,20 @@ impl Series {
     }
 }
 
+impl Tab {
+    /// What its charges have in common.
+    pub(super) fn key(&self) -> impl PartialEq + use<> {
+        let series = (self.wallet, self.meter, self.region, self.price);
+        (series, self.ends, self.used)
+    }
+}
+
 impl Bill {
+    /// Whether it is over the tax of an invoice (R12.5).
+    pub fn is_tax(&self) -> bool {
+        self.product == Some(ProductNumber::TAX)
+    }
+
     pub fn owed(&self) -> Amount {
         // Never paid beyond its amount, so this cannot overflow.
         self.amount.minus(self.paid).unwrap_or_default()
@@ -595,8 +624,11 @@ impl Wallet {
         Window { from: begins.full_minute().max(begun), until: ends.full_minute().min(next) }
     }
 
-    /// Counts an issued bill towards what its product has come to this month.
+    /// Counts an issued bill towards what its product has come to this month. Tax is no spending (R12.5).
     pub(super) fn note_spent(&mut self, bill: &Bill) -> Result<(), crate::money::Overflow> {
+        if bill.is_tax() {
+            return Ok(());
+        }
         let known =
             self.spent.iter_mut().find(|s| s.month == bill.month && s.product == bill.product);
         match known {

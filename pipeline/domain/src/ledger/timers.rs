@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fact::{Journal, Marked, TimePassed};
 use super::state::{EnterpriseNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
-use crate::time::{Minute, Timestamp};
+use crate::time::{Minute, Month, Timestamp};
 
 /// What falls due at one instant happens in this order (R3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub(super) enum Timer {
     MonthEnds,
     /// A declined payment is tried again (R6.5).
     Retry,
+    /// The invoice over what was billed (R12.1).
+    PeriodEnds,
     /// A payment has been in flight for long (R6.4).
     PaymentLate,
     /// It begins to pay for an account, whose services are judged by its figures from now on (R9.4).
@@ -85,7 +87,9 @@ impl Wallet {
         let cycles = self.open_cycles.iter().map(|cycle| (cycle.ends, Timer::CycleEnds));
         let cash_coupons = self.coupons.iter().filter(|coupon| coupon.cash);
         let cash_coupons = cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins));
-        cycles.chain(cash_coupons).chain(self.own_timers())
+        let ends = self.periods().iter().map(|period| self.period_ends(period));
+        let periods = ends.map(|at| (at, Timer::PeriodEnds));
+        cycles.chain(cash_coupons).chain(periods).chain(self.own_timers())
     }
 
     /// What follows from how it pays and whom it tells.
@@ -148,11 +152,21 @@ impl Ledger {
         }
     }
 
-    /// Whenever a bill of this wallet will have been unpaid for too long, it is judged. That it is paid by
-    /// then does no harm.
+    /// Whenever a bill of this wallet will have been unpaid for too long, it is judged.
     pub(super) fn watch_unpaid(&mut self, number: WalletNumber) {
-        if let Some(at) = self.unpaid_timer(number) {
-            self.due.insert(at, Timer::UnpaidTooLong, number);
+        let Some(wallet) = self.wallet(number) else { return };
+        let mut months: Vec<Month> = wallet.unpaid.iter().map(|bill| bill.month).collect();
+        months.dedup();
+        months.into_iter().for_each(|month| self.watch_unpaid_of(number, month));
+    }
+
+    /// The same for the bills of one month: the oldest may be paid while others are not. That they are paid
+    /// by then does no harm.
+    pub(super) fn watch_unpaid_of(&mut self, number: WalletNumber, month: Month) {
+        let wallet = self.wallet(number).filter(|wallet| wallet.limit.is_positive());
+        let at = wallet.map(|wallet| wallet.zone.days_after(month, self.settings.overdue.after));
+        if let Some(at) = at {
+            self.due.insert(at.full_minute(), Timer::UnpaidTooLong, number);
         }
     }
 
@@ -198,7 +212,7 @@ impl Ledger {
 
     fn due_at(&self, at: Minute, timer: Timer) -> Timestamp {
         match timer {
-            Timer::CycleEnds => at.starts().plus(self.settings.bills.grace),
+            Timer::CycleEnds | Timer::PeriodEnds => at.starts().plus(self.settings.bills.grace),
             _ => at.starts(),
         }
     }
@@ -218,6 +232,7 @@ impl Ledger {
     ) -> Result<(), Broken> {
         let fired = match timer {
             Timer::CycleEnds => self.bill_cycle(wallet, at, journal).map_err(Undecided::from),
+            Timer::PeriodEnds => self.end_period(wallet, at, journal).map_err(Undecided::from),
             Timer::CashCouponBegins => {
                 self.due.remove(at, timer, wallet);
                 self.write_off(wallet, journal)

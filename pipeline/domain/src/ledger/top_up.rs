@@ -36,7 +36,13 @@ impl Ledger {
             return Err(Refusal::MethodNotAllowed.into());
         }
 
-        self.receive_cash(number, command.amount, Cause::TopUp, command.remark.clone(), journal)
+        let moved = Moved {
+            remark: command.remark.clone(),
+            method: Some(command.method.clone()),
+            ..Moved::of(number, Lot::OWN_CASH, command.amount, Cause::TopUp)
+        };
+        self.record(journal, moved)?;
+        self.write_off(number, journal)
     }
 
     pub(super) fn adjust(

@@ -10,7 +10,8 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 use super::{Claimed, KeyHash, KeyUsed, Registry};
-use crate::ids::{AccountId, EnterpriseId, MethodId, WalletId};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, WalletId};
+use crate::invoices::InvoiceType;
 use crate::rating::{PriceBook, Prices};
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -22,6 +23,17 @@ record! {
         pub now: Timestamp,
         pub prices: Prices,
         pub settings: String,
+        pub numbered: Vec<Numbered>,
+    }
+}
+
+record! {
+    /// How many numbers a series of invoices has given.
+    pub struct Numbered {
+        pub issuer_country: Country,
+        pub year: u32,
+        pub kind: InvoiceType,
+        pub count: u64,
     }
 }
 
@@ -136,7 +148,12 @@ impl Registry {
             Place::Shared => {
                 let (prices, settings) =
                     (self.book.prices().clone(), self.settings_document.clone());
-                let shared = RegistryShared { now: self.now, prices, settings };
+                let numbered = self.numbered.iter().map(|((issuer_country, year, kind), count)| {
+                    let (issuer_country, year, kind) = (*issuer_country, *year, *kind);
+                    Numbered { issuer_country, year, kind, count: *count }
+                });
+                let numbered = numbered.collect();
+                let shared = RegistryShared { now: self.now, prices, settings, numbered };
                 (shared.into(), Some(Place::Claims(None)))
             }
             Place::Claims(from) => {
@@ -205,6 +222,9 @@ impl Registry {
                 self.book = PriceBook::from(shared.prices);
                 self.settings = Settings::parse(&shared.settings).map_err(|_| NotAPiece)?;
                 self.settings_document = shared.settings;
+                let series = |known: &Numbered| (known.issuer_country, known.year, known.kind);
+                let numbered = shared.numbered.iter().map(|known| (series(known), known.count));
+                self.numbered = numbered.collect();
             }
             RegistryPiece::SomeClaims(part) => {
                 self.claims.extend(part.claims.into_iter().map(|claim| (claim.command, claim)));

@@ -1,4 +1,5 @@
-//! What is unique over all enterprises: ids, idempotency keys, the price book that may be loaded. The
+//! What is unique over all enterprises: ids, idempotency keys, the price book that may be loaded, the numbers of
+//! invoices. The
 //! registry claims and forwards; the ledger concerned decides, and the registry keeps or releases.
 
 mod load;
@@ -13,7 +14,8 @@ use crate::commands::{
     Command, LinkPaymentMethod, LoadPrices, LoadSettings, OpenAccount, OpenEnterprise, Subject,
     UnlinkPaymentMethod,
 };
-use crate::ids::{AccountId, EnterpriseId, MethodId, WalletId};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, WalletId};
+use crate::invoices::{InvoiceType, invoice_number};
 use crate::rating::{self, Change, PriceBook};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -87,10 +89,45 @@ record! {
     }
 }
 
+record! {
+    /// An invoice has its number, which is its issue.
+    pub struct NumberGiven {
+        pub issuer_country: Country,
+        /// The year of issue, where the issuer is.
+        pub year: u32,
+        pub kind: InvoiceType,
+        /// Its place in its series, counted from one.
+        pub count: u64,
+        /// The ledger that asked, and what it knows the invoice by.
+        pub ledger: u32,
+        pub invoice: u64,
+    }
+}
+
 one_of! {
     /// What can happen to the registry.
-    pub enum RegistryFact { RegistryTime, KeyUsed, Claimed, ClaimSettled, PricesLoaded, SettingsLoaded }
+    pub enum RegistryFact {
+        RegistryTime,
+        KeyUsed,
+        Claimed,
+        ClaimSettled,
+        PricesLoaded,
+        SettingsLoaded,
+        NumberGiven,
+    }
 }
+
+/// An invoice that wants a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numberless {
+    pub ledger: u32,
+    pub invoice: u64,
+    pub issuer_country: Country,
+    pub kind: InvoiceType,
+}
+
+/// What is numbered without a gap: by issuer, year and kind (R12.2).
+type Series = (Country, u32, InvoiceType);
 
 /// What becomes of a command that asks for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +176,8 @@ pub struct Registry {
     book: PriceBook,
     settings: Settings,
     settings_document: String,
+    /// How many numbers each series of invoices has given.
+    numbered: BTreeMap<Series, u64>,
     /// Some of the state is still to come: what a fact does to it is passed over.
     loading: Option<Place>,
 }
@@ -157,6 +196,7 @@ impl Default for Registry {
             book: PriceBook::default(),
             settings: Settings::default(),
             settings_document: String::new(),
+            numbered: BTreeMap::new(),
             loading: None,
         }
     }
@@ -222,6 +262,16 @@ impl Registry {
         if self.claims.contains_key(&command) {
             self.record(ClaimSettled { command, kept }, facts);
         }
+    }
+
+    /// Numbers an invoice: the next one of its series, by the issuer's year.
+    pub fn number(&mut self, asks: Numberless, facts: &mut dyn FnMut(&RegistryFact)) -> String {
+        let Numberless { ledger, invoice, issuer_country, kind } = asks;
+        let year = self.settings.tax.issuer_zone.month_of(self.now).year();
+        let given = self.numbered.get(&(issuer_country, year, kind)).copied().unwrap_or(0);
+        let count = given.saturating_add(1);
+        self.record(NumberGiven { issuer_country, year, kind, count, ledger, invoice }, facts);
+        invoice_number(issuer_country, year, kind, count)
     }
 
     fn open_enterprise(
@@ -409,6 +459,9 @@ impl Registry {
                     self.settings = settings;
                     self.settings_document.clone_from(&fact.document);
                 }
+            }
+            RegistryFact::NumberGiven(fact) => {
+                self.numbered.insert((fact.issuer_country, fact.year, fact.kind), fact.count);
             }
         }
     }

@@ -30,6 +30,10 @@ impl Month {
         Month(number)
     }
 
+    pub fn year(self) -> u32 {
+        u32::from(self.0.div_euclid(12)).saturating_add(1970)
+    }
+
     pub fn next(self) -> Month {
         Month(self.0.saturating_add(1))
     }
@@ -47,9 +51,8 @@ impl Month {
 
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let year = u32::from(self.0.div_euclid(12)).saturating_add(1970);
         let month = self.0.rem_euclid(12).saturating_add(1);
-        write!(f, "{year:04}-{month:02}")
+        write!(f, "{:04}-{month:02}", self.year())
     }
 }
 
@@ -97,6 +100,100 @@ impl<'de> Deserialize<'de> for Month {
     }
 }
 
+/// Half a calendar month, from its 1st or its 16th day on: what an invoice covers (R12.1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HalfMonth(u32);
+
+impl HalfMonth {
+    pub fn first_of(month: Month) -> HalfMonth {
+        HalfMonth(u32::from(month.0).saturating_mul(2))
+    }
+
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    pub const fn from_number(number: u32) -> HalfMonth {
+        HalfMonth(number)
+    }
+
+    pub fn month(self) -> Month {
+        Month(u16::try_from(self.0.div_euclid(2)).unwrap_or(u16::MAX))
+    }
+
+    pub fn is_first(self) -> bool {
+        self.0.rem_euclid(2) == 0
+    }
+
+    pub fn next(self) -> HalfMonth {
+        HalfMonth(self.0.saturating_add(1))
+    }
+
+    fn first_day(self) -> Option<civil::Date> {
+        let first = self.month().first_day()?;
+        if self.is_first() {
+            Some(first)
+        } else {
+            first.with().day(SECOND_HALF_BEGINS).build().ok()
+        }
+    }
+}
+
+/// The day of the month on which its second half begins.
+const SECOND_HALF_BEGINS: i8 = 16;
+
+impl fmt::Debug for HalfMonth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.month(), if self.is_first() { 1 } else { 2 })
+    }
+}
+
+/// A day of the calendar, wherever it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(civil::Date);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a day such as 2026-03-01")]
+pub struct NotADay;
+
+impl FromStr for Day {
+    type Err = NotADay;
+
+    fn from_str(text: &str) -> Result<Day, NotADay> {
+        // Nothing but the plain form: the calendar itself would also read times and zones.
+        if text.len() != "2026-03-01".len() {
+            return Err(NotADay);
+        }
+        text.parse().map(Day).map_err(|_| NotADay)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Day {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Day, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|why| de::Error::custom(format_args!("\"{text}\": {why}")))
+    }
+}
+
 /// How long the charges of one bill are collected (R5.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -135,6 +232,12 @@ impl Zone {
         self.rules().iana_name().unwrap_or("UTC")
     }
 
+    /// An instant as people of this zone read it: `1 March 2026, 08:05`.
+    pub fn shown(self, at: Timestamp) -> String {
+        let shown = |local: jiff::Zoned| local.strftime("%-d %B %Y, %H:%M").to_string();
+        self.local(at).map_or_else(|| at.to_string(), shown)
+    }
+
     fn local(self, at: Timestamp) -> Option<jiff::Zoned> {
         at.jiff().map(|instant| instant.to_zoned(self.rules().clone()))
     }
@@ -154,6 +257,25 @@ impl Zone {
         let start = month.first_day().and_then(|day| self.start_of(day));
         let end = month.next().first_day().and_then(|day| self.start_of(day));
         (start.unwrap_or(Timestamp::START), end.unwrap_or(Timestamp::END))
+    }
+
+    /// The half of a month `at` lies in.
+    pub fn half_month_of(self, at: Timestamp) -> HalfMonth {
+        let Some(local) = self.local(at) else { return HalfMonth(0) };
+        let first = HalfMonth::first_of(Month::new(local.year(), local.month()));
+        if local.day() < SECOND_HALF_BEGINS { first } else { first.next() }
+    }
+
+    /// From the first instant of half a month to the first of the next half.
+    pub fn bounds_of_half(self, half: HalfMonth) -> (Timestamp, Timestamp) {
+        let start = half.first_day().and_then(|day| self.start_of(day));
+        let end = half.next().first_day().and_then(|day| self.start_of(day));
+        (start.unwrap_or(Timestamp::START), end.unwrap_or(Timestamp::END))
+    }
+
+    /// The calendar day that `at` lies in, as people call it.
+    pub fn date_of(self, at: Timestamp) -> Day {
+        Day(self.local(at).map_or(civil::Date::ZERO, |local| local.date()))
     }
 
     pub fn window_of(self, month: Month) -> Window {
@@ -183,6 +305,12 @@ impl Zone {
             Cycle::Day => self.day_of(at),
             Cycle::Month => self.bounds_of(self.month_of(at)),
         }
+    }
+
+    /// The hour of the day `at` lies in, as bill cycles know it.
+    pub fn hour_around(self, at: Timestamp) -> Window {
+        let (begins, ends) = self.hour_of(at);
+        Window { from: begins.full_minute(), until: ends.full_minute() }
     }
 
     fn hour_of(self, at: Timestamp) -> (Timestamp, Timestamp) {

@@ -1,0 +1,107 @@
+//! What mails say (R8.5): each why it came, how the billing account stands, and what costs most; and a
+//! page that a phone shows well, by day and by night, without asking anybody for anything.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests, all of it
+
+mod notices;
+
+use drawdown_alerts::letter;
+use drawdown_domain::notices::NoticeKind;
+use drawdown_ports::mail::Letter;
+
+use notices::notice;
+
+fn told(kind: NoticeKind) -> Letter {
+    letter(&notice("n-1", kind, &["ann@acme.example"]), "ann@acme.example", "n-1.0@x".to_owned())
+        .unwrap()
+}
+
+#[test]
+fn r8_5_a_low_balance_mail_says_why_it_came_and_how_the_account_stands() {
+    let letter = told(NoticeKind::LowBalance);
+    assert_eq!(letter.subject, "Low balance: 1,099.50 USD left (ba-acme)");
+    let expected = "\
+Low balance: 1,099.50 USD left
+
+The available credit of ba-acme has fallen below the 2,000.00 USD you asked to be warned at.
+This is mail 2 of at most five, one a day while it stays below.
+Top up to keep services running.
+
+How ba-acme stands, 1 March 2026, 08:00 (Asia/Singapore)
+
+  Available credit  1,099.50 USD
+  Unpaid bills      12.00 USD
+  Daily burn        250.00 USD
+  Days left         4.39
+  Empty on          5 March 2026, 17:33
+
+Costliest this month
+
+  1,234.57 USD  compute / vcpu_hours, acme
+  88.00 USD  storage / gigabytes, acme-2
+
+--
+You get this mail because ann@acme.example is among those who are told
+of \"low_balance\" for ba-acme of Acme <&> Söhne.";
+    assert_eq!(letter.text, expected);
+}
+
+/// What the words of a kind must say, in the text and on the page.
+fn check(kind: NoticeKind, says: &[&str]) {
+    let letter = told(kind);
+    for said in says {
+        assert!(letter.text.contains(said), "{kind}: {said} is not in\n{}", letter.text);
+        let page = letter.html.replace("<b>", "").replace("</b>", "");
+        assert!(page.contains(said), "{kind}: {said} is not in\n{page}");
+    }
+}
+
+#[test]
+fn r8_each_kind_says_what_it_is_about() {
+    use NoticeKind as Kind;
+    check(Kind::Recovered, &["Balance recovered", "back at or above", "2,000.00 USD"]);
+    check(Kind::Runway, &["Credit lasts 4.39 more days", "will be used up on 5 March 2026, 17:33"]);
+    check(Kind::Overdue, &["Overdue: 12.00 USD unpaid", "services may stop"]);
+    check(Kind::Suspended, &["Services of acme have stopped", "because there is no credit left"]);
+    check(Kind::Resumed, &["Services of acme are running again", "1 March 2026, 08:00"]);
+    check(
+        Kind::PaymentSucceeded,
+        &["Payment received: 1,000.00 USD", "visa-1", "reached the charging threshold"],
+    );
+    check(Kind::PaymentFailed, &["Payment failed: 1,000.00 USD", "still owed", "card declined"]);
+    check(Kind::PaymentDelayed, &["Payment delayed", "you pay once"]);
+    check(
+        Kind::AuthenticationRequired,
+        &["Please confirm", "https://sandbox.invalid/authenticate/7"],
+    );
+    check(Kind::SpendCap, &["Spending cap", "There is news about ba-acme."]);
+}
+
+#[test]
+fn every_page_stands_by_itself_and_keeps_what_is_foreign_harmless() {
+    let folder = std::env::var_os("DRAWDOWN_TEST_LETTERS");
+    for kind in NoticeKind::ALL {
+        let letter = told(*kind);
+        let (text, html) = (&letter.text, &letter.html);
+        for part in ["ba-acme", "1,099.50 USD", "Asia/Singapore", "ann@acme.example", kind.text()] {
+            assert!(text.contains(part) && html.contains(part), "{kind}: {part}");
+        }
+        assert!(
+            letter.subject.ends_with("(ba-acme)") && letter.subject.len() < 100,
+            "{}",
+            letter.subject
+        );
+        assert!(html.contains("prefers-color-scheme: dark") && html.contains("name=\"viewport\""));
+        assert!(html.contains("Acme &#60;&#38;&#62; Söhne"), "{kind}: {html}");
+        for remote in ["src=", "url(", "@import", "<link", "<script", "http://"] {
+            assert!(!html.contains(remote), "{kind}: {remote}");
+        }
+        assert!(!text.contains("\n\n\n") && !text.contains("&#"), "{kind}: {text}");
+        // To be looked at.
+        if let Some(folder) = &folder {
+            let folder = std::path::Path::new(folder);
+            std::fs::write(folder.join(format!("{kind}.html")), html).unwrap();
+            std::fs::write(folder.join(format!("{kind}.txt")), text).unwrap();
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The API: which path does what, and what holds for every request.
+
+mod commands;
+mod invoices;
+mod show;
+mod stream;
+mod usage;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use drawdown_domain::ids::PrincipalId;
+
+pub(crate) use show::{page, row};
+
+use crate::problem::Problem;
+use crate::{Site, description, keys, pages};
+
+pub(crate) type Shared = Arc<Site>;
+
+/// The largest command; price books are documents.
+const COMMAND_BYTES_MAX: usize = 8 << 20;
+/// A caller's own name for a request is kept if it is no longer.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+pub(crate) const POSITION: HeaderName = HeaderName::from_static("drawdown-position");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(crate) fn router(site: Shared) -> Router {
+    let usage_limit = DefaultBodyLimit::max(site.options.usage_body_bytes_max);
+    Router::new()
+        .route("/v1/do/{command}", post(commands::command))
+        .route("/v1/show/{view}", get(show::list))
+        .route("/v1/show/{view}/{id}", get(show::show))
+        .route("/v1/stream/{view}/{id}", get(stream::stream))
+        .route("/v1/invoices/{file}", get(invoices::invoice))
+        .layer(DefaultBodyLimit::max(COMMAND_BYTES_MAX))
+        .route("/v1/usage", post(usage::usage).layer(usage_limit))
+        .route("/openapi.json", get(description::openapi))
+        .merge(pages::router())
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(site.clone(), around))
+        .with_state(site)
+}
+
+async fn not_found(request: Request) -> Problem {
+    let path = request.uri().path();
+    Problem::not_found(format!("there is nothing at {path}; /docs lists what there is"))
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!("{} is not for {}", request.uri().path(), request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// What holds for every request: a name, a deadline, a metric, and headers for browsers.
+async fn around(State(site): State<Shared>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let given = request.headers().get(&REQUEST_ID).cloned();
+    let id = given.filter(|id| id.len() <= REQUEST_ID_BYTES_MAX && id.to_str().is_ok());
+    let id = id.or_else(|| HeaderValue::from_str(&site.ids.next()).ok());
+    if let Some(id) = &id {
+        request.headers_mut().insert(REQUEST_ID, id.clone());
+    }
+    let method = request.method().clone();
+    let kind = kind_of(request.uri().path());
+    let within = site.options.request_within.max(site.options.command_answered_within * 2);
+    let mut response = match tokio::time::timeout(within, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("it takes too long").into_response(),
+    };
+    let labels = [("path", kind.to_owned()), ("status", response.status().as_str().to_owned())];
+    metrics::counter!("drawdown_http_requests_total", &labels).increment(1);
+    metrics::histogram!("drawdown_http_seconds", "path" => kind).record(began.elapsed());
+    tracing::debug!(%method, kind, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
+    let headers = response.headers_mut();
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID, id);
+    }
+    for (name, value) in FOR_BROWSERS {
+        headers.entry(*name).or_insert(HeaderValue::from_static(value));
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Nothing from elsewhere, nothing inline, and nobody frames us.
+const FOR_BROWSERS: &[(&str, &str)] = &[
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// The path without what differs from request to request.
+fn kind_of(path: &str) -> &'static str {
+    ["/v1/do", "/v1/show", "/v1/stream", "/v1/usage", "/v1/invoices"]
+        .into_iter()
+        .find(|kind| path.starts_with(kind))
+        .unwrap_or("page")
+}
+
+/// Who asks, if he may do what he asks for.
+pub(crate) fn allowed(
+    site: &Site,
+    method: &Method,
+    headers: &HeaderMap,
+    what: &str,
+) -> Result<PrincipalId, Problem> {
+    let who = site.options.keys.who(method, headers).ok_or_else(|| {
+        let how = "send a key as `Authorization: Bearer <key>`";
+        Problem::new(StatusCode::UNAUTHORIZED, "not_authenticated", how)
+    })?;
+    if !keys::may(&who, what) {
+        let detail = format!("{who} has no role that allows {what}");
+        return Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail));
+    }
+    Ok(who)
+}
+
+/// Does what waits for the disk or a broker where it holds up nobody.
+pub(crate) async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Problem::unavailable(format!("it could not be done: {error}")))
+}
+
+/// Between two rows of silence a watcher hears so often that the connection lives.
+pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(15);

@@ -1,0 +1,253 @@
+//! `GET /v1/show/{view}` and `/v1/show/{view}/{id}`: rows and lists.
+
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::{POSITION, Shared, allowed, apart};
+use crate::keys::cookie;
+use crate::lists::{Format, NoList};
+use crate::position::Position;
+use crate::problem::Problem;
+use crate::rows::Answer;
+use crate::views::{self, List, Source, View, named};
+use crate::{Row, Wanted};
+
+const ROWS: usize = 100;
+const ROWS_MAX: usize = 1_000;
+const EXPORTED_ROWS_MAX: usize = 1_000_000;
+
+pub(super) async fn show(
+    State(site): State<Shared>,
+    Path((name, id)): Path<(String, String)>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    allowed(&site, &Method::GET, &headers, &name)?;
+    let view = known(&name)?;
+    let Source::List(list) = &view.source else {
+        if let Some((field, _)) = query.first() {
+            let detail = format!("{name} is one row and takes no {field}");
+            return Err(Problem::malformed(detail).with("field", field.as_str()));
+        }
+        return Ok(json(&row(&site, view, &id).await?));
+    };
+    if name == "commands" {
+        return one_command(&site, view, list, &id).await;
+    }
+    let mut query = query;
+    query.push((list.of.to_owned(), id));
+    listed(&site, view, list, &query, &headers).await
+}
+
+pub(super) async fn list(
+    State(site): State<Shared>,
+    Path(name): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    allowed(&site, &Method::GET, &headers, &name)?;
+    let view = known(&name)?;
+    match &view.source {
+        Source::List(list) => listed(&site, view, list, &query, &headers).await,
+        Source::Ledger => {
+            Err(Problem::malformed(format!("{name} is of one thing: /v1/show/{name}/<id>")))
+        }
+    }
+}
+
+fn known(name: &str) -> Result<&'static View, Problem> {
+    named(name).ok_or_else(|| {
+        let known: Vec<&str> = views::ALL.iter().map(|view| view.name).collect();
+        Problem::not_found(format!("there is no view {name}; there are {}", known.join(", ")))
+    })
+}
+
+/// The row of a view that a ledger keeps.
+pub(crate) async fn row(site: &Shared, view: &View, id: &str) -> Result<Value, Problem> {
+    match site.rows.ask(view.name, id).await {
+        Ok(Answer::Row(row)) => Ok(row),
+        Ok(Answer::NotHere) => Err(Problem::not_found(format!("no {} is called {id}", view.name))),
+        Ok(Answer::NoSuchView(why)) => Err(Problem::not_found(why)),
+        Err(why) => Err(Problem::unavailable(why.to_string())),
+    }
+}
+
+/// A command's outcome, soon after it was decided and for ever.
+async fn one_command(
+    site: &Shared,
+    view: &View,
+    list: &List,
+    id: &str,
+) -> Result<Response, Problem> {
+    let number: u64 = id.parse().map_err(|_| {
+        Problem::malformed(format!("{id} is no number of a command")).with("field", "command")
+    })?;
+    if let Some(decided) = site.feed.lately(number) {
+        return Ok(json(&serde_json::to_value(decided.outcome).unwrap_or_default()));
+    }
+    let filters = vec![(list.of.to_owned(), number.to_string())];
+    let wanted = Wanted { filters, after: None, rows_max: 1 };
+    let found = site.lists.rows(view, list, &wanted).await.map_err(problem)?;
+    match found.into_iter().next() {
+        Some(row) => Ok(json(&Value::Object(row))),
+        None => Err(Problem::not_found(format!("command {number} is not decided, or not known"))),
+    }
+}
+
+/// Some rows of a list, and the cursor of those behind them.
+pub(crate) struct Page {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) next: Option<String>,
+}
+
+/// The rows of a list that a query asks for.
+pub(crate) async fn page(
+    site: &Shared,
+    view: &View,
+    list: &List,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<Page, Problem> {
+    let mut wanted = wanted(query)?;
+    wait_for_lists(site, list, headers).await?;
+    let rows_max = wanted.rows_max;
+    wanted.rows_max = rows_max.saturating_add(1);
+    let mut rows = site.lists.rows(view, list, &wanted).await.map_err(problem)?;
+    let more = rows.len() > rows_max;
+    rows.truncate(rows_max);
+    let last = rows.last().filter(|_| more);
+    Ok(Page { next: last.map(|row| cursor_behind(list, row)), rows })
+}
+
+async fn listed(
+    site: &Shared,
+    view: &View,
+    list: &List,
+    query: &[(String, String)],
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let format = query.iter().find(|(name, _)| name == "format").map(|(_, value)| value.as_str());
+    let (format, kind) = match format {
+        None | Some("json") => {
+            let Page { rows, next } = page(site, view, list, query, headers).await?;
+            return Ok(json(&json!({ "rows": rows, "next": next })));
+        }
+        Some("csv") => (Format::Csv, "text/csv; charset=utf-8"),
+        Some("parquet") => (Format::Parquet, "application/vnd.apache.parquet"),
+        Some(other) => {
+            let detail = format!("format is {other}; it can be json, csv or parquet");
+            return Err(Problem::malformed(detail).with("field", "format"));
+        }
+    };
+    let mut wanted = wanted(query)?;
+    if !query.iter().any(|(name, _)| name == "limit") {
+        wanted.rows_max = EXPORTED_ROWS_MAX;
+    }
+    wait_for_lists(site, list, headers).await?;
+    let body = site.lists.export(view, list, &wanted, format).await.map_err(problem)?;
+    let ending = if format == Format::Csv { "csv" } else { "parquet" };
+    let name = format!("attachment; filename=\"{}.{ending}\"", view.name);
+    let headers = [(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, name)];
+    Ok((headers, body).into_response())
+}
+
+fn wanted(query: &[(String, String)]) -> Result<Wanted, Problem> {
+    let mut wanted = Wanted { filters: Vec::new(), after: None, rows_max: ROWS };
+    for (name, value) in query {
+        match name.as_str() {
+            "format" => {}
+            "limit" => {
+                let rows = value.parse().ok().filter(|rows| (1..=ROWS_MAX).contains(rows));
+                wanted.rows_max = rows.ok_or_else(|| {
+                    Problem::malformed(format!("limit is a number from 1 to {ROWS_MAX}"))
+                        .with("field", "limit")
+                })?;
+            }
+            "cursor" => {
+                let after = after(value);
+                wanted.after = Some(after.ok_or_else(|| {
+                    Problem::malformed("the cursor is none that was given out")
+                        .with("field", "cursor")
+                })?);
+            }
+            _ => wanted.filters.push((name.clone(), value.clone())),
+        }
+    }
+    Ok(wanted)
+}
+
+/// The place behind a row: the values by which the list is ordered, as one word.
+fn cursor_behind(list: &List, row: &Row) -> String {
+    let values = list.order.iter().map(|field| match row.get(*field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    });
+    let values: Vec<String> = values.collect();
+    let json = serde_json::to_vec(&values).unwrap_or_default();
+    json.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn after(cursor: &str) -> Option<Vec<String>> {
+    if !cursor.is_ascii() || !cursor.len().is_multiple_of(2) {
+        return None;
+    }
+    let bytes = (0..cursor.len())
+        .step_by(2)
+        .map(|place| u8::from_str_radix(cursor.get(place..place.checked_add(2)?)?, 16).ok());
+    serde_json::from_slice(&bytes.collect::<Option<Vec<u8>>>()?).ok()
+}
+
+/// A read sees the caller's own last accepted command: lists are waited for.
+async fn wait_for_lists(site: &Shared, list: &List, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(group) = site.options.lists_group.clone() else { return Ok(()) };
+    let header = headers.get(&POSITION).and_then(|token| token.to_str().ok());
+    let token = header.or_else(|| cookie(headers, "drawdown-position"));
+    let Some(position) = token.and_then(Position::parse) else { return Ok(()) };
+    let (site, topic) = (site.clone(), list.topic);
+    let waited = apart(move || {
+        let within = site.options.lists_wait;
+        site.reached.wait(&*site.log, &site.topics, &group, topic, &position, within)
+    });
+    match waited.await? {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::unavailable(
+            "the list does not show your last command yet; ask again, or without drawdown-position",
+        )),
+        Err(error) => Err(Problem::unavailable(format!("the log does not answer: {error}"))),
+    }
+}
+
+fn problem(error: NoList) -> Problem {
+    match error {
+        NoList::Malformed(why) => Problem::malformed(why),
+        NoList::Away(_) => Problem::unavailable(error.to_string()),
+    }
+}
+
+fn json(value: &Value) -> Response {
+    ([(CONTENT_TYPE, "application/json")], value.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was() {
+        let Some(View { source: Source::List(list), .. }) = named("bills") else { panic!() };
+        let Value::Object(row) = json!({ "issued_at": "2026-03-01T01:00:00Z", "bill": "b-ä\"1" })
+        else {
+            panic!()
+        };
+        let cursor = cursor_behind(list, &row);
+        let expected = vec!["2026-03-01T01:00:00Z".to_owned(), "b-ä\"1".to_owned()];
+        assert_eq!(after(&cursor), Some(expected));
+        for wrong in ["x", "zz", "5b", "é"] {
+            assert_eq!(after(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The API described: OpenAPI 3.1, made from the vocabulary and never by hand.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use drawdown_domain::commands::Command;
+use drawdown_domain::refusal::Refusal;
+use drawdown_domain::vocabulary::{Record, Shape};
+use serde_json::{Map, Value, json};
+
+use crate::feed::WATCHED;
+use crate::views::{ALL, List, Source, View};
+
+/// `GET /openapi.json`.
+pub(crate) async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], document().to_string()).into_response()
+}
+
+/// The whole description.
+pub(crate) fn document() -> Value {
+    let mut schemas = Map::new();
+    schemas.insert("Problem".to_owned(), problem());
+    schemas.insert("Decided".to_owned(), decided());
+    let mut paths = Map::new();
+    for (name, record) in Command::described() {
+        schemas.insert(record.name.to_owned(), object(&record));
+        paths.insert(format!("/v1/do/{name}"), json!({ "post": command(name, &record) }));
+    }
+    for view in ALL {
+        let record = (view.record)();
+        let row = format!("{}Row", record.name);
+        schemas.insert(row.clone(), object(&record));
+        match &view.source {
+            Source::Ledger => {
+                paths.insert(
+                    format!("/v1/show/{}/{{id}}", view.name),
+                    json!({ "get": one(view, &row) }),
+                );
+            }
+            Source::List(list) => {
+                let get = |of| json!({ "get": many(view, list, &record, &row, of) });
+                paths.insert(format!("/v1/show/{}", view.name), get(false));
+                paths.insert(format!("/v1/show/{}/{{id}}", view.name), get(true));
+            }
+        }
+    }
+    paths.insert("/v1/stream/{view}/{id}".to_owned(), json!({ "get": stream() }));
+    paths.insert("/v1/usage".to_owned(), json!({ "post": usage(&mut schemas) }));
+    paths.insert("/v1/invoices/{number}.pdf".to_owned(), json!({ "get": invoice() }));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "drawdown",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "A billing pipeline: usage in, balances out, exactly once.",
+            "description": "Amounts are decimal numbers as text. Times are RFC 3339. Errors are problem documents (RFC 9457) whose `code` is stable.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "security": [{ "key": [] }],
+        "tags": [
+            { "name": "commands", "description": "What can be asked for." },
+            { "name": "views", "description": "What can be looked at." },
+            { "name": "usage", "description": "What was used." },
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn body(kind: &str, schema: &Value) -> Value {
+    json!({ kind: { "schema": schema } })
+}
+
+fn failed(why: &str) -> Value {
+    json!({ "description": why, "content": body("application/problem+json", &reference("Problem")) })
+}
+
+fn path_parameter(name: &str, doc: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "description": doc,
+        "schema": { "type": "string" } })
+}
+
+fn command(name: &str, record: &Record) -> Value {
+    json!({
+        "operationId": name,
+        "tags": ["commands"],
+        "summary": record.doc,
+        "parameters": [{
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "Repeated with the same key, a command gets its first answer and does nothing else; for 35 days. Without one the server makes one and answers with it.",
+            "schema": { "type": "string", "maxLength": 1_000 },
+        }],
+        "requestBody": { "required": true, "content": body("application/json", &reference(record.name)) },
+        "responses": {
+            "200": { "description": "Accepted: it has happened.",
+                "content": body("application/json", &reference("Decided")) },
+            "202": { "description": "Not decided yet; Location says where its outcome will be." },
+            "default": failed("Refused, or not understood."),
+        },
+    })
+}
+
+fn one(view: &View, row: &str) -> Value {
+    json!({
+        "operationId": format!("show_{}", view.name),
+        "tags": ["views"],
+        "summary": view.doc,
+        "parameters": [path_parameter("id", "What it is a view of.")],
+        "responses": {
+            "200": { "description": "As it is now.", "content": body("application/json", &reference(row)) },
+            "default": failed("There is no such thing, or nobody can say now."),
+        },
+    })
+}
+
+fn many(view: &View, list: &List, record: &Record, row: &str, of: bool) -> Value {
+    let query = |name: &str, doc: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": doc, "schema": schema });
+    let mut parameters = vec![
+        query(
+            "limit",
+            "Rows at a time.",
+            json!({ "type": "integer", "minimum": 1, "maximum": 1_000, "default": 100 }),
+        ),
+        query("cursor", "`next` of the page before.", json!({ "type": "string" })),
+        query(
+            "format",
+            "Other than `json`: everything, as a file.",
+            json!({ "enum": ["json", "csv", "parquet"] }),
+        ),
+    ];
+    if of {
+        parameters.push(path_parameter("id", &format!("Its `{}`.", list.of)));
+    }
+    for field in record.fields.iter().filter(|field| is_plain(&field.shape)) {
+        if !(of && field.name == list.of) {
+            parameters.push(query(
+                field.name,
+                "Only rows with this value.",
+                json!({ "type": "string" }),
+            ));
+        }
+    }
+    let page = json!({ "type": "object", "required": ["rows", "next"], "properties": {
+        "rows": { "type": "array", "items": reference(row) },
+        "next": { "type": ["string", "null"], "description": "The cursor of the next page." },
+    } });
+    let suffix = if of { "_of" } else { "" };
+    json!({
+        "operationId": format!("list_{}{suffix}", view.name),
+        "tags": ["views"],
+        "summary": view.doc,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "Rows in order.", "content": {
+                "application/json": { "schema": page },
+                "text/csv": { "schema": { "type": "string" } },
+                "application/vnd.apache.parquet": { "schema": { "type": "string", "format": "binary" } },
+            } },
+            "default": failed("Not understood, or nobody can say now."),
+        },
+    })
+}
+
+fn is_plain(shape: &Shape) -> bool {
+    match shape {
+        Shape::Flag
+        | Shape::Number(_)
+        | Shape::Instant
+        | Shape::Decimal
+        | Shape::Text(_)
+        | Shape::Symbol { .. } => true,
+        Shape::Optional(inner) => is_plain(inner),
+        Shape::Bytes | Shape::List(_) | Shape::Map(_) | Shape::Record(_) | Shape::OneOf { .. } => {
+            false
+        }
+    }
+}
+
+fn stream() -> Value {
+    let views: Vec<&str> = WATCHED.iter().map(|(view, _)| *view).collect();
+    json!({
+        "operationId": "stream",
+        "tags": ["views"],
+        "summary": "Rows of one thing as they come, as server-sent events; each event is called as the view.",
+        "parameters": [
+            { "name": "view", "in": "path", "required": true, "schema": { "enum": views } },
+            path_parameter("id", "A billing account; for `service` an account."),
+        ],
+        "responses": {
+            "200": { "description": "Until the reader goes, or is too slow; the last event, `end`, says why.",
+                "content": body("text/event-stream", &json!({ "type": "string" })) },
+            "default": failed("There is no such thing, or too many watch."),
+        },
+    })
+}
+
+fn usage(schemas: &mut Map<String, Value>) -> Value {
+    let Shape::Record(record) = drawdown_wire::usage::record_shape() else { return Value::Null };
+    schemas.insert("UsageRecord".to_owned(), object(&record));
+    let event = json!({ "type": "object", "required": ["specversion", "id", "source", "type", "time", "data"],
+        "properties": {
+            "specversion": { "const": "1.0" },
+            "id": { "type": "string" }, "source": { "type": "string" }, "type": { "type": "string" },
+            "time": { "type": "string", "format": "date-time" },
+            "subject": { "type": "string", "description": "The account, unless the data says so." },
+            "data": { "type": "object", "description": "The other fields of a usage record." },
+        } });
+    schemas.insert("UsageEvent".to_owned(), event);
+    json!({
+        "operationId": "send_usage",
+        "tags": ["usage"],
+        "summary": "Takes usage, and answers once the log has it durably. Safe to repeat: (account, source, id) counts once.",
+        "requestBody": { "required": true, "content": {
+            "application/cloudevents+json": { "schema": reference("UsageEvent") },
+            "application/cloudevents-batch+json": { "schema": { "type": "array", "items": reference("UsageEvent") } },
+            "application/x-ndjson": { "schema": reference("UsageRecord") },
+            "application/json": { "schema": reference("UsageRecord") },
+        } },
+        "responses": {
+            "200": { "description": "What is not malformed is on the log. What cannot be used shows in the view `rejects`." },
+            "429": failed("Too much waits; nothing was taken. Come again as Retry-After says."),
+            "default": failed("All of it is malformed, or the log does not take it now."),
+        },
+    })
+}
+
+fn invoice() -> Value {
+    json!({
+        "operationId": "invoice",
+        "tags": ["views"],
+        "summary": "An invoice as a PDF.",
+        "parameters": [path_parameter("number", "The invoice's number.")],
+        "responses": {
+            "200": { "description": "The invoice.",
+                "content": body("application/pdf", &json!({ "type": "string", "format": "binary" })) },
+            "default": failed("There is no such invoice, or its PDF is not made yet."),
+        },
+    })
+}
+
+fn problem() -> Value {
+    json!({ "type": "object", "required": ["type", "title", "status", "code", "detail"], "properties": {
+        "type": { "type": "string" },
+        "title": { "type": "string" },
+        "status": { "type": "integer" },
+        "code": { "type": "string", "description": "Stable, for programs.", "examples": codes() },
+        "detail": { "type": "string" },
+        "help": { "type": "string", "description": "What it means and what to do." },
+        "field": { "type": "string", "description": "The field that is wrong." },
+    } })
+}
+
+fn codes() -> Vec<&'static str> {
+    Refusal::ALL.iter().map(|refusal| refusal.code()).collect()
+}
+
+fn decided() -> Value {
+    json!({ "type": "object", "required": ["command", "name", "key", "at", "status"], "properties": {
+        "command": { "type": "integer", "description": "Its number, as in the view `commands`." },
+        "name": { "type": "string" },
+        "key": { "type": "string" },
+        "at": { "type": "string", "format": "date-time", "description": "When it was decided." },
+        "status": { "const": "accepted" },
+        "detail": { "type": ["string", "null"] },
+        "repeats": { "type": ["integer", "null"], "description": "The command whose answer this is." },
+    } })
+}
+
+fn object(record: &Record) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for field in &record.fields {
+        let mut schema = schema(&field.shape);
+        if !field.doc.is_empty()
+            && let Value::Object(schema) = &mut schema
+        {
+            schema.insert("description".to_owned(), field.doc.clone().into());
+        }
+        properties.insert(field.name.to_owned(), schema);
+        if !matches!(field.shape, Shape::Optional(_)) {
+            required.push(field.name);
+        }
+    }
+    let mut object = json!({ "type": "object", "properties": properties, "required": required,
+        "additionalProperties": false });
+    if !record.doc.is_empty()
+        && let Value::Object(object) = &mut object
+    {
+        object.insert("description".to_owned(), record.doc.clone().into());
+    }
+    object
+}
+
+/// A shape as JSON Schema.
+fn schema(shape: &Shape) -> Value {
+    match shape {
+        Shape::Flag => json!({ "type": "boolean" }),
+        Shape::Number("month") => json!({ "type": "string", "pattern": "^\\d{4}-\\d{2}$" }),
+        Shape::Number(_) => json!({ "type": "integer" }),
+        Shape::Instant => json!({ "type": "string", "format": "date-time" }),
+        Shape::Decimal => json!({ "type": "string", "pattern": "^-?\\d+(\\.\\d{1,12})?$",
+            "examples": ["100.00"] }),
+        Shape::Text("text") => {
+            json!({ "type": "string", "maxLength": drawdown_domain::ids::TEXT_BYTES_MAX })
+        }
+        Shape::Text("country") => json!({ "type": "string", "pattern": "^[A-Z]{2}$" }),
+        Shape::Text(meaning @ ("time zone" | "span")) => {
+            json!({ "type": "string", "title": meaning })
+        }
+        Shape::Text(meaning) => json!({ "type": "string", "title": meaning,
+            "pattern": "^[a-z0-9._-]{1,64}$" }),
+        Shape::Bytes => json!({ "type": "string", "contentEncoding": "base64" }),
+        Shape::Optional(inner) => match schema(inner) {
+            Value::Object(mut inner) => {
+                if let Some(Value::String(kind)) = inner.get("type") {
+                    let kind = json!([kind, "null"]);
+                    inner.insert("type".to_owned(), kind);
+                }
+                Value::Object(inner)
+            }
+            other => other,
+        },
+        Shape::List(item) => json!({ "type": "array", "items": schema(item) }),
+        Shape::Map(item) => json!({ "type": "object", "additionalProperties": schema(item) }),
+        Shape::Symbol { symbols, .. } => json!({ "enum": symbols }),
+        Shape::Record(record) => object(record),
+        Shape::OneOf { records, .. } => {
+            let records: Vec<Value> = records.iter().map(object).collect();
+            json!({ "oneOf": records })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_every_view_is_described() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        let operation = |path: &str, verb: &str| {
+            let found = paths.get(path).and_then(|path| path.get(verb));
+            found.unwrap_or_else(|| panic!("{verb} {path} is missing")).clone()
+        };
+        for name in Command::NAMES {
+            let post = operation(&format!("/v1/do/{name}"), "post");
+            let schema = &post["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let name = schema.as_str().unwrap().rsplit('/').next().unwrap();
+            assert!(document["components"]["schemas"][name]["properties"].is_object(), "{name}");
+        }
+        for view in ALL {
+            operation(&format!("/v1/show/{}/{{id}}", view.name), "get");
+            if matches!(view.source, Source::List(_)) {
+                operation(&format!("/v1/show/{}", view.name), "get");
+            }
+        }
+        for (view, _) in WATCHED {
+            let views = &operation("/v1/stream/{view}/{id}", "get")["parameters"][0]["schema"];
+            assert!(views["enum"].as_array().unwrap().contains(&json!(view)), "{view}");
+        }
+    }
+
+    #[test]
+    fn references_lead_somewhere_and_operations_have_names_of_their_own() {
+        fn each<'a>(value: &'a Value, visit: &mut dyn FnMut(&'a str, &'a Value)) {
+            match value {
+                Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+                    visit(name, value);
+                    each(value, visit);
+                }),
+                Value::Array(items) => items.iter().for_each(|item| each(item, visit)),
+                _ => {}
+            }
+        }
+        let document = document();
+        let (mut names, mut references) = (Vec::new(), 0);
+        each(&document, &mut |name, value| match name {
+            "$ref" => {
+                references += 1;
+                let pointer = value.as_str().unwrap().trim_start_matches('#');
+                assert!(document.pointer(pointer).is_some(), "{value}");
+            }
+            "operationId" => names.push(value.to_string()),
+            _ => {}
+        });
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(references > count);
+    }
+
+    #[test]
+    fn what_may_be_left_out_is_not_required() {
+        let document = document();
+        let account = &document["components"]["schemas"]["OpenAccount"];
+        let required = account["required"].as_array().unwrap();
+        assert!(required.contains(&json!("mode")) && !required.contains(&json!("region")));
+        assert_eq!(account["properties"]["mode"]["enum"], json!(["prepaid", "postpaid"]));
+        assert_eq!(account["properties"]["partner_pays"]["type"], json!(["boolean", "null"]));
+    }
+}

@@ -1,0 +1,297 @@
+//! A billing account: its wallet, bills, invoices and runway.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use drawdown_domain::money::Amount;
+use serde_json::Value;
+
+use super::charts::{Bar, Unit, bars, runway};
+use super::overview::or_nothing;
+use super::table::{Column, Kind, Table, column, currency, money, text, time};
+use super::{NoPage, look, rows, shown};
+use crate::Row;
+use crate::api::{Shared, row};
+use crate::problem::Problem;
+use crate::views::named;
+
+/// What of a balance the wallet shows.
+const ASSETS: &[(&str, &str)] = &[
+    ("cash", "Cash"),
+    ("cash_transferred_in", "Transferred in"),
+    ("credit_limit", "Credit limit"),
+    ("credit_refund", "Credit refunds"),
+    ("unsettled_current", "Unsettled this month"),
+    ("unsettled_previous", "Unsettled earlier"),
+    ("transferable", "Transferable"),
+    ("in_flight", "In flight"),
+];
+
+const ENTRIES: &[Column] = &[
+    column("at", "Time", Kind::Time),
+    column("asset", "Asset", Kind::Words),
+    column("cause", "Cause", Kind::Words),
+    column("amount", "Amount", Kind::Money),
+    column("after", "After", Kind::Money),
+    column("remark", "Remark", Kind::Text),
+];
+
+const MONTHS: &[Column] = &[
+    column("month", "Month", Kind::Text),
+    column("money_in", "In", Kind::Money),
+    column("money_out", "Out", Kind::Money),
+];
+
+const BILLS: &[Column] = &[
+    column("issued_at", "Issued", Kind::Time),
+    column("bill", "Bill", Kind::Text),
+    column("account", "Account", Kind::Text),
+    column("product", "Product", Kind::Text),
+    column("amount", "Amount", Kind::Money),
+    column("paid", "Paid", Kind::Money),
+    column("status", "Status", Kind::Badge),
+];
+
+const INVOICES: &[Column] = &[
+    column("issued_at", "Issued", Kind::Time),
+    column("number", "Number", Kind::Invoice),
+    column("type", "Type", Kind::Words),
+    column("net", "Net", Kind::Money),
+    column("tax", "Tax", Kind::Money),
+    column("total", "Total", Kind::Money),
+    column("currency", "Currency", Kind::Text),
+];
+
+const PAYMENTS: &[Column] = &[
+    column("at", "Time", Kind::Time),
+    column("payment", "Payment", Kind::Text),
+    column("cause", "Cause", Kind::Words),
+    column("amount", "Amount", Kind::Money),
+    column("status", "Status", Kind::Badge),
+    column("reason", "Reason", Kind::Text),
+];
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Account {
+    here: &'static str,
+    id: String,
+    tab: &'static str,
+    tabs: Vec<(&'static str, String)>,
+    wallet: Option<Wallet>,
+    trouble: Option<String>,
+    chart: String,
+    chart_title: &'static str,
+    tables: Vec<Table>,
+    settings: Option<Settings>,
+}
+
+struct Wallet {
+    currency: String,
+    state: String,
+    available: String,
+    available_raw: String,
+    runway: String,
+    assets: Vec<Asset>,
+}
+
+struct Asset {
+    field: &'static str,
+    name: &'static str,
+    value: String,
+}
+
+struct Settings {
+    currency: String,
+}
+
+impl Account {
+    fn new(id: &str, tab: &'static str) -> Account {
+        let path = crate::outside::escaped(id);
+        let tabs =
+            [("Wallet", ""), ("Bills", "/bills"), ("Invoices", "/invoices"), ("Runway", "/runway")];
+        Account {
+            here: "",
+            id: id.to_owned(),
+            tab,
+            tabs: tabs.map(|(name, end)| (name, format!("/accounts/{path}{end}"))).to_vec(),
+            wallet: None,
+            trouble: None,
+            chart: String::new(),
+            chart_title: "",
+            tables: Vec::new(),
+            settings: None,
+        }
+    }
+}
+
+/// A row that a ledger keeps.
+async fn kept(site: &Shared, view: &str, id: &str) -> Result<Row, Problem> {
+    let view = named(view).ok_or_else(|| Problem::not_found(format!("there is no view {view}")))?;
+    match row(site, view, id).await? {
+        Value::Object(row) => Ok(row),
+        other => Err(Problem::unavailable(format!("{other} is no row"))),
+    }
+}
+
+pub(super) async fn wallet(
+    State(site): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, NoPage> {
+    look(&site, &headers, "balance")?;
+    let balance = kept(&site, "balance", &id).await?;
+    let left = kept(&site, "runway", &id).await;
+    let of = [("billing_account", id.as_str()), ("limit", "20")];
+    let (entries, months) = tokio::join!(
+        rows(&site, &headers, "entries", &of),
+        rows(&site, &headers, "money_by_month", &of),
+    );
+    let code = text(&balance, "currency");
+    let export = format!("/v1/show/entries/{}?format=csv", crate::outside::escaped(&id));
+    let tables = vec![
+        Table::new(
+            "entries",
+            "Entries",
+            "Nothing moved yet.",
+            ENTRIES,
+            with_currency(entries, &code),
+        )
+        .on("entries")
+        .exported(export),
+        Table::new(
+            "months",
+            "Money by month",
+            "Nothing moved yet.",
+            MONTHS,
+            with_currency(months, &code),
+        )
+        .on("entries"),
+    ];
+    let mut page = Account::new(&id, "Wallet");
+    page.wallet = Some(wallet_of(&balance, left.ok().as_ref()));
+    page.tables = tables;
+    page.settings = Some(Settings { currency: code });
+    Ok(shown(&page))
+}
+
+/// Rows that are all in the billing account's currency, and do not say so.
+fn with_currency(rows: Result<Vec<Row>, String>, code: &str) -> Result<Vec<Row>, String> {
+    rows.map(|mut rows| {
+        for row in &mut rows {
+            row.entry("currency").or_insert_with(|| code.into());
+        }
+        rows
+    })
+}
+
+fn wallet_of(balance: &Row, left: Option<&Row>) -> Wallet {
+    let currency = currency(balance);
+    let shown = |field: &str| money(&text(balance, field), currency);
+    let runway = match left
+        .map(|left| (text(left, "burn_per_day"), text(left, "days_left"), text(left, "empty_on")))
+    {
+        Some((burn, days, date)) if !days.is_empty() => format!(
+            "Lasts {days} days at {} a day, until {}",
+            money(&burn, currency),
+            time(&date).get(..10).unwrap_or_default()
+        ),
+        _ => "No burn yet".to_owned(),
+    };
+    Wallet {
+        currency: text(balance, "currency"),
+        state: text(balance, "state"),
+        available: shown("available"),
+        available_raw: text(balance, "available"),
+        runway,
+        assets: ASSETS
+            .iter()
+            .map(|(field, name)| Asset { field, name, value: shown(field) })
+            .collect(),
+    }
+}
+
+pub(super) async fn tab(
+    State(site): State<Shared>,
+    Path((id, tab)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, NoPage> {
+    look(&site, &headers, &tab)?;
+    // Of a billing account that is not there, there is no page.
+    let balance = kept(&site, "balance", &id).await?;
+    match tab.as_str() {
+        "bills" => Ok(bills(&site, &id, &balance, &headers).await),
+        "invoices" => Ok(invoices(&site, &id, &headers).await),
+        "runway" => Ok(runway_of(&site, &id, &balance, &headers).await),
+        other => Err(Problem::not_found(format!("there is no page {other} of {id}")).into()),
+    }
+}
+
+async fn bills(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> Response {
+    let of = [("billing_account", id), ("limit", "100")];
+    let (bills, payments) =
+        tokio::join!(rows(site, headers, "bills", &of), rows(site, headers, "payments", &of),);
+    let mut page = Account::new(id, "Bills");
+    let currency = currency(balance);
+    if let Ok(due) = kept(site, "due", id).await {
+        page.trouble = Some(text(&due, "owed")).filter(|owed| owed != "0").map(|owed| {
+            let (covered, rest) = (text(&due, "covered_by_balance"), text(&due, "remainder"));
+            format!(
+                "Owed {}; the balance covers {}, {} remains",
+                money(&owed, currency),
+                money(&covered, currency),
+                money(&rest, currency)
+            )
+        });
+    }
+    let export = format!("/v1/show/bills/{}?format=csv", crate::outside::escaped(id));
+    page.tables = vec![
+        Table::new("bills", "Bills", "No bill was issued yet.", BILLS, bills)
+            .on("bills")
+            .exported(export),
+        Table::new("payments", "Payments", "No payment yet.", PAYMENTS, payments).on("payments"),
+    ];
+    shown(&page)
+}
+
+async fn invoices(site: &Shared, id: &str, headers: &HeaderMap) -> Response {
+    let of = [("billing_account", id), ("limit", "100")];
+    let invoices = rows(site, headers, "invoices", &of).await;
+    let mut page = Account::new(id, "Invoices");
+    let empty = "No invoice yet: they come on the 1st and the 16th, for the half-month before.";
+    page.tables =
+        vec![Table::new("invoices", "Invoices", empty, INVOICES, invoices).on("invoices")];
+    shown(&page)
+}
+
+async fn runway_of(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> Response {
+    let of = [("billing_account", id), ("limit", "30")];
+    let days = rows(site, headers, "spend_by_day", &of).await;
+    let left = kept(site, "runway", id).await;
+    let mut page = Account::new(id, "Runway");
+    page.wallet = Some(wallet_of(balance, left.as_ref().ok()));
+    let currency = currency(balance);
+    let mut charts = String::new();
+    if let Ok(left) = &left {
+        let date = time(&text(left, "empty_on"));
+        let available: Result<Amount, _> = text(left, "available").parse();
+        let days: Result<Amount, _> = text(left, "days_left").parse();
+        if let (Ok(available), Ok(days), Some(date)) = (available, days, date.get(..10)) {
+            charts.push_str(&runway(available, days, date));
+        }
+    }
+    let days = days.map(|rows| {
+        let bars = rows.iter().rev().map(|row| Bar {
+            name: text(row, "day"),
+            amount: text(row, "charge").parse().unwrap_or_default(),
+        });
+        bars.collect::<Vec<_>>()
+    });
+    let burned = days.as_deref().unwrap_or_default();
+    charts.push_str(&bars("Burn by day", burned, Unit::Money(currency)));
+    page.trouble = days.err();
+    page.chart = or_nothing(charts, "Nothing was used yet.");
+    page.chart_title = "Burn by day, and how long it lasts";
+    shown(&page)
+}

@@ -1,0 +1,149 @@
+//! The pages: made here from rows, and kept live by a little script. Without rows they say why.
+
+mod account;
+mod charts;
+mod docs;
+mod letters;
+mod overview;
+mod send;
+mod table;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Form, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use crate::Row;
+use crate::api::{Shared, allowed, page};
+use crate::keys::KEY_COOKIE;
+use crate::problem::Problem;
+use crate::views::{Source, named};
+
+pub(crate) fn router() -> Router<Shared> {
+    Router::new()
+        .route("/", get(overview::overview))
+        .route("/accounts/{id}", get(account::wallet))
+        .route("/accounts/{id}/{tab}", get(account::tab))
+        .route("/mail", get(letters::letters))
+        .route("/mail/{file}", get(letters::letter))
+        .route("/mail/{file}/html", get(letters::html))
+        .route("/send", get(send::form).post(send::form))
+        .route("/send/usage", axum::routing::post(send::usage))
+        .route("/docs", get(docs::docs))
+        .route("/login", get(login_form).post(login))
+        .route("/assets/app.css", get(|| asset("text/css; charset=utf-8", CSS)))
+        .route("/assets/app.js", get(|| asset("text/javascript; charset=utf-8", JS)))
+        .route("/assets/mark.svg", get(|| asset("image/svg+xml", MARK)))
+}
+
+const CSS: &str = include_str!("../../assets/app.css");
+const JS: &str = include_str!("../../assets/app.js");
+const MARK: &str = include_str!("../../assets/mark.svg");
+
+async fn asset(kind: &'static str, content: &'static str) -> Response {
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], content).into_response()
+}
+
+/// A page that cannot be shown.
+pub(super) enum NoPage {
+    LogIn,
+    Wrong(Problem),
+}
+
+impl From<Problem> for NoPage {
+    fn from(problem: Problem) -> NoPage {
+        match problem.status() {
+            StatusCode::UNAUTHORIZED => NoPage::LogIn,
+            _ => NoPage::Wrong(problem),
+        }
+    }
+}
+
+impl IntoResponse for NoPage {
+    fn into_response(self) -> Response {
+        match self {
+            NoPage::LogIn => see_other("/login"),
+            NoPage::Wrong(problem) => {
+                let title = problem.status().canonical_reason().unwrap_or("Error").to_owned();
+                let page = Wrong { here: "", title, detail: problem.detail().to_owned() };
+                (problem.status(), shown(&page)).into_response()
+            }
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "wrong.html")]
+struct Wrong {
+    here: &'static str,
+    title: String,
+    detail: String,
+}
+
+pub(super) fn shown(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page cannot be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn see_other(place: &'static str) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, place)]).into_response()
+}
+
+pub(super) fn look(site: &Shared, headers: &HeaderMap, what: &str) -> Result<(), NoPage> {
+    allowed(site, &Method::GET, headers, what)?;
+    Ok(())
+}
+
+/// Rows of a list view, or why there are none.
+pub(super) async fn rows(
+    site: &Shared,
+    headers: &HeaderMap,
+    view: &str,
+    query: &[(&str, &str)],
+) -> Result<Vec<Row>, String> {
+    let view = named(view).ok_or_else(|| format!("there is no view {view}"))?;
+    let Source::List(list) = &view.source else { return Err(format!("{} is no list", view.name)) };
+    let query: Vec<(String, String)> =
+        query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let page = page(site, view, list, &query, headers).await;
+    page.map(|page| page.rows).map_err(|problem| problem.detail().to_owned())
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LogIn {
+    here: &'static str,
+    wrong: bool,
+}
+
+async fn login_form() -> Response {
+    shown(&LogIn { here: "", wrong: false })
+}
+
+#[derive(Deserialize)]
+struct Given {
+    key: String,
+}
+
+async fn login(State(site): State<Shared>, Form(Given { key }): Form<Given>) -> Response {
+    if site.options.keys.holder(&key).is_none() {
+        return (StatusCode::UNAUTHORIZED, shown(&LogIn { here: "", wrong: true })).into_response();
+    }
+    let fits =
+        key.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b';' | b',' | b'"' | b'\\'));
+    if !fits {
+        let why = "a key with such characters cannot be kept by a browser; use the API with it";
+        return NoPage::Wrong(Problem::malformed(why)).into_response();
+    }
+    let cookie = format!("{KEY_COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200");
+    ([(SET_COOKIE, cookie)], see_other("/")).into_response()
+}

@@ -1,0 +1,273 @@
+//! Invoices: a period is closed once its last bill is out, its figures are decided for good, and with the
+//! registry's number it is issued (R12.1 to R12.5).
+
+use super::fact::{BillIssued, Cause, InvoiceIssued, Journal, Moved, PeriodClosed, PeriodJoined};
+use super::periods::{Period, PeriodLine, PeriodOrder};
+use super::state::{AccountNumber, Bill, Enterprise, Lot, ProductNumber, Wallet, WalletNumber};
+use super::{Broken, Ledger, Undecided};
+use crate::ids::AccountId;
+use crate::invoices::{InvoiceDraft, InvoiceLine, InvoiceTopUp, LineKind, TaxNote};
+use crate::money::{Amount, Overflow};
+use crate::notices::NoticeKind;
+use crate::settings::Schedule;
+use crate::time::{HalfMonth, Minute, Span, Timestamp};
+
+/// The half-months that one invoice covers.
+struct Covered {
+    first: HalfMonth,
+    last: HalfMonth,
+}
+
+/// The tax on a net amount.
+struct Tax {
+    rate: Amount,
+    note: TaxNote,
+    amount: Amount,
+}
+
+impl Ledger {
+    /// A period ends at `ends`: it is closed, or waits for the next half if invoices are monthly.
+    pub(super) fn end_period(
+        &mut self,
+        number: WalletNumber,
+        ends: Minute,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
+        let last = wallet.zone.half_month_of(ends.starts().minus(Span::micros(1)));
+        if last.is_first() && self.settings.invoices.schedule == Schedule::Monthly {
+            return self.record(journal, PeriodJoined { wallet: number, half: last });
+        }
+        let covered = self.covered_until(wallet, last).ok_or(Broken("an invoice over nothing"))?;
+        let draft = Box::new(self.draft(number, wallet, &covered)?);
+        self.record(journal, PeriodClosed { wallet: number, last, draft })
+    }
+
+    /// What the invoice covers that ends with `last`: also what an earlier schedule left, and nothing that
+    /// was invoiced under it.
+    fn covered_until(&self, wallet: &Wallet, last: HalfMonth) -> Option<Covered> {
+        let begins = match self.settings.invoices.schedule {
+            Schedule::SemiMonthly => last,
+            Schedule::Monthly => HalfMonth::first_of(last.month()),
+        };
+        let oldest = wallet.periods().first().filter(|period| period.half <= last)?;
+        let closed = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.closed);
+        let begins = closed.map_or(begins, |closed| begins.max(closed.next()));
+        Some(Covered { first: begins.min(oldest.half), last })
+    }
+
+    fn draft(
+        &self,
+        number: WalletNumber,
+        wallet: &Wallet,
+        covered: &Covered,
+    ) -> Result<InvoiceDraft, Broken> {
+        let enterprise = self.enterprise(wallet.enterprise);
+        let enterprise = enterprise.ok_or(Broken("a wallet without an enterprise"))?;
+        let mut periods = wallet.periods().iter().filter(|period| period.half <= covered.last);
+        let mut shown = periods.next().cloned().ok_or(Broken("an invoice over nothing"))?;
+        periods.try_for_each(|period| shown.join(period))?;
+
+        let until = wallet.zone.bounds_of_half(covered.last).1;
+        let lines = self.lines_of(&shown, wallet)?;
+        let net = Amount::sum(lines.iter().map(|line| line.amount))?;
+        let tax = self.tax_on(net, wallet, enterprise, until)?;
+        let top_up = |top_up: &super::PeriodTopUp| InvoiceTopUp {
+            at: top_up.at,
+            amount: top_up.amount,
+            method: top_up.method.clone(),
+        };
+        let drafted = wallet.invoicing.as_ref().map_or(0, |invoicing| invoicing.drafted);
+        Ok(InvoiceDraft {
+            draft: draft_name(number, drafted),
+            billing_account: wallet.id.clone(),
+            enterprise: enterprise.id.clone(),
+            enterprise_name: enterprise.name.clone(),
+            country: enterprise.country,
+            tax_id: enterprise.tax_id.clone(),
+            language: enterprise.language.clone(),
+            recipients: self.recipients(wallet, NoticeKind::Invoice),
+            time_zone: wallet.zone,
+            from: wallet.zone.bounds_of_half(covered.first).0,
+            until,
+            issuer_country: self.settings.tax.issuer_country,
+            currency: wallet.currency,
+            lines,
+            top_ups: shown.top_ups.iter().map(top_up).collect(),
+            net,
+            tax_rate: tax.rate,
+            tax_note: tax.note,
+            tax: tax.amount,
+            total: net.plus(tax.amount)?,
+        })
+    }
+
+    /// The lines of an invoice, which add up to its net: each is rounded, and what that makes of the bills
+    /// is a line of its own. By account and product, then coupons and rounding.
+    fn lines_of(&self, shown: &Period, wallet: &Wallet) -> Result<Vec<InvoiceLine>, Broken> {
+        let mut lines = Vec::with_capacity(shown.lines.len().saturating_add(2));
+        let mut rounding = shown.billed;
+        for line in &shown.lines {
+            let amount = line.exact.rounded_half_away(wallet.currency)?;
+            rounding = rounding.minus(amount)?;
+            lines.push(self.usage_line(line, amount)?);
+        }
+        for order in &shown.orders {
+            lines.push(self.order_line(order)?);
+        }
+        lines.sort_by(|a, b| order_of(a).cmp(&order_of(b)));
+        let coupons = shown.coupons.negated()?;
+        for (kind, amount) in [(LineKind::Coupons, coupons), (LineKind::Rounding, rounding)] {
+            if !amount.is_zero() {
+                lines.push(InvoiceLine { amount, ..line_of(kind) });
+            }
+        }
+        Ok(lines)
+    }
+
+    fn usage_line(&self, line: &PeriodLine, amount: Amount) -> Result<InvoiceLine, Broken> {
+        let names = self.book.names(line.meter);
+        let (product, meter) = names.ok_or(Broken("a bill over an unknown meter"))?;
+        let kind = if line.adjustment { LineKind::Adjustment } else { LineKind::Usage };
+        Ok(InvoiceLine {
+            account: Some(self.named(line.account)?),
+            product: Some(product.clone()),
+            meter: Some(meter.clone()),
+            region: self.region(line.region).cloned(),
+            quantity: Some(line.quantity),
+            amount,
+            ..line_of(kind)
+        })
+    }
+
+    fn order_line(&self, order: &PeriodOrder) -> Result<InvoiceLine, Broken> {
+        let product = order.product.and_then(|product| self.book.product(product));
+        Ok(InvoiceLine {
+            account: Some(self.named(order.account)?),
+            product: product.cloned(),
+            amount: order.amount,
+            order: Some(order.order.clone()),
+            ..line_of(LineKind::Order)
+        })
+    }
+
+    fn named(&self, account: AccountNumber) -> Result<AccountId, Broken> {
+        let account = self.account(account).ok_or(Broken("a bill of an unknown account"))?;
+        Ok(account.id.clone())
+    }
+
+    /// At the rate that the registered country had on the last day of the period (R12.4).
+    fn tax_on(
+        &self,
+        net: Amount,
+        wallet: &Wallet,
+        enterprise: &Enterprise,
+        until: Timestamp,
+    ) -> Result<Tax, Overflow> {
+        let last_day = wallet.zone.date_of(until.minus(Span::micros(1)));
+        let Some(rate) = self.settings.tax.rates.on(enterprise.country, last_day) else {
+            return Ok(Tax { rate: Amount::ZERO, note: TaxNote::NotListed, amount: Amount::ZERO });
+        };
+        // Nothing is lost before it is rounded to the currency: a rate has few places.
+        let exact = net.times(rate)?.rounded_half_even()?;
+        let amount = exact.rounded_half_away(wallet.currency)?;
+        Ok(Tax { rate, note: TaxNote::Rated, amount })
+    }
+
+    /// The registry has numbered a draft, and that is its issue: its tax is billed (R12.5).
+    pub fn number_invoice(
+        &mut self,
+        draft: u64,
+        invoice_number: &str,
+        issued_at: Timestamp,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        let number = wallet_of_draft(draft);
+        let wallet = self.wallet(number).ok_or(Broken("a number for an unknown wallet"))?;
+        let drafted = wallet.drafts().iter().find(|drafted| drafted.draft == draft);
+        let drafted = drafted.cloned().ok_or(Broken("a number for what was not drafted"))?;
+        let last = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.last_invoice.clone());
+        let invoice = drafted.issued(invoice_number.to_owned(), issued_at, last);
+        let tax = self.tax_bill(wallet, invoice.tax, invoice.until);
+        let invoice = Box::new(invoice);
+        self.record(journal, InvoiceIssued { wallet: number, draft, invoice })?;
+        if tax.amount.is_zero() {
+            return Ok(());
+        }
+        let ends = self.clock.now().full_minute();
+        let billed = BillIssued::of(number, tax.clone(), tax.amount, ends);
+        let invoice = Some(invoice_number.to_owned());
+        self.record(journal, BillIssued { invoice, ..billed })?;
+        self.settle_tax(number, &tax, journal).map_err(super::timers::broken)
+    }
+
+    /// The bill over a tax belongs to the month of its invoice's period (R3.5).
+    fn tax_bill(&self, wallet: &Wallet, amount: Amount, until: Timestamp) -> Bill {
+        let half = wallet.zone.half_month_of(until.minus(Span::micros(1)));
+        Bill {
+            number: wallet.bills_issued.saturating_add(1),
+            account: wallet.owner,
+            product: Some(ProductNumber::TAX),
+            month: half.month(),
+            amount,
+            paid: Amount::ZERO,
+            issued_at: self.clock.now(),
+            order: None,
+            half,
+        }
+    }
+
+    /// A tax is paid like any other bill, but not by coupons. A negative one undoes what paid earlier
+    /// taxes; where no such payment is known any more, it becomes own cash.
+    fn settle_tax(
+        &mut self,
+        number: WalletNumber,
+        tax: &Bill,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        if tax.amount.is_negative() {
+            let left = self.reverse(number, tax, journal)?;
+            if left.is_positive() {
+                let moved = Moved::of(number, Lot::OWN_CASH, left, Cause::TaxReturned);
+                self.record(journal, Moved { bill: Some(tax.number), ..moved })?;
+            }
+        }
+        self.write_off_issued(number, journal)?;
+        self.judge_touched(journal)
+    }
+}
+
+/// A draft is known by its wallet and its place among that one's.
+fn draft_name(wallet: WalletNumber, place: u32) -> u64 {
+    u64::from(wallet.0).rotate_left(u32::BITS) | u64::from(place)
+}
+
+/// The wallet whose draft this is.
+pub fn wallet_of_draft(draft: u64) -> WalletNumber {
+    let [a, b, c, d, ..] = draft.to_be_bytes();
+    WalletNumber(u32::from_be_bytes([a, b, c, d]))
+}
+
+/// A line that says nothing but what it is about.
+fn line_of(kind: LineKind) -> InvoiceLine {
+    InvoiceLine {
+        kind,
+        account: None,
+        product: None,
+        meter: None,
+        region: None,
+        quantity: None,
+        amount: Amount::ZERO,
+        order: None,
+    }
+}
+
+/// Lines stand by account and product: usage by meter and region, then adjustments, then orders.
+fn order_of(line: &InvoiceLine) -> impl Ord + use<'_> {
+    let InvoiceLine { account, product, kind, meter, region, order, .. } = line;
+    (account, product, kind, meter, region, order)
+}
+
+#[cfg(test)]
+#[path = "invoicing_tests.rs"]
+mod tests;

@@ -1,0 +1,102 @@
+// Looks at every page as people do: by eye (screenshots), by keyboard, on a phone, while money moves.
+"use strict";
+const assert = require("node:assert");
+const path = require("node:path");
+const { chromium } = require(process.env.PLAYWRIGHT_CORE);
+
+const [origin, account, screenshots] = process.argv.slice(2);
+const PAGES = [
+  ["overview", "/"],
+  ["wallet", `/accounts/${account}`],
+  ["bills", `/accounts/${account}/bills`],
+  ["invoices", `/accounts/${account}/invoices`],
+  ["runway", `/accounts/${account}/runway`],
+  ["mail", "/mail"],
+  ["letter", "/mail/1.eml"],
+  ["send", "/send"],
+  ["docs", "/docs"],
+];
+
+const main = async () => {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+  });
+  const said = [];
+  const watch = (page, name) => {
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) said.push(`${name}: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => said.push(`${name}: ${error}`));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(origin)) said.push(`${name} asks elsewhere: ${request.url()}`);
+    });
+  };
+  const widths = [["", { width: 1280, height: 900 }, "light"], ["-dark", { width: 1280, height: 900 }, "dark"], ["-phone", { width: 375, height: 812 }, "light"]];
+  for (const [suffix, viewport, colorScheme] of widths) {
+    const context = await browser.newContext({ viewport, colorScheme });
+    for (const [name, place] of PAGES) {
+      const page = await context.newPage();
+      watch(page, name + suffix);
+      const answer = await page.goto(origin + place, { waitUntil: "load" });
+      assert.equal(answer.status(), 200, name);
+      assert.equal(await page.locator("h1").count(), 1, `${name} has one heading`);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(wide <= 0, `${name}${suffix} scrolls sideways by ${wide}`);
+      const nameless = await page.evaluate(() =>
+        [...document.querySelectorAll("a, button, input:not([type=hidden]), iframe, [role=region], svg[role=img]")]
+          .filter((element) => !(element.textContent.trim() || element.getAttribute("aria-label") || element.title || element.labels?.length))
+          .map((element) => element.outerHTML.slice(0, 120)));
+      assert.deepEqual(nameless, [], `${name} has things without a name`);
+      await page.screenshot({ path: path.join(screenshots, `${name}${suffix}.png`), fullPage: name !== "docs" });
+      await page.close();
+    }
+    await context.close();
+  }
+
+  // Money comes in while somebody looks: the figure changes without a reload.
+  const page = await browser.newPage();
+  watch(page, "live");
+  await page.goto(`${origin}/accounts/${account}`);
+  const available = page.locator("[data-field=available]");
+  await page.locator("[data-live-state]", { hasText: "live" }).waitFor();
+  const before = await available.textContent();
+  // By keyboard alone: the first thing is a way past the navigation, and the form can be sent.
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
+  await page.keyboard.press("Enter");
+  for (let step = 0; step < 40; step += 1) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(() => document.activeElement.name === "amount")) break;
+  }
+  assert.equal(await page.evaluate(() => document.activeElement.name), "amount");
+  await page.keyboard.type("1234.50");
+  await page.keyboard.press("Enter");
+  await page.locator("form[data-do=top_up] output.good").waitFor();
+  await page.waitForFunction((before) => document.querySelector("[data-field=available]").textContent !== before, before);
+  const number = (text) => Number(text.replace("−", "-").replaceAll(",", ""));
+  const after = await available.textContent();
+  assert.ok(number(after) - number(before) > 1200, `${before} became ${after}`);
+  // The list of entries follows by itself.
+  await page.locator("#entries td", { hasText: "1,234.50" }).first().waitFor();
+  await page.screenshot({ path: path.join(screenshots, "wallet-topped-up.png"), fullPage: true });
+
+  // What is refused says why.
+  await page.locator("form[data-do=top_up] input[name=amount]").fill("0.01");
+  await page.locator("form[data-do=top_up] button").click();
+  await page.locator("form[data-do=top_up] output.bad", { hasText: "smallest top-up" }).waitFor();
+
+  // A record sent from the page is charged.
+  await page.goto(`${origin}/send?account=${account.replace("ba-", "")}`);
+  await page.locator("input[name=product]").fill("compute");
+  await page.locator("input[name=meter]").fill("vcpu_hours");
+  await page.locator("button").click();
+  await page.locator("output.good", { hasText: "On the log" }).waitFor();
+  await page.close();
+  await browser.close();
+  const errors = said.filter((line) => !line.includes("422"));
+  assert.deepEqual(errors, [], "the browser's console is quiet");
+  console.log(`${PAGES.length * widths.length} pages`);
+};
+
+main().catch((error) => { console.error(error); process.exit(1); });

@@ -1,0 +1,165 @@
+//! The console as its operator starts it: a process beside others, on Kafka and on the embedded log.
+
+use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use drawdown_components::{Broker, BrokerOptions};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::client::Client;
+use super::rig::WITHIN;
+use crate::end_to_end::turn;
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn start(folder: &Path, config: &Path, names: &[&str], port: u16, more: &[String]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
+        command.arg("worker").args(names).arg("--config").arg(config);
+        command.args(["--set", &format!("worker.http=127.0.0.1:{port}")]);
+        for set in more {
+            command.args(["--set", set]);
+        }
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
+        Running(command.stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Asked to end, it does, in order.
+    fn ends(mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(self.0.wait().unwrap().success(), "{said}");
+        assert!(!said.contains("cut off"), "{said}");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already need not be ended.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn await_health(client: Client) {
+    let deadline = Instant::now() + WITHIN;
+    while std::net::TcpStream::connect(("127.0.0.1", client.port)).is_err()
+        || client.get("/healthz").status != 200
+    {
+        assert!(Instant::now() < deadline, "no health at {}", client.port);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+/// Commands, rows and usage by the API, until the usage is charged.
+fn billed(client: Client) {
+    let done = |name: &str, fields: serde_json::Value| {
+        let answer = client.command(name, name, &fields);
+        assert_eq!(answer.status, 200, "{name}: {}", answer.body);
+    };
+    let book = "[[price]]\nproduct = \"compute\"\nmeter = \"vcpu_hours\"\ncurrency = \"USD\"\nmodel = \"per_unit\"\nunit_price = \"0.50\"\n";
+    done("load_prices", json!({ "document": book }));
+    done("open_enterprise", json!({ "enterprise": "acme", "name": "Acme", "country": "SG" }));
+    done(
+        "open_account",
+        json!({ "account": "acme", "enterprise": "acme", "email": "a@b.example",
+        "currency": "USD", "mode": "prepaid" }),
+    );
+    done(
+        "top_up",
+        json!({ "billing_account": "ba-acme", "amount": "100.00", "currency": "USD",
+        "method": "bank_transfer" }),
+    );
+    let row = client.get("/v1/show/balance/ba-acme");
+    assert_eq!((row.status, &row.json()["cash"]), (200, &json!("100")), "{}", row.body);
+    let clock = drawdown_runtime::clock::Clock::Real;
+    let record = json!({ "source": "test", "id": "1", "account": "acme", "product": "compute",
+        "meter": "vcpu_hours", "quantity": "10", "time": clock.now() });
+    let kind = [("content-type", "application/x-ndjson")];
+    let sent = client.post("/v1/usage", &kind, &record.to_string());
+    assert_eq!((sent.status, &sent.json()["accepted"]), (200, &json!(1)), "{}", sent.body);
+    let deadline = Instant::now() + WITHIN;
+    loop {
+        let row = client.get("/v1/show/balance/ba-acme");
+        if row.json()["available"] == "95" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{}", row.body);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // Nobody fills lists here: that is said, and nothing is made up.
+    let list = client.get("/v1/show/entries/ba-acme");
+    assert_eq!(list.status, 503, "{}", list.body);
+    assert!(list.body.contains("ClickHouse") && list.header("retry-after").is_some());
+    assert_eq!(client.send("GET", "/v1/show/balance/ba-acme", &[], b"").status, 401);
+}
+
+fn config(folder: &Path, log: &str) -> std::path::PathBuf {
+    let unused = free_port();
+    let config = format!(
+        "[installation]\nsecret = \"{}\"\n{log}\n[console]\ndemo_key = \"demo\"\n[clickhouse]\nurl = \"http://127.0.0.1:{unused}\"\n",
+        "5a".repeat(32),
+    );
+    let path = folder.join("drawdown.toml");
+    fs::write(&path, config).unwrap();
+    path
+}
+
+#[test]
+fn a_console_shares_a_process_with_the_ledgers() {
+    let folder = TempDir::with_prefix("drawdown-console-").unwrap();
+    let config =
+        config(folder.path(), "[log]\nengine = \"embedded\"\n[embedded]\ndirectory = \"log\"");
+    let client = Client { port: free_port() };
+    let names = ["metering", "registry", "balance", "console"];
+    let running = Running::start(folder.path(), &config, &names, client.port, &[]);
+    await_health(client);
+    billed(client);
+    assert!(client.get("/metrics").body.contains("drawdown_http_requests_total"));
+    running.ends();
+}
+
+#[test]
+fn a_console_by_itself_asks_the_workers_that_own_ledgers_on_kafka() {
+    let _turn = turn::take();
+    let folder = TempDir::with_prefix("drawdown-console-").unwrap();
+    let broker = Broker::start(BrokerOptions::default()).unwrap();
+    let plan = drawdown_wire::topics::DEFAULT_PLAN
+        .replace("usage_partitions = 16", "usage_partitions = 2")
+        .replace("ledger_partitions = 16", "ledger_partitions = 2");
+    fs::write(folder.path().join("topics.toml"), plan).unwrap();
+    let log = format!("topics = \"topics.toml\"\n[kafka]\nbootstrap = \"{}\"", broker.bootstrap());
+    let config = config(folder.path(), &log);
+    let made = Command::new(env!("CARGO_BIN_EXE_drawdown"))
+        .args(["topics", "apply", "--config"])
+        .arg(&config)
+        .current_dir(folder.path())
+        .status();
+    assert!(made.unwrap().success());
+    let (ledgers, console) = (Client { port: free_port() }, Client { port: free_port() });
+    let names = ["metering", "registry", "balance"];
+    let workers = Running::start(folder.path(), &config, &names, ledgers.port, &[]);
+    let more = [
+        format!("console.workers=127.0.0.1:{}", ledgers.port),
+        "installation.instance=console".to_owned(),
+    ];
+    let own = Running::start(folder.path(), &config, &["console"], console.port, &more);
+    await_health(ledgers);
+    await_health(console);
+    billed(console);
+    own.ends();
+    workers.ends();
+}

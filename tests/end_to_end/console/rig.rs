@@ -1,0 +1,189 @@
+//! A whole installation in one process: the embedded log, workers on threads, and the console.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use drawdown::installation::Installation;
+use drawdown::rehearse::Stage;
+use drawdown::serve::answer;
+use drawdown_console::{Console, ConsoleOptions, Keys, Rows};
+use drawdown_log::Log;
+use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
+use drawdown_runtime::clock::Clock;
+use drawdown_runtime::{Station, Worker};
+use drawdown_wire::signature::Secret;
+use drawdown_wire::topics::{Topic, Topics};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::client::Client;
+use super::lists::LogLists;
+
+pub const WITHIN: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_millis(5);
+
+pub struct Rig {
+    pub client: Client,
+    pub clock: Clock,
+    pub folder: TempDir,
+    end: Arc<AtomicBool>,
+    workers: Vec<JoinHandle<()>>,
+    server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Rig {
+    pub fn new() -> Rig {
+        Rig::with(|_| ())
+    }
+
+    /// With other limits than the usual ones.
+    pub fn with(change: impl FnOnce(&mut ConsoleOptions)) -> Rig {
+        let folder = TempDir::with_prefix("drawdown-console-").unwrap();
+        let plan = Stage::plan().unwrap();
+        let topics = Topics::new("", &plan);
+        let all = Topic::ALL.iter().map(|topic| embedded::Topic {
+            name: topics.name(*topic).to_owned(),
+            partitions: plan.partitions(*topic),
+            keep: None,
+        });
+        let clock = Clock::Real;
+        let now = clock.clone();
+        let config =
+            EmbeddedConfig::new(folder.path().join("log"), all, Arc::new(move || now.now()));
+        let log: Arc<dyn Log> = Arc::new(Embedded::open(config).unwrap());
+        let installation =
+            Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone());
+        let end = Arc::new(AtomicBool::new(false));
+        let (ask, questions) = sync_channel(1_000);
+        let workers = vec![
+            run(installation.metering(), end.clone(), |_| ()),
+            run(installation.registry(), end.clone(), |_| ()),
+            run(installation.balance(), end.clone(), move |worker| {
+                if let Ok(first) = questions.try_recv() {
+                    answer(worker, first, questions.try_iter()).unwrap();
+                }
+            }),
+        ];
+        let keys = Keys::new(&BTreeMap::new(), Some("demo")).unwrap();
+        let mut options = ConsoleOptions::new(keys, "", "1");
+        options.mails = Some(made(&folder, "mails"));
+        options.invoices = Some(made(&folder, "invoices"));
+        change(&mut options);
+        let lists = Arc::new(LogLists { log: log.clone(), topics: topics.clone() });
+        let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
+        let console = Console::start(log, topics, clock.clone(), rows, lists, options).unwrap();
+        let (port, server) = serve(console);
+        Rig { client: Client { port }, clock, folder, end, workers, server: Some(server) }
+    }
+
+    /// Asks for a command that must be accepted.
+    pub fn done(&self, name: &str, fields: &Value) {
+        let key = format!("{name} {fields}");
+        let answer = self.client.command(name, &key.chars().take(200).collect::<String>(), fields);
+        assert_eq!(answer.status, 200, "{name} {fields}: {}", answer.body);
+    }
+
+    /// An enterprise with an account, a price and some money.
+    pub fn opened(&self, account: &str, cash: &str) {
+        self.done(
+            "open_enterprise",
+            &json!({ "enterprise": account, "name": account, "country": "SG" }),
+        );
+        self.done(
+            "open_account",
+            &json!({ "account": account, "enterprise": account,
+            "email": "finance@acme.example", "currency": "USD", "mode": "prepaid" }),
+        );
+        self.done(
+            "top_up",
+            &json!({ "billing_account": format!("ba-{account}"), "amount": cash,
+            "currency": "USD", "method": "bank_transfer" }),
+        );
+    }
+
+    pub fn priced(&self) {
+        let book = "[[price]]\nproduct = \"compute\"\nmeter = \"vcpu_hours\"\ncurrency = \"USD\"\nmodel = \"per_unit\"\nunit_price = \"0.50\"\n";
+        self.done("load_prices", &json!({ "document": book }));
+    }
+
+    pub fn row(&self, view: &str, of: &str) -> Value {
+        let answer = self.client.get(&format!("/v1/show/{view}/{of}"));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()
+    }
+
+    /// Asks for a row until it is as expected.
+    pub fn await_row(&self, view: &str, of: &str, expected: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            let row = self.row(view, of);
+            if expected(&row) {
+                return row;
+            }
+            assert!(Instant::now() < deadline, "{row}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn made(folder: &TempDir, name: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+fn run<S: Station + 'static>(
+    mut worker: Worker<S>,
+    end: Arc<AtomicBool>,
+    mut between: impl FnMut(&mut Worker<S>) + Send + 'static,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        while !end.load(Ordering::Acquire) {
+            worker.turn(WAIT).unwrap();
+            between(&mut worker);
+        }
+        worker.stop().unwrap();
+    })
+}
+
+fn serve(console: Console) -> (u16, (oneshot::Sender<()>, JoinHandle<()>)) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = oneshot::channel();
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let console = Arc::new(console);
+        let (router, ended) = (console.router(), console.clone());
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let stop = async move {
+                told.await.ok();
+                ended.stop();
+            };
+            axum::serve(listener, router).with_graceful_shutdown(stop).await.unwrap();
+        });
+        drop(runtime);
+        Arc::into_inner(console).unwrap().join();
+    });
+    (port, (tell, server))
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if let Some((tell, server)) = self.server.take() {
+            tell.send(()).unwrap();
+            server.join().unwrap();
+        }
+        self.end.store(true, Ordering::Release);
+        for worker in self.workers.drain(..) {
+            worker.join().unwrap();
+        }
+    }
+}
