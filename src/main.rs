@@ -1,6 +1,7 @@
 //! The command line: thin.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -110,6 +111,19 @@ enum Verb {
         from: PathBuf,
         #[arg(long, default_value = "data")]
         data: PathBuf,
+    },
+    /// Serves the embedded ClickHouse engine over ClickHouse's HTTP protocol, for any of its clients. It
+    /// listens on this machine only unless told otherwise: who may ask may read all that this process may,
+    /// files included.
+    #[command(
+        after_help = "Example: drawdown clickhouse --data data/clickhouse --listen 127.0.0.1:8123"
+    )]
+    Clickhouse {
+        /// The engine's folder, made if it is not there.
+        #[arg(long, default_value = "data/clickhouse")]
+        data: PathBuf,
+        #[arg(long, default_value = "127.0.0.1:8123")]
+        listen: SocketAddr,
     },
     /// What is in force, secrets masked.
     #[command(after_help = "Example: drawdown config --reference")]
@@ -226,6 +240,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         }
         Verb::Backup { data, to } => cli::backup(&data, &to, out),
         Verb::Restore { from, data } => cli::restore(&from, &data, out),
+        Verb::Clickhouse { data, listen } => cli::serve_clickhouse(&setup()?, &data, listen, out),
         Verb::Config { reference } => cli::show_config(&setup()?, reference, out),
         Verb::Version => Ok(writeln!(out, "drawdown {}", env!("CARGO_PKG_VERSION"))?),
     }

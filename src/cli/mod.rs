@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod backup;
+mod clickhouse;
 mod config;
 mod documents;
 mod folder;
@@ -17,6 +18,7 @@ mod worker;
 pub use ask::ask;
 pub use audit::audit_log;
 pub use backup::{backup, restore};
+pub use clickhouse::serve_clickhouse;
 pub use config::show_config;
 pub use documents::{check_prices, check_settings, load_prices, load_settings};
 pub use ingest::ingest;

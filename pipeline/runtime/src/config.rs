@@ -135,6 +135,23 @@ sections! {
         /// Where metrics, health and views are served; empty: nowhere.
         http: String = "127.0.0.1:9464".to_owned(),
     }
+    /// ClickHouse, and the engine that `drawdown clickhouse` serves.
+    [clickhouse: ClickhouseSection] {
+        /// Where ClickHouse is asked.
+        url: String = "http://127.0.0.1:8123".to_owned(),
+        /// Who asks.
+        user: String = "default".to_owned(),
+        /// Of the user; for the engine, the one it asks for. Empty: none.
+        password: String = String::new(),
+        /// The engine's library, if it is not where `make prepare` puts it.
+        library: String = String::new(),
+        /// What the engine may hold in memory.
+        memory_bytes_max: u64 = 2 * 1024 * 1024 * 1024,
+        /// Clients that the engine serves at once; more wait.
+        connections_max: usize = 256,
+        /// Queries that the engine runs at once; more wait, and are refused in the end.
+        queries_max: usize = 32,
+    }
     /// METERING.
     [metering: MeteringSection] {
         /// So many records are remembered at most by one process, to find duplicates: each takes 2 bytes of memory and 36 on disk, all of them in memory without `worker.data`. At 80% there is an alarm, at 100% no usage is taken.
@@ -298,6 +315,10 @@ impl Config {
 
     pub fn worker(&self) -> &WorkerSection {
         &self.sections.worker
+    }
+
+    pub fn clickhouse(&self) -> &ClickhouseSection {
+        &self.sections.clickhouse
     }
 
     pub fn metering(&self) -> &MeteringSection {

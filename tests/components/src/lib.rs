@@ -2,6 +2,7 @@
 //! failure with its name, never a skip.
 
 mod browser;
+mod clickhouse;
 mod kafka;
 mod smtp;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 pub use browser::drive;
+pub use clickhouse::{ClickHouse, clickhouse_connect};
 pub use kafka::{Broker, BrokerOptions};
 pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
 

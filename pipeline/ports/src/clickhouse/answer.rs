@@ -7,12 +7,12 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use http_body_util::channel::Sender;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::asked::Asked;
+use super::body::Piece;
 use super::coding::Encoder;
 use super::exception::{Exception, NETWORK_ERROR};
 
@@ -31,7 +31,7 @@ pub(super) struct Answer {
     runtime: Handle,
     /// Until the head is out.
     head: Option<oneshot::Sender<Head>>,
-    body: Sender<Bytes, io::Error>,
+    body: mpsc::Sender<Piece>,
     encoder: Encoder,
     headers: HeaderMap,
     /// With it an exception in the middle of a body is told from data.
@@ -58,7 +58,7 @@ impl Answer {
         asked: &Asked,
         mut headers: HeaderMap,
         head: oneshot::Sender<Head>,
-        body: Sender<Bytes, io::Error>,
+        body: mpsc::Sender<Piece>,
         stalls_for_max: Duration,
     ) -> io::Result<Answer> {
         let tag = tag();
@@ -127,7 +127,7 @@ impl Answer {
         self.release()?;
         self.begin(StatusCode::OK)?;
         let last = std::mem::replace(&mut self.encoder, Encoder::Plain).finish().map_err(broken)?;
-        self.pass(last)
+        self.pass_data(last)
     }
 
     /// The answer is an exception, or ends with one.
@@ -148,9 +148,9 @@ impl Answer {
             "\r\n__exception__\r\n{tag}\r\n{}\n{length} {tag}\r\n__exception__\r\n",
             exception.text
         );
-        self.send(end.as_bytes()).ok();
         // Whoever does not look for the tag sees that the body is not whole.
-        self.body.abort(io::Error::other("the query failed"));
+        let said = self.send(end.as_bytes());
+        said.and_then(|()| self.pass(Err(io::Error::other("the query failed")))).ok();
     }
 
     fn release(&mut self) -> Result<(), Exception> {
@@ -163,7 +163,7 @@ impl Answer {
     fn send(&mut self, data: &[u8]) -> Result<(), Exception> {
         self.begin(StatusCode::OK)?;
         let encoded = self.encoder.encode(data).map_err(broken)?;
-        self.pass(encoded)
+        self.pass_data(encoded)
     }
 
     fn begin(&mut self, status: StatusCode) -> Result<(), Exception> {
@@ -172,11 +172,12 @@ impl Answer {
         head.send(Head { status, headers }).map_err(|_| gone())
     }
 
-    fn pass(&mut self, data: Vec<u8>) -> Result<(), Exception> {
-        if data.is_empty() {
-            return Ok(());
-        }
-        let sent = timeout(self.stalls_for_max, self.body.send_data(Bytes::from(data)));
+    fn pass_data(&mut self, data: Vec<u8>) -> Result<(), Exception> {
+        if data.is_empty() { Ok(()) } else { self.pass(Ok(Bytes::from(data))) }
+    }
+
+    fn pass(&mut self, piece: Piece) -> Result<(), Exception> {
+        let sent = timeout(self.stalls_for_max, self.body.send(piece));
         match self.runtime.block_on(sent) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(gone()),

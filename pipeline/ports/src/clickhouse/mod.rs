@@ -10,6 +10,7 @@
 mod answer;
 mod asked;
 mod blocks;
+mod body;
 mod coding;
 mod engine;
 mod exception;

@@ -2,26 +2,25 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http_body_util::BodyExt;
-use http_body_util::channel::Channel;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::answer::{Answer, Head, set};
 use super::asked::{Asked, Credentials};
+use super::body::{AnswerBody, RequestBody, pass_on, pieces};
 use super::engine::{Connection, Engine, NoEngine};
 use super::exception::{AUTHENTICATION_FAILED, Exception, TOO_MANY_SIMULTANEOUS_QUERIES};
 use super::listener::BoundedListener;
@@ -76,9 +75,6 @@ struct Shared {
     queries: Semaphore,
     time_zone: String,
 }
-
-/// Bodies are read ahead so many pieces.
-const PIECES_AHEAD: usize = 4;
 
 impl Server {
     /// Opens the engine over a folder, which is made if it is not there.
@@ -197,17 +193,17 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     permit.forget();
     let (to_head, head) = oneshot::channel();
-    let (to_body, answer_body) = Channel::new(PIECES_AHEAD);
+    let (to_body, answer_body) = pieces();
     let stalls_for_max = shared.options.stalls_for_max;
     let answer = Answer::new(&asked, headers, to_head, to_body, stalls_for_max);
-    let (to_run, body_read) = mpsc::channel(PIECES_AHEAD);
-    let reading = tokio::spawn(read_body(body, to_run, stalls_for_max));
+    let (to_run, request_body) = pieces();
+    let reading = tokio::spawn(pass_on(body, to_run, stalls_for_max));
     let running = shared.clone();
     tokio::task::spawn_blocking(move || {
         match answer {
             Ok(answer) => {
-                let body = BodyReader { pieces: body_read, piece: Bytes::new() };
-                run(&running.sessions, &asked, Box::new(body), answer);
+                let body = Box::new(RequestBody::new(request_body));
+                run(&running.sessions, &asked, body, answer);
             }
             Err(error) => tracing::warn!(%error, "no answer can be made"),
         }
@@ -215,7 +211,9 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         reading.abort();
     });
     match head.await {
-        Ok(Head { status, headers }) => (status, headers, Body::new(answer_body)).into_response(),
+        Ok(Head { status, headers }) => {
+            (status, headers, Body::new(AnswerBody::new(answer_body))).into_response()
+        }
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
@@ -223,47 +221,6 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 fn refusal(exception: &Exception, mut headers: HeaderMap) -> Response {
     set(&mut headers, "x-clickhouse-exception-code", &exception.code.to_string());
     (exception.status(), headers, format!("{}\n", exception.text)).into_response()
-}
-
-/// Passes a body on to the thread that reads it.
-async fn read_body(mut body: Body, to: mpsc::Sender<io::Result<Bytes>>, stalls_for_max: Duration) {
-    loop {
-        let piece = match timeout(stalls_for_max, body.frame()).await {
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            Ok(None) => return,
-            Ok(Some(Err(error))) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
-            Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => Ok(data),
-                Err(_) => continue,
-            },
-        };
-        let is_last = piece.is_err();
-        if to.send(piece).await.is_err() || is_last {
-            return;
-        }
-    }
-}
-
-/// A body as a thread reads it that may wait.
-#[derive(Debug)]
-struct BodyReader {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-    piece: Bytes,
-}
-
-impl Read for BodyReader {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.pieces.blocking_recv() {
-                Some(piece) => self.piece = piece?,
-                None => return Ok(0),
-            }
-        }
-        let count = to.len().min(self.piece.len());
-        let taken = self.piece.split_to(count);
-        to[..count].copy_from_slice(&taken);
-        Ok(count)
-    }
 }
 
 /// The address a server listens on.

@@ -1,0 +1,142 @@
+//! The real ClickHouse engine, in a process of its own as `drawdown clickhouse` serves it, and the
+//! client of ClickHouse that most people use.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::{cache, free_port};
+
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running engine, stopped when dropped.
+#[derive(Debug)]
+pub struct ClickHouse {
+    /// The program `drawdown`.
+    program: PathBuf,
+    folder: TempDir,
+    port: u16,
+    password: Option<String>,
+    process: Option<Running>,
+}
+
+/// The engine's process, and another that ends it should this one end without doing so.
+#[derive(Debug)]
+struct Running {
+    engine: Child,
+    watcher: Child,
+}
+
+const WATCHER: &str = "read -r _; kill -9 \"$0\"; rm -rf \"$1\"";
+
+impl ClickHouse {
+    pub fn start(program: &Path) -> anyhow::Result<ClickHouse> {
+        ClickHouse::start_with(program, None)
+    }
+
+    /// Asks for a password, if there is one.
+    pub fn start_with(program: &Path, password: Option<&str>) -> anyhow::Result<ClickHouse> {
+        let mut clickhouse = ClickHouse {
+            program: program.to_owned(),
+            folder: TempDir::with_prefix("drawdown-clickhouse-")?,
+            port: free_port()?,
+            password: password.map(str::to_owned),
+            process: None,
+        };
+        clickhouse.resume()?;
+        Ok(clickhouse)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it again after [`ClickHouse::kill`] or [`ClickHouse::stop`], with its data, on its port.
+    pub fn resume(&mut self) -> anyhow::Result<()> {
+        let said = self.folder.path().join("output.log");
+        let output = fs::File::options().create(true).append(true).open(&said)?;
+        let mut command = Command::new(&self.program);
+        command
+            .arg("clickhouse")
+            .arg("--data")
+            .arg(self.folder.path().join("data"))
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{}", self.port))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(output);
+        if let Some(password) = &self.password {
+            command.env("DRAWDOWN_CLICKHOUSE_PASSWORD", password);
+        }
+        let mut engine = command.spawn().with_context(|| self.program.display().to_string())?;
+        let watcher = Command::new("sh")
+            .args(["-c", WATCHER, &engine.id().to_string()])
+            .arg(self.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let stdout = engine.stdout.take().context("no output")?;
+        self.process = Some(Running { engine, watcher });
+        // It says a line once it listens and the engine runs; none if it ends before.
+        let (say, up) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stdout).lines();
+            say.send(lines.next().is_some()).ok();
+            lines.for_each(drop);
+        });
+        if up.recv_timeout(STARTS_WITHIN) != Ok(true) {
+            bail!("the ClickHouse engine does not start: {}", fs::read_to_string(said)?);
+        }
+        Ok(())
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.end(Signal::KILL).map(drop)
+    }
+
+    /// Ends it in order; whether it ended well.
+    pub fn stop(&mut self) -> anyhow::Result<bool> {
+        self.end(Signal::TERM)
+    }
+
+    fn end(&mut self, signal: Signal) -> anyhow::Result<bool> {
+        let Some(Running { mut engine, mut watcher }) = self.process.take() else {
+            return Ok(true);
+        };
+        // First the watcher, which would otherwise end whoever gets the engine's number next.
+        watcher.kill()?;
+        watcher.wait()?;
+        let pid = Pid::from_raw(i32::try_from(engine.id())?).context("no process id")?;
+        kill_process(pid, signal)?;
+        Ok(engine.wait()?.success())
+    }
+}
+
+impl Drop for ClickHouse {
+    fn drop(&mut self) {
+        // One that has ended already need not be ended.
+        drop(self.kill());
+    }
+}
+
+/// A Python that has `clickhouse-connect`, as the installation put it.
+pub fn clickhouse_connect() -> anyhow::Result<PathBuf> {
+    let client = cache()?.join("clickhouse-connect-1.12.0");
+    if !client.join("complete").exists() {
+        bail!("clickhouse-connect is missing; `make prepare` installs it");
+    }
+    Ok(client.join("bin/python"))
+}
