@@ -442,10 +442,10 @@ mod tests {
     #[test]
     fn secrets_are_masked() {
         let config =
-            read("[installation]\nsecret = \"abc\"", &[("DRAWDOWN_MAIL_PASSWORD", "123")], &[])
+            read("[installation]\nsecret = \"abc\"", &[("DRAWDOWN_MAIL_PASSWORD", "4711")], &[])
                 .unwrap();
-        assert_eq!(config.mail().password, "123");
-        assert!(config.in_force().iter().all(|(_, value)| !value.contains("123")));
+        assert_eq!(config.mail().password, "4711");
+        assert!(config.in_force().iter().all(|(_, value)| !value.contains("4711")));
         assert!(config.in_force().iter().all(|(_, value)| !value.contains("abc")));
         assert!(
             config
