@@ -72,6 +72,7 @@ fn what_is_wrong_has_its_code_and_status() {
         "Code: 62. DB::Exception: Multi-statements",
     );
     check("GET", "/?query=CREATE%20TABLE%20x%20(a%20Int8)", "", "500", "Code: 164. DB::Exception");
+    check("POST", "/?param_x=a", "SELECT {x:UInt8}", "400", "Code: 457. DB::Exception");
     check("POST", "/?x'y=1", "SELECT 1", "500", "Code: 36. DB::Exception");
     check(
         "POST",

@@ -176,15 +176,6 @@ sections! {
         /// Usage that is taken and not yet on the log; beyond it senders get 429.
         usage_queue_bytes_max: usize = 64 * 1024 * 1024,
     }
-    /// ClickHouse.
-    [clickhouse: ClickhouseSection] {
-        /// Where ClickHouse is asked.
-        url: String = "http://127.0.0.1:8123".to_owned(),
-        /// Who asks.
-        user: String = "default".to_owned(),
-        /// Of the user. Empty: none.
-        password: String = String::new(),
-    }
     /// PAYMENTS.
     [payments: PaymentsSection] {
         /// Which gateway moves the money: `sandbox`, which moves none and keeps a book of what it would have done.
@@ -329,10 +320,6 @@ impl Config {
         &self.sections.console
     }
 
-    pub fn clickhouse(&self) -> &ClickhouseSection {
-        &self.sections.clickhouse
-    }
-
     pub fn payments(&self) -> &PaymentsSection {
         &self.sections.payments
     }
@@ -455,10 +442,10 @@ mod tests {
     #[test]
     fn secrets_are_masked() {
         let config =
-            read("[installation]\nsecret = \"abc\"", &[("DRAWDOWN_MAIL_PASSWORD", "123")], &[])
+            read("[installation]\nsecret = \"abc\"", &[("DRAWDOWN_MAIL_PASSWORD", "4711")], &[])
                 .unwrap();
-        assert_eq!(config.mail().password, "123");
-        assert!(config.in_force().iter().all(|(_, value)| !value.contains("123")));
+        assert_eq!(config.mail().password, "4711");
+        assert!(config.in_force().iter().all(|(_, value)| !value.contains("4711")));
         assert!(config.in_force().iter().all(|(_, value)| !value.contains("abc")));
         assert!(
             config

@@ -50,7 +50,7 @@ impl Exception {
             194 => StatusCode::UNAUTHORIZED,
             192 | 193 | AUTHENTICATION_FAILED | 497 => StatusCode::FORBIDDEN,
             // What cannot be parsed, or is not of its type.
-            6 | 25..=27 | 38 | 41 | 53 | 62 | 69 | 70 | 72 | 117 | 130 | 131 => {
+            6 | 25..=27 | 38 | 41 | 53 | 62 | 69 | 70 | 72 | 117 | 130 | 131 | 457 => {
                 StatusCode::BAD_REQUEST
             }
             // What is not known by its name.
