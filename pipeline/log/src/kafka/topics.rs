@@ -163,13 +163,18 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 fn settings(topic: &TopicDetails) -> Vec<(&'static str, String)> {
     let keep = topic.keep.map_or("-1".to_owned(), |keep| keep.as_millis().to_string());
     let dated = if topic.dated_by_log { "LogAppendTime" } else { "CreateTime" };
-    vec![
+    let mut settings = vec![
         ("cleanup.policy", "delete".to_owned()),
         ("retention.ms", keep),
         ("retention.bytes", "-1".to_owned()),
         ("message.timestamp.type", dated.to_owned()),
         ("max.message.bytes", topic.message_bytes_max.to_string()),
-    ]
+    ];
+    if !topic.dated_by_log {
+        // Whoever writes says what time it is, however far that is from the broker's clock.
+        settings.push(("message.timestamp.after.max.ms", i64::MAX.to_string()));
+    }
+    settings
 }
 
 pub(super) fn delete_records(
