@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub struct Rig {
     pub client: Client,
     pub clock: Clock,
     pub folder: TempDir,
+    /// Whoever holds this alone holds up the workers.
+    pub turns: Arc<RwLock<()>>,
     end: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -59,12 +61,12 @@ impl Rig {
         let log: Arc<dyn Log> = Arc::new(Embedded::open(config).unwrap());
         let installation =
             Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone());
-        let end = Arc::new(AtomicBool::new(false));
+        let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let (ask, questions) = sync_channel(1_000);
         let workers = vec![
-            run(installation.metering(), end.clone(), |_| ()),
-            run(installation.registry(), end.clone(), |_| ()),
-            run(installation.balance(), end.clone(), move |worker| {
+            run(installation.metering(), &end, &turns, |_| ()),
+            run(installation.registry(), &end, &turns, |_| ()),
+            run(installation.balance(), &end, &turns, move |worker| {
                 if let Ok(first) = questions.try_recv() {
                     answer(worker, first, questions.try_iter()).unwrap();
                 }
@@ -79,7 +81,7 @@ impl Rig {
         let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
         let console = Console::start(log, topics, clock.clone(), rows, lists, options).unwrap();
         let (port, server) = serve(console);
-        Rig { client: Client { port }, clock, folder, end, workers, server: Some(server) }
+        Rig { client: Client { port }, clock, folder, turns, end, workers, server: Some(server) }
     }
 
     /// Asks for a command that must be accepted.
@@ -140,11 +142,14 @@ fn made(folder: &TempDir, name: &str) -> PathBuf {
 
 fn run<S: Station + 'static>(
     mut worker: Worker<S>,
-    end: Arc<AtomicBool>,
+    end: &Arc<AtomicBool>,
+    turns: &Arc<RwLock<()>>,
     mut between: impl FnMut(&mut Worker<S>) + Send + 'static,
 ) -> JoinHandle<()> {
+    let (end, turns) = (end.clone(), turns.clone());
     std::thread::spawn(move || {
         while !end.load(Ordering::Acquire) {
+            let _turn = turns.read().unwrap();
             worker.turn(WAIT).unwrap();
             between(&mut worker);
         }
