@@ -200,7 +200,7 @@ impl Scribe {
     fn moved(&mut self, ledger: &Ledger, fact: &Moved) {
         let Some(wallet) = ledger.wallet(fact.wallet) else { return };
         let after = wallet.lot_total(&fact.lot);
-        let bill = fact.bill.map(|number| bill_name(wallet.id.as_str(), number));
+        let bill = fact.bill.map(|number| wallet.bill_name(number));
         self.entries.push(Entry {
             billing_account: wallet.id.clone(),
             number: wallet.entries_made,
@@ -224,7 +224,7 @@ impl Scribe {
         let (payer, account) = (ledger.wallet(fact.wallet), ledger.account(bill.account));
         let (Some(payer), Some(account)) = (payer, account) else { return };
         self.bills.issued.push(IssuedBill {
-            bill: bill_name(payer.id.as_str(), bill.number),
+            bill: payer.bill_name(bill.number),
             billing_account: payer.id.clone(),
             account: account.id.clone(),
             product: product_of(ledger, bill),
@@ -266,7 +266,7 @@ impl Scribe {
 
     fn paid(&mut self, ledger: &Ledger, wallet: WalletNumber, number: u64, amount: Amount) {
         let Some(payer) = ledger.wallet(wallet) else { return };
-        let bill = bill_name(payer.id.as_str(), number);
+        let bill = payer.bill_name(number);
         self.bills.payments.push(BillPayment { bill, at: ledger.clock().now(), amount });
     }
 
@@ -331,7 +331,9 @@ impl Scribe {
 
     fn payment_delayed(&mut self, ledger: &Ledger, fact: &PaymentDelayed) {
         let paying = ledger.wallet(fact.wallet).and_then(|wallet| wallet.paying.as_deref());
-        let Some(payment) = paying.and_then(|paying| paying.in_flight.as_ref()) else { return };
+        let Some(payment) = paying.and_then(|paying| paying.in_flight.as_ref()) else {
+            return self.unsaid = Some("a delayed payment that is not in flight");
+        };
         let row = ledger.payment_row(fact.wallet, payment, PaymentStatus::Delayed, None);
         self.payments.extend(row);
     }
@@ -404,11 +406,6 @@ fn product_of(ledger: &Ledger, bill: &Bill) -> Option<ProductId> {
 
 /// The product of bills over the tax of invoices, as others see them.
 const TAX: &str = "tax";
-
-/// The name of a wallet's bill.
-pub(crate) fn bill_name(wallet: &str, number: u64) -> String {
-    format!("{wallet}.{number}")
-}
 
 fn lot_name(ledger: &Ledger, lot: &Lot) -> String {
     match lot {

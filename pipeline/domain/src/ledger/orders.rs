@@ -128,7 +128,7 @@ impl Ledger {
 }
 
 /// Spends from a copy of a wallet, to see what would be left.
-fn spend(
+pub(super) fn spend(
     wallet: &mut Wallet,
     number: WalletNumber,
     lot: Lot,

@@ -5,6 +5,7 @@ use super::fact::{
     BillPaid, Cause, Cured, Fact, Journal, LinkBegun, MethodPreferred, MethodUnlinked, MonthSwept,
     Moved, PaidBill, PaymentBegun, PaymentDelayed, PaymentEnded, RetryPassed,
 };
+use super::orders::spend;
 use super::state::{
     Bill, Declined, InFlight, Lot, MethodPaid, Paying, Share, Wallet, WalletNumber,
 };
@@ -309,8 +310,7 @@ impl Ledger {
                 }
                 let Some((lot, available)) = self.next_lot(copy, bill) else { break };
                 let amount = bill.owed().min(available).min(allowance);
-                let spent = Moved::of(number, lot, amount.negated()?, Cause::Bill);
-                copy.add_to(&spent).map_err(|_| Overflow)?;
+                spend(copy, number, lot, amount)?;
                 if let Some(bill) = copy.unpaid.get_mut(place) {
                     bill.paid = bill.paid.plus(amount)?;
                 }

@@ -2,7 +2,8 @@
 //! R5.4, R5.5). Nothing here decides whether a wallet may spend; only in which order it does.
 
 use super::coupons::Parts;
-use super::fact::{Cause, Journal, Moved, PaidBill};
+use super::fact::{Cause, Journal, Moved};
+use super::paying::paid_bill;
 use super::state::{Bill, Coupon, Lot, RefundedCredit, TransferredCash, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::money::Amount;
@@ -37,12 +38,7 @@ impl Ledger {
         let unpaid =
             self.wallet(payer).and_then(|w| w.unpaid.iter().find(|bill| bill.number == number));
         let bill = unpaid.ok_or(Broken("a bill that is not owed cannot be paid"))?;
-        let paid = PaidBill {
-            account: bill.account,
-            product: bill.product,
-            month: bill.month,
-            order: bill.order.clone(),
-        };
+        let paid = paid_bill(bill);
         let moved = Moved::of(payer, lot, amount.negated()?, Cause::Bill);
         self.record(journal, Moved { bill: Some(number), paid: Some(paid), ..moved })?;
         Ok(())
