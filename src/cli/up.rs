@@ -73,7 +73,8 @@ pub fn up(
     let clock = clock(options, &*log, &setup.topics)?;
     given.push(format!("worker.clock={clock}"));
     let setup = self::setup(file, &given)?;
-    let clock = known.get_or_init(|| clock.parse().unwrap_or(Clock::Real)).clone();
+    let clock: Clock = clock.parse()?;
+    known.get_or_init(|| clock.clone());
 
     let end = super::end_when_asked()?;
     let demo = match options.demo {
@@ -140,23 +141,41 @@ fn show_demo(
     clock: Clock,
     end: Arc<AtomicBool>,
 ) -> anyhow::Result<std::thread::JoinHandle<anyhow::Result<()>>> {
-    if demo::is_new(&*log, topics)? {
-        demo::prepare(&*log, topics, clock.now())?;
-    }
+    let asked = match demo::is_new(&*log, topics)? {
+        true => demo::prepare(&*log, topics, clock.now())?,
+        false => 0,
+    };
     let topics = topics.clone();
     let thread = std::thread::Builder::new().name("demo".to_owned());
     Ok(thread.spawn(move || {
-        let mut traffic = Traffic::new(log.clone(), topics.clone(), clock.now());
-        let mut balances = Told::new(&*log, &topics)?;
-        while !end.load(Ordering::Acquire) {
-            std::thread::sleep(TRAFFIC_EVERY);
-            let now = clock.now();
-            traffic.send(now)?;
-            balances.read(&*log, &topics)?;
-            traffic.pay(now, |wallet| balances.available.get(wallet).copied())?;
-        }
-        Ok(())
+        let lived = live(&log, &topics, &clock, asked, &end);
+        // A demonstration in which nothing is used any more shows nothing.
+        end.store(true, Ordering::Release);
+        lived.context("the demonstration cannot go on")
     })?)
+}
+
+/// Waits until the first commands are decided, then makes usage and pays until the process ends.
+fn live(
+    log: &Arc<dyn Log>,
+    topics: &Topics,
+    clock: &Clock,
+    asked: usize,
+    end: &AtomicBool,
+) -> anyhow::Result<()> {
+    while asked > 0 && demo::decided(&**log, topics)? < asked && !end.load(Ordering::Acquire) {
+        std::thread::sleep(TRAFFIC_EVERY);
+    }
+    let mut traffic = Traffic::new(log.clone(), topics.clone(), clock.now());
+    let mut balances = Told::new(&**log, topics)?;
+    while !end.load(Ordering::Acquire) {
+        std::thread::sleep(TRAFFIC_EVERY);
+        let now = clock.now();
+        traffic.send(now)?;
+        balances.read(&**log, topics)?;
+        traffic.pay(now, |wallet| balances.available.get(wallet).copied())?;
+    }
+    Ok(())
 }
 
 /// Balances as they were told last.

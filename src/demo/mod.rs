@@ -24,8 +24,8 @@ pub fn is_new(log: &dyn Log, topics: &Topics) -> anyhow::Result<bool> {
     Ok(log.bounds(topics.name(Topic::Commands), 0)?.end == Next::START)
 }
 
-/// Asks for everything the demonstration begins with.
-pub fn prepare(log: &dyn Log, topics: &Topics, at: Timestamp) -> anyhow::Result<()> {
+/// Asks for everything the demonstration begins with, all of it or nothing; how many commands that are.
+pub fn prepare(log: &dyn Log, topics: &Topics, at: Timestamp) -> anyhow::Result<usize> {
     let mut commands: Vec<Command> = vec![
         LoadSettings { document: SETTINGS.to_owned() }.into(),
         LoadPrices { document: PRICES.to_owned() }.into(),
@@ -33,10 +33,14 @@ pub fn prepare(log: &dyn Log, topics: &Topics, at: Timestamp) -> anyhow::Result<
     for (name, fields) in COMPANIES.iter().flat_map(|company| company.commands()) {
         commands.push(read(name, fields)?);
     }
-    for (command, number) in commands.into_iter().zip(1_u64..) {
-        ask(log, topics, at, command, &format!("demo-{number}"))?;
-    }
-    Ok(())
+    let messages: Vec<Vec<u8>> = commands
+        .into_iter()
+        .zip(1_u64..)
+        .map(|(command, number)| message(command, &format!("demo-{number}")))
+        .collect::<anyhow::Result<_>>()?;
+    let all: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+    log.append(topics.name(Topic::Commands), 0, at, &all)?;
+    Ok(all.len())
 }
 
 fn read(name: &str, fields: serde_json::Value) -> anyhow::Result<Command> {
@@ -51,14 +55,18 @@ fn ask(
     command: Command,
     key: &str,
 ) -> anyhow::Result<()> {
-    let key: Text = key.parse()?;
-    let message = CommandMessage { principal: PrincipalId::operator(), key: Some(key), command };
-    log.append(topics.name(Topic::Commands), 0, at, &[&schemas::COMMAND.message(&message)])?;
+    log.append(topics.name(Topic::Commands), 0, at, &[&message(command, key)?])?;
     Ok(())
 }
 
-/// Holds what became of the first commands against what a demonstration needs: that none was refused.
-pub fn check(log: &dyn Log, topics: &Topics) -> anyhow::Result<usize> {
+fn message(command: Command, key: &str) -> anyhow::Result<Vec<u8>> {
+    let key: Text = key.parse()?;
+    let message = CommandMessage { principal: PrincipalId::operator(), key: Some(key), command };
+    Ok(schemas::COMMAND.message(&message))
+}
+
+/// How many commands have been decided. One that was refused is an error: the demonstration needs all.
+pub fn decided(log: &dyn Log, topics: &Topics) -> anyhow::Result<usize> {
     let (topic, mut found) = (topics.name(Topic::Outcomes), Vec::<Outcome>::new());
     for partition in 0..topics.ledger_partitions {
         let end = log.bounds(topic, partition)?.stable;
