@@ -1,4 +1,4 @@
-# The binary, built and run on Debian. The invoices' PDF engine takes most of the build.
+# The binary, built and run on Debian.
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
     g++ libssl-dev make perl pkg-config zlib1g-dev && rm -rf /var/lib/apt/lists/*
