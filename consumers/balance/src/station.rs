@@ -103,10 +103,7 @@ impl Balance {
         self.pass(header.at)?;
         let mut regions = vec![RegionNumber::NONE];
         for region in &header.regions {
-            let region: RegionId = region
-                .parse()
-                .map_err(|_| Stop::Broken("metering passed on a region that is none".to_owned()))?;
-            regions.push(self.ledger.region_number(&region, &mut self.scribe).map_err(stop)?);
+            regions.push(self.region(Some(region))?);
         }
         self.scribe.begin_span(
             &self.ledger,
@@ -148,16 +145,19 @@ impl Balance {
         })
     }
 
+    fn region(&mut self, region: Option<&str>) -> Result<RegionNumber, Stop> {
+        let Some(region) = region else { return Ok(RegionNumber::NONE) };
+        let region: RegionId = region
+            .parse()
+            .map_err(|_| Stop::Broken("metering passed on a region that is none".to_owned()))?;
+        self.ledger.region_number(&region, &mut self.scribe).map_err(stop)
+    }
+
     fn measured(&mut self, measured: Measured) -> Result<(), Stop> {
         let Measured { usage_partition, first_offset, last_offset, lines } = measured;
         self.scribe.begin_span(&self.ledger, usage_partition, first_offset, last_offset);
         for MeasuredLine { account, meter, region, used, records, values } in lines {
-            let region = match &region {
-                Some(region) => {
-                    self.ledger.region_number(region, &mut self.scribe).map_err(stop)?
-                }
-                None => RegionNumber::NONE,
-            };
+            let region = self.region(region.as_deref())?;
             let line = Line {
                 usage_partition,
                 account: AccountNumber(account),

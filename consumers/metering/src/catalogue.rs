@@ -1,6 +1,6 @@
 //! What is for sale: enough of the price book to tell `unknown_meter` and `no_price` (R2.3).
 
-use drawdown_domain::ids::Text;
+use drawdown_domain::ids::{RegionId, Text};
 use drawdown_domain::money::Currency;
 use drawdown_domain::rating::{Aggregate, Offer};
 use drawdown_domain::time::Minute;
@@ -62,7 +62,8 @@ impl Catalogue {
         self.measures.get(meter as usize)?.as_ref()
     }
 
-    /// Whether a meter has a price for a region, currency and minute of use.
+    /// Whether a meter has a price for a region, currency and minute of use. What no price book can name as
+    /// a region has none, or the ledgers would be told of something that they cannot know.
     #[inline]
     pub(crate) fn has_price(
         &self,
@@ -71,6 +72,9 @@ impl Catalogue {
         currency: Currency,
         used: Minute,
     ) -> bool {
+        if region.is_some_and(|region| !RegionId::is_one(region)) {
+            return false;
+        }
         let offers = self.offers.get(meter as usize).map(Vec::as_slice).unwrap_or_default();
         offers.iter().any(|offer| offer.covers(region, currency, used))
     }

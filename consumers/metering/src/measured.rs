@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
-use drawdown_domain::ids::RegionId;
 use drawdown_domain::rating::{Distinct, Largest, Latest, Moment, Value, ValueCount};
 use drawdown_domain::time::{Minute, Timestamp};
 use drawdown_wire::messages::MeasuredLine;
@@ -69,21 +68,20 @@ impl MeasuredLines {
     pub(crate) fn take(&mut self) -> Vec<MeasuredLine> {
         self.bytes = 0;
         let lines = std::mem::take(&mut self.lines).into_iter();
-        lines.filter_map(|(place, said)| line(place, said)).collect()
+        lines.map(|(place, said)| line(place, said)).collect()
     }
 }
 
-fn line(Place { account, meter, region, used }: Place, said: Said) -> Option<MeasuredLine> {
+fn line(Place { account, meter, region, used }: Place, said: Said) -> MeasuredLine {
     let values = said.values.into_iter();
-    Some(MeasuredLine {
+    MeasuredLine {
         account,
         meter,
-        // A record has a price only where its region is one.
-        region: region.map(|region| region.parse::<RegionId>()).transpose().ok()?,
+        region: region.map(Into::into),
         used,
         records: said.records,
         values: values.map(|(value, records)| ValueCount { value, records }).collect(),
-    })
+    }
 }
 
 /// What a record says; nothing if it lacks the tag. `used` is its time of use, or the minute of its arrival

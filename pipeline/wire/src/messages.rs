@@ -3,7 +3,7 @@
 
 use drawdown_domain::commands::Command;
 use drawdown_domain::ids::{
-    AccountId, Country, MeterId, MethodId, PrincipalId, ProductId, RegionId, Text, WalletId,
+    AccountId, Country, MeterId, MethodId, PrincipalId, ProductId, Text, WalletId,
 };
 use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{Balance, Cause};
@@ -201,7 +201,7 @@ record! {
     pub struct MeasuredLine {
         pub account: u32,
         pub meter: u32,
-        pub region: Option<RegionId>,
+        pub region: Option<String>,
         pub used: Minute,
         pub records: u32,
         /// What they said, each once; a record that lacks the tag says nothing.
