@@ -343,10 +343,7 @@ fn text<'a>(cursor: &mut Cursor<'a>, plain: &mut bool) -> Result<Found<'a>, Trun
 }
 
 #[inline]
-fn optional<'a>(
-    cursor: &mut Cursor<'a>,
-    plain: &mut bool,
-) -> Result<Option<Found<'a>>, Truncated> {
+fn optional<'a>(cursor: &mut Cursor<'a>, plain: &mut bool) -> Result<Option<Found<'a>>, Truncated> {
     let (case, shortest) = cursor.long_shortest()?;
     *plain &= shortest;
     match case {

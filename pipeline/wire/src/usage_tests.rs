@@ -192,7 +192,8 @@ proptest! {
 fn r2_3_a_text_that_ends_within_a_letter_is_malformed_whatever_stands_behind_it() {
     let account = "a".repeat(64);
     let long = NewUsage { account: &account, ..sample(&[], "1") };
-    let letters = NewUsage { id: "ü", account: "größe", region: Some("Österreich"), ..sample(&[], "1") };
+    let letters =
+        NewUsage { id: "ü", account: "größe", region: Some("Österreich"), ..sample(&[], "1") };
     for whole in [long, letters] {
         let message = single_message(&whole);
         let found = read(&message);

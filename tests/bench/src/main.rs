@@ -271,11 +271,7 @@ fn beside_streams(
 
 /// Makes the messages, and then sends them as several of our own ingestions would: a batch is sent once one
 /// before it is on disk. Sending, metering and booking take place at the same time, in one process.
-fn embedded_run(
-    plan: &Plan,
-    site: &Site,
-    quantities: &mut Quantities,
-) -> anyhow::Result<Figures> {
+fn embedded_run(plan: &Plan, site: &Site, quantities: &mut Quantities) -> anyhow::Result<Figures> {
     let from: Timestamp = STARTS_AT.parse().context("a time")?;
     let mut maker = Maker::new(*plan, from, std::mem::take(quantities));
     let mut batches = Vec::new();

@@ -248,10 +248,7 @@ impl Site {
     }
 
     /// Runs metering and balance beside `work`.
-    pub(crate) fn beside<T>(
-        &self,
-        work: impl FnOnce() -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
+    pub(crate) fn beside<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (metering, _) = self.restored(self.installation.metering())?;
         let (balance, _) = self.restored(self.installation.balance())?;
         Ok(self.drive(metering, balance, work)?.1)
