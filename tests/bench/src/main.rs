@@ -164,7 +164,7 @@ type Quantities = Vec<[u64; 2]>;
 
 fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerOptions::default())?;
-    let kafka = Arc::new(Kafka::new(KafkaConfig::new(&broker.bootstrap()))?);
+    let kafka = Arc::new(Kafka::new(as_set_up(&broker))?);
     kafka.create(&scale.topics("bench."), 1)?;
     let site = Site::new(kafka.clone(), &scale.plan, "bench.", broker.process_id())?;
     table.note(&format!(
@@ -203,6 +203,12 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
         beside_streams(scale, &broker, &kafka, &rates, table)?;
     }
     Ok(())
+}
+
+/// As an installation sets it up.
+fn as_set_up(broker: &Broker) -> KafkaConfig {
+    let incompressible = vec![format!("bench.{}", Topic::Identities.name())];
+    KafkaConfig { incompressible, ..KafkaConfig::new(&broker.bootstrap()) }
 }
 
 /// Fills and runs a row as often as it is to be measured.
