@@ -50,11 +50,11 @@ impl AnalyticsOptions {
             kept_bytes_max: 64 << 20,
         }
     }
+}
 
-    /// The group that reads a topic.
-    pub fn group(&self, topic: Topic) -> String {
-        format!("{}analytics.{}", self.group_prefix, topic.name())
-    }
+/// The group that reads a topic; `prefix` precedes the names of an installation's groups.
+pub fn group_of(prefix: &str, topic: Topic) -> String {
+    format!("{prefix}analytics.{}", topic.name())
 }
 
 /// What the fillers of a process share.
@@ -233,7 +233,7 @@ impl Filler {
         if self.member.is_none() {
             let options = &self.shared.options;
             let membership = Membership {
-                group: options.group(self.topic),
+                group: group_of(&options.group_prefix, self.topic),
                 topic: self.topic_name().to_owned(),
                 instance: options.instance.clone(),
             };
@@ -359,7 +359,7 @@ impl Filler {
             ))
             .into());
         }
-        let group = self.shared.options.group(self.topic);
+        let group = group_of(&self.shared.options.group_prefix, self.topic);
         let is_filled = log.committed(&group, name, partition)?.is_some_and(|next| next >= behind);
         let from = if is_filled { behind } else { Next(claim.first) };
         if first > from {

@@ -15,6 +15,6 @@ mod projecting;
 mod rows;
 mod store;
 
-pub use filler::{Analytics, AnalyticsOptions, Filler};
+pub use filler::{Analytics, AnalyticsOptions, Filler, group_of};
 pub use migrations::{MIGRATIONS, Migration, migrate};
 pub use store::{Store, StoreOptions, Trouble};
