@@ -6,6 +6,7 @@ mod backup;
 mod clickhouse;
 mod config;
 mod documents;
+mod engine;
 mod folder;
 mod ingest;
 mod outside;
