@@ -1,4 +1,4 @@
-.PHONY: prepare run check test soak bench release-schemas
+.PHONY: prepare run smoke check test soak bench release-schemas
 
 # Installs what is missing on this machine.
 prepare:
@@ -11,15 +11,24 @@ PORT ?= 8080
 run: prepare
 	cargo run --release -p drawdown -- up --demo --clock $(CLOCK) --port $(PORT) --data $(DATA)
 
+# Asserts what `make run` promises, within two minutes of its start.
+smoke: prepare
+	cargo build --release -p drawdown
+	cargo build --quiet --workspace --bin drawdown-smoke
+	@$(or $(CARGO_TARGET_DIR),target)/debug/drawdown-smoke $(or $(CARGO_TARGET_DIR),target)/release/drawdown
+
 # Format, lints, docs.
 check: prepare
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
-# Every test, on the real components.
+# Every test, on the real components; ends by naming them, and fails if no test met one.
+TALLY := $(CURDIR)/target/components
 test: prepare
-	cargo test --workspace
+	@rm -rf $(TALLY) && mkdir -p $(TALLY)
+	COMPONENTS_TALLY=$(TALLY) cargo test --workspace
+	@$(or $(CARGO_TARGET_DIR),target)/debug/drawdown-components $(TALLY)
 
 # Kills workers on both engines so many times, and adds up over runs.
 KILLS ?= 500

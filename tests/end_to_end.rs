@@ -6,6 +6,7 @@ mod end_to_end {
     mod auditing;
     mod book_keeping;
     mod console;
+    mod deployment;
     mod faults;
     mod histories;
     mod random;

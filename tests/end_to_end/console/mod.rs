@@ -6,3 +6,5 @@ mod client;
 mod lists;
 mod processes;
 mod rig;
+
+pub use client::Client;
