@@ -130,6 +130,9 @@ impl Ids {
     }
 }
 
+/// What the pages say that this is.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Its counters without labels.
 const COUNTED: &[&str] = &[
     "drawdown_console_append_errors_total",
