@@ -1,5 +1,7 @@
 .PHONY: prepare run smoke check test soak bench release-schemas
 
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
 # Installs what is missing on this machine.
 prepare:
 	@tests/components/install
@@ -9,13 +11,13 @@ DATA ?= data
 CLOCK ?= 600
 PORT ?= 8080
 run: prepare
-	cargo run --release -p drawdown -- up --demo --clock $(CLOCK) --port $(PORT) --data $(DATA)
+	cargo run --profile quick -p drawdown -- up --demo --clock $(CLOCK) --port $(PORT) --data $(DATA)
 
 # Asserts what `make run` promises, within two minutes of its start.
 smoke: prepare
-	cargo build --release -p drawdown
+	cargo build --profile quick -p drawdown
 	cargo build --quiet --workspace --bin drawdown-smoke
-	@$(or $(CARGO_TARGET_DIR),target)/debug/drawdown-smoke $(or $(CARGO_TARGET_DIR),target)/release/drawdown
+	@$(TARGET)/debug/drawdown-smoke $(TARGET)/quick/drawdown
 
 # Format, lints, docs.
 check: prepare
@@ -24,11 +26,11 @@ check: prepare
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 # Every test, on the real components; ends by naming them, and fails if no test met one.
-TALLY := $(CURDIR)/target/components
+TALLY := $(abspath $(TARGET))/components
 test: prepare
 	@rm -rf $(TALLY) && mkdir -p $(TALLY)
 	COMPONENTS_TALLY=$(TALLY) cargo test --workspace
-	@$(or $(CARGO_TARGET_DIR),target)/debug/drawdown-components $(TALLY)
+	@$(TARGET)/debug/drawdown-components $(TALLY)
 
 # Kills workers on both engines so many times, and adds up over runs.
 KILLS ?= 500
