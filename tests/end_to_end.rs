@@ -7,6 +7,7 @@ mod end_to_end {
     mod book_keeping;
     mod command_line;
     mod console;
+    mod deployment;
     mod faults;
     mod histories;
     mod kept_data;

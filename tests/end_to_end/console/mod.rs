@@ -6,3 +6,5 @@ pub mod client;
 mod lists;
 mod processes;
 pub mod rig;
+
+pub use client::Client;

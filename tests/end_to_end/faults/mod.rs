@@ -7,6 +7,7 @@ mod rig;
 mod site;
 
 mod broker_away;
+mod each_in_turn;
 mod embedded;
 mod frozen;
 mod held_back;

@@ -1,6 +1,7 @@
 //! A broker, an installation on it, and worker processes that can be killed.
 
 use std::fs;
+use std::net::TcpListener;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use super::kills::TABLE_MAX;
 use super::site::{STARTS_AT, Site, await_that};
+use crate::end_to_end::console::Client;
 use crate::end_to_end::turn;
 
 /// How a rig is set up.
@@ -28,6 +30,8 @@ pub struct RigOptions {
     pub usage_partitions: u32,
     pub transaction_timeout_seconds: u64,
     pub session_timeout_seconds: u64,
+    /// Where the mail server listens, if anything reaches the outside.
+    pub mail_port: Option<u16>,
 }
 
 impl Default for RigOptions {
@@ -39,6 +43,7 @@ impl Default for RigOptions {
             usage_partitions: 4,
             transaction_timeout_seconds: 3,
             session_timeout_seconds: 3,
+            mail_port: None,
         }
     }
 }
@@ -49,6 +54,8 @@ pub struct Rig {
     folder: TempDir,
     site: Site,
     workers: Vec<Option<Child>>,
+    /// Where a console listens, if one of the workers is one.
+    console_port: u16,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -88,6 +95,14 @@ impl Rig {
             fast.real,
             folder.path().join("local").display()
         );
+        let outside = options.mail_port.map_or(String::new(), |port| {
+            format!(
+                "[payments]\nsandbox_book = \"{}\"\n[console]\ndemo_key = \"demo\"\n\
+                 [mail]\ndelivery = \"smtp\"\nsecurity = \"none\"\nport = {port}\n",
+                folder.path().join("book.jsonl").display()
+            )
+        });
+        let config = config + &outside;
         let path = folder.path().join("drawdown.toml");
         fs::write(&path, config).unwrap();
         let setup = Setup::read(Some(&path), &[]).unwrap();
@@ -95,7 +110,8 @@ impl Rig {
         let log = setup.log().unwrap();
         let workers = options.workers.iter().map(|_| None).collect();
         let site = Site { setup, log, clock };
-        let mut rig = Rig { broker, options, folder, site, workers, _turn: turn };
+        let console_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut rig = Rig { broker, options, folder, site, workers, console_port, _turn: turn };
         for worker in 0..rig.workers() {
             rig.restart(worker);
         }
@@ -104,6 +120,15 @@ impl Rig {
 
     pub fn workers(&self) -> usize {
         self.options.workers.len()
+    }
+
+    pub fn console(&self) -> Client {
+        Client { port: self.console_port }
+    }
+
+    /// The sandbox gateway's own book.
+    pub fn book(&self) -> String {
+        fs::read_to_string(self.folder.path().join("book.jsonl")).unwrap_or_default()
     }
 
     fn config(&self) -> PathBuf {
@@ -117,6 +142,9 @@ impl Rig {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
         command.arg("worker").args(self.options.workers[worker]).arg("--config").arg(self.config());
         command.arg("--set").arg(format!("installation.instance={worker}"));
+        if self.options.workers[worker].contains(&"console") {
+            command.arg("--set").arg(format!("worker.http=127.0.0.1:{}", self.console_port));
+        }
         command.envs(armed);
         command
             .stdin(Stdio::null())
