@@ -5,11 +5,14 @@
 mod end_to_end {
     mod auditing;
     mod book_keeping;
+    mod command_line;
     mod console;
     mod deployment;
     mod faults;
     mod histories;
+    mod kept_data;
     mod random;
+    mod readme;
     mod restoring;
     mod scenarios;
     mod surroundings;

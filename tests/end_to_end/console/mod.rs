@@ -2,9 +2,7 @@
 
 mod api;
 mod browser;
-mod client;
+pub mod client;
 mod lists;
 mod processes;
-mod rig;
-
-pub use client::Client;
+pub mod rig;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{root, text, yaml};
-use crate::end_to_end::console::Client;
+use crate::end_to_end::console::client::Client;
 
 const WITHIN: Duration = Duration::from_secs(60);
 

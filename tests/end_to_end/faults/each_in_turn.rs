@@ -19,7 +19,7 @@ use super::check::{self, NOT_KEPT, decoded};
 use super::load::Load;
 use super::rig::{Rig, RigOptions};
 use super::site::{Site, await_that};
-use crate::end_to_end::console::Client;
+use crate::end_to_end::console::client::Client;
 
 const CONSUMERS: &[&[&str]] =
     &[&["metering"], &["registry"], &["balance"], &["payments"], &["alerts"], &["console"]];

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::kills::TABLE_MAX;
 use super::site::{STARTS_AT, Site, await_that};
-use crate::end_to_end::console::Client;
+use crate::end_to_end::console::client::Client;
 use crate::end_to_end::turn;
 
 /// How a rig is set up.
