@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use drawdown_analytics::{MIGRATIONS, Store, StoreOptions, migrate};
+use drawdown_components::{ClickHouse, ask};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -116,6 +118,30 @@ fn scraped() -> BTreeSet<String> {
         let said = || fs::read_to_string(folder.path().join("said")).unwrap();
         assert!(Instant::now() < deadline, "{told}\n{}", said());
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// On the engine, with the tables and views that ANALYTICS makes.
+#[test]
+fn the_dashboards_queries_run() {
+    let engine = ClickHouse::start(Path::new(env!("CARGO_BIN_EXE_drawdown"))).unwrap();
+    let store = Store::new(StoreOptions {
+        url: engine.url(),
+        database: "drawdown".to_owned(),
+        user: "default".to_owned(),
+        password: String::new(),
+        deadline: WITHIN,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(migrate(&store, MIGRATIONS)).unwrap();
+    let dashboard: Value = serde_json::from_str(&text("schemas/grafana/drawdown.json")).unwrap();
+    let queries: Vec<&str> =
+        targets(&dashboard).filter_map(|target| target["rawSql"].as_str()).collect();
+    assert!(queries.len() >= 6, "{queries:?}");
+    for query in queries {
+        let (status, said) =
+            ask(engine.port(), "POST", "/", &[], query.as_bytes(), WITHIN).unwrap();
+        assert_eq!(status, 200, "{query}: {}", String::from_utf8_lossy(&said));
     }
 }
 

@@ -1,12 +1,15 @@
-//! Every consumer killed in turn, and the mail server with them, while usage, charges and mails are under way.
+//! Every consumer killed in turn, the mail server and ClickHouse with them, while usage, charges and mails are
+//! under way.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use drawdown_components::MailServer;
+use drawdown::audit::{TablesReport, audit_tables};
+use drawdown_components::{ClickHouse, MailServer};
 use drawdown_domain::money::Amount;
 use drawdown_domain::payments::PaymentStatus;
 use drawdown_log::Next;
@@ -21,8 +24,17 @@ use super::rig::{Rig, RigOptions};
 use super::site::{Site, await_that};
 use crate::end_to_end::console::client::Client;
 
-const CONSUMERS: &[&[&str]] =
-    &[&["metering"], &["registry"], &["balance"], &["payments"], &["alerts"], &["console"]];
+const CONSUMERS: &[&[&str]] = &[
+    &["metering"],
+    &["registry"],
+    &["balance"],
+    &["payments"],
+    &["alerts"],
+    &["analytics"],
+    &["console"],
+];
+const ALERTS: usize = 4;
+const ANALYTICS: usize = 5;
 /// Each is killed so many times.
 const ROUNDS: usize = 2;
 const WITHIN: Duration = Duration::from_secs(60);
@@ -125,9 +137,14 @@ fn position(rig: &Rig, consumer: &str) -> i64 {
         "balance" => Topic::Ledger,
         "payments" => Topic::PaymentWishes,
         "alerts" => Topic::Notices,
+        "analytics" => Topic::Bills,
         other => panic!("{other} has no group"),
     };
-    let group = format!("{}{consumer}", rig.setup.config.installation().prefix);
+    let prefix = &rig.setup.config.installation().prefix;
+    let group = match consumer {
+        "analytics" => drawdown_analytics::group_of(prefix, topic),
+        other => format!("{prefix}{other}"),
+    };
     let (name, partitions) = (rig.setup.topics.name(topic), rig.setup.plan.partitions(topic));
     let next =
         |partition| rig.log.committed(&group, name, partition).unwrap().unwrap_or(Next::START);
@@ -155,8 +172,13 @@ fn kill_and_wait(rig: &mut Rig, worker: usize) {
 fn whoever_is_killed_no_total_changes_and_no_charge_is_made_twice() {
     let began = Instant::now();
     let mut mails = MailServer::start().unwrap();
-    let options =
-        RigOptions { workers: CONSUMERS, mail_port: Some(mails.port()), ..RigOptions::default() };
+    let mut engine = ClickHouse::start(Path::new(env!("CARGO_BIN_EXE_drawdown"))).unwrap();
+    let options = RigOptions {
+        workers: CONSUMERS,
+        mail_port: Some(mails.port()),
+        clickhouse: Some(engine.port()),
+        ..RigOptions::default()
+    };
     let mut rig = Rig::start(options);
     rig.open_accounts();
     open_customers(rig.console());
@@ -169,14 +191,25 @@ fn whoever_is_killed_no_total_changes_and_no_charge_is_made_twice() {
             kills += 1;
         }
         mails.kill().unwrap();
-        let tried = || rig.said_by(4).matches("a try came to nothing yet").count();
+        let tried = || rig.said_by(ALERTS).matches("a try came to nothing yet").count();
         let before = tried();
         await_that("a try to send a mail to nobody", WITHIN, || tried() > before);
         mails.resume().unwrap();
+        engine.kill().unwrap();
+        // Long enough for bills to find nobody.
+        rig.let_pass(60);
+        engine.resume().unwrap();
     }
     let (sent, each_customer) = (load.stop(), by_http.stop());
     await_rest_outside(&rig);
-    rig.come_to_rest();
+    rig.wait_for_rest();
+    // Time itself is told as long as they run.
+    let others: Vec<usize> = (0..rig.workers()).filter(|worker| *worker != ANALYTICS).collect();
+    rig.end(&others);
+    let tables = await_tables(&rig);
+    rig.end(&[ANALYTICS]);
+    println!("{tables}");
+    assert_eq!(tables.found(), []);
     let books = check::compare(&rig, &sent);
     println!("{books}");
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
@@ -185,6 +218,17 @@ fn whoever_is_killed_no_total_changes_and_no_charge_is_made_twice() {
     let twice = check_mails(&rig, &mails);
     assert!(twice <= kills, "{twice} mails came more than once");
     println!("{kills} kills, {charges} charges, {:.0} s", began.elapsed().as_secs_f64());
+}
+
+/// Waits until all that the log says is in ClickHouse.
+fn await_tables(rig: &Rig) -> TablesReport {
+    let installation = rig.setup.installation(rig.log.clone()).unwrap();
+    let mut report = TablesReport::default();
+    await_that("everything in ClickHouse", WITHIN, || {
+        report = audit_tables(&installation, &rig.setup.store()).unwrap().unwrap_or_default();
+        report.behind() == 0 && report.rows("usage") > 0
+    });
+    report
 }
 
 /// Waits until nothing that is wished of the outside is open any more.
