@@ -8,11 +8,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use drawdown_analytics::{MIGRATIONS, Store, StoreOptions, migrate};
+use drawdown_components::{ClickHouse, ask};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{root, text, yaml};
-use crate::end_to_end::console::Client;
+use crate::end_to_end::console::client::Client;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -77,7 +79,7 @@ impl Drop for Running {
     }
 }
 
-fn start(folder: &Path) -> (Running, Client) {
+fn start(folder: &Path, clickhouse: &ClickHouse) -> (Running, Client) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said = fs::File::create(folder.join("said")).unwrap();
     let nobody = Command::new(env!("CARGO_BIN_EXE_drawdown")).args(["worker", "nobody"]).output();
@@ -90,6 +92,7 @@ fn start(folder: &Path) -> (Running, Client) {
         format!("worker.http=127.0.0.1:{port}"),
         format!("installation.secret={}", "5a".repeat(32)),
         "console.demo_key=demo".to_owned(),
+        format!("clickhouse.url={}", clickhouse.url()),
     ] {
         command.args(["--set", &set]);
     }
@@ -97,25 +100,57 @@ fn start(folder: &Path) -> (Running, Client) {
     (Running(command.spawn().unwrap()), Client { port })
 }
 
-/// What a process tells once all its consumers have committed something.
+/// What a process tells once all its consumers have committed something, and rows are in ClickHouse.
 fn scraped() -> BTreeSet<String> {
     let folder = TempDir::with_prefix("drawdown-metrics-").unwrap();
-    let (_running, client) = start(folder.path());
+    let clickhouse = ClickHouse::start(Path::new(env!("CARGO_BIN_EXE_drawdown"))).unwrap();
+    let (_running, client) = start(folder.path(), &clickhouse);
+    let headers = [
+        ("authorization", "Bearer demo"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "once"),
+    ];
+    let fields = br#"{ "enterprise": "acme", "name": "Acme", "country": "SG" }"#;
     let deadline = Instant::now() + WITHIN;
     loop {
-        let is_up = std::net::TcpStream::connect(("127.0.0.1", client.port)).is_ok();
-        let told = if is_up { client.get("/metrics").body } else { String::new() };
+        let done = client.try_send("POST", "/v1/do/open_enterprise", &headers, fields);
+        let told = if done == Some(200) { client.get("/metrics").body } else { String::new() };
         let steps = |consumer: &str| format!("drawdown_steps_total{{consumer=\"{consumer}\"}} ");
         let committed = ["metering", "registry", "balance"].iter().all(|consumer| {
             let steps = steps(consumer);
             told.lines().any(|line| line.strip_prefix(&steps).is_some_and(|count| count != "0"))
         });
-        if committed && told.contains("drawdown_identities_remembered") {
+        let has_rows = told.contains("drawdown_analytics_rows_total");
+        if committed && has_rows && told.contains("drawdown_identities_remembered") {
             return named(&told);
         }
         let said = || fs::read_to_string(folder.path().join("said")).unwrap();
         assert!(Instant::now() < deadline, "{told}\n{}", said());
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// On the engine, with the tables and views that ANALYTICS makes.
+#[test]
+fn the_dashboards_queries_run() {
+    let engine = ClickHouse::start(Path::new(env!("CARGO_BIN_EXE_drawdown"))).unwrap();
+    let store = Store::new(StoreOptions {
+        url: engine.url(),
+        database: "drawdown".to_owned(),
+        user: "default".to_owned(),
+        password: String::new(),
+        deadline: WITHIN,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(migrate(&store, MIGRATIONS)).unwrap();
+    let dashboard: Value = serde_json::from_str(&text("schemas/grafana/drawdown.json")).unwrap();
+    let queries: Vec<&str> =
+        targets(&dashboard).filter_map(|target| target["rawSql"].as_str()).collect();
+    assert!(queries.len() >= 6, "{queries:?}");
+    for query in queries {
+        let (status, said) =
+            ask(engine.port(), "POST", "/", &[], query.as_bytes(), WITHIN).unwrap();
+        assert_eq!(status, 200, "{query}: {}", String::from_utf8_lossy(&said));
     }
 }
 

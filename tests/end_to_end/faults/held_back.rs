@@ -17,6 +17,7 @@ const OPTIONS: RigOptions = RigOptions {
     transaction_timeout_seconds: 3,
     session_timeout_seconds: 120,
     mail_port: None,
+    clickhouse: None,
 };
 
 /// The partitions that a worker said last that it reads.

@@ -46,7 +46,7 @@ fn threshold_charge(site: &Site) -> anyhow::Result<String> {
         let charged = booked.iter().find(|line| {
             line["kind"] == "charge"
                 && line["answer"] == "succeeded"
-                && line["method"] == payment["method"]
+                && line["key"] == payment["payment"]
                 && amount(&line["amount"]).ok() == amount(&payment["amount"]).ok()
         });
         if let Some(line) = charged {
