@@ -6,5 +6,3 @@ pub mod client;
 mod lists;
 mod processes;
 pub mod rig;
-
-pub use client::Client;
