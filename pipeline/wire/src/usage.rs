@@ -1,6 +1,7 @@
 //! Usage records as they come: Avro one at a time or packed, or JSON. Whatever the form, the same
 //! record has the same canonical bytes, from which its identity and its content are told (R2.1, R2.2).
 
+mod foreign;
 mod json;
 mod older;
 pub mod packing;
@@ -14,7 +15,8 @@ use drawdown_domain::usage::{
 };
 use drawdown_domain::vocabulary::{Field, Record, Shape};
 
-pub use json::from_json;
+pub use foreign::{NotUsage, Writer};
+pub use json::{from_json, put_json};
 
 use crate::avro::{
     self, Cursor, Fingerprint, NotResolved, Truncated, put_decimal, put_long, put_text,
@@ -137,7 +139,21 @@ impl Read<'_> {
         }
     }
 
-    fn is_truncated(&self) -> bool {
+    /// Appends the canonical bytes.
+    pub fn put_canonical(&self, to: &mut Vec<u8>) -> Result<(), Malformed> {
+        match self {
+            Read::Plain(usage) => {
+                to.extend_from_slice(usage.identity);
+                to.extend_from_slice(usage.content);
+            }
+            Read::Rewritten(bytes) => to.extend_from_slice(bytes),
+            Read::Malformed(why) => return Err(why.clone()),
+        }
+        Ok(())
+    }
+
+    /// Whether it ended before it was whole: what follows cannot be told apart from it.
+    pub fn is_truncated(&self) -> bool {
         matches!(self, Read::Malformed(Malformed::Truncated(_)))
     }
 

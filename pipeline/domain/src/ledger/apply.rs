@@ -181,6 +181,7 @@ impl Ledger {
             Fact::PeriodJoined(fact) => self.apply_joined(fact)?,
             Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
             Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
+            Fact::ValuesCounted(fact) => self.apply_values(fact)?,
         }
         Ok(())
     }
@@ -258,7 +259,7 @@ impl Ledger {
     }
 
     /// No record that is still accepted can lie in an earlier month than this.
-    fn oldest_month_kept(&self) -> Month {
+    pub(super) fn oldest_month_kept(&self) -> Month {
         let oldest = self.clock.now().minus(self.settings.usage.max_age);
         let oldest =
             oldest.minus(self.settings.rejects.replay_for).minus(crate::time::Span::days(2));
