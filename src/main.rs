@@ -42,6 +42,9 @@ enum Verb {
         /// Where the API and the pages are, on this machine's loopback.
         #[arg(long, default_value_t = 8080)]
         port: u16,
+        /// Where ClickHouse answers, on this machine's loopback; if that is taken, anywhere.
+        #[arg(long, default_value_t = 8123)]
+        sql_port: u16,
         /// `real`, or how many times faster than real time.
         #[arg(long, default_value = "real")]
         clock: String,
@@ -54,7 +57,7 @@ enum Verb {
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance, payments, alerts, console
+        /// metering, registry, balance, payments, alerts, analytics, console
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -143,6 +146,9 @@ enum Verb {
         data: PathBuf,
         #[arg(long, default_value = "127.0.0.1:8123")]
         listen: SocketAddr,
+        /// Ends when its input does.
+        #[arg(long, hide = true)]
+        ends_with_input: bool,
     },
     /// What is in force, secrets masked.
     #[command(after_help = "Example: drawdown config --reference")]
@@ -242,8 +248,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let setup = || Setup::read(arguments.config.as_deref(), &arguments.set);
     match arguments.command {
-        Verb::Up { data, port, clock, demo } => {
-            let options = cli::UpOptions { data, port, clock, demo };
+        Verb::Up { data, port, sql_port, clock, demo } => {
+            let options = cli::UpOptions { data, port, sql_port, clock, demo };
             cli::up(arguments.config.as_deref(), &arguments.set, &options, out)
         }
         Verb::Worker { names } => cli::run_workers(&setup()?, &names),
@@ -273,7 +279,9 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         }
         Verb::Backup { data, to } => cli::backup(&data, &to, out),
         Verb::Restore { from, data } => cli::restore(&from, &data, out),
-        Verb::Clickhouse { data, listen } => cli::serve_clickhouse(&setup()?, &data, listen, out),
+        Verb::Clickhouse { data, listen, ends_with_input } => {
+            cli::serve_clickhouse(&setup()?, &data, listen, ends_with_input, out)
+        }
         Verb::Config { reference } => cli::show_config(&setup()?, reference, out),
         Verb::Version => cli::show_version(out),
     }

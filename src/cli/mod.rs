@@ -7,6 +7,7 @@ mod clickhouse;
 mod command;
 mod config;
 mod documents;
+mod engine;
 mod folder;
 mod ingest;
 mod outside;
