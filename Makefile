@@ -1,4 +1,4 @@
-.PHONY: prepare run smoke check test soak bench release-schemas
+.PHONY: prepare run smoke check test soak bench release-schemas kept-data
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -51,3 +51,7 @@ release-schemas:
 	@test -n "$(VERSION)" || { echo "say which: make release-schemas VERSION=0.1.0"; exit 2; }
 	RELEASE_SCHEMAS=$(VERSION) cargo test --quiet -p drawdown-wire --test schemas release_schemas
 	cargo test --quiet -p drawdown-wire --test schemas
+
+# Keeps a data folder of this version, which later ones must open. A version that is out keeps its own.
+kept-data:
+	REMAKE_KEPT_DATA=1 cargo test --quiet -p drawdown --test end_to_end remake_the_kept_data -- --nocapture
