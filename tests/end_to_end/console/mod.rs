@@ -3,6 +3,5 @@
 mod api;
 mod browser;
 mod client;
-mod lists;
 mod processes;
 mod rig;

@@ -33,6 +33,11 @@ pub struct Books {
 }
 
 impl Books {
+    /// Records that are billed.
+    pub fn counted(&self) -> u64 {
+        self.counted
+    }
+
     /// All that could be read as a record.
     pub fn records_on_the_log(&self) -> u64 {
         self.counted + self.duplicates + self.rejected.values().sum::<u64>()

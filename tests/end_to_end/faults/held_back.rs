@@ -16,6 +16,7 @@ const OPTIONS: RigOptions = RigOptions {
     usage_partitions: 2,
     transaction_timeout_seconds: 3,
     session_timeout_seconds: 120,
+    clickhouse: None,
 };
 
 /// The partitions that a worker said last that it reads.

@@ -28,6 +28,8 @@ pub struct RigOptions {
     pub usage_partitions: u32,
     pub transaction_timeout_seconds: u64,
     pub session_timeout_seconds: u64,
+    /// Where ClickHouse is.
+    pub clickhouse: Option<u16>,
 }
 
 impl Default for RigOptions {
@@ -39,6 +41,7 @@ impl Default for RigOptions {
             usage_partitions: 4,
             transaction_timeout_seconds: 3,
             session_timeout_seconds: 3,
+            clickhouse: None,
         }
     }
 }
@@ -74,10 +77,13 @@ impl Rig {
             )
             .replace("ledger_partitions = 16", "ledger_partitions = 4");
         fs::write(folder.path().join("topics.toml"), plan).unwrap();
+        let clickhouse = options.clickhouse.map_or_else(String::new, |port| {
+            format!("[clickhouse]\nurl = \"http://127.0.0.1:{port}\"\n[analytics]\ninsert_after = \"100ms\"\ndeadline = \"10s\"\n")
+        });
         let config = format!(
             "[installation]\nsecret = \"{}\"\ntopics = \"{}\"\n[kafka]\nbootstrap = \"{}\"\ntransaction_timeout = \"{}s\"\nsession_timeout = \"{}s\"\n\
              [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n\
-             [metering]\nidentities_table_max = {TABLE_MAX}\n",
+             [metering]\nidentities_table_max = {TABLE_MAX}\n{clickhouse}",
             "5a".repeat(32),
             folder.path().join("topics.toml").display(),
             broker.bootstrap(),
@@ -203,15 +209,21 @@ impl Rig {
     /// workers to end, so that they leave nothing undecided.
     pub fn come_to_rest(&mut self) {
         self.site.wait_for_rest();
-        for worker in 0..self.workers() {
-            let child = self.workers[worker].as_ref().unwrap();
+        let all: Vec<usize> = (0..self.workers()).collect();
+        self.end(&all);
+    }
+
+    /// Asks workers to end, and waits until they have.
+    pub fn end(&mut self, workers: &[usize]) {
+        for worker in workers {
+            let child = self.workers[*worker].as_ref().unwrap();
             let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
             kill_process(pid, Signal::TERM).unwrap();
         }
-        for worker in 0..self.workers() {
+        for worker in workers {
             let what = format!("worker {worker} ended");
-            await_that(&what, Duration::from_secs(30), || self.ended(worker).is_some());
-            assert!(self.ended(worker).unwrap().success(), "{}", self.said());
+            await_that(&what, Duration::from_secs(30), || self.ended(*worker).is_some());
+            assert!(self.ended(*worker).unwrap().success(), "{}", self.said());
         }
     }
 }
