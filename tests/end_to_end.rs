@@ -6,10 +6,13 @@ mod end_to_end {
     mod analytics;
     mod auditing;
     mod book_keeping;
+    mod command_line;
     mod console;
     mod faults;
     mod histories;
+    mod kept_data;
     mod random;
+    mod readme;
     mod restoring;
     mod scenarios;
     mod surroundings;

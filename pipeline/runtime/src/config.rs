@@ -253,7 +253,14 @@ pub enum NotAConfig {
 
 const PREFIX: &str = "DRAWDOWN_";
 /// Variables that have another meaning.
-const NOT_CONFIGURATION: [&str; 3] = ["DRAWDOWN_KILL_AT", "DRAWDOWN_FREEZE_AT", "DRAWDOWN_CONFIG"];
+const NOT_CONFIGURATION: [&str; 6] = [
+    "DRAWDOWN_KILL_AT",
+    "DRAWDOWN_FREEZE_AT",
+    "DRAWDOWN_CONFIG",
+    "DRAWDOWN_LOG_FILTER",
+    "DRAWDOWN_SERVER",
+    "DRAWDOWN_KEY",
+];
 
 impl Config {
     /// Reads the file, if there is one, then the variables, then the flags (`section.key=value`).

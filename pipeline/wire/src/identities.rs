@@ -8,6 +8,8 @@ use crate::avro::{Cursor, Truncated, put_long};
 const FORMAT: u8 = 1;
 /// Far below what any broker takes as one message.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024;
+/// About as much as an entry takes, and seldom less.
+const ENTRY_BYTES: usize = 32;
 
 /// The 128 bit keyed hash of (account, source, id). Runs are sorted by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +43,8 @@ pub fn pack(entries: &[Entry], position: &mut Position) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     let mut rest = entries;
     while !rest.is_empty() {
-        let (mut body, mut count, mut offset) = (Vec::new(), 0_usize, 0_i64);
+        let room = rest.len().saturating_mul(ENTRY_BYTES).min(MESSAGE_BYTES_MAX + ENTRY_BYTES);
+        let (mut body, mut count, mut offset) = (Vec::with_capacity(room), 0_usize, 0_i64);
         for entry in rest {
             if body.len() >= MESSAGE_BYTES_MAX {
                 break;

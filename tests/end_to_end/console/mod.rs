@@ -2,6 +2,6 @@
 
 mod api;
 mod browser;
-mod client;
+pub mod client;
 mod processes;
-mod rig;
+pub mod rig;
