@@ -73,13 +73,8 @@ mod tests {
     #[test]
     fn every_example_becomes_a_row_for_each_thing_it_says() {
         for (topic, project) in PROJECTIONS {
-            let schema = match topic {
-                Topic::Mails => "Mails".to_owned(),
-                other => {
-                    let (first, rest) = other.name().split_at(1);
-                    format!("{}{rest}", first.to_uppercase())
-                }
-            };
+            let (first, rest) = topic.name().split_at(1);
+            let schema = format!("{}{rest}", first.to_uppercase());
             let mut most = 0;
             for (message, value) in examples(&schema) {
                 let mut rows = Rows::default();

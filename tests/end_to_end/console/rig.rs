@@ -29,6 +29,8 @@ use crate::end_to_end::analytics::engine;
 
 pub const WITHIN: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_millis(5);
+/// It is woken by what comes.
+const FILLER_WAIT: Duration = Duration::from_millis(100);
 
 pub struct Rig {
     pub client: Client,
@@ -176,7 +178,7 @@ fn fill(analytics: &Arc<Analytics>, end: &Arc<AtomicBool>) -> Vec<JoinHandle<()>
         let end = end.clone();
         std::thread::spawn(move || {
             while !end.load(Ordering::Acquire) {
-                filler.turn(WAIT).unwrap();
+                filler.turn(FILLER_WAIT).unwrap();
             }
             filler.stop();
         })
