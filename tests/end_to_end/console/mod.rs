@@ -3,6 +3,5 @@
 mod api;
 mod browser;
 pub mod client;
-mod lists;
 mod processes;
 pub mod rig;
