@@ -6,3 +6,4 @@ mod client;
 mod lists;
 mod processes;
 mod rig;
+mod rights;
