@@ -76,7 +76,7 @@ pub(super) fn run(scenario: &Scenario, stage: &Stage) -> anyhow::Result<Report> 
 impl Driver {
     fn prepare(&mut self, at: Timestamp, command: Command, what: &str) -> anyhow::Result<()> {
         let message =
-            CommandMessage { principal: operator(), key: None, from: rehearsal(), command };
+            CommandMessage { principal: operator(), key: None, origin: rehearsal(), command };
         let number = self.pipeline.command(at, message)?;
         self.rows.read(&self.pipeline)?;
         let outcome = self.rows.outcome(number).context("no outcome")?;
@@ -169,7 +169,7 @@ impl Driver {
             Ok(command) => {
                 let principal = by.map(str::parse).transpose()?.unwrap_or_else(operator);
                 let key = key.map(str::parse).transpose()?;
-                let message = CommandMessage { principal, key, from: rehearsal(), command };
+                let message = CommandMessage { principal, key, origin: rehearsal(), command };
                 let number = self.pipeline.command(step.at, message)?;
                 self.rows.read(&self.pipeline)?;
                 let outcome = self.rows.outcome(number).context("no outcome")?;

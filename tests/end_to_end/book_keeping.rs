@@ -56,7 +56,7 @@ impl Simulation {
         simulation.pipeline.advance(now).unwrap();
         let command = LoadPrices { document: PRICES.to_owned() }.into();
         let message =
-            CommandMessage { principal: PrincipalId::operator(), key: None, from: None, command };
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         simulation.pipeline.command(now, message).unwrap();
         simulation.open();
         simulation
@@ -105,7 +105,7 @@ impl Simulation {
                 let message = CommandMessage {
                     principal: PrincipalId::operator(),
                     key: None,
-                    from: None,
+                    origin: None,
                     command,
                 };
                 let number = self.pipeline.command(self.now, message).unwrap();

@@ -39,7 +39,7 @@ record! {
     pub struct Asker {
         pub principal: PrincipalId,
         pub key: Option<Text>,
-        pub from: Option<Text>,
+        pub origin: Option<Text>,
     }
 }
 
@@ -152,14 +152,14 @@ impl Registry {
         output: &mut Output,
     ) {
         output.hurry();
-        let unknown = Asker { principal: PrincipalId::unknown(), key: None, from: None };
-        let Asker { principal, key, from } = asker.unwrap_or(unknown);
+        let unknown = Asker { principal: PrincipalId::unknown(), key: None, origin: None };
+        let Asker { principal, key, origin } = asker.unwrap_or(unknown);
         self.outcomes.push(Outcome {
             command: number_of(message),
             at: self.state.now(),
             principal,
             key,
-            from,
+            origin,
             name: UNREADABLE.to_owned(),
             refused: Some(Refusal::Malformed),
             detail: Some(why),
@@ -168,7 +168,7 @@ impl Registry {
     }
 
     fn asked(&mut self, number: u64, message: CommandMessage, output: &mut Output) {
-        let CommandMessage { principal, key, from, command } = message;
+        let CommandMessage { principal, key, origin, command } = message;
         let key_hash = key.as_ref().map(|key| key_hash(principal.as_str(), key.as_str()));
         let content = content_hash(&content_of(&command));
         let facts = &mut self.facts;
@@ -181,7 +181,7 @@ impl Registry {
             at: self.state.now(),
             principal: principal.clone(),
             key: key.clone(),
-            from: from.clone(),
+            origin: origin.clone(),
             name,
             refused: None,
             detail: None,
@@ -195,7 +195,7 @@ impl Registry {
                 );
                 self.tell_ledger(
                     ledger,
-                    Admitted { number, principal, key, from, command }.into(),
+                    Admitted { number, principal, key, origin, command }.into(),
                     output,
                 );
                 return;
@@ -227,10 +227,12 @@ impl Registry {
                 output,
             );
         }
-        let meters = self.state.book().offers().map(|(product, meter, offers)| MeterOffered {
-            product: product.clone(),
-            meter: meter.clone(),
+        let meters = self.state.book().offers().map(|(meter, offers)| MeterOffered {
+            product: meter.product.clone(),
+            meter: meter.meter.clone(),
             offers,
+            aggregate: meter.aggregate,
+            tag: meter.tag.clone(),
         });
         let catalogue = Catalogue { at: self.state.now(), meters: meters.collect() };
         self.tell_metering(&catalogue.into(), output);

@@ -49,7 +49,7 @@ record! {
         pub principal: PrincipalId,
         pub key: Option<Text>,
         /// From where: an address, a program.
-        pub from: Option<Text>,
+        pub origin: Option<Text>,
     }
 }
 

@@ -10,7 +10,7 @@ use drawdown_domain::ledger::{Balance, Cause};
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, NoticeKind, Service};
 use drawdown_domain::payments::{MethodKind, Payment, PaymentAnswer, PaymentCause};
-use drawdown_domain::rating::{Change, Offer};
+use drawdown_domain::rating::{Aggregate, Change, Offer, ValueCount};
 use drawdown_domain::refusal::Refusal;
 use drawdown_domain::time::{Minute, Month, Timestamp};
 use drawdown_domain::usage::Reject;
@@ -59,7 +59,7 @@ record! {
         /// Repeated with the same key, a command gets its first answer and does nothing else.
         pub key: Option<Text>,
         /// From where: an address, a program.
-        pub from: Option<Text>,
+        pub origin: Option<Text>,
         pub command: Command,
     }
 }
@@ -134,6 +134,9 @@ record! {
         pub product: ProductId,
         pub meter: MeterId,
         pub offers: Vec<Offer>,
+        pub aggregate: Aggregate = Aggregate::Sum,
+        /// Whose values are counted by `unique`.
+        pub tag: Option<Text>,
     }
 }
 
@@ -196,6 +199,29 @@ record! {
 }
 
 record! {
+    /// One or more records of an account's meter in one minute, where their values count and not their sum.
+    pub struct MeasuredLine {
+        pub account: u32,
+        pub meter: u32,
+        pub region: Option<String>,
+        pub used: Minute,
+        pub records: u32,
+        /// What they said, each once; a record that lacks the tag says nothing.
+        pub values: Vec<ValueCount>,
+    }
+}
+
+record! {
+    /// What metering counted by value of a span of offsets of a usage partition.
+    pub struct Measured {
+        pub usage_partition: u32,
+        pub first_offset: i64,
+        pub last_offset: i64,
+        pub lines: Vec<MeasuredLine>,
+    }
+}
+
+record! {
     /// All usage of a partition that arrived before `until` has been counted and sent on.
     pub struct Mark {
         pub usage_partition: u32,
@@ -211,7 +237,7 @@ record! {
         pub principal: PrincipalId,
         pub key: Option<Text>,
         /// From where: an address, a program.
-        pub from: Option<Text>,
+        pub origin: Option<Text>,
         pub command: Command,
     }
 }
@@ -276,6 +302,7 @@ one_of! {
         NewSettings,
         PaymentAnswered,
         InvoiceNumbered,
+        Measured,
     }
 }
 
@@ -299,7 +326,7 @@ record! {
         /// The key under which it was asked.
         pub key: Option<Text>,
         /// From where it was asked: an address, a program.
-        pub from: Option<Text>,
+        pub origin: Option<Text>,
         /// What the command is called.
         pub name: String,
         /// None: accepted.

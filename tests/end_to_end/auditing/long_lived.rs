@@ -95,7 +95,7 @@ fn a_long_lived_log_is_audited_from_the_oldest_snapshot_that_is_kept() {
     pipeline.advance(now).unwrap();
     let ask = |pipeline: &mut Pipeline, command: Command| {
         let message =
-            CommandMessage { principal: PrincipalId::operator(), key: None, from: None, command };
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         pipeline.command(now, message).unwrap();
     };
     ask(&mut pipeline, LoadSettings { document: SETTINGS.to_owned() }.into());

@@ -82,7 +82,7 @@ impl History {
 
     fn ask(&mut self, command: Command) {
         let message =
-            CommandMessage { principal: PrincipalId::operator(), key: None, from: None, command };
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         self.pipeline.command(self.now, message).unwrap();
     }
 

@@ -2,8 +2,8 @@
 
 mod api;
 mod browser;
-mod client;
+pub mod client;
 mod lists;
 mod processes;
-mod rig;
+pub mod rig;
 mod rights;

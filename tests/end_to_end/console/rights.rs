@@ -57,7 +57,7 @@ fn r11_1_commands_need_a_right_and_are_recorded_with_where_they_came_from() {
     // R11.4: who, when, from where, outcome; refused ones too.
     let row = rig.row("commands", &done["command"].to_string());
     assert_eq!(
-        (&row["principal"], &row["from"], &row["refused"]),
+        (&row["principal"], &row["origin"], &row["refused"]),
         (&json!("books"), &json!("127.0.0.1 books/1.0"), &Value::Null)
     );
     let row = rig.row("commands", &refused["command"].to_string());

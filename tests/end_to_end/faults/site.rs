@@ -47,7 +47,7 @@ impl Site {
             let message = CommandMessage {
                 principal: PrincipalId::operator(),
                 key: None,
-                from: None,
+                origin: None,
                 command,
             };
             let message = schemas::COMMAND.message(&message);

@@ -142,7 +142,7 @@ impl Plant {
     pub fn command(&mut self, at: Timestamp, name: &str, fields: Value) {
         let command = Command::read(name, fields).unwrap().unwrap();
         let message =
-            CommandMessage { principal: PrincipalId::operator(), key: None, from: None, command };
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         let message = schemas::COMMAND.message(&message);
         let next = self.log.append(self.name(Topic::Commands), 0, at, &[&message]).unwrap();
         self.settle(&ALL);

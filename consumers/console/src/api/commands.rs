@@ -23,7 +23,7 @@ use crate::{Site, Wanted};
 pub(super) async fn command(
     State(site): State<Shared>,
     Path(name): Path<String>,
-    Extension(Origin(from)): Extension<Origin>,
+    Extension(Origin(origin)): Extension<Origin>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
@@ -31,7 +31,7 @@ pub(super) async fn command(
     let fields = given(&name, &headers, &body)?;
     let command = understood(&name, &fields)?;
     let (key, generated) = key_of(&site, &headers)?;
-    let message = CommandMessage { principal: who, key: Some(key.clone()), from, command };
+    let message = CommandMessage { principal: who, key: Some(key.clone()), origin, command };
     let asked = ask(&site, message).await?;
     let mut response = match asked {
         Asked::Decided(decided, position) => answered(&site, &decided, position.as_ref()).await,

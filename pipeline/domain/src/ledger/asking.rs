@@ -118,7 +118,7 @@ impl Asking {
     pub(super) fn ask(&mut self, who: &str, name: &str, fields: &str) -> String {
         self.commands += 1;
         let principal = who.parse().unwrap();
-        let asked = Asked { number: self.commands, principal, key: None, from: None };
+        let asked = Asked { number: self.commands, principal, key: None, origin: None };
         let command = Command::read(name, table(fields)).expect(name);
         let command = command.unwrap_or_else(|error| panic!("{name} {fields}: {error}"));
         let outcome = match self.ledger.command(&asked, &command, &mut self.facts) {

@@ -9,10 +9,11 @@ use crate::ledger::state::{
     EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, ProductNumber,
     RegionNumber, Series, Services, Tab, Wallet, WalletNumber, WalletState,
 };
+use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
 use crate::notices::NoticeKind;
 use crate::payments::{Payment, PaymentAnswer};
-use crate::rating::{Change, MeterNumber};
+use crate::rating::{Change, MeterNumber, ValueCount};
 use crate::refusal::Refusal;
 use crate::rights::Role;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
@@ -215,6 +216,7 @@ symbols! {
         NoAccount = "no_account",
         NoPrice = "no_price",
         TooLarge = "too_large",
+        TooManyValues = "too_many_values",
     }
 }
 
@@ -226,6 +228,14 @@ record! {
         pub quantity: Amount,
         pub records: u32,
         pub why: Unpriced,
+    }
+}
+
+record! {
+    /// Records were counted whose values make their month's quantity, not their sum (R3.3).
+    pub struct ValuesCounted {
+        pub series: SeriesKey,
+        pub values: Vec<ValueCount>,
     }
 }
 
@@ -621,6 +631,7 @@ one_of! {
         PeriodJoined,
         PeriodClosed,
         InvoiceIssued,
+        ValuesCounted,
         MembershipChanged,
         TaxIdChanged,
         RechargeFrozen,
@@ -682,6 +693,7 @@ impl Fact {
             | Fact::PeriodJoined(_)
             | Fact::PeriodClosed(_)
             | Fact::InvoiceIssued(_)
+            | Fact::ValuesCounted(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)
             | Fact::RechargeFrozen(_)

@@ -68,7 +68,8 @@ impl Told {
     }
 
     fn ask(&mut self, name: &str, fields: Value) {
-        let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None, from: None };
+        let asked =
+            Asked { number: 1, principal: PrincipalId::operator(), key: None, origin: None };
         let command = Command::read(name, fields).unwrap().unwrap();
         self.ledger.command(&asked, &command, &mut self.recorder).unwrap();
     }

@@ -149,7 +149,7 @@ impl Rig {
             number: self.commands,
             principal: PrincipalId::operator(),
             key: None,
-            from: None,
+            origin: None,
         };
         let command = Command::read(name, fields).unwrap().unwrap();
         // Refusals are as good as anything else: both ledgers must refuse alike.
