@@ -5,3 +5,4 @@ mod browser;
 pub mod client;
 mod processes;
 pub mod rig;
+mod rights;
