@@ -56,7 +56,6 @@ pub fn up(
         format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
         format!("mail.folder={}", folder.at("mail").display()),
         format!("console.mails={}", folder.at("mail").display()),
-        format!("console.invoices={}", folder.at("invoices").display()),
     ];
     let key = if options.demo { DEMO_KEY.to_owned() } else { folder.key()? };
     given.push(match options.demo {
@@ -86,8 +85,7 @@ pub fn up(
     writeln!(out, "  API       http://{address}/docs, with the key {key}")?;
     writeln!(out, "  data      {}\n", options.data.display())?;
     out.flush()?;
-    let names = ["metering", "registry", "balance", "payments", "alerts", "console"];
-    let names = names.map(str::to_owned);
+    let names = super::worker::NAMES.map(str::to_owned);
     let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
     end.store(true, Ordering::Release);
     let shown =

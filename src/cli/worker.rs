@@ -28,7 +28,9 @@ const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 6] = ["metering", "registry", "balance", "payments", "alerts", "console"];
+/// Every consumer there is here.
+pub(super) const NAMES: [&str; 7] =
+    ["metering", "registry", "balance", "payments", "alerts", "invoices", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -95,6 +97,9 @@ pub fn run_workers_on(
                 crew.start(name, installation.payments(setup.payments()?), |_| Ok(()))?;
             }
             "alerts" => crew.start(name, installation.alerts(setup.alerts()?), |_| Ok(()))?,
+            "invoices" => {
+                crew.start(name, installation.invoices(setup.invoices()?), |_| Ok(()))?;
+            }
             // It begins once all others of this process are known.
             "console" => {}
             other => bail!("there is no consumer {other}"),

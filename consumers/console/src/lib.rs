@@ -13,6 +13,7 @@ mod lists;
 mod outside;
 mod pages;
 mod position;
+mod printer;
 mod problem;
 mod rows;
 mod views;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
+pub use printer::Printer;
 pub use rows::{Answer, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 
@@ -49,8 +51,8 @@ pub struct ConsoleOptions {
     pub instance: String,
     /// The group that fills the lists: a read waits for it. None: lists are never behind.
     pub lists_group: Option<String>,
-    /// Where invoices are put as `<number>.pdf`.
-    pub invoices: Option<PathBuf>,
+    /// Makes a PDF of an invoice. None: there are none.
+    pub printer: Option<Printer>,
     /// Where captured mails are put.
     pub mails: Option<PathBuf>,
     /// A command that is not decided by then is answered with where to look.
@@ -74,7 +76,7 @@ impl ConsoleOptions {
             group_prefix: group_prefix.to_owned(),
             instance: instance.to_owned(),
             lists_group: None,
-            invoices: None,
+            printer: None,
             mails: None,
             command_answered_within: Duration::from_secs(10),
             commands_in_flight_max: 256,

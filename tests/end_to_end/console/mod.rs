@@ -3,6 +3,8 @@
 mod api;
 mod browser;
 mod client;
+#[path = "../../../pipeline/documents/tests/invoices/mod.rs"]
+mod invoices;
 mod lists;
 mod processes;
 mod rig;

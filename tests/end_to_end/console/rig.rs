@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
-use drawdown_console::{Console, ConsoleOptions, Keys, Rows};
+use drawdown_console::{Console, ConsoleOptions, Keys, Printer, Rows};
+use drawdown_documents::{FOLDERS, Fonts, Press};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_runtime::clock::Clock;
@@ -31,6 +32,7 @@ const WAIT: Duration = Duration::from_millis(5);
 pub struct Rig {
     pub client: Client,
     pub clock: Clock,
+    pub log: Arc<dyn Log>,
     pub folder: TempDir,
     /// Whoever holds this alone holds up the workers.
     pub turns: Arc<RwLock<()>>,
@@ -75,13 +77,27 @@ impl Rig {
         let keys = Keys::new(&BTreeMap::new(), Some("demo")).unwrap();
         let mut options = ConsoleOptions::new(keys, "", "1");
         options.mails = Some(made(&folder, "mails"));
-        options.invoices = Some(made(&folder, "invoices"));
+        let fonts = Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap();
+        let press = Press::new(fonts);
+        options.printer = Some(Printer::new(move |invoice| {
+            press.invoice(invoice).map_err(|error| error.to_string())
+        }));
         change(&mut options);
         let lists = Arc::new(LogLists { log: log.clone(), topics: topics.clone() });
         let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
-        let console = Console::start(log, topics, clock.clone(), rows, lists, options).unwrap();
+        let console =
+            Console::start(log.clone(), topics, clock.clone(), rows, lists, options).unwrap();
         let (port, server) = serve(console);
-        Rig { client: Client { port }, clock, folder, turns, end, workers, server: Some(server) }
+        Rig {
+            client: Client { port },
+            clock,
+            log,
+            folder,
+            turns,
+            end,
+            workers,
+            server: Some(server),
+        }
     }
 
     /// Asks for a command that must be accepted.
