@@ -2,9 +2,9 @@
 
 mod api;
 mod browser;
-mod client;
+pub mod client;
 #[path = "../../../pipeline/documents/tests/invoices/mod.rs"]
 mod invoices;
 mod lists;
 mod processes;
-mod rig;
+pub mod rig;

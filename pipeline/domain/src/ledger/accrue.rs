@@ -2,10 +2,11 @@
 
 use super::fact::{Accrued, Journal, RegionNamed, SeriesOpened, SetAside, TabOpened, Unpriced};
 use super::state::{AccountNumber, RegionNumber, Series, Tab, Wallet, WalletNumber};
+use super::values::SeriesKey;
 use super::{Broken, Ledger, Undecided};
 use crate::ids::RegionId;
 use crate::money::Amount;
-use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber};
+use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber, ValueCount};
 use crate::time::{Cycle, Minute, Timestamp, Window};
 
 /// What metering counted: one or more records of an account's meter in one minute.
@@ -49,7 +50,18 @@ impl Ledger {
     /// Prices a line. One that cannot be priced is set aside, and the partition goes on.
     #[inline]
     pub fn line(&mut self, line: &Line, journal: &mut dyn Journal) -> Result<(), Broken> {
-        match self.accrue(line, journal) {
+        let outcome = self.accrue(line, journal);
+        self.or_set_aside(line, outcome, journal)
+    }
+
+    #[inline]
+    fn or_set_aside(
+        &mut self,
+        line: &Line,
+        outcome: Result<(), Trouble>,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        match outcome {
             Ok(()) => Ok(()),
             Err(Trouble::Broken(broken)) => Err(broken),
             Err(Trouble::Unpriced(why)) => self.record(
@@ -114,8 +126,24 @@ impl Ledger {
         let quantity = match aggregate {
             Aggregate::Sum if !model.counts_records() => line.quantity,
             Aggregate::Sum | Aggregate::Count => Amount::whole(line.records.into()),
+            Aggregate::Max | Aggregate::Last | Aggregate::Unique => {
+                return Err(Broken("records were added up whose values count").into());
+            }
         };
         let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
+        self.charge(line, (wallet, price), series, (quantity, charge), journal)
+    }
+
+    /// Puts what a change of a month's quantity costs on the tab it belongs to.
+    #[inline]
+    fn charge(
+        &mut self,
+        line: &Line,
+        (wallet, price): (WalletNumber, PriceNumber),
+        series: usize,
+        (quantity, charge): (Amount, Amount),
+        journal: &mut dyn Journal,
+    ) -> Result<(), Trouble> {
         let tab = match self.tab_of(line, wallet, price) {
             Some(place) => place,
             None => self.open_tab(line, wallet, price, journal)?,
@@ -129,6 +157,43 @@ impl Ledger {
             self.judge_touched(journal).map_err(super::timers::broken)?;
         }
         Ok(())
+    }
+
+    /// Prices a line of records whose values make the month's quantity, each value standing there once.
+    pub fn measured(
+        &mut self,
+        line: &Line,
+        values: &[ValueCount],
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        let outcome = self.accrue_values(line, values, journal);
+        self.or_set_aside(line, outcome, journal)
+    }
+
+    fn accrue_values(
+        &mut self,
+        line: &Line,
+        values: &[ValueCount],
+        journal: &mut dyn Journal,
+    ) -> Result<(), Trouble> {
+        let place = match self.series_of(line) {
+            Some(place) => place,
+            None => self.open_series(line, journal)?,
+        };
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let found = account.series.get(place).ok_or(Broken("a series out of place"))?;
+        let (key, payer) = (SeriesKey::of(line.account, found), (found.wallet, found.price));
+        let (model, _) = self.priced(found.meter, found.price)?;
+        let (quantity, values) = match model.counts_records() {
+            true => (found.quantity.plus(Amount::whole(line.records.into()))?, &[][..]),
+            false => (self.values.quantity_with(&key, values)?, values),
+        };
+        let change = quantity.minus(found.quantity)?;
+        let charge = model.price(quantity)?.minus(found.charged)?;
+        // Nothing is refused from here on.
+        self.count_values(key, values, journal)?;
+        let line = Line { quantity: change, ..*line };
+        self.charge(&line, payer, place, (change, charge), journal)
     }
 
     fn priced(

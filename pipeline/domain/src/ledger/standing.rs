@@ -51,7 +51,7 @@ impl Ledger {
         Ok(self.is_overdue_with(wallet, self.available(wallet, number)?))
     }
 
-    fn is_overdue_with(&self, wallet: &Wallet, available: Amount) -> bool {
+    pub(super) fn is_overdue_with(&self, wallet: &Wallet, available: Amount) -> bool {
         let now = self.clock.now();
         if wallet.active_method(wallet.zone.month_of(now)).is_some() {
             let declined = wallet
