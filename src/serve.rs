@@ -16,6 +16,7 @@ use axum::routing::get;
 use drawdown_balance::Balance;
 use drawdown_domain::ledger::Ledger;
 use drawdown_runtime::{Progress, Worker};
+use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -105,6 +106,10 @@ fn router(shown: Shown) -> Router {
 }
 
 async fn metrics(State(shown): State<Shown>) -> String {
+    for (consumer, progress) in &shown.progress {
+        let still_for = progress.still_for().as_secs_f64();
+        gauge!("drawdown_still_seconds", "consumer" => consumer.clone()).set(still_for);
+    }
     shown.metrics.render()
 }
 

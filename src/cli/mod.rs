@@ -14,6 +14,7 @@ mod invoices;
 mod outside;
 mod problem;
 mod rejects;
+mod remembered;
 mod server;
 mod setup;
 mod show;

@@ -133,6 +133,22 @@ impl Ids {
     }
 }
 
+/// What the pages say that this is.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Its counters without labels.
+const COUNTED: &[&str] = &[
+    "drawdown_console_append_errors_total",
+    "drawdown_console_follow_errors_total",
+    "drawdown_console_list_errors_total",
+    "drawdown_console_slow_watchers_total",
+    "drawdown_console_unreadable_total",
+    "drawdown_usage_accepted_total",
+    "drawdown_usage_append_errors_total",
+    "drawdown_usage_malformed_total",
+    "drawdown_usage_refused_total",
+];
+
 /// The console of one process.
 #[derive(Debug)]
 pub struct Console {
@@ -150,6 +166,10 @@ impl Console {
         lists: Arc<dyn Lists>,
         options: ConsoleOptions,
     ) -> Result<Console, Error> {
+        // What it counts begins at nothing, so that the first time counts as a change, too.
+        for counted in COUNTED {
+            metrics::counter!(*counted).increment(0);
+        }
         let feed = Arc::new(Feed::default());
         let group = format!("{}console", options.group_prefix);
         let mut threads = feed::follow(&log, &topics, &group, &options.instance, &feed)?;

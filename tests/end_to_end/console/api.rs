@@ -304,8 +304,16 @@ fn r12_7_an_issued_invoice_is_a_pdf_for_whoever_may_see_it() {
     let issued = vec![invoices::invoice("Acme Söhne", "DE")];
     let message = schemas::INVOICES.message(&Invoices { invoices: issued });
     rig.log.append("invoices", 0, rig.clock.now(), &[&message]).unwrap();
-    let answer = rig.client.get("/v1/invoices/SG-2026-000042.pdf");
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    // The list is filled soon.
+    let deadline = Instant::now() + WITHIN;
+    let answer = loop {
+        let answer = rig.client.get("/v1/invoices/SG-2026-000042.pdf");
+        if answer.status == 200 {
+            break answer;
+        }
+        assert!(answer.status == 404 && Instant::now() < deadline, "{}", answer.body);
+        std::thread::sleep(Duration::from_millis(20));
+    };
     assert!(answer.body.starts_with("%PDF-1.7"), "{}", answer.body);
     assert_eq!(answer.header("content-type"), Some("application/pdf"));
     for path in

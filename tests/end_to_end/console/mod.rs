@@ -5,6 +5,5 @@ mod browser;
 pub mod client;
 #[path = "../../../pipeline/documents/tests/invoices/mod.rs"]
 mod invoices;
-mod lists;
 mod processes;
 pub mod rig;

@@ -1,4 +1,5 @@
-//! A whole installation in one process: the embedded log, workers on threads, and the console.
+//! A whole installation in one process: the embedded log, workers on threads, and the console; its lists
+//! come from the real ClickHouse engine, which is filled meanwhile.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
-use drawdown_console::{Console, ConsoleOptions, Keys, Printer, Rows};
+use drawdown_analytics::{Analytics, AnalyticsOptions};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Printer, Rows};
 use drawdown_documents::{FOLDERS, Fonts, Press};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
@@ -24,10 +26,12 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::client::Client;
-use super::lists::LogLists;
+use crate::end_to_end::analytics::engine;
 
 pub const WITHIN: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_millis(5);
+/// It is woken by what comes.
+const FILLER_WAIT: Duration = Duration::from_millis(100);
 
 pub struct Rig {
     pub client: Client,
@@ -65,7 +69,7 @@ impl Rig {
             Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone());
         let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let (ask, questions) = sync_channel(1_000);
-        let workers = vec![
+        let mut workers = vec![
             run(installation.metering(), &end, &turns, |_| ()),
             run(installation.registry(), &end, &turns, |_| ()),
             run(installation.balance(), &end, &turns, move |worker| {
@@ -82,8 +86,19 @@ impl Rig {
         options.printer = Some(Printer::new(move |invoice| {
             press.invoice(invoice).map_err(|error| error.to_string())
         }));
+        options.lists_group = Some("analytics".to_owned());
+        options.lists_wait = WITHIN;
         change(&mut options);
-        let lists = Arc::new(LogLists { log: log.clone(), topics: topics.clone() });
+        let store = engine::database();
+        let lists = Arc::new(ClickHouse {
+            address: store.url.trim_start_matches("http://").to_owned(),
+            database: store.database.clone(),
+            user: store.user.clone(),
+            password: store.password.clone(),
+            deadline: WITHIN,
+        });
+        let analytics = AnalyticsOptions::new(store);
+        workers.extend(fill(&Analytics::new(analytics, log.clone(), topics.clone()), &end));
         let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
         let console =
             Console::start(log.clone(), topics, clock.clone(), rows, lists, options).unwrap();
@@ -171,6 +186,20 @@ fn run<S: Station + 'static>(
         }
         worker.stop().unwrap();
     })
+}
+
+/// Fills ClickHouse on threads.
+fn fill(analytics: &Arc<Analytics>, end: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
+    let fillers = analytics.fillers().unwrap().into_iter().map(|mut filler| {
+        let end = end.clone();
+        std::thread::spawn(move || {
+            while !end.load(Ordering::Acquire) {
+                filler.turn(FILLER_WAIT).unwrap();
+            }
+            filler.stop();
+        })
+    });
+    fillers.collect()
 }
 
 fn serve(console: Console) -> (u16, (oneshot::Sender<()>, JoinHandle<()>)) {
