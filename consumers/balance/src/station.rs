@@ -1,6 +1,6 @@
 //! The station: one ledger, and what it reads and says.
 
-use drawdown_domain::commands::{Asked, Subject};
+use drawdown_domain::commands::{Asked, Command, Subject};
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
     AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived,
@@ -191,7 +191,15 @@ impl Balance {
             principal: admitted.principal.clone(),
             key: admitted.key.clone(),
         };
-        let refused = match self.ledger.command(&asked, &admitted.command, &mut self.scribe) {
+        let (ledger, scribe) = (&mut self.ledger, &mut self.scribe);
+        let decided = match &admitted.command {
+            Command::ClaimRemittance(command) => {
+                let claimed = ledger.claimed(command, admitted.carries, scribe);
+                claimed.map(|()| Answer::Accepted)
+            }
+            command => ledger.command(&asked, command, scribe),
+        };
+        let refused = match decided {
             Ok(Answer::Accepted) => None,
             Ok(Answer::Later) => return Ok(()),
             Err(Undecided::Refused(refusal)) => Some(refusal),

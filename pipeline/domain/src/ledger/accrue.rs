@@ -1,6 +1,7 @@
 //! Usage becomes money: a counted line is priced and put on the tab of its bill (R3.2, R2.4).
 
 use super::fact::{Accrued, Journal, RegionNamed, SeriesOpened, SetAside, TabOpened, Unpriced};
+use super::standing::Occasion;
 use super::state::{AccountNumber, RegionNumber, Series, Tab, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::ids::RegionId;
@@ -116,7 +117,8 @@ impl Ledger {
             Aggregate::Sum | Aggregate::Count => Amount::whole(line.records.into()),
         };
         let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
-        let tab = match self.tab_of(line, wallet, price) {
+        let known = self.tab_of(line, wallet, price);
+        let tab = match known {
             Some(place) => place,
             None => self.open_tab(line, wallet, price, journal)?,
         };
@@ -124,10 +126,16 @@ impl Ledger {
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
         journal.accrued(self, &accrued, line);
-        if self.spend_headroom(wallet, charge) {
-            self.touch(wallet);
-            self.judge_touched(journal).map_err(super::timers::broken)?;
+        if known.is_none() {
+            self.check_first_use(wallet, meter, journal).map_err(super::timers::broken)?;
         }
+        let is_spent = self.spend_headroom(wallet, charge);
+        let judged = match self.touched.is_empty() {
+            false => self.judge_touched(journal),
+            true if is_spent => self.judge(wallet, Occasion::Charge, journal),
+            true => return Ok(()),
+        };
+        judged.map_err(super::timers::broken)?;
         Ok(())
     }
 

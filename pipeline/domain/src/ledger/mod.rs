@@ -13,17 +13,25 @@ mod configure;
 mod coupons;
 mod credit;
 mod cycles;
+#[cfg(test)]
+mod desk_tests;
 mod fact;
 mod invoicing;
 mod load;
 mod methods;
 mod open;
 mod orders;
+mod pay;
 mod paying;
+mod payments;
 mod periods;
 mod postings;
+mod recharge;
 mod refunds;
 mod reversal;
+mod running_out;
+mod services;
+mod settlement;
 mod standing;
 mod state;
 mod telling;
@@ -53,9 +61,9 @@ pub use state::*;
 pub use timers::Fired;
 pub use views::{Due, MethodRow, RunwayRow};
 
-use crate::commands::{Asked, Command};
+use crate::commands::{Asked, ClaimRemittance, Command};
 use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};
-use crate::money::{Amount, Overflow};
+use crate::money::{Amount, Currency, Overflow};
 use crate::rating::{Change, PriceBook};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -190,6 +198,9 @@ impl Ledger {
     ) -> Result<Answer, Undecided> {
         let answer = match command {
             Command::LinkPaymentMethod(command) => self.link_method(asked, command, journal)?,
+            Command::FinishAuthentication(command) => {
+                self.finish_authentication(asked, command, journal)?
+            }
             command => {
                 self.decide(command, journal)?;
                 Answer::Accepted
@@ -199,6 +210,18 @@ impl Ledger {
         Ok(answer)
     }
 
+    /// Decides whether a transfer that named nobody can go to whoever has claimed it. None: the registry
+    /// knew of no such transfer.
+    pub fn claimed(
+        &mut self,
+        command: &ClaimRemittance,
+        currency: Option<Currency>,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        self.claim_remittance(command, currency, journal)?;
+        self.judge_touched(journal).map_err(|undecided| timers::broken(undecided).into())
+    }
+
     fn decide(&mut self, command: &Command, journal: &mut dyn Journal) -> Result<(), Undecided> {
         match command {
             Command::OpenEnterprise(command) => self.open_enterprise(command, journal),
@@ -206,6 +229,7 @@ impl Ledger {
             Command::CloseAccount(command) => self.close_account(command, journal),
             Command::ChangePayer(command) => self.change_payer(command, journal),
             Command::TopUp(command) => self.top_up(command, journal),
+            Command::Withdraw(command) => self.withdraw(command, journal),
             Command::Adjust(command) => self.adjust(command, journal),
             Command::SetCreditLimit(command) => self.set_credit_limit(command, journal),
             Command::ConfirmContract(command) => self.confirm_contract(command, journal),
@@ -218,11 +242,17 @@ impl Ledger {
             Command::Configure(command) => self.configure(command, journal),
             Command::UnlinkPaymentMethod(command) => self.unlink_method(command, journal),
             Command::PreferPaymentMethod(command) => self.prefer_method(command, journal),
-            // The first has an answer of its own; the others concern every ledger, and the registry checks
-            // them once and sends what they change.
-            Command::LinkPaymentMethod(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {
-                Err(Refusal::Malformed.into())
-            }
+            Command::Pay(command) => self.pay_by_hand(command, journal),
+            Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
+            // The first two have an answer of their own. What is claimed comes with what is known of it. The
+            // others concern every ledger or none, and the registry checks them once and sends what they
+            // change.
+            Command::LinkPaymentMethod(_)
+            | Command::FinishAuthentication(_)
+            | Command::ClaimRemittance(_)
+            | Command::ReceiveRemittance(_)
+            | Command::LoadPrices(_)
+            | Command::LoadSettings(_) => Err(Refusal::Malformed.into()),
         }
     }
 

@@ -35,6 +35,7 @@ impl Ledger {
             management_account: command.management_account.clone(),
             credit_total: command.credit_total,
             wallets: Vec::new(),
+            settling: Vec::new(),
         };
         self.record(journal, EnterpriseOpened { number, enterprise })?;
         Ok(())
@@ -124,6 +125,10 @@ impl Ledger {
             paying: None,
             telling: None,
             invoicing: None,
+            burned_months: Vec::new(),
+            recharge: None,
+            delayed_suspension: None,
+            delays: Vec::new(),
         }
     }
 

@@ -64,6 +64,20 @@ enum Input {
         account: usize,
         wallet: usize,
     },
+    /// Tops itself up by so much; not at all, if that is nothing.
+    Recharge {
+        wallet: usize,
+        units: i64,
+    },
+    /// Services run on for so many hours.
+    Delay {
+        wallet: usize,
+        hours: u32,
+    },
+    Pay {
+        wallet: usize,
+    },
+    Settle,
 }
 
 const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
@@ -88,7 +102,13 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => wallet.clone().prop_map(|wallet| Input::Link { wallet }),
         1 => wallet.clone().prop_map(|wallet| Input::Prefer { wallet }),
         3 => (wallet.clone(), answers).prop_map(|(wallet, answer)| Input::Answer { wallet, answer }),
-        1 => (0..3usize, wallet).prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+        1 => (0..3usize, wallet.clone())
+            .prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+        1 => (wallet.clone(), 0..60i64)
+            .prop_map(|(wallet, units)| Input::Recharge { wallet, units }),
+        1 => (wallet.clone(), 0..12u32).prop_map(|(wallet, hours)| Input::Delay { wallet, hours }),
+        1 => wallet.prop_map(|wallet| Input::Pay { wallet }),
+        1 => Just(Input::Settle),
     ];
     prop::collection::vec(input, 1..120)
 }
@@ -175,7 +195,8 @@ impl Rig {
             }
             Input::Link { wallet } => {
                 let method = format!("card-{}", self.commands);
-                self.ask("link_payment_method", json!({ "billing_account": WALLETS[*wallet], "method": method, "kind": "card", "token": "t" }));
+                let kind = if self.commands.is_multiple_of(3) { "paypal" } else { "card" };
+                self.ask("link_payment_method", json!({ "billing_account": WALLETS[*wallet], "method": method, "kind": kind, "token": "t" }));
             }
             Input::Prefer { wallet } => {
                 let number = WalletNumber(u32::try_from(*wallet).unwrap());
@@ -191,6 +212,16 @@ impl Rig {
                 let (ledger, recorder) = (&mut self.ledger, &mut self.recorder);
                 ledger.payment_answered(number, begun, *answer, None, recorder).unwrap();
             }
+            Input::Recharge { wallet, units } => self.ask("configure", json!({ "billing_account": WALLETS[*wallet], "auto_recharge": { "enabled": *units > 0, "amount": units.max(&20).to_string(), "percents": ["60", "20", "5"] } })),
+            Input::Delay { wallet, hours } => {
+                let delayed = match hours {
+                    0 => json!({}),
+                    hours => json!({ "hours": hours, "debt": (hours * 3).to_string() }),
+                };
+                self.ask("configure", json!({ "billing_account": WALLETS[*wallet], "delayed_suspension": delayed }));
+            }
+            Input::Pay { wallet } => self.ask("pay", json!({ "billing_account": WALLETS[*wallet] })),
+            Input::Settle => self.ask("settle_enterprise", json!({ "enterprise": "e" })),
             Input::Payer { account, wallet } => self.ask("change_payer", json!({ "account": ACCOUNTS[*account], "billing_account": WALLETS[*wallet] })),
         }
     }
