@@ -14,10 +14,16 @@ use drawdown::rehearse::{Stage, rehearse};
 #[command(version, after_help = "Example: drawdown rehearse tests/scenarios/*.toml")]
 struct Arguments {
     /// The configuration file.
-    #[arg(long, global = true, env = "DRAWDOWN_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        env = "DRAWDOWN_CONFIG",
+        value_name = "FILE",
+        help_heading = "Configuration"
+    )]
     config: Option<PathBuf>,
     /// Overrides a value of the configuration: section.key=value.
-    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    #[arg(long, global = true, value_name = "NAME=VALUE", help_heading = "Configuration")]
     set: Vec<String>,
     #[command(subcommand)]
     command: Verb,
@@ -36,6 +42,9 @@ enum Verb {
         /// Where the API and the pages are, on this machine's loopback.
         #[arg(long, default_value_t = 8080)]
         port: u16,
+        /// Where ClickHouse answers, on this machine's loopback; if that is taken, anywhere.
+        #[arg(long, default_value_t = 8123)]
+        sql_port: u16,
         /// `real`, or how many times faster than real time.
         #[arg(long, default_value = "real")]
         clock: String,
@@ -48,7 +57,7 @@ enum Verb {
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance, payments, alerts, console
+        /// metering, registry, balance, payments, alerts, analytics, console
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -58,12 +67,25 @@ enum Verb {
         #[command(subcommand)]
         verb: TopicsVerb,
     },
-    /// Sends usage from NDJSON files, or `-` for standard input. Safe to repeat.
-    #[command(after_help = "Example: drawdown ingest usage.ndjson --config drawdown.toml")]
-    Ingest {
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Sends usage from NDJSON, CSV and Avro files, or from standard input. Safe to repeat: what was counted
+    /// is known.
+    #[command(after_help = "Examples:\n  drawdown ingest usage.ndjson usage.csv.gz\n  \
+        drawdown ingest - --format csv < usage.csv\n  \
+        drawdown ingest usage.avro --server https://billing.example --key $KEY\n  \
+        drawdown ingest usage.ndjson --config drawdown.toml\n\n\
+        With --config or --set it writes straight to the log that the configuration names, else to the API.\n\
+        Lines that are no usage records are named at once; what else cannot be used: drawdown rejects.")]
+    Ingest(cli::IngestOptions),
+    /// Asks for a command through the API: opens accounts, pays in, sets limits, and so on.
+    #[command(after_help = "Examples:\n  drawdown do top_up --help\n  \
+        drawdown do top_up --billing_account ba-acme --amount 100.00 --currency USD --method bank_transfer\n\n\
+        Exit code 1: it was refused, or could not be asked; 2: it is not such a command.")]
+    Do(cli::DoOptions),
+    /// Shows a view through the API: balances, bills, payments, and so on.
+    #[command(after_help = "Examples:\n  drawdown show balance ba-acme\n  \
+        drawdown show bills ba-acme --where status=unpaid\n  drawdown show entries --all --json\n  \
+        drawdown show balance ba-acme --watch")]
+    Show(cli::ShowOptions),
     /// Usage that could not be used: listed, mended, sent again within 7 days of its first arrival.
     #[command(
         after_help = "Examples:\n  drawdown rejects list --reason unknown_account\n  drawdown rejects replay --account acme\n  drawdown rejects mend 3-1187-0 --field quantity=5"
@@ -124,6 +146,9 @@ enum Verb {
         data: PathBuf,
         #[arg(long, default_value = "127.0.0.1:8123")]
         listen: SocketAddr,
+        /// Ends when its input does.
+        #[arg(long, hide = true)]
+        ends_with_input: bool,
     },
     /// What is in force, secrets masked.
     #[command(after_help = "Example: drawdown config --reference")]
@@ -132,21 +157,25 @@ enum Verb {
         #[arg(long)]
         reference: bool,
     },
-    /// The version.
+    /// The version, of what decides and of what is kept too.
+    #[command(after_help = "Example: drawdown version")]
     Version,
 }
 
 #[derive(Subcommand)]
 enum TopicsVerb {
     /// Says where the broker differs from the plan.
+    #[command(after_help = "Example: drawdown topics check --config drawdown.toml")]
     Check,
     /// Makes the topics that are missing.
+    #[command(after_help = "Example: drawdown topics apply --set kafka.bootstrap=127.0.0.1:9092")]
     Apply,
 }
 
 #[derive(Subcommand)]
 enum RejectsVerb {
     /// A line each: name, time, reason, account, source, id, detail.
+    #[command(after_help = "Example: drawdown rejects list --reason unknown_account --json")]
     List {
         #[command(flatten)]
         selection: cli::Selection,
@@ -155,6 +184,7 @@ enum RejectsVerb {
         json: bool,
     },
     /// Changes fields of one, or all of it, and sends it.
+    #[command(after_help = "Example: drawdown rejects mend 3-1187-0 --field quantity=5")]
     Mend {
         name: String,
         /// The whole record as JSON.
@@ -165,6 +195,7 @@ enum RejectsVerb {
         fields: Vec<String>,
     },
     /// Sends some again as they are: those named, else those selected, else all.
+    #[command(after_help = "Example: drawdown rejects replay --account acme")]
     Replay {
         names: Vec<String>,
         #[command(flatten)]
@@ -175,16 +206,20 @@ enum RejectsVerb {
 #[derive(Subcommand)]
 enum PricesVerb {
     /// Says whether a file is a price book by itself.
+    #[command(after_help = "Example: drawdown prices check prices.toml")]
     Check { file: PathBuf },
     /// Loads a price book.
+    #[command(after_help = "Example: drawdown prices load prices.toml --config drawdown.toml")]
     Load { file: PathBuf },
 }
 
 #[derive(Subcommand)]
 enum SettingsVerb {
     /// Says whether a file holds settings.
+    #[command(after_help = "Example: drawdown settings check settings.toml")]
     Check { file: PathBuf },
     /// Loads settings, in place of all that were loaded before.
+    #[command(after_help = "Example: drawdown settings load settings.toml --config drawdown.toml")]
     Load { file: PathBuf },
 }
 
@@ -213,14 +248,18 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
     let setup = || Setup::read(arguments.config.as_deref(), &arguments.set);
     match arguments.command {
-        Verb::Up { data, port, clock, demo } => {
-            let options = cli::UpOptions { data, port, clock, demo };
+        Verb::Up { data, port, sql_port, clock, demo } => {
+            let options = cli::UpOptions { data, port, sql_port, clock, demo };
             cli::up(arguments.config.as_deref(), &arguments.set, &options, out)
         }
         Verb::Worker { names } => cli::run_workers(&setup()?, &names),
         Verb::Topics { verb: TopicsVerb::Check } => cli::check_topics(&setup()?, out),
         Verb::Topics { verb: TopicsVerb::Apply } => cli::apply_topics(&setup()?, out),
-        Verb::Ingest { files } => cli::ingest(&setup()?, &files, out),
+        Verb::Ingest(options) => {
+            cli::ingest(arguments.config.as_deref(), &arguments.set, &options, out)
+        }
+        Verb::Do(options) => cli::do_command(&options, out),
+        Verb::Show(options) => cli::show(&options, out),
         Verb::Rejects { verb: RejectsVerb::List { selection, json } } => {
             cli::list_rejects(&setup()?, &selection, json, out)
         }
@@ -240,9 +279,11 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         }
         Verb::Backup { data, to } => cli::backup(&data, &to, out),
         Verb::Restore { from, data } => cli::restore(&from, &data, out),
-        Verb::Clickhouse { data, listen } => cli::serve_clickhouse(&setup()?, &data, listen, out),
+        Verb::Clickhouse { data, listen, ends_with_input } => {
+            cli::serve_clickhouse(&setup()?, &data, listen, ends_with_input, out)
+        }
         Verb::Config { reference } => cli::show_config(&setup()?, reference, out),
-        Verb::Version => Ok(writeln!(out, "drawdown {}", env!("CARGO_PKG_VERSION"))?),
+        Verb::Version => cli::show_version(out),
     }
 }
 
@@ -276,4 +317,27 @@ fn rehearse_all(files: &[PathBuf], out: &mut dyn Write) -> anyhow::Result<()> {
         anyhow::bail!("{failed} of {} scenarios did not come out as they say", files.len());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn check(command: &mut clap::Command, path: &str) {
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("Example"), "{path} --help has no example:\n{help}");
+        assert!(command.get_about().is_some(), "{path} says nothing of itself");
+        for command in command.get_subcommands_mut() {
+            check(command, &format!("{path} {}", command.get_name().to_owned()));
+        }
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        let mut command = Arguments::command();
+        command.clone().debug_assert();
+        check(&mut command, "drawdown");
+    }
 }

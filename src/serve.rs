@@ -114,7 +114,11 @@ async fn health(State(shown): State<Shown>) -> Response {
     for (name, progress) in &shown.progress {
         let still_for = progress.still_for();
         healthy &= still_for < STILL_FOR_MAX;
-        consumers.insert(name.clone(), json!({ "still_for_seconds": still_for.as_secs() }));
+        let mut shown = json!({ "still_for_seconds": still_for.as_secs() });
+        if let Some(why) = progress.why() {
+            shown["why"] = why.into();
+        }
+        consumers.insert(name.clone(), shown);
     }
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let text = if healthy { "healthy" } else { "a consumer stands still; see the log for why" };

@@ -5,10 +5,13 @@
 mod end_to_end {
     mod auditing;
     mod book_keeping;
+    mod command_line;
     mod console;
     mod faults;
     mod histories;
+    mod kept_data;
     mod random;
+    mod readme;
     mod restoring;
     mod scenarios;
     mod surroundings;

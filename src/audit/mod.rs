@@ -4,7 +4,7 @@
 //! same cuts, and must come out the same byte for byte: `again`. What was decided is booked as double
 //! entry and held against the state: `books`. What stands on the topics for others must be what was
 //! decided, message by message (`follow`), and is added up by itself (`views`, `agreement`).
-//! Nothing is written, and nothing but the log is read.
+//! Nothing is written, and nothing but the log is read; but for `tables`, which holds ClickHouse against it.
 
 mod again;
 mod agreement;
@@ -17,12 +17,14 @@ mod remittances;
 mod report;
 mod sources;
 mod speakers;
+mod tables;
 mod views;
 
 use drawdown_runtime::Step;
 use drawdown_wire::topics::Topic;
 
 pub use report::{Difference, Figure, Place, Report};
+pub use tables::{TablesReport, audit_tables};
 
 use crate::installation::Installation;
 use reader::Reader;

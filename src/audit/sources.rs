@@ -53,6 +53,9 @@ pub(super) fn spoken(message: &[u8]) -> Option<Spoken> {
             let number = i64::try_from(admitted.number).ok()?;
             (Source::Registry, Some(number), Some(number))
         }
+        LedgerInput::Measured(measured) => {
+            (Source::Metering(measured.usage_partition), None, Some(measured.last_offset))
+        }
         LedgerInput::PriceChanges(_)
         | LedgerInput::PricesComplete(_)
         | LedgerInput::NewSettings(_)

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use drawdown_runtime::Step;
 
 use super::Setup;
-use crate::audit::audit;
+use crate::audit::{audit, audit_tables};
 
 /// How often a long run says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -42,8 +42,18 @@ pub fn audit_log(
             drop(writeln!(progress.borrow_mut(), "{line}"));
         }
     })?;
-    writeln!(out, "{report}")?;
-    match report.differences() {
+    writeln!(out, "{report}\n")?;
+    let of_tables = match audit_tables(&installation, &setup.store())? {
+        Some(tables) => {
+            writeln!(out, "{tables}")?;
+            tables.differences()
+        }
+        None => {
+            writeln!(out, "ClickHouse: this installation has put nothing there")?;
+            0
+        }
+    };
+    match report.differences() + of_tables {
         0 => Ok(()),
         count => {
             bail!("the books differ in {count} places; each is named above with where it stands")

@@ -11,6 +11,8 @@ use super::folder::DataFolder;
 
 /// What a backup holds, a line each: checksum, size, path.
 const MANIFEST: &str = "MANIFEST";
+/// ClickHouse's part of the folder: it is filled again from the log, and is not copied.
+const ENGINE: &str = "clickhouse";
 const BUFFER_BYTES: usize = 1024 * 1024;
 
 /// Copies a data folder that nobody uses into a new folder.
@@ -90,6 +92,9 @@ fn list(folder: &Path, below: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result
     for entry in std::fs::read_dir(folder.join(below))? {
         let entry = entry?;
         let (path, kind) = (below.join(entry.file_name()), entry.file_type()?);
+        if path == Path::new(ENGINE) {
+            continue;
+        }
         if kind.is_dir() {
             list(folder, &path, files)?;
         } else if kind.is_file() {
@@ -140,6 +145,8 @@ mod tests {
         drop(DataFolder::open_or_make(folder).unwrap());
         std::fs::create_dir_all(folder.join("log")).unwrap();
         std::fs::write(folder.join("log/1.journal"), b"usage").unwrap();
+        std::fs::create_dir_all(folder.join(ENGINE)).unwrap();
+        std::fs::write(folder.join(ENGINE).join("rows"), b"made of usage").unwrap();
     }
 
     #[test]
@@ -153,6 +160,7 @@ mod tests {
         let folder = DataFolder::open(&back).unwrap();
         assert_eq!(folder.secret().unwrap(), secret);
         assert_eq!(std::fs::read(folder.at("log/1.journal")).unwrap(), b"usage");
+        assert!(!folder.at(ENGINE).exists(), "it is filled again");
         let again = backup(&data, &copy, &mut std::io::sink()).unwrap_err();
         assert!(again.to_string().contains("is there already"), "{again}");
     }

@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use drawdown_ports::clickhouse::{Server, ServerOptions, library, listen};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::Setup;
 
-/// Serves the engine over a folder until the process is asked to end.
+/// Serves the engine over a folder until the process is asked to end, or, if that is wanted, until its input
+/// ends, which it does with whoever started it.
 pub fn serve_clickhouse(
     setup: &Setup,
     data: &Path,
     address: SocketAddr,
+    ends_with_input: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let section = setup.config.clickhouse();
@@ -38,14 +41,35 @@ pub fn serve_clickhouse(
         // After the engine: what it does about signals is then done.
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let input = input_ends(ends_with_input)?;
         let end = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                // At a terminal it is asked together with whoever started it, who ends it in time.
+                _ = interrupt.recv(), if !ends_with_input => {}
+                _ = input => {}
             }
         };
         writeln!(out, "ClickHouse answers at http://{bound}, data in {}", data.display())?;
         out.flush()?;
         server.serve(listener, end).await.context("ClickHouse is served no more")
+    })
+}
+
+/// Comes when this process's input ends, if that is waited for.
+fn input_ends(waited_for: bool) -> anyhow::Result<impl Future<Output = ()>> {
+    let (tell, told) = oneshot::channel::<()>();
+    if waited_for {
+        std::thread::Builder::new().name("input".to_owned()).spawn(move || {
+            // What comes by it means nothing.
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).ok();
+            tell.send(()).ok();
+        })?;
+    }
+    Ok(async move {
+        match waited_for {
+            true => drop(told.await),
+            false => std::future::pending().await,
+        }
     })
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 /// The layout of the folder, which stands in its file `format`.
-const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "1";
 
 /// A data folder that nobody else uses as long as this is held.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use drawdown_analytics::{Analytics, AnalyticsOptions, Store, StoreOptions};
 use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Question, Rows};
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
@@ -19,8 +20,6 @@ use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
 use crate::installation::Installation;
 
-/// ClickHouse's database of ours.
-const DATABASE: &str = "drawdown";
 /// A list that takes longer is given up.
 const LIST_WITHIN: Duration = Duration::from_secs(10);
 
@@ -104,6 +103,8 @@ impl Setup {
             transaction_timeout: duration(section.transaction_timeout),
             session_timeout: duration(section.session_timeout),
             topics: Topic::ALL.iter().map(|topic| self.topics.name(*topic).to_owned()).collect(),
+            // They are hashes.
+            incompressible: vec![self.topics.name(Topic::Identities).to_owned()],
             ..KafkaConfig::new(&section.bootstrap)
         }
     }
@@ -191,6 +192,36 @@ impl Setup {
         Ok(Console::start(log, self.topics.clone(), self.clock()?, rows, lists, options)?)
     }
 
+    /// What fills ClickHouse from a log.
+    pub fn analytics(&self, log: Arc<dyn Log>) -> Arc<Analytics> {
+        let (section, installation) = (self.config.analytics(), self.config.installation());
+        let options = AnalyticsOptions {
+            group_prefix: installation.prefix.clone(),
+            instance: installation.instance.clone(),
+            insert_after: duration(section.insert_after),
+            block_bytes_max: section.block_bytes_max,
+            kept_bytes_max: section.kept_bytes_max,
+            ..AnalyticsOptions::new(self.store_options())
+        };
+        Analytics::new(options, log, self.topics.clone())
+    }
+
+    /// ClickHouse, to be asked about what stands there.
+    pub fn store(&self) -> Store {
+        Store::new(self.store_options())
+    }
+
+    fn store_options(&self) -> StoreOptions {
+        let section = self.config.clickhouse();
+        StoreOptions {
+            url: section.url.clone(),
+            user: section.user.clone(),
+            password: section.password.clone(),
+            database: section.database.clone(),
+            deadline: duration(self.config.analytics().deadline),
+        }
+    }
+
     fn lists(&self) -> anyhow::Result<ClickHouse> {
         let section = self.config.clickhouse();
         let address = section.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
@@ -200,7 +231,7 @@ impl Setup {
         })?;
         Ok(ClickHouse {
             address: address.to_owned(),
-            database: DATABASE.to_owned(),
+            database: section.database.clone(),
             user: section.user.clone(),
             password: section.password.clone(),
             deadline: LIST_WITHIN,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use drawdown_domain::ids::WalletId;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
@@ -18,6 +18,7 @@ use drawdown_wire::topics::{Topic, TopicPlan, Topics};
 use sha2::{Digest, Sha256};
 
 use super::Setup;
+use super::engine::{engine_library, free_port, run_engine};
 use super::folder::DataFolder;
 use crate::demo::{self, Traffic};
 
@@ -26,6 +27,8 @@ use crate::demo::{self, Traffic};
 pub struct UpOptions {
     pub data: PathBuf,
     pub port: u16,
+    /// Where ClickHouse answers, if that is free.
+    pub sql_port: u16,
     /// `real`, or how many times faster than the machine's clock.
     pub clock: String,
     pub demo: bool,
@@ -35,6 +38,8 @@ pub struct UpOptions {
 const PARTITIONS: u32 = 4;
 /// Opens the demonstration to everybody on this machine.
 const DEMO_KEY: &str = "demo";
+/// Where the ClickHouse engine keeps its data.
+const ENGINE: &str = "clickhouse";
 const TRAFFIC_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs everything until the process is asked to end.
@@ -58,6 +63,8 @@ pub fn up(
         format!("console.mails={}", folder.at("mail").display()),
         format!("console.invoices={}", folder.at("invoices").display()),
     ];
+    let sql = format!("127.0.0.1:{}", free_port(options.sql_port)?);
+    given.push(format!("clickhouse.url=http://{sql}"));
     let key = if options.demo { DEMO_KEY.to_owned() } else { folder.key()? };
     given.push(match options.demo {
         true => format!("console.demo_key={key}"),
@@ -77,6 +84,16 @@ pub fn up(
     known.get_or_init(|| clock.clone());
 
     let end = super::end_when_asked()?;
+    let engine = match engine_library(&setup) {
+        Ok(library) => {
+            let port = sql.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
+            Some(run_engine(library, &folder.at(ENGINE), port, end.clone())?)
+        }
+        Err(why) => {
+            tracing::warn!("lists cannot be read: {why}");
+            None
+        }
+    };
     let demo = match options.demo {
         true => Some(show_demo(log.clone(), &setup.topics, clock, end.clone())?),
         false => None,
@@ -84,14 +101,21 @@ pub fn up(
     writeln!(out, "drawdown is up; Ctrl-C ends it, and a second start goes on where it stopped\n")?;
     writeln!(out, "  console   http://{address}")?;
     writeln!(out, "  API       http://{address}/docs, with the key {key}")?;
+    if engine.is_some() {
+        writeln!(out, "  SQL       http://{sql}, ClickHouse's HTTP interface, database drawdown")?;
+    }
     writeln!(out, "  data      {}\n", options.data.display())?;
     out.flush()?;
     let names = ["metering", "registry", "balance", "payments", "alerts", "console"];
-    let names = names.map(str::to_owned);
+    let analytics = engine.is_some().then_some("analytics");
+    let names: Vec<String> = names.into_iter().chain(analytics).map(str::to_owned).collect();
     let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
     end.store(true, Ordering::Release);
     let shown =
         demo.map(|demo| demo.join().unwrap_or_else(|_| bail!("the demonstration panicked")));
+    if let Some(engine) = engine {
+        engine.join().map_err(|_| anyhow!("the thread of the ClickHouse engine panicked"))?;
+    }
     ran.and(shown.unwrap_or(Ok(())))
 }
 

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use drawdown_analytics::Filler;
 use drawdown_balance::Balance;
 use drawdown_console::{Console, Question};
 use drawdown_log::{Error, Log};
@@ -21,6 +22,8 @@ use crate::serve::{Shown, answer, listen, serve};
 
 /// How long a consumer waits for messages before it looks up.
 const WAIT: Duration = Duration::from_millis(5);
+/// The same for what fills ClickHouse, where nobody waits for milliseconds.
+const FILLER_WAIT: Duration = Duration::from_millis(50);
 /// Questions that wait for the ledgers; more are refused.
 const QUESTIONS_MAX: usize = 1_000;
 /// How long requests that are under way are waited for at the end.
@@ -28,7 +31,8 @@ const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 6] = ["metering", "registry", "balance", "payments", "alerts", "console"];
+const NAMES: [&str; 7] =
+    ["metering", "registry", "balance", "payments", "alerts", "analytics", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -95,6 +99,11 @@ pub fn run_workers_on(
                 crew.start(name, installation.payments(setup.payments()?), |_| Ok(()))?;
             }
             "alerts" => crew.start(name, installation.alerts(setup.alerts()?), |_| Ok(()))?,
+            "analytics" => {
+                for filler in setup.analytics(log.clone()).fillers()? {
+                    crew.start_filler(filler)?;
+                }
+            }
             // It begins once all others of this process are known.
             "console" => {}
             other => bail!("there is no consumer {other}"),
@@ -174,17 +183,37 @@ impl Crew {
         mut worker: Worker<S>,
         mut between: impl FnMut(&mut Worker<S>) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        self.progress.push((name.to_owned(), worker.progress()));
+        self.run(name, worker.progress(), move |end| {
+            while !end.load(Ordering::Acquire) {
+                worker.turn(WAIT)?;
+                between(&mut worker)?;
+            }
+            Ok(worker.stop()?)
+        })
+    }
+
+    /// Fills what a topic becomes in ClickHouse, on a thread.
+    fn start_filler(&mut self, mut filler: Filler) -> anyhow::Result<()> {
+        let name = format!("analytics.{}", filler.topic().name());
+        self.run(&name, filler.progress(), move |end| {
+            while !end.load(Ordering::Acquire) {
+                filler.turn(FILLER_WAIT)?;
+            }
+            filler.stop();
+            Ok(())
+        })
+    }
+
+    fn run(
+        &mut self,
+        name: &str,
+        progress: Progress,
+        work: impl FnOnce(&AtomicBool) -> anyhow::Result<()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        self.progress.push((name.to_owned(), progress));
         let (end, named) = (self.end.clone(), name.to_owned());
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let mut run = || -> anyhow::Result<()> {
-                while !end.load(Ordering::Acquire) {
-                    worker.turn(WAIT)?;
-                    between(&mut worker)?;
-                }
-                Ok(worker.stop()?)
-            };
-            let outcome = run();
+            let outcome = work(&end);
             // One consumer that cannot go on ends the process: a supervisor starts it again, and nobody
             // mistakes a half-working one for a healthy one.
             end.store(true, Ordering::Release);

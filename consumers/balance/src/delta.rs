@@ -6,9 +6,9 @@
 //! after how many of them, so that the step can be decided again exactly.
 
 use drawdown_domain::ledger::{AccountNumber, Accrued, Fact};
-use drawdown_domain::money::{from_twos_complement, shortest};
+use drawdown_domain::money::from_twos_complement;
 use drawdown_runtime::Stop;
-use drawdown_wire::avro::{self, Cursor, Truncated, put_bytes, put_long};
+use drawdown_wire::avro::{self, Cursor, Truncated, put_decimal, put_long};
 use drawdown_wire::state::Cut;
 
 /// How a step was cut.
@@ -71,8 +71,8 @@ impl DeltaWriter {
         put_long(to, accrued.account.0.into());
         put_long(to, accrued.series.into());
         put_long(to, accrued.tab.into());
-        put_bytes(to, shortest(&accrued.quantity.raw().to_be_bytes()));
-        put_bytes(to, shortest(&accrued.charge.raw().to_be_bytes()));
+        put_decimal(to, accrued.quantity);
+        put_decimal(to, accrued.charge);
         self.accrual_count += 1;
     }
 

@@ -12,7 +12,6 @@ use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::{Payment, PaymentAnswer, PaymentCause, PaymentStatus};
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
-use drawdown_wire::lines::LinesHeader;
 use drawdown_wire::messages::{
     AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, Outcome,
     PaymentWish, PeriodClosed, Settled, UsageControl,
@@ -99,6 +98,7 @@ impl Journal for Scribe {
             | Fact::TabOpened(_)
             | Fact::TabCut(_)
             | Fact::SetAside(_)
+            | Fact::ValuesCounted(_)
             | Fact::CycleBilled(_)
             | Fact::PaymentUndone(_)
             | Fact::LimitChanged(_)
@@ -170,15 +170,15 @@ impl Scribe {
         any.then(|| std::mem::replace(&mut self.bills, no_bills()))
     }
 
-    /// What follows are charges for these lines.
-    pub(crate) fn begin_lines(&mut self, ledger: &Ledger, header: &LinesHeader<'_>) {
-        let (partition, first, last) = self.span;
-        if partition == header.usage_partition && !self.charges.is_empty() {
-            self.span = (partition, first.min(header.first_offset), last.max(header.last_offset));
+    /// What follows are charges for usage of these offsets.
+    pub(crate) fn begin_span(&mut self, ledger: &Ledger, partition: u32, first: i64, last: i64) {
+        let (known, known_first, known_last) = self.span;
+        if partition == known && !self.charges.is_empty() {
+            self.span = (partition, known_first.min(first), known_last.max(last));
             return;
         }
         self.close_charges(ledger);
-        self.span = (header.usage_partition, header.first_offset, header.last_offset);
+        self.span = (partition, first, last);
     }
 
     fn close_charges(&mut self, ledger: &Ledger) {

@@ -6,6 +6,7 @@ use drawdown_domain::ledger::{
     AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived,
     PricesInForce, RegionNumber, SettingsChanged, Undecided, wallet_of_draft,
 };
+use drawdown_domain::money::Amount;
 use drawdown_domain::rating::MeterNumber;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_log::Message;
@@ -14,8 +15,8 @@ use drawdown_wire::avro::{self, Cursor};
 use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
     Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
-    LedgerMessage, Notices, Outcome, Outcomes, PaymentAnswered, PaymentWishes, Payments,
-    PeriodsClosed, Services, Settled, TimeOnly,
+    LedgerMessage, Measured, MeasuredLine, Notices, Outcome, Outcomes, PaymentAnswered,
+    PaymentWishes, Payments, PeriodsClosed, Services, Settled, TimeOnly,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -102,12 +103,14 @@ impl Balance {
         self.pass(header.at)?;
         let mut regions = vec![RegionNumber::NONE];
         for region in &header.regions {
-            let region: RegionId = region
-                .parse()
-                .map_err(|_| Stop::Broken("metering passed on a region that is none".to_owned()))?;
-            regions.push(self.ledger.region_number(&region, &mut self.scribe).map_err(stop)?);
+            regions.push(self.region(Some(region))?);
         }
-        self.scribe.begin_lines(&self.ledger, header);
+        self.scribe.begin_span(
+            &self.ledger,
+            header.usage_partition,
+            header.first_offset,
+            header.last_offset,
+        );
         let base = i64::from(header.base.number());
         let (ledger, scribe, ahead) = (&mut self.ledger, &mut self.scribe, &mut self.ahead);
         let mut decide = |ahead: &mut Vec<Line>| {
@@ -142,6 +145,33 @@ impl Balance {
         })
     }
 
+    fn region(&mut self, region: Option<&str>) -> Result<RegionNumber, Stop> {
+        let Some(region) = region else { return Ok(RegionNumber::NONE) };
+        let region: RegionId = region
+            .parse()
+            .map_err(|_| Stop::Broken("metering passed on a region that is none".to_owned()))?;
+        self.ledger.region_number(&region, &mut self.scribe).map_err(stop)
+    }
+
+    fn measured(&mut self, measured: Measured) -> Result<(), Stop> {
+        let Measured { usage_partition, first_offset, last_offset, lines } = measured;
+        self.scribe.begin_span(&self.ledger, usage_partition, first_offset, last_offset);
+        for MeasuredLine { account, meter, region, used, records, values } in lines {
+            let region = self.region(region.as_deref())?;
+            let line = Line {
+                usage_partition,
+                account: AccountNumber(account),
+                meter: MeterNumber(meter),
+                region,
+                used,
+                quantity: Amount::ZERO,
+                records,
+            };
+            self.ledger.measured(&line, &values, &mut self.scribe).map_err(stop)?;
+        }
+        Ok(())
+    }
+
     fn input(
         &mut self,
         input: LedgerInput,
@@ -168,6 +198,7 @@ impl Balance {
             LedgerInput::NewSettings(settings) => {
                 self.fact(SettingsChanged { document: settings.document })?;
             }
+            LedgerInput::Measured(measured) => self.measured(measured)?,
             LedgerInput::InvoiceNumbered(numbered) => self.numbered(&numbered, at)?,
             LedgerInput::PaymentAnswered(answered) => {
                 output.hurry();
@@ -467,20 +498,21 @@ impl Station for Balance {
 /// A place as the worker keeps it: the kind, then the number.
 fn packed(place: Place) -> Vec<u8> {
     let (kind, number) = match place {
-        Place::Shared => (0, 0),
-        Place::Enterprises(number) => (1, number),
-        Place::Accounts(number) => (2, number),
-        Place::Wallets(number) => (3, number),
+        Place::Shared => (0, 0u32.to_be_bytes().to_vec()),
+        Place::Enterprises(number) => (1, number.to_be_bytes().to_vec()),
+        Place::Accounts(number) => (2, number.to_be_bytes().to_vec()),
+        Place::Wallets(number) => (3, number.to_be_bytes().to_vec()),
+        Place::Values(after) => (4, after.map_or_else(Vec::new, |after| avro::encode(&after))),
     };
-    let mut packed = vec![kind];
-    packed.extend(number.to_be_bytes());
-    packed
+    [vec![kind], number].concat()
 }
 
 fn unpacked(place: &[u8]) -> Place {
     let Some((kind, number)) = place.split_first() else { return Place::Shared };
+    let value = || avro::decode(number).ok();
     let number = number.try_into().map_or(0, u32::from_be_bytes);
     match kind {
+        4 => Place::Values(value()),
         0 => Place::Shared,
         1 => Place::Enterprises(number),
         2 => Place::Accounts(number),

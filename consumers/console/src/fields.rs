@@ -1,4 +1,4 @@
-//! The fields of a command as they come: JSON, or a form of our own pages.
+//! The fields of a command as they come: JSON, a form of our own pages, or the command line.
 
 use drawdown_domain::commands::Command;
 use drawdown_domain::vocabulary::{Record, Shape};
@@ -6,13 +6,13 @@ use serde_json::{Map, Value};
 
 /// What is wrong with the fields of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NotFields {
-    pub(crate) field: Option<String>,
-    pub(crate) why: String,
+pub struct NotFields {
+    pub field: Option<String>,
+    pub why: String,
 }
 
 /// The command called `name` with these fields; none if there is none of that name.
-pub(crate) fn read(name: &str, fields: &Map<String, Value>) -> Option<Result<Command, NotFields>> {
+pub fn read(name: &str, fields: &Map<String, Value>) -> Option<Result<Command, NotFields>> {
     let read = |fields: Map<String, Value>| Command::read(name, Value::Object(fields));
     let outcome = read(fields.clone())?;
     Some(outcome.map_err(|error| {
@@ -33,8 +33,8 @@ pub(crate) fn read(name: &str, fields: &Map<String, Value>) -> Option<Result<Com
 }
 
 /// The fields of a form: texts become what the field is, an empty one is left out, and `a.b` is the
-/// field `b` of `a`.
-pub(crate) fn of_form(name: &str, pairs: &[(String, String)]) -> Map<String, Value> {
+/// field `b` of `a`. A list is its items with commas between them; what has parts may be JSON.
+pub fn of_form(name: &str, pairs: &[(String, String)]) -> Map<String, Value> {
     let described = Command::described().into_iter().find(|(known, _)| *known == name);
     let record = described.map(|(_, record)| record);
     let mut fields = Map::new();
@@ -78,6 +78,9 @@ fn value_of(shape: Option<&Shape>, text: &str) -> Value {
         },
         Some(Shape::Number(meaning)) if *meaning != "month" => {
             text.parse::<i64>().map_or_else(|_| text.into(), Value::from)
+        }
+        Some(Shape::List(_) | Shape::Record(_) | Shape::Map(_)) if text.starts_with(['[', '{']) => {
+            serde_json::from_str(text).unwrap_or_else(|_| text.into())
         }
         Some(Shape::List(_)) => text.split(',').map(|item| Value::from(item.trim())).collect(),
         _ => text.into(),
@@ -124,5 +127,11 @@ mod tests {
             "low_balance_alert": { "enabled": true, "threshold": "25.00" } });
         assert_eq!(Value::Object(fields.clone()), expected);
         assert!(read("configure", &fields).unwrap().is_ok());
+        let alert = pair("low_balance_alert", r#"{"enabled": true, "threshold": "20"}"#);
+        let recipients = pair("recipients", r#"{"invoice": ["a@b.example"]}"#);
+        let fields = of_form("configure", &[alert, recipients]);
+        let expected = json!({ "low_balance_alert": { "enabled": true, "threshold": "20" },
+            "recipients": { "invoice": ["a@b.example"] } });
+        assert_eq!(Value::Object(fields), expected);
     }
 }

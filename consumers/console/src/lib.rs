@@ -6,7 +6,7 @@
 mod api;
 mod description;
 mod feed;
-mod fields;
+pub mod fields;
 mod intake;
 mod keys;
 mod lists;
@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
+pub use outside::escaped;
 pub use rows::{Answer, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 

@@ -222,7 +222,9 @@ impl Query {
         };
         let direction = if list.descending { " DESC" } else { " ASC" };
         query.text = format!(
-            "SELECT * FROM {}{filter} ORDER BY {} LIMIT {}",
+            "SELECT {} FROM {}{filter} ORDER BY {} LIMIT {}",
+            // What else a table has is none of the view's.
+            names(&record.fields.iter().map(|field| field.name).collect::<Vec<_>>(), ""),
             list.from,
             names(list.order, direction),
             wanted.rows_max
@@ -286,7 +288,7 @@ mod tests {
         let found = query("entries", &wanted).unwrap();
         assert_eq!(
             found.text,
-            "SELECT * FROM entries WHERE `billing_account` = {p0:String} AND (`at`, `billing_account`, `number`) < (parseDateTime64BestEffort({p1:String}, 6, 'UTC'), {p2:String}, {p3:Int64}) ORDER BY `at` DESC, `billing_account` DESC, `number` DESC LIMIT 11"
+            "SELECT `billing_account`, `number`, `at`, `asset`, `lot`, `before`, `amount`, `after`, `cause`, `bill`, `remark` FROM entries WHERE `billing_account` = {p0:String} AND (`at`, `billing_account`, `number`) < (parseDateTime64BestEffort({p1:String}, 6, 'UTC'), {p2:String}, {p3:Int64}) ORDER BY `at` DESC, `billing_account` DESC, `number` DESC LIMIT 11"
         );
         assert_eq!(found.bound[0].1, evil);
     }

@@ -65,7 +65,7 @@ pub(crate) async fn whole(
 }
 
 /// A text as one segment of a path, or as one value of a query.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

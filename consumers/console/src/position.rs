@@ -69,7 +69,7 @@ impl Position {
 pub(crate) struct Reached(Mutex<BTreeMap<(Topic, u32), Next>>);
 
 impl Reached {
-    /// Waits until the group that fills the lists has read a topic up to a position; false if it has
+    /// Waits until the group that fills a topic's lists (`group`, with the topic's name) has read a topic up to a position; false if it has
     /// not within the time.
     pub(crate) fn wait(
         &self,
@@ -93,7 +93,8 @@ impl Reached {
         let deadline = Instant::now() + within;
         loop {
             let name = topics.name(topic);
-            let read = log.committed(group, name, position.partition)?.unwrap_or(Next::START);
+            let group = format!("{group}.{}", topic.name());
+            let read = log.committed(&group, name, position.partition)?.unwrap_or(Next::START);
             // Behind the last message there may be marks of the log's own, which nobody reads.
             if read >= end || is_empty(log, name, position.partition, read, end)? {
                 let mut reached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +155,7 @@ mod tests {
         };
         assert!(!wait(&reached), "nothing is read yet");
         let membership = Membership {
-            group: "analytics".to_owned(),
+            group: "analytics.entries".to_owned(),
             topic: "entries".to_owned(),
             instance: "1".to_owned(),
         };

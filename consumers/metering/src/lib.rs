@@ -6,6 +6,7 @@
 mod accounts;
 mod catalogue;
 pub mod identities;
+mod measured;
 mod places;
 mod rejecting;
 mod station;

@@ -1,5 +1,6 @@
 //! The station: records come in, lines, rejects and marks go out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use drawdown_domain::settings::Settings;
@@ -10,8 +11,8 @@ use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro;
 use drawdown_wire::lines::LinesBuilder;
 use drawdown_wire::messages::{
-    AccountRouted, Bytes, LedgerMessage, Mark, PassedOn, Rejected, Rejects, SettingsInForce, Tick,
-    UsageControl,
+    AccountRouted, Bytes, LedgerMessage, Mark, Measured, PassedOn, Rejected, Rejects,
+    SettingsInForce, Tick, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -27,6 +28,7 @@ use crate::catalogue::Catalogue;
 use crate::identities::{
     Entry, Fill, Identities, Known, Position, Shelves, Teller, Told, day_of, stop,
 };
+use crate::measured::{MeasuredLines, Place, value_of};
 use crate::rejecting::message_of;
 use crate::window::{Part, Seen, Window};
 
@@ -68,6 +70,8 @@ pub struct Metering {
     /// The memory of duplicates is not what it should be; the station cannot go on.
     broken: Option<Stop>,
     lines: Vec<LinesBuilder>,
+    /// For the ledgers that have any.
+    measured: BTreeMap<u32, MeasuredLines>,
     /// Those of one ledger fill a message.
     lines_are_many: bool,
     first_offset: Option<i64>,
@@ -105,6 +109,7 @@ impl Metering {
             remembered: Position::default(),
             broken: None,
             lines: (0..ledgers).map(|_| LinesBuilder::default()).collect(),
+            measured: BTreeMap::new(),
             lines_are_many: false,
             first_offset: None,
             last_offset: 0,
@@ -402,6 +407,9 @@ impl Metering {
             }
             Known::New => {
                 self.identities.remember(told, record.time, message.offset.0, index);
+                if self.catalogue.measure(counted.meter).is_some() {
+                    return self.measure(record, counted);
+                }
                 let Some(lines) = self.lines.get_mut(counted.route.ledger as usize) else { return };
                 let region = lines.region(record.region);
                 lines.push(
@@ -415,6 +423,19 @@ impl Metering {
                 self.lines_are_many |= lines.bytes() >= MESSAGE_BYTES;
             }
         }
+    }
+
+    /// Counts a record whose value counts, not its sum with others.
+    #[cold]
+    fn measure(&mut self, record: &Usage<'_>, counted: &Counted) {
+        let Some(measure) = self.catalogue.measure(counted.meter) else { return };
+        let Counted { route, meter, used } = *counted;
+        let time = if record.time > self.now { used.starts() } else { record.time };
+        let value = value_of(measure, record, time, &self.teller);
+        let region = record.region.map(Into::into);
+        let measured = self.measured.entry(route.ledger).or_default();
+        measured.push(Place { account: route.number, meter, region, used }, value);
+        self.lines_are_many |= measured.bytes() >= MESSAGE_BYTES;
     }
 
     fn pass_on(&mut self, record: &Usage<'_>, home: u32, arrival: Arrival, output: &mut Output) {
@@ -442,8 +463,26 @@ impl Metering {
             lines.finish(&mut message, self.now, self.partition, first, self.last_offset);
             output.append(self.options.topics.name(Topic::Ledger), ledger, message);
         }
+        self.say_measured(first, output);
         self.first_offset = None;
         self.lines_are_many = false;
+    }
+
+    fn say_measured(&mut self, first_offset: i64, output: &mut Output) {
+        for (ledger, measured) in &mut self.measured {
+            if measured.is_empty() {
+                continue;
+            }
+            let input = Measured {
+                usage_partition: self.partition,
+                first_offset,
+                last_offset: self.last_offset,
+                lines: measured.take(),
+            };
+            let message = LedgerMessage { at: self.now, input: input.into() };
+            let message = schemas::LEDGER.message(&message);
+            output.append(self.options.topics.name(Topic::Ledger), *ledger, message);
+        }
     }
 
     /// Rejects go out whole, so a few may be as large as many.
@@ -513,7 +552,9 @@ impl Station for Metering {
     }
 
     fn unsaid_bytes(&self) -> usize {
-        self.lines.iter().map(LinesBuilder::bytes).sum::<usize>() + self.identities.unsaid_bytes()
+        let measured: usize = self.measured.values().map(MeasuredLines::bytes).sum();
+        let lines: usize = self.lines.iter().map(LinesBuilder::bytes).sum();
+        lines + measured + self.identities.unsaid_bytes()
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {

@@ -228,10 +228,12 @@ impl Registry {
                 output,
             );
         }
-        let meters = self.state.book().offers().map(|(product, meter, offers)| MeterOffered {
-            product: product.clone(),
-            meter: meter.clone(),
+        let meters = self.state.book().offers().map(|(meter, offers)| MeterOffered {
+            product: meter.product.clone(),
+            meter: meter.meter.clone(),
             offers,
+            aggregate: meter.aggregate,
+            tag: meter.tag.clone(),
         });
         let catalogue = Catalogue { at: self.state.now(), meters: meters.collect() };
         self.tell_metering(&catalogue.into(), output);

@@ -102,6 +102,14 @@ names! {
     PrincipalId,
 }
 
+impl RegionId {
+    /// Whether a text from outside can be a region at all.
+    #[inline]
+    pub fn is_one(text: &str) -> bool {
+        is_id(text)
+    }
+}
+
 impl WalletId {
     /// The name of an account's own billing account, unless it is given another (CONTRACT, `open_account`).
     pub fn own_of(account: &AccountId) -> Option<WalletId> {

@@ -348,22 +348,21 @@ impl Serialize for Amount {
 /// The shortest suffix of a big-endian two's complement number that still means the same.
 #[inline]
 pub fn shortest(bytes: &[u8; 16]) -> &[u8] {
-    let negative = bytes[0] & 0x80 != 0;
-    let filler = if negative { 0xFF } else { 0x00 };
-    let mut from = 0usize;
-    while from < 15
-        && bytes[from] == filler
-        && (bytes[from.wrapping_add(1)] & 0x80 != 0) == negative
-    {
-        from = from.wrapping_add(1);
-    }
-    &bytes[from..]
+    let number = i128::from_be_bytes(*bytes);
+    // Bits that only repeat the sign, the sign itself not counted.
+    let repeated = (number ^ (number >> 127)).leading_zeros().saturating_sub(1);
+    bytes.get((repeated >> 3) as usize..).unwrap_or_default()
 }
 
 /// The number that big-endian two's complement `bytes` mean; `None` beyond sixteen bytes or for none.
 #[inline]
 pub fn from_twos_complement(bytes: &[u8]) -> Option<Amount> {
     let first = *bytes.first()?;
+    if bytes.len() <= 8 {
+        let sign = i64::from(first.cast_signed() >> 7);
+        let number = bytes.iter().fold(sign, |number, byte| (number << 8) | i64::from(*byte));
+        return Some(Amount(number.into()));
+    }
     let start = 16usize.checked_sub(bytes.len())?;
     let mut full = if first & 0x80 != 0 { [0xFF; 16] } else { [0x00; 16] };
     full[start..].copy_from_slice(bytes);

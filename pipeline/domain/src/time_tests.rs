@@ -166,3 +166,26 @@ fn a_zone_is_read_by_name_and_shown_by_name() {
     assert_eq!(zone("UTC"), Zone::UTC);
     assert_eq!("Mars/Olympus".parse::<Zone>(), Err(NotAZone));
 }
+
+/// A month that is remembered is the one the calendar says, whatever was asked before: also where a clock
+/// that is set back on the first of a month makes it the month before again.
+#[test]
+fn a_month_does_not_depend_on_what_was_asked_before() {
+    let zones: Vec<Zone> = ["UTC", "America/St_Johns", "Pacific/Apia", "Asia/Kolkata"]
+        .into_iter()
+        .map(|name| name.parse().unwrap())
+        .collect();
+    let hours = 3 * 366 * 24;
+    for step in [1, 7, 23] {
+        for number in (0..hours).step_by(step) {
+            // Forwards and, seen from the middle, backwards too.
+            for hour in [number, hours - number] {
+                let at = at("2009-01-01T02:31:30Z").plus(Span::minutes(hour as i32 * 60));
+                for zone in &zones {
+                    let local = zone.local_date(at);
+                    assert_eq!(zone.month_of(at), Month::new(local.0, local.1), "{zone:?} {at}");
+                }
+            }
+        }
+    }
+}

@@ -250,9 +250,12 @@ macro_rules! symbols {
 /// Declares an enum whose every case is a record of the same name.
 #[macro_export]
 macro_rules! one_of {
-    ($(#[doc = $doc:literal])* pub enum $name:ident { $($case:ident),* $(,)? }) => {
+    ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? pub enum $name:ident {
+        $($case:ident),* $(,)?
+    }) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
+        $(#[derive($($derive),*)])?
         pub enum $name {
             $($case($case),)*
         }

@@ -70,6 +70,14 @@ points! {
     Performing = "performing",
     /// A wish was performed outside, nobody here knows what came of it.
     Performed = "performed",
+    /// A block of rows is written down in ClickHouse, none of its rows is there.
+    BlockClaimed = "block_claimed",
+    /// Rows are about to be inserted into ClickHouse.
+    Inserting = "inserting",
+    /// Rows were inserted into ClickHouse, perhaps others of their block are still to come.
+    Inserted = "inserted",
+    /// All rows of a block are in ClickHouse, the position is not committed.
+    BlockFilled = "block_filled",
 }
 
 struct Armed {

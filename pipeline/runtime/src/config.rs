@@ -141,6 +141,8 @@ sections! {
         url: String = "http://127.0.0.1:8123".to_owned(),
         /// Who asks.
         user: String = "default".to_owned(),
+        /// The database of ours. One that is dropped is made and filled again.
+        database: String = "drawdown".to_owned(),
         /// Of the user; for the engine, the one it asks for. Empty: none.
         password: String = String::new(),
         /// The engine's library, if it is not where `make prepare` puts it.
@@ -151,6 +153,17 @@ sections! {
         connections_max: usize = 256,
         /// Queries that the engine runs at once; more wait, and are refused in the end.
         queries_max: usize = 32,
+    }
+    /// ANALYTICS, which fills ClickHouse.
+    [analytics: AnalyticsSection] {
+        /// How long rows wait for others to be inserted with, where many come; lists are behind by this at most.
+        insert_after: Span = Span::micros(1_000_000),
+        /// A partition whose messages have come to this is inserted at once.
+        block_bytes_max: usize = 8 * 1024 * 1024,
+        /// So much of each topic is kept in memory at most while ClickHouse is slow or away; the rest waits on the log.
+        kept_bytes_max: usize = 64 * 1024 * 1024,
+        /// A call that ClickHouse has not answered by then is made again.
+        deadline: Span = Span::micros(60_000_000),
     }
     /// METERING.
     [metering: MeteringSection] {
@@ -240,7 +253,14 @@ pub enum NotAConfig {
 
 const PREFIX: &str = "DRAWDOWN_";
 /// Variables that have another meaning.
-const NOT_CONFIGURATION: [&str; 3] = ["DRAWDOWN_KILL_AT", "DRAWDOWN_FREEZE_AT", "DRAWDOWN_CONFIG"];
+const NOT_CONFIGURATION: [&str; 6] = [
+    "DRAWDOWN_KILL_AT",
+    "DRAWDOWN_FREEZE_AT",
+    "DRAWDOWN_CONFIG",
+    "DRAWDOWN_LOG_FILTER",
+    "DRAWDOWN_SERVER",
+    "DRAWDOWN_KEY",
+];
 
 impl Config {
     /// Reads the file, if there is one, then the variables, then the flags (`section.key=value`).
@@ -310,6 +330,10 @@ impl Config {
 
     pub fn clickhouse(&self) -> &ClickhouseSection {
         &self.sections.clickhouse
+    }
+
+    pub fn analytics(&self) -> &AnalyticsSection {
+        &self.sections.analytics
     }
 
     pub fn metering(&self) -> &MeteringSection {

@@ -1,8 +1,8 @@
 //! What a worker tells of itself: one struct for each event, which makes both the log line and the
 //! metric. Told for each step or rarer, never for each record.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge, histogram};
@@ -103,25 +103,44 @@ pub struct Progress {
     got_on: Arc<AtomicU64>,
     /// The same for a turn that ended at all, be it in vain.
     turned: Arc<AtomicU64>,
+    /// Why it does not get on, if it knows.
+    why: Arc<Mutex<Option<String>>>,
 }
 
 impl Default for Progress {
     fn default() -> Progress {
-        Progress { began: Instant::now(), got_on: Arc::default(), turned: Arc::default() }
+        Progress {
+            began: Instant::now(),
+            got_on: Arc::default(),
+            turned: Arc::default(),
+            why: Arc::default(),
+        }
     }
 }
 
 impl Progress {
     /// The worker gets on.
-    pub(crate) fn note(&self) {
+    pub fn note(&self) {
         self.turned();
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.got_on.store(self.turned.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// The worker tries, and is not stuck in a call.
-    pub(crate) fn turned(&self) {
+    pub fn turned(&self) {
         let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.turned.store(passed, Ordering::Relaxed);
+    }
+
+    /// The worker tries in vain.
+    pub fn stands(&self, why: &str) {
+        self.turned();
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+
+    /// Why it does not get on, if it knows.
+    pub fn why(&self) -> Option<String> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn since(&self, at: &AtomicU64) -> Duration {

@@ -1,11 +1,11 @@
 //! Charges, by far the most of what the ledgers say: written by hand, equal to the declared
 //! [`crate::messages::Charges`] byte for byte.
 
-use drawdown_domain::money::{Amount, shortest};
+use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Minute, Timestamp};
 use hashbrown::HashMap;
 
-use crate::avro::{put_bytes, put_long, put_text};
+use crate::avro::{put_decimal, put_long, put_text};
 
 /// What the lines of a group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,10 +51,15 @@ struct Group {
 pub struct ChargesBuilder {
     groups: Vec<Group>,
     places: HashMap<GroupKey, usize, foldhash::fast::RandomState>,
+    /// Memory of lines that were put out, for those to come.
+    spare: Vec<Vec<u8>>,
     /// The group of the last line.
     last: usize,
     bytes: usize,
 }
+
+/// Charges are mostly in a few groups.
+const SPARE_MAX: usize = 8;
 
 impl ChargesBuilder {
     pub fn is_empty(&self) -> bool {
@@ -84,8 +89,8 @@ impl ChargesBuilder {
         put_text(to, row.account);
         put_text(to, row.billing_account);
         put_long(to, row.used.number().into());
-        put_bytes(to, shortest(&row.quantity.raw().to_be_bytes()));
-        put_bytes(to, shortest(&row.charge.raw().to_be_bytes()));
+        put_decimal(to, row.quantity);
+        put_decimal(to, row.charge);
         put_long(to, row.records.into());
         group.count += 1;
         self.bytes += to.len() - before;
@@ -110,7 +115,8 @@ impl ChargesBuilder {
         put_long(&mut head, key.cycle_end.as_micros());
         self.bytes += head.len();
         self.places.insert(key, self.groups.len());
-        self.groups.push(Group { key, head, count: 0, lines: Vec::new() });
+        let lines = self.spare.pop().unwrap_or_default();
+        self.groups.push(Group { key, head, count: 0, lines });
         Some(self.groups.len() - 1)
     }
 
@@ -130,11 +136,14 @@ impl ChargesBuilder {
         if !self.groups.is_empty() {
             put_long(to, i64::try_from(self.groups.len()).unwrap_or(i64::MAX));
         }
-        for group in self.groups.drain(..) {
+        for mut group in self.groups.drain(..) {
             to.extend_from_slice(&group.head);
             put_long(to, group.count);
-            to.extend_from_slice(&group.lines);
+            to.append(&mut group.lines);
             put_long(to, 0);
+            if self.spare.len() < SPARE_MAX {
+                self.spare.push(group.lines);
+            }
         }
         put_long(to, 0);
         self.places.clear();

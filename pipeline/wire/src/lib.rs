@@ -5,6 +5,7 @@
 pub mod avro;
 pub mod charges;
 pub mod content;
+pub mod identities;
 pub mod lines;
 pub mod messages;
 pub mod partition;

@@ -1,10 +1,10 @@
 //! Counted lines, the bulk of what the ledgers read: written and read by hand, equal to the declared
 //! [`crate::messages::Lines`] byte for byte.
 
-use drawdown_domain::money::{Amount, from_twos_complement, shortest};
+use drawdown_domain::money::{Amount, from_twos_complement};
 use drawdown_domain::time::{Minute, Timestamp};
 
-use crate::avro::{Cursor, Truncated, put_bytes, put_long, put_text};
+use crate::avro::{Cursor, Truncated, put_decimal, put_long, put_text};
 use crate::messages::CountedLine;
 
 /// The place of `Lines` among the cases of `LedgerInput`.
@@ -114,7 +114,7 @@ impl LinesBuilder {
                 put_long(to, line.meter.into());
                 put_long(to, line.region.into());
                 put_long(to, line.minute);
-                put_bytes(to, shortest(&line.quantity.raw().to_be_bytes()));
+                put_decimal(to, line.quantity);
                 put_long(to, line.records.into());
             }
         }

@@ -10,7 +10,7 @@ use drawdown_domain::ledger::{Balance, Cause};
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, NoticeKind, Service};
 use drawdown_domain::payments::{MethodKind, Payment, PaymentAnswer, PaymentCause};
-use drawdown_domain::rating::{Change, Offer};
+use drawdown_domain::rating::{Aggregate, Change, Offer, ValueCount};
 use drawdown_domain::refusal::Refusal;
 use drawdown_domain::time::{Minute, Month, Timestamp};
 use drawdown_domain::usage::Reject;
@@ -132,6 +132,9 @@ record! {
         pub product: ProductId,
         pub meter: MeterId,
         pub offers: Vec<Offer>,
+        pub aggregate: Aggregate = Aggregate::Sum,
+        /// Whose values are counted by `unique`.
+        pub tag: Option<Text>,
     }
 }
 
@@ -190,6 +193,29 @@ record! {
         pub base: Minute,
         pub regions: Vec<String>,
         pub lines: Vec<CountedLine>,
+    }
+}
+
+record! {
+    /// One or more records of an account's meter in one minute, where their values count and not their sum.
+    pub struct MeasuredLine {
+        pub account: u32,
+        pub meter: u32,
+        pub region: Option<String>,
+        pub used: Minute,
+        pub records: u32,
+        /// What they said, each once; a record that lacks the tag says nothing.
+        pub values: Vec<ValueCount>,
+    }
+}
+
+record! {
+    /// What metering counted by value of a span of offsets of a usage partition.
+    pub struct Measured {
+        pub usage_partition: u32,
+        pub first_offset: i64,
+        pub last_offset: i64,
+        pub lines: Vec<MeasuredLine>,
     }
 }
 
@@ -274,6 +300,7 @@ one_of! {
         NewSettings,
         PaymentAnswered,
         InvoiceNumbered,
+        Measured,
     }
 }
 

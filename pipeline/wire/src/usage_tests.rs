@@ -4,6 +4,7 @@ use apache_avro::types::Value;
 use proptest::prelude::*;
 
 use super::*;
+use crate::avro::put_bytes;
 
 /// All that a message holds, as text.
 fn read(message: &[u8]) -> Vec<Result<String, Malformed>> {
@@ -184,4 +185,24 @@ proptest! {
         message.extend(bytes);
         prop_assert!(!read(&message).is_empty() || packed);
     }
+}
+
+/// Texts are checked together with the lengths between them, which may look like the rest of a letter.
+#[test]
+fn r2_3_a_text_that_ends_within_a_letter_is_malformed_whatever_stands_behind_it() {
+    let account = "a".repeat(64);
+    let long = NewUsage { account: &account, ..sample(&[], "1") };
+    let letters =
+        NewUsage { id: "ü", account: "größe", region: Some("Österreich"), ..sample(&[], "1") };
+    for whole in [long, letters] {
+        let message = single_message(&whole);
+        let found = read(&message);
+        assert!(found[0].as_ref().is_ok_and(|text| text.contains(whole.account)), "{found:?}");
+    }
+    let mut message = single_message(&NewUsage { id: "?", ..long });
+    let place = message.iter().position(|byte| *byte == b'?').unwrap();
+    // With the length of the account behind it this is one letter.
+    message[place] = 0xC3;
+    assert_eq!(message[place + 1], 0x80);
+    assert_eq!(read(&message), [Err(Malformed::NotText)]);
 }

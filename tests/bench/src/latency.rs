@@ -37,7 +37,7 @@ pub(crate) fn measure(
     let end = AtomicBool::new(false);
     let sent: Mutex<BTreeMap<Amount, Instant>> = Mutex::default();
     let mut seen = Vec::new();
-    site.run_beside(|| {
+    site.beside(|| {
         std::thread::scope(|scope| {
             let load = scope.spawn(|| load(site, rate, &end));
             let probes = scope.spawn(|| probe(site, &sent, &end));

@@ -220,11 +220,21 @@ impl Site {
 
     /// Restores metering and balance, then runs them until all usage is booked.
     pub(crate) fn run(&self, made: &Made) -> anyhow::Result<Figures> {
+        self.run_beside(made, || Ok(()))
+    }
+
+    /// Restores metering and balance, then runs them beside `work`, which sends the usage, and on until
+    /// all of it is booked.
+    pub(crate) fn run_beside(
+        &self,
+        made: &Made,
+        work: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Figures> {
         let (metering, restore_metering) = self.restored(self.installation.metering())?;
         let (balance, restore_balance) = self.restored(self.installation.balance())?;
         let before = charged(&balance, &self.topics)?;
         let (began, cpu, broker_cpu) = (Instant::now(), cpu_seconds(), self.broker_seconds());
-        let (balance, ()) = self.drive(metering, balance, || Ok(()))?;
+        let (balance, ()) = self.drive(metering, balance, work)?;
         let seconds = began.elapsed().as_secs_f64();
         let (cpu, broker_cpu) = (cpu_seconds() - cpu, self.broker_seconds() - broker_cpu);
         check(charged(&balance, &self.topics)?.minus(before)?, made)?;
@@ -237,17 +247,11 @@ impl Site {
         })
     }
 
-    /// Runs metering and balance beside `work`, and on until all usage is booked. Returns what was
-    /// booked too.
-    pub(crate) fn run_beside<T>(
-        &self,
-        work: impl FnOnce() -> anyhow::Result<T>,
-    ) -> anyhow::Result<(T, Amount)> {
+    /// Runs metering and balance beside `work`.
+    pub(crate) fn beside<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (metering, _) = self.restored(self.installation.metering())?;
         let (balance, _) = self.restored(self.installation.balance())?;
-        let before = charged(&balance, &self.topics)?;
-        let (balance, worked) = self.drive(metering, balance, work)?;
-        Ok((worked, charged(&balance, &self.topics)?.minus(before)?))
+        Ok(self.drive(metering, balance, work)?.1)
     }
 
     /// Meters all usage that stands on the log, alone; how many seconds of its processor that took.

@@ -175,12 +175,12 @@ impl Maker {
         drawn
     }
 
-    /// Appends all records to `topic`, and says what they are and cost.
-    pub(crate) fn append_all(
+    /// Makes all records and hands them over in batches, each for one partition; says what they are and
+    /// cost.
+    pub(crate) fn make(
         &mut self,
-        log: &dyn Log,
-        topic: &str,
         partitions: u32,
+        mut hand_over: impl FnMut(Batch) -> anyhow::Result<()>,
     ) -> anyhow::Result<Made> {
         let before = self.costs()?;
         let mut lanes: Vec<Lane> = (0..partitions).map(|_| Lane::default()).collect();
@@ -205,15 +205,30 @@ impl Maker {
             lane.take(&usage, self.plan.packed);
             let most = MESSAGES_PER_APPEND.div_ceil(self.plan.packed).max(PACKED_PER_APPEND);
             if lane.messages.len() >= most {
-                self.made.bytes += lane.send(log, topic, partition, self.from)?;
+                self.made.bytes += lane.bytes();
+                hand_over(Batch { partition, messages: std::mem::take(&mut lane.messages) })?;
             }
         }
-        for (lane, partition) in lanes.iter_mut().zip(0u32..) {
+        for (mut lane, partition) in lanes.into_iter().zip(0u32..) {
             lane.close();
-            self.made.bytes += lane.send(log, topic, partition, self.from)?;
+            self.made.bytes += lane.bytes();
+            if !lane.messages.is_empty() {
+                hand_over(Batch { partition, messages: lane.messages })?;
+            }
         }
         self.made.costs = self.costs()?.minus(before)?;
         Ok(self.made)
+    }
+
+    /// Appends all records to `topic`, and says what they are and cost.
+    pub(crate) fn append_all(
+        &mut self,
+        log: &dyn Log,
+        topic: &str,
+        partitions: u32,
+    ) -> anyhow::Result<Made> {
+        let at = self.from;
+        self.make(partitions, |batch| batch.append(log, topic, at))
     }
 
     pub(crate) fn into_quantities(self) -> Vec<[u64; 2]> {
@@ -261,20 +276,22 @@ impl Lane {
         }
     }
 
-    fn send(
-        &mut self,
-        log: &dyn Log,
-        topic: &str,
-        partition: u32,
-        at: Timestamp,
-    ) -> anyhow::Result<u64> {
+    fn bytes(&self) -> u64 {
+        self.messages.iter().map(|message| message.len() as u64).sum()
+    }
+}
+
+/// Messages that are sent to a partition together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    partition: u32,
+    messages: Vec<Vec<u8>>,
+}
+
+impl Batch {
+    pub(crate) fn append(&self, log: &dyn Log, topic: &str, at: Timestamp) -> anyhow::Result<()> {
         let messages: Vec<&[u8]> = self.messages.iter().map(Vec::as_slice).collect();
-        if messages.is_empty() {
-            return Ok(0);
-        }
-        log.append(topic, partition, at, &messages)?;
-        let bytes = messages.iter().map(|message| message.len() as u64).sum();
-        self.messages.clear();
-        Ok(bytes)
+        log.append(topic, self.partition, at, &messages)?;
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 mod api;
 mod browser;
-mod client;
+pub mod client;
 mod lists;
 mod processes;
-mod rig;
+pub mod rig;

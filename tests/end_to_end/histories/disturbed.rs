@@ -28,6 +28,14 @@ price = [
   { product = "storage", meter = "gigabytes", currency = "USD", model = "per_unit", unit_price = "0.02" },
 ]
 "#;
+/// Where records are not added up: the largest counts, the last, or how many different ones there are.
+const MEASURED: &str = r#"
+price = [
+  { product = "compute", meter = "hours", currency = "USD", model = "graduated", aggregate = "max", tiers = [{ up_to = "6", unit_price = "0.11" }, { unit_price = "0.07", flat = "1" }] },
+  { product = "compute", meter = "calls", currency = "USD", model = "package", aggregate = "unique", tag = "user", package = "3", amount = "7" },
+  { product = "storage", meter = "gigabytes", currency = "USD", model = "volume", aggregate = "last", tiers = [{ up_to = "8", unit_price = "0.2" }, { unit_price = "0.1" }] },
+]
+"#;
 const METERS: [(&str, &str); 3] =
     [("compute", "hours"), ("compute", "calls"), ("storage", "gigabytes")];
 const ACCOUNTS: usize = 8;
@@ -48,6 +56,7 @@ struct Record {
     account: String,
     meter: (&'static str, &'static str),
     quantity: Amount,
+    user: String,
     used: i32,
     /// The minute in which it reaches the log.
     arrives: i32,
@@ -64,6 +73,7 @@ fn records(seed: u64) -> Vec<Record> {
                 account: format!("a{}", random.below(ACCOUNTS as u64)),
                 meter: *random.pick(&METERS),
                 quantity: Amount::from_raw(250_000_000_000 * (1 + random.below(60) as i128)),
+                user: format!("u{}", number % 13),
                 used,
                 arrives: used,
             }
@@ -152,7 +162,7 @@ fn packed(records: &[&Record]) -> Vec<u8> {
                 time: minute(record.used),
                 region: None,
                 unit: None,
-                tags: &[],
+                tags: &[("user", &record.user)],
             },
         );
     }
@@ -227,7 +237,7 @@ fn expected(records: &[Record], way: &Way<'_>) -> BTreeMap<BillOf, (Amount, Amou
             time: minute(record.used).as_micros(),
             region: None,
             unit: None,
-            tags: BTreeMap::new(),
+            tags: BTreeMap::from([("user".to_owned(), record.user.clone())]),
         };
         let verdict = keeper.usage(minute(record.arrives).as_micros(), &usage);
         assert!(matches!(verdict, Verdict::Counted), "{record:?}");
@@ -286,6 +296,23 @@ fn r3_2_twenty_histories_of_the_same_usage_have_the_same_bills() {
         let mut random = Random(seed);
         let moved = in_another_order(&records, &mut random);
         let plant = live(&moved, &mut tiered(&[], Some(random)));
+        let counted: u32 = plant.charges().iter().map(|charge| charge.records).sum();
+        assert_eq!(u64::from(counted), RECORDS, "seed {seed}");
+        assert_eq!(plant.bills(), expected, "seed {seed}");
+    }
+}
+
+/// R3.3: the same where the largest, the last and the different ones count.
+#[test]
+fn r3_3_twenty_histories_of_what_is_not_added_up_have_the_same_bills() {
+    let way = |cuts| Way { prices: MEASURED, ..tiered(&[], cuts) };
+    let records = records(4);
+    let expected = live(&records, &mut way(None)).bills();
+    assert!(expected.len() > 80, "{}", expected.len());
+    for seed in 1..=20 {
+        let mut random = Random(seed);
+        let moved = in_another_order(&records, &mut random);
+        let plant = live(&moved, &mut way(Some(random)));
         let counted: u32 = plant.charges().iter().map(|charge| charge.records).sum();
         assert_eq!(u64::from(counted), RECORDS, "seed {seed}");
         assert_eq!(plant.bills(), expected, "seed {seed}");

@@ -21,7 +21,6 @@ mod filter;
 mod layout;
 mod memory;
 mod merging;
-mod packed;
 mod restoring;
 mod run;
 mod shelf;
@@ -34,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use drawdown_domain::time::Timestamp;
 use drawdown_log::Next;
+use drawdown_wire::identities::pack;
 
 pub use entry::{Entry, Identity, Position, Told};
 pub(crate) use entry::{Teller, day_of};
@@ -294,7 +294,7 @@ impl Identities {
 
     /// What was remembered since this was last asked, packed for the topic: with it ends a step.
     pub fn take_packed(&mut self) -> Vec<Vec<u8>> {
-        let messages = packed::pack(&self.table.entries()[self.packed..], &mut self.reached);
+        let messages = pack(&self.table.entries()[self.packed..], &mut self.reached);
         self.packed = self.table.len();
         self.kept_from_put_out = self.kept_from;
         if !messages.is_empty() {

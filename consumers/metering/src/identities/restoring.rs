@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use drawdown_log::{Log, Message, Next};
 use drawdown_runtime::{Stop, read_to_end};
+use drawdown_wire::identities::Packed;
 
 use super::entry::Position;
 use super::memory::Table;
-use super::packed::Packed;
 use super::shelf::Held;
 use super::{Identities, Trouble};
 

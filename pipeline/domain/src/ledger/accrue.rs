@@ -3,10 +3,11 @@
 use super::fact::{Accrued, Journal, RegionNamed, SeriesOpened, SetAside, TabOpened, Unpriced};
 use super::standing::Occasion;
 use super::state::{AccountNumber, RegionNumber, Series, Tab, Wallet, WalletNumber};
+use super::values::SeriesKey;
 use super::{Broken, Ledger, Undecided};
 use crate::ids::RegionId;
 use crate::money::Amount;
-use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber};
+use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber, ValueCount};
 use crate::time::{Cycle, Minute, Timestamp, Window};
 
 /// What metering counted: one or more records of an account's meter in one minute.
@@ -50,7 +51,18 @@ impl Ledger {
     /// Prices a line. One that cannot be priced is set aside, and the partition goes on.
     #[inline]
     pub fn line(&mut self, line: &Line, journal: &mut dyn Journal) -> Result<(), Broken> {
-        match self.accrue(line, journal) {
+        let outcome = self.accrue(line, journal);
+        self.or_set_aside(line, outcome, journal)
+    }
+
+    #[inline]
+    fn or_set_aside(
+        &mut self,
+        line: &Line,
+        outcome: Result<(), Trouble>,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        match outcome {
             Ok(()) => Ok(()),
             Err(Trouble::Broken(broken)) => Err(broken),
             Err(Trouble::Unpriced(why)) => self.record(
@@ -110,13 +122,29 @@ impl Ledger {
         };
         let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
         let found = account.series.get(series).ok_or(Broken("a series out of place"))?;
-        let (wallet, meter, price) = (found.wallet, found.meter, found.price);
-        let (model, aggregate) = self.priced(meter, price)?;
+        let (wallet, price) = (found.wallet, found.price);
+        let (model, aggregate) = self.priced(found.meter, price)?;
         let quantity = match aggregate {
             Aggregate::Sum if !model.counts_records() => line.quantity,
             Aggregate::Sum | Aggregate::Count => Amount::whole(line.records.into()),
+            Aggregate::Max | Aggregate::Last | Aggregate::Unique => {
+                return Err(Broken("records were added up whose values count").into());
+            }
         };
         let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
+        self.charge(line, (wallet, price), series, (quantity, charge), journal)
+    }
+
+    /// Puts what a change of a month's quantity costs on the tab it belongs to.
+    #[inline]
+    fn charge(
+        &mut self,
+        line: &Line,
+        (wallet, price): (WalletNumber, PriceNumber),
+        series: usize,
+        (quantity, charge): (Amount, Amount),
+        journal: &mut dyn Journal,
+    ) -> Result<(), Trouble> {
         let known = self.tab_of(line, wallet, price);
         let tab = match known {
             Some(place) => place,
@@ -127,7 +155,7 @@ impl Ledger {
         self.apply_accrued(&accrued)?;
         journal.accrued(self, &accrued, line);
         if known.is_none() {
-            self.check_first_use(wallet, meter, journal).map_err(super::timers::broken)?;
+            self.check_first_use(wallet, line.meter, journal).map_err(super::timers::broken)?;
         }
         let is_spent = self.spend_headroom(wallet, charge);
         let judged = match self.touched.is_empty() {
@@ -137,6 +165,43 @@ impl Ledger {
         };
         judged.map_err(super::timers::broken)?;
         Ok(())
+    }
+
+    /// Prices a line of records whose values make the month's quantity, each value standing there once.
+    pub fn measured(
+        &mut self,
+        line: &Line,
+        values: &[ValueCount],
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        let outcome = self.accrue_values(line, values, journal);
+        self.or_set_aside(line, outcome, journal)
+    }
+
+    fn accrue_values(
+        &mut self,
+        line: &Line,
+        values: &[ValueCount],
+        journal: &mut dyn Journal,
+    ) -> Result<(), Trouble> {
+        let place = match self.series_of(line) {
+            Some(place) => place,
+            None => self.open_series(line, journal)?,
+        };
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let found = account.series.get(place).ok_or(Broken("a series out of place"))?;
+        let (key, payer) = (SeriesKey::of(line.account, found), (found.wallet, found.price));
+        let (model, _) = self.priced(found.meter, found.price)?;
+        let (quantity, values) = match model.counts_records() {
+            true => (found.quantity.plus(Amount::whole(line.records.into()))?, &[][..]),
+            false => (self.values.quantity_with(&key, values)?, values),
+        };
+        let change = quantity.minus(found.quantity)?;
+        let charge = model.price(quantity)?.minus(found.charged)?;
+        // Nothing is refused from here on.
+        self.count_values(key, values, journal)?;
+        let line = Line { quantity: change, ..*line };
+        self.charge(&line, payer, place, (change, charge), journal)
     }
 
     fn priced(

@@ -5,6 +5,8 @@
 //! over for that part alone. That works because each part needs nothing but the fact and itself:
 //! **Invariant:** what a fact does to an account or wallet is never read from another one.
 
+use smallvec::smallvec;
+
 use super::fact::{
     Accrued, BillIssued, BillReduced, Cause, CouponOpened, Fact, LimitChanged, Moved,
     OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, TabOpened,
@@ -214,6 +216,7 @@ impl Ledger {
             Fact::PeriodJoined(fact) => self.apply_joined(fact)?,
             Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
             Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
+            Fact::ValuesCounted(fact) => self.apply_values(fact)?,
         }
         Ok(())
     }
@@ -284,14 +287,14 @@ impl Ledger {
             None => {
                 account.series.retain(|known| known.month >= oldest);
                 account.months.retain(|known| known.month >= oldest);
-                account.series.push(series.clone());
+                push_tightly(&mut account.series, series.clone());
             }
         }
         Ok(())
     }
 
     /// No record that is still accepted can lie in an earlier month than this.
-    fn oldest_month_kept(&self) -> Month {
+    pub(super) fn oldest_month_kept(&self) -> Month {
         let oldest = self.clock.now().minus(self.settings.usage.max_age);
         let oldest =
             oldest.minus(self.settings.rejects.replay_for).minus(crate::time::Span::days(2));
@@ -300,14 +303,14 @@ impl Ledger {
 
     fn apply_tab(&mut self, TabOpened { account: number, tab }: &TabOpened) -> Result<(), Broken> {
         if let Some(account) = self.account_mut(*number)? {
-            account.tabs.push(tab.clone());
+            push_tightly(&mut account.tabs, tab.clone());
         }
         let Some(wallet) = self.wallet_mut(tab.wallet)? else { return Ok(()) };
         match wallet.open_cycles.iter_mut().find(|cycle| cycle.ends == tab.ends) {
             Some(cycle) if cycle.accounts.contains(number) => {}
             Some(cycle) => cycle.accounts.push(*number),
             None => {
-                wallet.open_cycles.push(OpenCycle { ends: tab.ends, accounts: vec![*number] });
+                wallet.open_cycles.push(OpenCycle { ends: tab.ends, accounts: smallvec![*number] });
                 self.due.insert(tab.ends, Timer::CycleEnds, tab.wallet);
             }
         }
@@ -426,6 +429,14 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// There are millions of these lists, most of them short: they hold little more room than they use.
+fn push_tightly<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len().div_euclid(4).saturating_add(1));
+    }
+    list.push(item);
 }
 
 fn push_payment(payments: &mut Vec<PaidFrom>, lot: &Lot, amount: Amount) -> Result<(), Broken> {

@@ -133,7 +133,7 @@ impl Ledger {
             quota: wallet.quota,
             quota_consumed: wallet.quota_consumed,
             unbilled: if wallet.is_ecosystem() { current.plus(previous)? } else { Amount::ZERO },
-            overdue: self.is_overdue(number)?,
+            overdue: self.is_overdue_with(wallet, available),
             transferable,
             in_flight: Amount::ZERO,
         })

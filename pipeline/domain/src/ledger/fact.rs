@@ -9,10 +9,11 @@ use crate::ledger::state::{
     InFlight, Linking, Lot, Order, ProductNumber, Recharge, RegionNumber, RunwayAlert, Series,
     Services, Tab, Wallet, WalletNumber,
 };
+use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
 use crate::notices::NoticeKind;
 use crate::payments::{MethodState, Payment, PaymentAnswer};
-use crate::rating::{Change, MeterNumber};
+use crate::rating::{Change, MeterNumber, ValueCount};
 use crate::refusal::Refusal;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
@@ -139,6 +140,7 @@ symbols! {
         NoAccount = "no_account",
         NoPrice = "no_price",
         TooLarge = "too_large",
+        TooManyValues = "too_many_values",
     }
 }
 
@@ -150,6 +152,14 @@ record! {
         pub quantity: Amount,
         pub records: u32,
         pub why: Unpriced,
+    }
+}
+
+record! {
+    /// Records were counted whose values make their month's quantity, not their sum (R3.3).
+    pub struct ValuesCounted {
+        pub series: SeriesKey,
+        pub values: Vec<ValueCount>,
     }
 }
 
@@ -618,6 +628,7 @@ one_of! {
         PeriodJoined,
         PeriodClosed,
         InvoiceIssued,
+        ValuesCounted,
     }
 }
 
@@ -675,7 +686,8 @@ impl Fact {
             | Fact::Noticed(_)
             | Fact::PeriodJoined(_)
             | Fact::PeriodClosed(_)
-            | Fact::InvoiceIssued(_) => None,
+            | Fact::InvoiceIssued(_)
+            | Fact::ValuesCounted(_) => None,
         }
     }
 

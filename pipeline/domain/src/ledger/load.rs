@@ -2,6 +2,7 @@
 //! business, while it goes on.
 
 use super::state::{Account, AccountNumber, Enterprise, EnterpriseNumber, Wallet, WalletNumber};
+use super::values::{SeriesValues, ValuePlace};
 use super::{Broken, Clock, Ledger};
 use crate::ids::RegionId;
 use crate::money::Amount;
@@ -47,18 +48,32 @@ record! {
     }
 }
 
+record! {
+    /// Some of what records said that are not added up, in the order of the table.
+    pub struct SomeValues {
+        pub series: Vec<SeriesValues>,
+        /// The last of their places; none: no more follow.
+        pub until: Option<ValuePlace>,
+    }
+}
+
 one_of! {
     /// A piece of a ledger. Accounts come before wallets: what a fact does to a wallet may need its
     /// account, never the other way round.
-    pub enum Piece { Shared, SomeEnterprises, SomeAccounts, SomeWallets }
+    pub enum Piece { Shared, SomeEnterprises, SomeAccounts, SomeWallets, SomeValues }
 }
 
+/// So many values take about as much as one account.
+const VALUES_FOR_ONE: usize = 8;
+
 /// How far a ledger has been taken apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     Shared,
     Enterprises(u32),
     Accounts(u32),
+    /// Behind this value; none: from the first on.
+    Values(Option<ValuePlace>),
     Wallets(u32),
 }
 
@@ -75,8 +90,17 @@ impl Ledger {
             }
             Place::Accounts(from) => {
                 let (accounts, next) = part(&self.accounts, from, most);
-                let after = next.map_or(Place::Wallets(0), Place::Accounts);
+                let after = next.map_or(Place::Values(None), Place::Accounts);
                 (SomeAccounts { from, accounts }.into(), Some(after))
+            }
+            Place::Values(after) => {
+                let most = most.saturating_mul(VALUES_FOR_ONE);
+                let (series, until) = self.values.part(after.as_ref(), most);
+                let after = match until.clone() {
+                    Some(until) => Place::Values(Some(until)),
+                    None => Place::Wallets(0),
+                };
+                (SomeValues { series, until }.into(), Some(after))
             }
             Place::Wallets(from) => {
                 let (wallets, next) = part(&self.wallets, from, most);
@@ -97,7 +121,10 @@ impl Ledger {
 
     /// Begins to load: facts about what is not there yet are passed over until [`Ledger::loaded`].
     pub fn begin_load(&mut self) {
-        self.loading = true;
+        if !self.loading {
+            self.loading = true;
+            self.values.begin_load();
+        }
     }
 
     /// Puts a piece in its place; pieces come in the order in which they were taken.
@@ -126,6 +153,7 @@ impl Ledger {
                     }
                 }
             }
+            Piece::SomeValues(piece) => self.values.load(piece.series, piece.until),
             Piece::SomeWallets(piece) => {
                 for (number, wallet) in (piece.from..).zip(piece.wallets) {
                     if self.is_new(number, self.wallets.len())? {
@@ -140,6 +168,7 @@ impl Ledger {
     /// Every piece is in its place.
     pub fn loaded(&mut self) {
         self.loading = false;
+        self.values.loaded();
     }
 
     pub(super) fn add_enterprise(

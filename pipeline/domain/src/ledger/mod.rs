@@ -38,6 +38,7 @@ mod telling;
 mod timers;
 mod top_up;
 mod transfer;
+mod values;
 mod views;
 mod write_off;
 
@@ -59,6 +60,7 @@ pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use postings::{Book, Posting, Postings};
 pub use state::*;
 pub use timers::Fired;
+pub use values::{SeriesKey, SeriesValues, VALUES_MAX, ValuePlace};
 pub use views::{Due, MethodRow, RunwayRow};
 
 use crate::commands::{Asked, ClaimRemittance, Command};
@@ -82,6 +84,8 @@ pub struct Ledger {
     enterprises: Vec<Enterprise>,
     accounts: Vec<Account>,
     wallets: Vec<Wallet>,
+    /// What records said that are not added up.
+    values: Box<values::Values>,
     enterprise_names: Names,
     account_names: Names,
     wallet_names: Names,
@@ -153,6 +157,7 @@ impl Ledger {
             enterprises: Vec::new(),
             accounts: Vec::new(),
             wallets: Vec::new(),
+            values: Box::default(),
             enterprise_names: Names::default(),
             account_names: Names::default(),
             wallet_names: Names::default(),

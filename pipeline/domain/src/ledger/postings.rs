@@ -151,6 +151,7 @@ impl Ledger {
             | Fact::TabOpened(_)
             | Fact::TabCut(_)
             | Fact::SetAside(_)
+            | Fact::ValuesCounted(_)
             | Fact::CycleBilled(_)
             | Fact::LimitChanged(_)
             | Fact::Configured(_)

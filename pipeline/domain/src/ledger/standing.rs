@@ -69,7 +69,7 @@ impl Ledger {
         Ok(self.is_overdue_with(wallet, self.available(wallet, number)?))
     }
 
-    fn is_overdue_with(&self, wallet: &Wallet, available: Amount) -> bool {
+    pub(super) fn is_overdue_with(&self, wallet: &Wallet, available: Amount) -> bool {
         let now = self.clock.now();
         if wallet.active_method().is_some() {
             let Some(paying) = wallet.paying.as_deref() else { return false };

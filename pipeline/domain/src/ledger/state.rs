@@ -546,7 +546,7 @@ record! {
     /// A cycle that has charges and no bill yet.
     pub struct OpenCycle {
         pub ends: Minute,
-        pub accounts: Vec<AccountNumber>,
+        pub accounts: SmallVec<[AccountNumber; 4]>,
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Entry, NotAPriceBook, Place};
 use super::model::{Aggregate, Model};
-use crate::ids::{MeterId, ProductId, RegionId};
+use crate::ids::{MeterId, ProductId, RegionId, Text};
 use crate::ledger::ProductNumber;
 use crate::money::Currency;
 use crate::record;
@@ -44,6 +44,8 @@ record! {
         pub product: ProductId,
         pub meter: MeterId,
         pub aggregate: Aggregate,
+        /// Whose values are counted by `unique`.
+        pub tag: Option<Text>,
         pub prices: Vec<PriceNumber>,
     }
 }
@@ -85,6 +87,9 @@ record! {
     }
 }
 
+/// How a meter's records make its quantity: by which aggregate, and of which tag.
+type Counting = (Aggregate, Option<Text>);
+
 /// The price book, with what is needed to search it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceBook {
@@ -116,12 +121,17 @@ impl PriceBook {
         self.prices.meters.get(number.0 as usize).map(|meter| &meter.aggregate)
     }
 
+    fn counting(&self, number: MeterNumber) -> Option<Counting> {
+        let meter = self.prices.meters.get(number.0 as usize)?;
+        Some((meter.aggregate, meter.tag.clone()))
+    }
+
     /// Every meter with all that it is offered for, in the order of their numbers.
-    pub fn offers(&self) -> impl Iterator<Item = (&ProductId, &MeterId, Vec<Offer>)> {
+    pub fn offers(&self) -> impl Iterator<Item = (&Meter, Vec<Offer>)> {
         self.prices.meters.iter().map(|meter| {
             let offers =
                 meter.prices.iter().filter_map(|number| self.price(*number)).map(Offer::of);
-            (&meter.product, &meter.meter, offers.collect())
+            (meter, offers.collect())
         })
     }
 
@@ -168,7 +178,7 @@ impl PriceBook {
         let earliest =
             if self.prices.loads == 0 { Minute::START } else { now.plus(NOTICE).full_minute() };
         let mut seen: BTreeMap<(Place, Minute), u32> = BTreeMap::new();
-        let mut aggregates: BTreeMap<(ProductId, MeterId), (Aggregate, u32)> = BTreeMap::new();
+        let mut aggregates: BTreeMap<(ProductId, MeterId), (Counting, u32)> = BTreeMap::new();
         let mut changes = Vec::new();
         for entry in entries {
             let from = entry.effective_from.map_or(Minute::START, Timestamp::full_minute);
@@ -177,18 +187,19 @@ impl PriceBook {
                 return Err(NotAPriceBook::Twice { line, other });
             }
             let name = (entry.place.product.clone(), entry.place.meter.clone());
+            let counting = (entry.aggregate, entry.tag.clone());
             if let Some(meter) = self.meter(&name.0, &name.1)
-                && self.aggregate(meter) != Some(&entry.aggregate)
+                && self.counting(meter) != Some(counting.clone())
             {
                 return Err(NotAPriceBook::AggregateChanged { line });
             }
             match aggregates.get(&name) {
-                Some((aggregate, other)) if *aggregate != entry.aggregate => {
+                Some((known, other)) if *known != counting => {
                     return Err(NotAPriceBook::AggregatesDiffer { line, other: *other });
                 }
                 Some(_) => {}
                 None => {
-                    aggregates.insert(name, (entry.aggregate, line));
+                    aggregates.insert(name, (counting, line));
                 }
             }
             if self.states(&entry, from) {
@@ -225,7 +236,7 @@ impl PriceBook {
 
     fn take(&mut self, Change { entry, from }: &Change) {
         let place = &entry.place;
-        let meter = self.meter_or_new(place, &entry.aggregate);
+        let meter = self.meter_or_new(entry);
         let Some(known) = self.prices.meters.get(meter.0 as usize) else { return };
         let numbers = known.prices.clone();
         let mut until = Minute::END;
@@ -258,7 +269,7 @@ impl PriceBook {
         }
     }
 
-    fn meter_or_new(&mut self, place: &Place, aggregate: &Aggregate) -> MeterNumber {
+    fn meter_or_new(&mut self, Entry { place, aggregate, tag, .. }: &Entry) -> MeterNumber {
         if let Some(known) = self.meter(&place.product, &place.meter) {
             return known;
         }
@@ -271,6 +282,7 @@ impl PriceBook {
             product,
             meter,
             aggregate: *aggregate,
+            tag: tag.clone(),
             prices: Vec::new(),
         });
         number

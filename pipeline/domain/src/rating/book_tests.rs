@@ -130,6 +130,38 @@ fn r3_1_a_bad_price_is_refused_with_its_line() {
     check("model = \"per_unit\"\nunit_prise = \"1\"", "unknown field");
 }
 
+/// R3.3: only `unique` counts the values of a tag, and it has to say which.
+#[test]
+fn r3_3_how_records_make_the_quantity_is_said_once_for_a_meter() {
+    let text = |aggregate: &str, region: &str| {
+        format!(
+            "[[price]]\nproduct = \"p\"\nmeter = \"m\"\ncurrency = \"USD\"\nregion = \"{region}\"\n\
+             model = \"per_unit\"\nunit_price = \"1\"\n{aggregate}\n"
+        )
+    };
+    let check = |aggregate: &str, reason: &str| {
+        let error = parse(&text(aggregate, "eu")).unwrap_err().to_string();
+        assert!(error.starts_with("line 1: ") && error.contains(reason), "{aggregate}: {error}");
+    };
+    check("aggregate = \"unique\"", "tag is missing");
+    check("aggregate = \"unique\"\ntag = \"\"", "tag is empty");
+    check("aggregate = \"max\"\ntag = \"user\"", "tag does not belong to max");
+    check("tag = \"user\"", "tag does not belong to sum");
+    for aggregate in ["max", "last", "count", "sum"] {
+        let one = text(&format!("aggregate = \"{aggregate}\""), "eu");
+        load(&mut PriceBook::default(), &one, "2026-01-01T00:00:00Z").unwrap();
+    }
+    // Two tags of one meter are as different as two aggregates, in one document and in two.
+    let (user, team) =
+        ("aggregate = \"unique\"\ntag = \"user\"", "aggregate = \"unique\"\ntag = \"team\"");
+    let both = text(user, "eu") + &text(team, "us");
+    let error = load(&mut PriceBook::default(), &both, "2026-01-01T00:00:00Z").unwrap_err();
+    assert!(error.contains("line 10") && error.contains("line 1 "), "{error}");
+    let mut loaded = book(&text(user, "eu"));
+    let error = load(&mut loaded, &text(team, "us"), "2026-01-01T00:00:00Z").unwrap_err();
+    assert!(error.contains("changes the aggregate"), "{error}");
+}
+
 #[test]
 fn an_inserted_price_ends_where_a_later_one_begins() {
     let mut loaded = book(BASE);

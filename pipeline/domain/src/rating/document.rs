@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::model::{Aggregate, Flat, Graduated, Model, Package, PerUnit, Tier, Volume};
-use crate::ids::{MeterId, ProductId, RegionId};
+use crate::ids::{MeterId, ProductId, RegionId, Text};
 use crate::money::{Amount, Currency};
 use crate::record;
 use crate::time::Timestamp;
@@ -29,6 +29,8 @@ record! {
         pub line: u32,
         pub place: Place,
         pub aggregate: Aggregate,
+        /// Whose values are counted by `unique`.
+        pub tag: Option<Text>,
         pub model: Model,
         pub effective_from: Option<Timestamp>,
     }
@@ -75,6 +77,7 @@ struct Written {
     package: Option<Amount>,
     amount: Option<Amount>,
     aggregate: Option<Aggregate>,
+    tag: Option<Text>,
     effective_from: Option<Timestamp>,
 }
 
@@ -118,13 +121,14 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, NotAPriceBook> {
 fn entry(line: u32, written: Written) -> Result<Entry, String> {
     let model = model(&written)?;
     let aggregate = written.aggregate.unwrap_or(Aggregate::Sum);
+    let tag = checked_tag(aggregate, written.tag)?;
     let place = Place {
         product: written.product,
         meter: written.meter,
         region: written.region,
         currency: written.currency,
     };
-    Ok(Entry { line, place, aggregate, model, effective_from: written.effective_from })
+    Ok(Entry { line, place, aggregate, tag, model, effective_from: written.effective_from })
 }
 
 fn model(written: &Written) -> Result<Model, String> {
@@ -163,6 +167,18 @@ fn model(written: &Written) -> Result<Model, String> {
             unwanted(&[unit_price, tiers, package])?;
             Ok(Flat { amount: checked_amount(needed(written.amount, "amount")?, "amount")? }.into())
         }
+    }
+}
+
+fn checked_tag(aggregate: Aggregate, tag: Option<Text>) -> Result<Option<Text>, String> {
+    match (aggregate, tag) {
+        (Aggregate::Unique, None) => {
+            Err("tag is missing: unique counts the values of one".to_owned())
+        }
+        (Aggregate::Unique, Some(tag)) if tag.as_str().is_empty() => Err("tag is empty".to_owned()),
+        (Aggregate::Unique, tag) => Ok(tag),
+        (Aggregate::Sum | Aggregate::Count | Aggregate::Max | Aggregate::Last, None) => Ok(None),
+        (aggregate, Some(_)) => Err(format!("tag does not belong to {aggregate}")),
     }
 }
 

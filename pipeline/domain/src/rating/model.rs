@@ -9,6 +9,12 @@ symbols! {
     pub enum Aggregate {
         Sum = "sum",
         Count = "count",
+        /// The largest quantity.
+        Max = "max",
+        /// The quantity of the last record, by time of use; ties by id.
+        Last = "last",
+        /// How many values of a tag there are.
+        Unique = "unique",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The calendar of a billing account: months, bill cycles, time zones. The zone database is compiled in,
 //! so that a replay on another machine finds the same months (R3.5).
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{OnceLock, RwLock};
@@ -215,6 +216,27 @@ pub struct NotAZone;
 /// Every zone met so far in this process: a memo of the compiled-in database, never state.
 static ZONES: OnceLock<RwLock<Vec<&'static TimeZone>>> = OnceLock::new();
 
+/// A month that was asked for, and the instants that surely lie in it: not those of its first and last day,
+/// where a clock that is set back may change the month twice.
+#[derive(Clone, Copy)]
+struct KnownMonth {
+    zone: Zone,
+    from: Timestamp,
+    until: Timestamp,
+    month: Month,
+}
+
+/// Days that are neither the first nor the last of any month.
+const SURELY_WITHIN: std::ops::RangeInclusive<i8> = 3..=26;
+/// Zones whose last month is known. A power of two.
+const MONTHS_KNOWN: usize = 8;
+
+thread_local! {
+    /// Nearly all that is asked lies in one month. A memo of the compiled-in database, never state.
+    static MONTHS: [Cell<Option<KnownMonth>>; MONTHS_KNOWN] =
+        const { [const { Cell::new(None) }; MONTHS_KNOWN] };
+}
+
 impl Zone {
     pub const UTC: Zone = Zone(0);
 
@@ -242,6 +264,12 @@ impl Zone {
         at.jiff().map(|instant| instant.to_zoned(self.rules().clone()))
     }
 
+    /// Year and month by the calendar alone.
+    #[cfg(test)]
+    pub(super) fn local_date(self, at: Timestamp) -> (i16, i8) {
+        self.local(at).map(|local| (local.year(), local.month())).unwrap()
+    }
+
     fn start_of(self, date: civil::Date) -> Option<Timestamp> {
         let start = date.to_zoned(self.rules().clone()).ok()?;
         Some(Timestamp(start.timestamp().as_microsecond()))
@@ -249,7 +277,28 @@ impl Zone {
 
     /// The calendar month `at` lies in.
     pub fn month_of(self, at: Timestamp) -> Month {
-        self.local(at).map_or(Month(0), |local| Month::new(local.year(), local.month()))
+        let place = usize::from(self.0) & (MONTHS_KNOWN - 1);
+        let known = MONTHS.with(|months| months.get(place).and_then(Cell::get));
+        if let Some(known) = known
+            && known.zone == self
+            && known.from <= at
+            && at < known.until
+        {
+            return known.month;
+        }
+        let Some(local) = self.local(at) else { return Month(0) };
+        let month = Month::new(local.year(), local.month());
+        if SURELY_WITHIN.contains(&local.day()) {
+            let (starts, ends) = self.bounds_of(month);
+            let (from, until) = (starts.plus(Span::days(1)), ends.minus(Span::days(1)));
+            let known = KnownMonth { zone: self, from, until, month };
+            MONTHS.with(|months| {
+                if let Some(place) = months.get(place) {
+                    place.set(Some(known));
+                }
+            });
+        }
+        month
     }
 
     /// From the first instant of `month` to the first of the next.

@@ -5,9 +5,13 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 
 use super::Error;
 use super::catalogue::{Catalogue, Lane};
@@ -350,9 +354,9 @@ impl Opened {
         let (Some(first), Some(last)) = (span.first(), span.last()) else { return Ok(Vec::new()) };
         let begin = first.position;
         let end = u64::from(last.position) + u64::from(last.length);
-        let mut bytes = vec![0; usize::try_from(end - u64::from(begin)).unwrap_or(0)];
-        let read = self.file.read_exact_at(&mut bytes, u64::from(begin));
-        read.map_err(|why| trouble("read", &self.segment.path, &why))?;
+        let length = usize::try_from(end - u64::from(begin)).unwrap_or(0);
+        let bytes = read_at(&self.file, u64::from(begin), length);
+        let bytes = bytes.map_err(|why| trouble("read", &self.segment.path, &why))?;
         let place = catalogue.place(lane);
         let bytes = Arc::new(bytes);
         let run = |entry: &Entry| {
@@ -372,6 +376,22 @@ impl Opened {
         };
         span.iter().map(run).collect()
     }
+}
+
+/// So many bytes of a file. They are not set to zero first.
+fn read_at(file: &File, begin: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let place = begin + bytes.len() as u64;
+        match pread(file, spare_capacity(&mut bytes), place) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    // There may have been more room than was asked for.
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
 /// How many of the first entries lie near enough to each other, and within the budget, to be read

@@ -5,14 +5,19 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use drawdown_domain::time::{MICROS_PER_SECOND, Span};
 
 const FIRST: Span = Span::micros(MICROS_PER_SECOND);
-const LONGEST: Span = Span::minutes(5);
+pub(super) const LONGEST: Span = Span::minutes(5);
 
 /// Doubles with each try that came to nothing, and lies between half of that and the whole. Where in
 /// between follows from the key: wishes that failed together are not tried together, and the same
 /// history gives the same times.
 pub(super) fn backoff(key: &str, tries: u32) -> Span {
+    backoff_up_to(LONGEST, key, tries)
+}
+
+/// The same, where nobody waits longer than `longest`.
+pub(super) fn backoff_up_to(longest: Span, key: &str, tries: u32) -> Span {
     let doublings = tries.saturating_sub(1).min(16);
-    let whole = FIRST.as_micros().saturating_mul(1 << doublings).min(LONGEST.as_micros());
+    let whole = FIRST.as_micros().saturating_mul(1 << doublings).min(longest.as_micros());
     let half = whole.div_euclid(2).max(1);
     let mut hasher = DefaultHasher::new();
     (key, tries).hash(&mut hasher);

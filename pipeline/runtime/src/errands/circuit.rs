@@ -1,14 +1,17 @@
 //! An outside that is away is left alone, but for one try now and then.
 
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 
-use super::backoff::backoff;
+use super::backoff::{LONGEST, backoff_up_to};
 
 /// So many tries in a row find nobody before the outside counts as away.
 const IN_A_ROW: u32 = 5;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Circuit {
+/// What is known of an outside that several ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Circuit {
+    /// The longest pause between two tries.
+    longest: Span,
     in_a_row: u32,
     /// It is away: nobody tries before this.
     away_until: Option<Timestamp>,
@@ -16,10 +19,21 @@ pub(super) struct Circuit {
     probes: u32,
 }
 
+impl Default for Circuit {
+    fn default() -> Circuit {
+        Circuit::new(LONGEST)
+    }
+}
+
 impl Circuit {
+    /// The outside is there, as far as is known.
+    pub fn new(longest: Span) -> Circuit {
+        Circuit { longest, in_a_row: 0, away_until: None, probes: 0 }
+    }
+
     /// Whether one may try. While the outside is away one is let through after each pause, and until it
     /// is back each pause is longer than the one before.
-    pub(super) fn lets(&mut self, name: &str, now: Timestamp) -> bool {
+    pub fn lets(&mut self, name: &str, now: Timestamp) -> bool {
         match self.away_until {
             None => true,
             Some(until) if now < until => false,
@@ -32,7 +46,7 @@ impl Circuit {
     }
 
     /// A try found nobody. True if the outside counts as away from now on.
-    pub(super) fn found_nobody(&mut self, name: &str, now: Timestamp) -> bool {
+    pub fn found_nobody(&mut self, name: &str, now: Timestamp) -> bool {
         self.in_a_row = self.in_a_row.saturating_add(1);
         let begins = self.away_until.is_none() && self.in_a_row >= IN_A_ROW;
         if begins {
@@ -42,14 +56,15 @@ impl Circuit {
     }
 
     /// A try found somebody. True if the outside was away until now.
-    pub(super) fn found_somebody(&mut self) -> bool {
+    pub fn found_somebody(&mut self) -> bool {
         let was_away = self.away_until.is_some();
-        *self = Circuit::default();
+        *self = Circuit::new(self.longest);
         was_away
     }
 
     fn pause(&mut self, name: &str, now: Timestamp) {
-        self.away_until = Some(now.plus(backoff(name, self.probes.saturating_add(1))));
+        self.away_until =
+            Some(now.plus(backoff_up_to(self.longest, name, self.probes.saturating_add(1))));
     }
 }
 

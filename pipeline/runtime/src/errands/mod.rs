@@ -16,6 +16,7 @@ mod station;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_wire::schemas::Unreadable;
 
+pub use circuit::Circuit;
 pub use outside::{Outside, OutsideOptions};
 pub use station::Errands;
 

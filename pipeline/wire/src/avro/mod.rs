@@ -13,7 +13,7 @@ mod types;
 
 pub use decode::{NotDecodable, decode, decode_prefix};
 pub use encode::{encode, encode_into};
-pub use primitive::{Cursor, Truncated, put_bytes, put_long, put_text};
+pub use primitive::{Cursor, Truncated, put_bytes, put_decimal, put_long, put_text};
 pub use resolve::{NotResolved, Plan};
 pub use schema::{Fingerprint, LATER_SYMBOL, Symbols, fingerprint, schema_of};
 pub use types::NotASchema;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Malformed, each_record, packed_message};
+use super::{Malformed, packed_message, read_single};
 use crate::partition::partition_of;
 
 /// So much goes into one message at most.
@@ -38,6 +38,11 @@ impl Pack {
     /// Whether it is to be sent before anything else is added.
     pub fn is_full(&self) -> bool {
         self.count >= RECORDS_PER_MESSAGE_MAX || self.records.len() >= MESSAGE_BYTES_MAX
+    }
+
+    /// How many records it holds.
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     pub fn bytes(&self) -> usize {
@@ -79,9 +84,7 @@ impl Packs {
 /// Whether METERING will be able to read a record in its canonical form, as far as that can be told
 /// from the record alone.
 pub fn check(record: &[u8]) -> Result<(), Malformed> {
-    let mut outcome = Err(Malformed::UnknownFormat);
-    each_record(&packed_message(1, record), |_, read| outcome = read.usage().map(|_| ()));
-    outcome
+    read_single(record).usage().map(|_| ())
 }
 
 /// The account of a record in its canonical form: its third text.
@@ -95,7 +98,7 @@ fn account_of(record: &[u8]) -> Result<&[u8], Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::from_json;
+    use crate::usage::{each_record, from_json};
 
     fn record(account: &str, id: usize) -> Vec<u8> {
         let json = format!(

@@ -10,13 +10,15 @@ use rdkafka::ClientConfig;
 use rdkafka_sys as sys;
 
 use super::consumer::Group;
-use super::{Client, Code, Places, milliseconds, name_of, text_of};
+use super::{Client, Code, Places, milliseconds, name_of, read, text_of};
 use crate::{Error, Next};
 
 /// A transactional producer. Made for one member; its calls block.
 pub(in crate::kafka) struct Producer {
     client: Arc<Client>,
     topics: std::collections::BTreeMap<String, TopicHandle>,
+    /// Topics that are not compressed.
+    incompressible: Vec<String>,
 }
 
 struct TopicHandle {
@@ -35,9 +37,13 @@ impl Drop for TopicHandle {
 }
 
 impl Producer {
-    pub(in crate::kafka) fn new(config: &ClientConfig) -> Result<Producer, Error> {
+    pub(in crate::kafka) fn new(
+        config: &ClientConfig,
+        incompressible: &[String],
+    ) -> Result<Producer, Error> {
         let client = Client::new(sys::rd_kafka_type_t::RD_KAFKA_PRODUCER, config, 0)?;
-        Ok(Producer { client: Arc::new(client), topics: Default::default() })
+        let incompressible = incompressible.to_vec();
+        Ok(Producer { client: Arc::new(client), topics: Default::default(), incompressible })
     }
 
     /// Whether a connection to a broker broke since this producer was made.
@@ -102,13 +108,35 @@ impl Producer {
             return Ok(known.topic.as_ptr());
         }
         let topic = name_of(name)?;
-        // SAFETY: the client is valid, and the name is copied.
-        let topic =
-            unsafe { sys::rd_kafka_topic_new(self.client.ptr(), topic.as_ptr(), ptr::null_mut()) };
+        let config = match self.incompressible.iter().any(|known| known == name) {
+            true => self.uncompressed()?,
+            false => ptr::null_mut(),
+        };
+        // SAFETY: the client is valid, the name is copied, and the configuration taken over.
+        let topic = unsafe { sys::rd_kafka_topic_new(self.client.ptr(), topic.as_ptr(), config) };
         let topic =
             NonNull::new(topic).ok_or_else(|| Error::Fatal(format!("no handle for {name}")))?;
         self.topics.insert(name.to_owned(), TopicHandle { topic, _client: self.client.clone() });
         Ok(topic.as_ptr())
+    }
+
+    /// What else holds for topics, without compression.
+    fn uncompressed(&self) -> Result<*mut sys::rd_kafka_topic_conf_t, Error> {
+        let mut reason = [0; 512];
+        // SAFETY: the client is valid; the copy of its configuration is ours, and destroyed if it is not
+        // returned.
+        unsafe {
+            let config = sys::rd_kafka_default_topic_conf_dup(self.client.ptr());
+            let (key, value) = (c"compression.codec".as_ptr(), c"none".as_ptr());
+            let size = reason.len();
+            match sys::rd_kafka_topic_conf_set(config, key, value, reason.as_mut_ptr(), size) {
+                sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(config),
+                _ => {
+                    sys::rd_kafka_topic_conf_destroy(config);
+                    Err(Error::Fatal(read(&reason)))
+                }
+            }
+        }
     }
 
     pub(in crate::kafka) fn send_offsets(

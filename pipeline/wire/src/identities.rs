@@ -3,20 +3,48 @@
 //! **Invariant:** each message names the place in the chain before it and the checksum after it, so
 //! that a gap, a repeat and another history are found by whoever reads on.
 
-use drawdown_wire::avro::{Cursor, Truncated, put_long};
-
-use super::entry::{Entry, Identity, Position};
+use crate::avro::{Cursor, Truncated, put_long};
 
 const FORMAT: u8 = 1;
 /// Far below what any broker takes as one message.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024;
+/// About as much as an entry takes, and seldom less.
+const ENTRY_BYTES: usize = 32;
+
+/// The 128 bit keyed hash of (account, source, id). Runs are sorted by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    pub high: u64,
+    pub low: u64,
+}
+
+/// A remembered identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub identity: Identity,
+    pub content: u64,
+    /// Where the record stands on the usage topic: a void rereads it from there.
+    pub offset: i64,
+    pub index: u32,
+    /// The day of use, from which follows how long it is kept.
+    pub day: i32,
+}
+
+/// A place in the chain of everything a partition has ever remembered: how many identities lie before
+/// it, and a checksum over them. Two histories that differ have different places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    pub total: u64,
+    pub checksum: u32,
+}
 
 /// Packs entries that follow `position`, which goes on behind them.
-pub(super) fn pack(entries: &[Entry], position: &mut Position) -> Vec<Vec<u8>> {
+pub fn pack(entries: &[Entry], position: &mut Position) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     let mut rest = entries;
     while !rest.is_empty() {
-        let (mut body, mut count, mut offset) = (Vec::new(), 0_usize, 0_i64);
+        let room = rest.len().saturating_mul(ENTRY_BYTES).min(MESSAGE_BYTES_MAX + ENTRY_BYTES);
+        let (mut body, mut count, mut offset) = (Vec::with_capacity(room), 0_usize, 0_i64);
         for entry in rest {
             if body.len() >= MESSAGE_BYTES_MAX {
                 break;
@@ -47,7 +75,7 @@ pub(super) fn pack(entries: &[Entry], position: &mut Position) -> Vec<Vec<u8>> {
 
 /// Why a message of the topic cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NotPacked {
+pub enum NotPacked {
     #[error("it has the format {0}, which this version does not know")]
     Format(u8),
     #[error("it does not match its checksum")]
@@ -58,15 +86,15 @@ pub(super) enum NotPacked {
 
 /// A message whose entries have not been looked at yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Packed<'a> {
-    pub(super) before: Position,
-    pub(super) after: Position,
+pub struct Packed<'a> {
+    pub before: Position,
+    pub after: Position,
     count: u64,
     body: &'a [u8],
 }
 
 impl<'a> Packed<'a> {
-    pub(super) fn open(message: &'a [u8]) -> Result<Packed<'a>, NotPacked> {
+    pub fn open(message: &'a [u8]) -> Result<Packed<'a>, NotPacked> {
         let mut cursor = Cursor::new(message);
         let format = cursor.byte()?;
         if format != FORMAT {
@@ -81,7 +109,7 @@ impl<'a> Packed<'a> {
     }
 
     /// Shows the entries in their order, once their checksum is verified.
-    pub(super) fn each(&self, visit: &mut dyn FnMut(Entry)) -> Result<(), NotPacked> {
+    pub fn each(&self, visit: &mut dyn FnMut(Entry)) -> Result<(), NotPacked> {
         if crc32c::crc32c_append(self.before.checksum, self.body) != self.after.checksum {
             return Err(NotPacked::Damaged);
         }

@@ -1,0 +1,34 @@
+//! Payments, invoices and services.
+
+use drawdown_wire::messages::{Invoices, Payments, Services};
+use drawdown_wire::schemas::{self, Unreadable};
+
+use crate::rows::{Lines, Place, Rows};
+
+const PAYMENTS: Lines = Lines { table: "payments", by: "at" };
+const INVOICES: Lines = Lines { table: "invoices", by: "issued_at" };
+const SERVICES: Lines = Lines { table: "services", by: "since" };
+
+pub(super) fn payments(message: &[u8], place: Place, rows: &mut Rows) -> Result<(), Unreadable> {
+    let Payments { payments } = schemas::PAYMENTS.read(message)?;
+    for (payment, index) in payments.iter().zip(0..) {
+        rows.line(PAYMENTS, payment.at, place, index, payment);
+    }
+    Ok(())
+}
+
+pub(super) fn invoices(message: &[u8], place: Place, rows: &mut Rows) -> Result<(), Unreadable> {
+    let Invoices { invoices } = schemas::INVOICES.read(message)?;
+    for (invoice, index) in invoices.iter().zip(0..) {
+        rows.line(INVOICES, invoice.issued_at, place, index, invoice);
+    }
+    Ok(())
+}
+
+pub(super) fn services(message: &[u8], place: Place, rows: &mut Rows) -> Result<(), Unreadable> {
+    let Services { services } = schemas::SERVICES.read(message)?;
+    for (service, index) in services.iter().zip(0..) {
+        rows.line(SERVICES, service.since, place, index, service);
+    }
+    Ok(())
+}

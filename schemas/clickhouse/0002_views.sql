@@ -1,0 +1,153 @@
+-- What the console lists beside the tables, and what analysts ask for. Days and months are those of UTC, but for
+-- the month of a bill, which is its billing account's. Now is the time to which the log has come, so that it is
+-- right on every clock.
+
+CREATE OR REPLACE VIEW bills AS
+SELECT
+    bill,
+    billing_account,
+    account,
+    product,
+    month,
+    cycle_end,
+    amount,
+    currency,
+    paid,
+    issued_at,
+    invoice,
+    multiIf(paid >= amount, 'paid', paid > 0, 'partly_paid', 'unpaid') AS status
+FROM bills_issued
+LEFT JOIN
+(
+    SELECT billing_account, bill, sum(amount) AS paid
+    FROM bill_payments
+    GROUP BY billing_account, bill
+) AS payments USING (billing_account, bill)
+COMMENT 'Bills as they stand';
+
+CREATE OR REPLACE VIEW money_by_month AS
+SELECT
+    billing_account,
+    formatDateTime(at, '%Y-%m') AS month,
+    sumIf(amount, amount > 0) AS money_in,
+    sumIf(amount, amount < 0) AS money_out
+FROM entries
+GROUP BY billing_account, month
+COMMENT 'What came in and what went out, over all assets';
+
+CREATE OR REPLACE VIEW spend_by_day AS
+SELECT
+    billing_account,
+    toString(toDate(used)) AS day,
+    sum(charge) AS charge,
+    sum(records) AS records
+FROM charges
+GROUP BY billing_account, day
+COMMENT 'Charges by the day of use, before coupons and tax';
+
+CREATE OR REPLACE VIEW spend_by_month AS
+SELECT
+    billing_account,
+    month,
+    currency,
+    sumIf(amount, invoice IS NULL) AS net,
+    sumIf(amount, invoice IS NOT NULL) AS tax,
+    sum(amount) AS total
+FROM bills_issued
+GROUP BY billing_account, month, currency
+COMMENT 'What was billed for each month, and the tax that its invoices came to';
+
+CREATE OR REPLACE VIEW balance_now AS
+SELECT *
+FROM balance
+ORDER BY at DESC, _offset DESC, _index DESC
+LIMIT 1 BY billing_account
+COMMENT 'How billing accounts stand';
+
+CREATE OR REPLACE VIEW burn AS
+WITH (SELECT max(at) FROM blocks) AS now
+SELECT
+    billing_account,
+    sumIf(charges.charge, used > now - INTERVAL 7 DAY) AS charge,
+    least(toInt64(604800), greatest(toInt64(86400), dateDiff('second', min(used), now))) AS seconds,
+    charge * 86400 / seconds AS burn_per_day
+FROM charges
+GROUP BY billing_account
+COMMENT 'Charges a day over the last seven days of use, or since the first use if that is later';
+
+CREATE OR REPLACE VIEW runway AS
+WITH (SELECT max(at) FROM blocks) AS now
+SELECT
+    billing_account,
+    currency,
+    available,
+    burn_per_day,
+    if(burn_per_day > 0,
+        floor(toDecimal256(greatest(available, 0), 12) / if(burn_per_day > 0, burn_per_day, 1), 2),
+        NULL) AS days_left,
+    now + toIntervalSecond(toInt64(days_left * 86400)) AS empty_on
+FROM balance_now
+LEFT JOIN (SELECT billing_account, burn_per_day FROM burn) AS burning USING (billing_account)
+COMMENT 'How long what is available lasts at the present burn';
+
+CREATE OR REPLACE VIEW currencies AS
+SELECT billing_account, any(currency) AS currency
+FROM balance
+GROUP BY billing_account
+COMMENT 'The currency of each billing account';
+
+CREATE OR REPLACE VIEW top_accounts AS
+SELECT
+    formatDateTime(used, '%Y-%m') AS month,
+    currency,
+    account,
+    any(billing_account) AS billing_account,
+    sum(charges.charge) AS charge,
+    sum(charges.records) AS records,
+    rank() OVER (PARTITION BY month, currency ORDER BY charge DESC) AS place
+FROM charges
+LEFT JOIN currencies USING (billing_account)
+GROUP BY month, currency, account
+COMMENT 'Who spends most, by month of use and currency';
+
+CREATE OR REPLACE VIEW meter_by_hour AS
+SELECT
+    product,
+    meter,
+    region,
+    toStartOfHour(used) AS hour,
+    sum(quantity) AS quantity,
+    sum(records) AS records,
+    uniqExact(account) AS accounts
+FROM charges
+GROUP BY product, meter, region, hour
+COMMENT 'How much of each meter was used in each hour';
+
+CREATE OR REPLACE VIEW cash_flow AS
+SELECT
+    toDate(at) AS day,
+    currency,
+    cause,
+    sumIf(amount, amount > 0) AS money_in,
+    sumIf(amount, amount < 0) AS money_out
+FROM entries
+LEFT JOIN currencies USING (billing_account)
+WHERE asset = 'cash'
+GROUP BY day, currency, cause
+COMMENT 'Cash in and out by day and cause';
+
+CREATE OR REPLACE VIEW receivables_by_age AS
+WITH (SELECT max(at) FROM blocks) AS now
+SELECT
+    currency,
+    multiIf(days < 30, '0-29', days < 60, '30-59', days < 90, '60-89', '90 and more') AS days_old,
+    count() AS bills,
+    sum(owed) AS owed
+FROM
+(
+    SELECT currency, amount - paid AS owed, dateDiff('day', issued_at, now) AS days
+    FROM bills
+    WHERE paid < amount
+)
+GROUP BY currency, days_old
+COMMENT 'What is unpaid of issued bills, by how long ago they were issued';

@@ -1,0 +1,337 @@
+//! `drawdown show`: a view by way of the API.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, FromArgMatches};
+use drawdown_console::{Source, VIEWS, View, WATCHED, escaped};
+use hyper::body::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::problem::Problem;
+use super::server::{Answer, Asking, Client, ServerOptions};
+use super::table::{block, changes, line, table};
+
+/// A list may have to wait for what was asked for last.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
+/// The API says that it is alive more often than this.
+const SILENT_FOR_MAX: Duration = Duration::from_secs(60);
+/// So many rows are shown unless told otherwise.
+const ROWS: usize = 100;
+/// The API gives no more at a time.
+const ROWS_PER_PAGE_MAX: usize = 1_000;
+
+/// What `drawdown show` is told.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ShowOptions {
+    #[command(flatten)]
+    pub server: ServerOptions,
+    #[command(subcommand)]
+    pub wanted: Wanted,
+}
+
+/// A view, and what of it.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    view: &'static View,
+    id: Option<String>,
+    filters: Vec<(String, String)>,
+    columns: Vec<String>,
+    /// None: all.
+    rows_max: Option<usize>,
+    as_csv: bool,
+    is_watched: bool,
+}
+
+impl clap::Subcommand for Wanted {
+    fn augment_subcommands(parent: clap::Command) -> clap::Command {
+        parent
+            .subcommands(VIEWS.iter().map(command))
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+    }
+
+    fn augment_subcommands_for_update(parent: clap::Command) -> clap::Command {
+        Wanted::augment_subcommands(parent)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        VIEWS.iter().any(|view| view.name == name)
+    }
+}
+
+fn is_list(view: &View) -> bool {
+    !matches!(view.source, Source::Ledger)
+}
+
+/// What `/{id}` of a view means.
+fn id_of(view: &View) -> &'static str {
+    match view.source {
+        Source::List(list) => list.of,
+        Source::Ledger if view.name == "service" => "account",
+        Source::Ledger => "billing_account",
+    }
+}
+
+fn can_be_watched(view: &View) -> bool {
+    WATCHED.iter().any(|(name, _)| *name == view.name)
+}
+
+/// A view as arguments of the command line.
+fn command(view: &View) -> clap::Command {
+    let of = id_of(view);
+    let id = Arg::new("id").value_name(of.to_uppercase()).required(!is_list(view));
+    let mut command = clap::Command::new(view.name).about(view.doc).arg(match is_list(view) {
+        true => id.help(format!("Only what belongs to this {}", of.replace('_', " "))),
+        false => id.help(format!("Which {}", of.replace('_', " "))),
+    });
+    let example = match of {
+        "account" => "acme",
+        "command" => "17",
+        "day" => "2026-12-01",
+        _ => "ba-acme",
+    };
+    let mut examples = format!("drawdown show {} {example}", view.name);
+    if is_list(view) {
+        let flag = |name: &'static str| Arg::new(name).long(name);
+        command = command.args([
+            flag("where")
+                .value_name("FIELD=VALUE")
+                .action(ArgAction::Append)
+                .help("Only rows in which a field has this value; again for more"),
+            flag("limit")
+                .value_name("ROWS")
+                .value_parser(clap::value_parser!(u32).range(1..))
+                .help(format!("So many rows at most; {ROWS} unless given")),
+            flag("all").action(ArgAction::SetTrue).conflicts_with("limit").help("All rows"),
+            flag("columns")
+                .value_name("FIELD,...")
+                .action(ArgAction::Append)
+                .value_delimiter(',')
+                .help("Only these columns, in this order"),
+            flag("csv")
+                .action(ArgAction::SetTrue)
+                .help("CSV of all rows, with a header, for other programs"),
+        ]);
+        examples.push_str(&format!("\n  drawdown show {} --all --json", view.name));
+    }
+    if can_be_watched(view) {
+        let watch = Arg::new("watch").long("watch").action(ArgAction::SetTrue);
+        command = command.arg(watch.help("Goes on with what changes, until Ctrl-C"));
+    }
+    let mut fields = String::new();
+    let record = (view.record)();
+    let width = record.fields.iter().map(|field| field.name.len()).max().unwrap_or(0);
+    for field in &record.fields {
+        fields.push_str(format!("  {:width$}  {}", field.name, field.doc).trim_end());
+        fields.push('\n');
+    }
+    command.after_help(format!("Fields:\n{fields}\nExamples:\n  {examples}"))
+}
+
+impl FromArgMatches for Wanted {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Wanted, clap::Error> {
+        let usage = |why: String| clap::Error::raw(ErrorKind::ValueValidation, format!("{why}\n"));
+        let (name, given) = matches.subcommand().ok_or_else(|| usage("no view".to_owned()))?;
+        let view = VIEWS.iter().find(|view| view.name == name);
+        let view = view.ok_or_else(|| usage(format!("there is no view {name}")))?;
+        let texts = |id: &str| -> Vec<String> {
+            let texts = given.try_get_many::<String>(id).ok().flatten();
+            texts.map(|texts| texts.cloned().collect()).unwrap_or_default()
+        };
+        let is_set =
+            |id: &str| given.try_get_one::<bool>(id).ok().flatten().copied().unwrap_or(false);
+        let mut filters = Vec::new();
+        for filter in texts("where") {
+            let (field, value) = filter
+                .split_once('=')
+                .ok_or_else(|| usage(format!("--where {filter}: it looks like FIELD=VALUE")))?;
+            known(view, field).map_err(usage)?;
+            filters.push((field.to_owned(), value.to_owned()));
+        }
+        let columns = texts("columns");
+        columns.iter().try_for_each(|column| known(view, column)).map_err(usage)?;
+        let limit = given.try_get_one::<u32>("limit").ok().flatten().copied();
+        let limit = limit.map_or(ROWS, |rows| rows as usize);
+        let rows_max = if is_set("all") { None } else { Some(limit) };
+        let id = given.get_one::<String>("id").cloned();
+        let is_watched = is_set("watch");
+        if is_watched && id.is_none() {
+            return Err(usage(format!("--watch needs to know which {} to watch", id_of(view))));
+        }
+        Ok(Wanted { view, id, filters, columns, rows_max, as_csv: is_set("csv"), is_watched })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Wanted::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Refuses a field that the rows of a view do not have.
+fn known(view: &View, field: &str) -> Result<(), String> {
+    let record = (view.record)();
+    let names: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
+    if names.contains(&field) {
+        return Ok(());
+    }
+    let near = names.iter().map(|name| (distance(name, field), *name)).min();
+    let near = near.filter(|(distance, name)| *distance <= name.len().div_ceil(3));
+    let near = near.map(|(_, name)| format!("; is {name} meant?")).unwrap_or_default();
+    Err(format!("{} has no field {field}{near} It has {}", view.name, names.join(", ")))
+}
+
+/// How many letters must change to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut above: Vec<usize> = (0..=other.len()).collect();
+    for (row, letter) in one.chars().enumerate() {
+        let mut here = vec![row + 1];
+        for ((also, corner), up) in other.iter().zip(&above).zip(above.iter().skip(1)) {
+            let left = here.last().copied().unwrap_or_default();
+            here.push((corner + usize::from(letter != *also)).min(up + 1).min(left + 1));
+        }
+        above = here;
+    }
+    above.last().copied().unwrap_or_default()
+}
+
+/// Shows a view.
+pub fn show(options: &ShowOptions, out: &mut dyn Write) -> anyhow::Result<()> {
+    let wanted = &options.wanted;
+    let mut client = Client::new(&options.server.server, options.server.key.as_deref())?;
+    if wanted.is_watched {
+        return watch(&mut client, wanted, options.server.json, out);
+    }
+    if is_list(wanted.view) && !is_one_row(wanted) {
+        return list(&mut client, wanted, options.server.json, out);
+    }
+    let answer = get(&mut client, &path(wanted))?;
+    if options.server.json {
+        return Ok(writeln!(out, "{}", text(&answer))?);
+    }
+    let record = (wanted.view.record)();
+    Ok(write!(out, "{}", block(&record, &row(&answer.body)?))?)
+}
+
+/// One command is a row, though commands are a list.
+fn is_one_row(wanted: &Wanted) -> bool {
+    wanted.view.name == "commands" && wanted.id.is_some()
+}
+
+fn path(wanted: &Wanted) -> String {
+    let id = wanted.id.as_deref().map(|id| format!("/{}", escaped(id))).unwrap_or_default();
+    format!("/v1/show/{}{id}", wanted.view.name)
+}
+
+fn list(
+    client: &mut Client,
+    wanted: &Wanted,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let mut query: Vec<String> = wanted
+        .filters
+        .iter()
+        .map(|(field, value)| format!("{}={}", escaped(field), escaped(value)))
+        .collect();
+    if wanted.as_csv {
+        query.push("format=csv".to_owned());
+        let answer = get(client, &format!("{}?{}", path(wanted), query.join("&")))?;
+        return Ok(out.write_all(&answer.body)?);
+    }
+    let (mut rows, mut next): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    loop {
+        let left = wanted.rows_max.map_or(usize::MAX, |max| max.saturating_sub(rows.len()));
+        let mut query = query.clone();
+        query.push(format!("limit={}", left.min(ROWS_PER_PAGE_MAX)));
+        query.extend(next.take().map(|cursor| format!("cursor={}", escaped(&cursor))));
+        let answer = get(client, &format!("{}?{}", path(wanted), query.join("&")))?;
+        let mut page = row(&answer.body)?;
+        match page.remove("rows") {
+            Some(Value::Array(more)) => rows.extend(more),
+            _ => bail!("the answer has no rows; is --server of this version?"),
+        }
+        next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if next.is_none() || wanted.rows_max.is_some_and(|max| rows.len() >= max) {
+            break;
+        }
+    }
+    if as_json {
+        return Ok(writeln!(out, "{}", json!({ "rows": rows, "next": next }))?);
+    }
+    let record = (wanted.view.record)();
+    let rows: Vec<Map<String, Value>> = rows
+        .into_iter()
+        .filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None })
+        .collect();
+    write!(out, "{}", table(&record, &wanted.columns, &rows))?;
+    match (rows.len(), next) {
+        (count, Some(_)) => writeln!(out, "{count} rows; there are more: --all, or --limit ROWS")?,
+        (1, None) => writeln!(out, "1 row")?,
+        (count, None) => writeln!(out, "{count} rows")?,
+    }
+    Ok(())
+}
+
+/// Shows what a view becomes, until the stream ends.
+fn watch(
+    client: &mut Client,
+    wanted: &Wanted,
+    as_json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let id = wanted.id.as_deref().unwrap_or_default();
+    let path = format!("/v1/stream/{}/{}", wanted.view.name, escaped(id));
+    let (mut event, mut last) = (String::new(), None::<Map<String, Value>>);
+    let headers = [("accept", "text/event-stream")];
+    let (body, within) = (Bytes::new(), SILENT_FOR_MAX);
+    let asking = Asking { method: "GET", path: &path, headers: &headers, body: &body, within };
+    let (record, mut ended) = ((wanted.view.record)(), None);
+    let refused = client.each_line(asking, &mut |said| {
+        let (field, value) = said.split_once(':').unwrap_or((said, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "event" => event = value.to_owned(),
+            "data" if event == "end" => ended = Some(value.to_owned()),
+            "data" if as_json => writeln!(out, "{value}")?,
+            "data" => {
+                let row = row(value.as_bytes())?;
+                match &last {
+                    _ if is_list(wanted.view) => writeln!(out, "{}", line(&record, &row))?,
+                    None => write!(out, "{}", block(&record, &row))?,
+                    Some(before) => write!(out, "{}", changes(&record, before, &row))?,
+                }
+                last = Some(row);
+            }
+            _ => return Ok(()),
+        }
+        Ok(out.flush()?)
+    })?;
+    if let Some(answer) = refused {
+        return Err(Problem::of(client, &answer).into());
+    }
+    let why = ended.unwrap_or_else(|| "the connection ended".to_owned());
+    bail!("{} shows no more: {why}; ask again", client.server())
+}
+
+fn get(client: &mut Client, path: &str) -> anyhow::Result<Answer> {
+    let body = Bytes::new();
+    let asking = Asking { method: "GET", path, headers: &[], body: &body, within: ANSWERED_WITHIN };
+    let answer = client.ask(asking)?;
+    if answer.status == 200 { Ok(answer) } else { Err(Problem::of(client, &answer).into()) }
+}
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8_lossy(&answer.body).into_owned()
+}
+
+fn row(json: &[u8]) -> anyhow::Result<Map<String, Value>> {
+    serde_json::from_slice(json).context("the answer cannot be read; is --server of this version?")
+}
+
+#[cfg(test)]
+#[path = "show_tests.rs"]
+mod tests;

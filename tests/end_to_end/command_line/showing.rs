@@ -1,0 +1,88 @@
+//! `drawdown show`.
+
+use std::io::{BufRead, BufReader};
+
+use serde_json::Value;
+
+use super::canned::Canned;
+use super::{drawdown, opened, said, told, well};
+use crate::end_to_end::console::rig::Rig;
+
+#[test]
+fn a_row_is_a_block_and_a_list_is_a_table() {
+    let rig = Rig::new();
+    opened(&rig);
+    let block = well(&rig, "show balance ba-acme");
+    let available = block.lines().find(|line| line.starts_with("available ")).unwrap();
+    assert!(available.ends_with("  100"), "{block}");
+    let json: Value = serde_json::from_str(&well(&rig, "show balance ba-acme --json")).unwrap();
+    assert_eq!(json["available"], "100");
+    for (amount, reason) in [("7.25", "a"), ("-1200", "b"), ("30", "c")] {
+        let cash = if amount.starts_with('-') { "1300" } else { "0.01" };
+        well(&rig, &format!("do adjust --billing_account ba-acme --amount {cash} --reason room"));
+        well(
+            &rig,
+            &format!("do adjust --billing_account ba-acme --amount {amount} --reason {reason}"),
+        );
+    }
+    let table =
+        well(&rig, "show entries ba-acme --columns number,amount,cause --where cause=adjustment");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines[0], "number    amount  cause", "{table}");
+    assert_eq!(lines[1], "     7     30     adjustment", "{table}");
+    assert_eq!(lines[3], "     5  -1200     adjustment", "{table}");
+    assert_eq!(lines[5], "     3      7.25  adjustment", "{table}");
+    assert_eq!(lines.last(), Some(&"6 rows"), "{table}");
+    let some = well(&rig, "show entries --limit 2");
+    assert!(some.ends_with("2 rows; there are more: --all, or --limit ROWS\n"), "{some}");
+    let all: Value = serde_json::from_str(&well(&rig, "show entries --all --json")).unwrap();
+    assert_eq!((all["rows"].as_array().unwrap().len(), &all["next"]), (7, &Value::Null));
+    assert!(well(&rig, "show bills ba-acme").ends_with("0 rows\n"));
+    let csv = well(&rig, "show entries ba-acme --csv");
+    assert!(csv.lines().count() >= 7, "{csv}");
+    let number =
+        rig.client.get("/v1/show/commands?limit=1").json()["rows"][0]["command"].to_string();
+    assert!(well(&rig, &format!("show commands {number}")).contains("adjust"));
+    let none = told(&rig, "show balance ba-nobody", 1);
+    assert!(none.contains("not_found: ") && none.contains("ba-nobody"), "{none}");
+    let wrong = told(&rig, "show entries --where couse=adjustment", 2);
+    assert!(wrong.contains("no field couse; is cause meant?"), "{wrong}");
+}
+
+#[test]
+fn all_pages_are_asked_for_behind_each_other() {
+    let canned = Canned::new(&[
+        ("200 OK", r#"{"rows":[{"bill":"b1","amount":"1"}],"next":"c 1"}"#),
+        ("200 OK", r#"{"rows":[{"bill":"b2","amount":"2.5"}],"next":null}"#),
+    ]);
+    let show = ["show", "bills", "ba-acme", "--all", "--where", "status=un&paid"];
+    let (out, _) = said(&drawdown(canned.port, &show).output().unwrap(), 0);
+    assert_eq!(out, "bill  amount\nb1       1\nb2       2.5\n2 rows\n");
+    let asked = canned.asked();
+    let line = |request: &str| request.lines().next().unwrap().to_owned();
+    assert_eq!(line(&asked[0]), "GET /v1/show/bills/ba-acme?status=un%26paid&limit=1000 HTTP/1.1");
+    assert_eq!(
+        line(&asked[1]),
+        "GET /v1/show/bills/ba-acme?status=un%26paid&limit=1000&cursor=c%201 HTTP/1.1"
+    );
+    assert!(asked[1].contains("authorization: Bearer demo"), "{}", asked[1]);
+}
+
+#[test]
+fn what_changes_is_watched_until_the_server_stops() {
+    let rig = Rig::new();
+    opened(&rig);
+    let port = rig.client.port;
+    let mut watching = drawdown(port, &["show", "balance", "ba-acme", "--watch"]).spawn().unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("available ")), "first the row as it is");
+    well(&rig, "do adjust --billing_account ba-acme --amount 23 --reason x");
+    assert!(lines.any(|line| line.contains("available 123 (was 100)")));
+    drop(rig);
+    let ended = watching.wait_with_output().unwrap();
+    let (_, err) = said(&ended, 1);
+    assert!(err.contains("shows no more"), "{err}");
+    let nobody = Rig::new();
+    let none = told(&nobody, "show balance ba-nobody --watch", 1);
+    assert!(none.contains("not_found"), "{none}");
+}

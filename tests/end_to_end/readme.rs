@@ -1,0 +1,272 @@
+//! The shell blocks of the README, each run in an empty folder as a reader would, or named below with
+//! the reason why not.
+//!
+//! A block is indented by four spaces, or fenced as `sh`. A comment right before it says against what it
+//! is run: `<!-- run: checkout -->`, `<!-- run: up -->`, `<!-- run: kafka -->`. All blocks of one kind are
+//! one story, in one folder and one shell.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use drawdown_components::{Broker, BrokerOptions};
+use tempfile::TempDir;
+
+use super::console::client::Client;
+use super::console::rig::WITHIN;
+use super::turn;
+
+/// Blocks that are not run here: how they begin, and why.
+const NOT_RUN: [(&str, &str); 2] = [
+    ("make run", "`make smoke` runs it, and asserts what it promises"),
+    ("make check", "these run all tests, this one among them"),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Block {
+    /// Its first line in the README, from one.
+    line: usize,
+    against: Option<String>,
+    text: String,
+}
+
+/// The shell blocks of a text in Markdown.
+fn blocks(text: &str) -> Vec<Block> {
+    let (mut blocks, mut against, mut fenced) = (Vec::<Block>::new(), None, None::<bool>);
+    let mut is_open = false;
+    for (number, line) in text.lines().enumerate() {
+        let mut add = |line: &str| {
+            match blocks.last_mut().filter(|_| is_open) {
+                Some(block) => block.text.push_str(line),
+                None => blocks.push(Block {
+                    line: number + 1,
+                    against: against.take(),
+                    text: line.to_owned(),
+                }),
+            }
+            blocks.last_mut().unwrap().text.push('\n');
+            is_open = true;
+        };
+        match (fenced, line.strip_prefix("```")) {
+            (Some(_), Some(_)) => (fenced, is_open) = (None, false),
+            (Some(true), None) => add(line),
+            (Some(false), None) => {}
+            (None, Some(kind)) => {
+                (fenced, is_open) = (Some(matches!(kind, "sh" | "console")), false)
+            }
+            (None, None) => match line.strip_prefix("    ") {
+                Some(line) => add(line),
+                None if line.trim().is_empty() => {}
+                None => {
+                    is_open = false;
+                    let mark = line.strip_prefix("<!-- run: ");
+                    let mark = mark.and_then(|mark| mark.strip_suffix(" -->"));
+                    against = mark.map(str::to_owned);
+                }
+            },
+        }
+    }
+    blocks
+}
+
+/// The blocks of the README that are run against something, as one script.
+fn script(against: &str) -> String {
+    let chosen = blocks(include_str!("../../README.md"));
+    let chosen = chosen.into_iter().filter(|block| block.against.as_deref() == Some(against));
+    chosen.map(|block| format!("# README.md line {}\n{}", block.line, block.text)).collect()
+}
+
+#[test]
+fn every_block_is_run_or_named_with_a_reason() {
+    let mut named = Vec::new();
+    for block in blocks(include_str!("../../README.md")) {
+        match block.against.as_deref() {
+            Some("checkout" | "up" | "kafka") => {}
+            Some(other) => panic!("line {}: nothing is run against {other}", block.line),
+            None => {
+                let known = NOT_RUN.iter().position(|(begins, _)| block.text.starts_with(begins));
+                named.push(known.unwrap_or_else(|| {
+                    panic!("line {}: say what it is run against:\n{}", block.line, block.text)
+                }));
+            }
+        }
+    }
+    assert_eq!(named, (0..NOT_RUN.len()).collect::<Vec<_>>(), "each of NOT_RUN stands there once");
+}
+
+#[test]
+fn blocks_are_found_as_they_are_written() {
+    let text = "Words.\n\n    make run\n\n<!-- run: up -->\n```sh\na\n\nb\n```\n\n```toml\nx = 1\n```\n<!-- run: kafka -->\n\n    c\n    d\n\nWords.\n    e\n";
+    let block = |line, against: Option<&str>, text: &str| Block {
+        line,
+        against: against.map(str::to_owned),
+        text: text.to_owned(),
+    };
+    let expected = [
+        block(3, None, "make run\n"),
+        block(7, Some("up"), "a\n\nb\n"),
+        block(17, Some("kafka"), "c\nd\n"),
+        block(21, None, "e\n"),
+    ];
+    assert_eq!(blocks(text), expected);
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already need not be ended.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A folder, and a shell in it that knows the binary.
+struct Reader {
+    folder: TempDir,
+    port: u16,
+    /// What README says, and what stands for it here.
+    instead: Vec<(String, String)>,
+    variables: Vec<(&'static str, String)>,
+    running: Vec<Running>,
+}
+
+impl Reader {
+    fn new() -> Reader {
+        let (folder, port) = (TempDir::with_prefix("drawdown-readme-").unwrap(), free_port());
+        let instead = vec![("127.0.0.1:8080".to_owned(), format!("127.0.0.1:{port}"))];
+        let variables = vec![
+            ("DRAWDOWN_SERVER", format!("http://127.0.0.1:{port}")),
+            ("DRAWDOWN_WORKER_HTTP", format!("127.0.0.1:{port}")),
+        ];
+        Reader { folder, port, instead, variables, running: Vec::new() }
+    }
+
+    fn shell(&self, program: &str) -> Command {
+        let built = Path::new(env!("CARGO_BIN_EXE_drawdown")).parent().unwrap();
+        let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).env("PATH", path).stdin(Stdio::null());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a script line by line, as somebody does who stops at the first error. What serves until it is
+    /// ended is started beside it, and waited for.
+    fn reads(&mut self, script: &str) {
+        let mut before = String::new();
+        for line in script.split_inclusive('\n') {
+            if ["drawdown up", "drawdown worker"].iter().any(|serves| line.starts_with(serves)) {
+                self.runs(&before);
+                before.clear();
+                self.serves(line.trim());
+            } else {
+                before.push_str(line);
+            }
+        }
+        self.runs(&before);
+    }
+
+    fn here(&self, script: &str) -> String {
+        let replaced = |text: String, (from, to): &(String, String)| text.replace(from, to);
+        self.instead.iter().fold(script.to_owned(), replaced)
+    }
+
+    fn runs(&self, script: &str) {
+        let mut shell = self.shell("bash");
+        let output = shell.args(["-euxo", "pipefail", "-c", &self.here(script)]).output().unwrap();
+        let (out, err) = (&output.stdout, &output.stderr);
+        assert!(
+            output.status.success(),
+            "{script}\n{}\n{}",
+            String::from_utf8_lossy(out),
+            String::from_utf8_lossy(err)
+        );
+    }
+
+    fn serves(&mut self, line: &str) {
+        let port = self.port;
+        let line = match line.starts_with("drawdown up") {
+            true => format!("{} --port {port}", line.replace(" --port 8080", "")),
+            false => line.to_owned(),
+        };
+        let said = self.folder.path().join("said-by-the-server");
+        let mut shell = self.shell("bash");
+        shell.args(["-c", &format!("exec {}", self.here(&line))]);
+        shell.stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
+        let mut running = Running(shell.spawn().unwrap());
+        let (deadline, client) = (Instant::now() + WITHIN, Client { port });
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
+            || client.send("GET", "/healthz", &[], b"").status != 200
+        {
+            let said = || fs::read_to_string(&said).unwrap();
+            assert!(running.0.try_wait().unwrap().is_none(), "{line} ended: {}", said());
+            assert!(Instant::now() < deadline, "{line} has no health: {}", said());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        self.running.push(running);
+    }
+}
+
+#[test]
+fn what_is_run_in_the_checkout_goes_well() {
+    let mut reader = Reader::new();
+    reader.instead.push(("cargo run --release -- ".to_owned(), "drawdown ".to_owned()));
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::os::unix::fs::symlink(checkout.join("tests"), reader.folder.path().join("tests")).unwrap();
+    reader.reads(&script("checkout"));
+}
+
+#[test]
+fn what_is_run_on_kafka_goes_well() {
+    let _turn = turn::take();
+    let broker = Broker::start(BrokerOptions::default()).unwrap();
+    let mut reader = Reader::new();
+    // The reader's broker has the usual address, which need not be said.
+    reader.instead.push(("127.0.0.1:9092".to_owned(), broker.bootstrap()));
+    reader.variables.push(("DRAWDOWN_KAFKA_BOOTSTRAP", broker.bootstrap()));
+    let script = script("kafka");
+    assert!(script.contains("drawdown worker"), "{script}");
+    reader.reads(&script);
+}
+
+/// A story as the README may have one, which holds the mechanism fast while it has none.
+const STORY: &str = r#"
+drawdown up --data data --port 8080
+export DRAWDOWN_KEY=$(cat data/key)
+printf '[[price]]\nproduct = "compute"\nmeter = "vcpu_hours"\ncurrency = "USD"\nmodel = "per_unit"\nunit_price = "0.50"\n' > prices.toml
+drawdown do load_prices --document @prices.toml
+drawdown do open_enterprise --enterprise acme --name 'Acme Ltd' --country SG
+drawdown do open_account --account acme --enterprise acme --email finance@acme.example --currency USD --mode prepaid
+drawdown do top_up --billing_account ba-acme --amount 100.00 --currency USD --method bank_transfer
+drawdown do configure --billing_account ba-acme --low_balance_alert '{"enabled": true, "threshold": "20"}'
+printf 'source,id,account,product,meter,quantity,time\ntour,1,acme,compute,vcpu_hours,40,%s\n' "$(date -u +%FT%TZ)" > usage.csv
+drawdown ingest usage.csv
+drawdown ingest usage.csv
+until drawdown show balance ba-acme --json | grep '"available":"80"'; do :; done
+curl -sf -H "Authorization: Bearer $DRAWDOWN_KEY" http://127.0.0.1:8080/v1/show/balance/ba-acme | grep '"available":"80"'
+drawdown show billing_account ba-acme
+drawdown version
+"#;
+
+#[test]
+fn what_is_run_against_drawdown_up_goes_well() {
+    let mut reader = Reader::new();
+    reader.reads(STORY);
+    let script = script("up");
+    if script.is_empty() {
+        return;
+    }
+    let mut reader = Reader::new();
+    if !script.lines().any(|line| line.starts_with("drawdown up")) {
+        reader.serves("drawdown up --data data");
+    }
+    reader.reads(&script);
+}
