@@ -137,7 +137,7 @@ impl Desk {
     fn ask(&mut self, name: &str, fields: &str) -> String {
         self.commands += 1;
         let (number, principal) = (self.commands, PrincipalId::operator());
-        let asked = Asked { number, principal, key: None };
+        let asked = Asked { number, principal, key: None, origin: None };
         let fields = Value::Object(pairs(fields).collect());
         let command = Command::read(name, fields).unwrap().unwrap();
         let before = self.recorder.0.len();
@@ -160,9 +160,10 @@ impl Desk {
         let fields =
             serde_json::json!({ "billing_account": wallet, "amount": amount, "reference": "r" });
         let command = Command::read("claim_remittance", fields).unwrap().unwrap();
-        let Command::ClaimRemittance(command) = command else { panic!("{command:?}") };
+        let (number, principal) = (1, PrincipalId::operator());
+        let asked = Asked { number, principal, key: None, origin: None };
         let currency: Option<Currency> = currency.parse().ok();
-        match self.ledger.claimed(&command, currency, &mut self.recorder) {
+        match self.ledger.claimed(&asked, &command, currency, &mut self.recorder) {
             Ok(()) => String::new(),
             Err(undecided) => undecided.to_string(),
         }

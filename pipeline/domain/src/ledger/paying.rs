@@ -125,7 +125,7 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         match self.wallet(number).and_then(|wallet| wallet.paying.as_deref()) {
-            Some(Paying { in_flight: None, declined: Some(_), .. }) => {
+            Some(Paying { in_flight: None, declined: Some(_), .. }) if !self.is_frozen(number) => {
                 self.begin_payment(number, PaymentCause::Manual, journal)
             }
             _ => Ok(()),
@@ -139,7 +139,7 @@ impl Ledger {
             wallet.paying.as_deref(),
             Some(Paying { in_flight: None, declined: None, .. })
         );
-        free && !self.is_settling(wallet) && wallet.active_method().is_some()
+        free && !wallet.is_frozen() && !self.is_settling(wallet) && wallet.active_method().is_some()
     }
 
     /// From what owed amount on a wallet is charged; none if it never is by amount.

@@ -317,6 +317,7 @@ impl Ledger {
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     wallet.pay(*bill, &lot, *amount, paid)?;
                 }
+                self.forget_bad_debt_of(*wallet, paid.month);
                 self.note_payment(*wallet, &lot, *amount, paid)
             }
             Fact::PaymentEnded(fact) => {

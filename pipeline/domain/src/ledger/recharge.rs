@@ -149,7 +149,9 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let Some(recharge) = wallet.recharge.as_deref() else { return Ok(()) };
-        let waits = wallet.paying.as_deref().is_some_and(|paying| paying.declined.is_some());
+        let stopped = self.enterprise(wallet.enterprise).is_some_and(|known| known.recharge_frozen);
+        let declined = wallet.paying.as_deref().is_some_and(|paying| paying.declined.is_some());
+        let waits = stopped || declined || wallet.is_frozen();
         let (mut spent, mut fires) = (Vec::new(), false);
         for (percent, level) in recharge.levels() {
             let (level, known) = (level?, recharge.spent.contains(&percent));

@@ -44,7 +44,9 @@ impl Ledger {
         number: WalletNumber,
         journal: &mut dyn Journal,
     ) -> Result<Option<Charge>, Undecided> {
-        let Some(wallet) = self.wallet(number).filter(|wallet| !wallet.is_ecosystem()) else {
+        let Some(wallet) =
+            self.wallet(number).filter(|wallet| !wallet.is_ecosystem() && !wallet.is_frozen())
+        else {
             return Ok(None);
         };
         let set_aside: Vec<u64> = wallet.bills_in_flight().collect();

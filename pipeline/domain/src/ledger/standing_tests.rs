@@ -78,6 +78,14 @@ enum Input {
         wallet: usize,
     },
     Settle,
+    /// Freezes what is not frozen, and lets go what is.
+    Freeze {
+        wallet: usize,
+    },
+    /// Ends a membership, or invites and accepts again.
+    Leave {
+        account: usize,
+    },
 }
 
 const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
@@ -107,8 +115,10 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => (wallet.clone(), 0..60i64)
             .prop_map(|(wallet, units)| Input::Recharge { wallet, units }),
         1 => (wallet.clone(), 0..12u32).prop_map(|(wallet, hours)| Input::Delay { wallet, hours }),
-        1 => wallet.prop_map(|wallet| Input::Pay { wallet }),
+        1 => wallet.clone().prop_map(|wallet| Input::Pay { wallet }),
         1 => Just(Input::Settle),
+        1 => wallet.prop_map(|wallet| Input::Freeze { wallet }),
+        1 => (0..3usize).prop_map(|account| Input::Leave { account }),
     ];
     prop::collection::vec(input, 1..120)
 }
@@ -135,7 +145,7 @@ impl Rig {
             ]"#,
         );
         let changes = PriceBook::default().changes(entries.unwrap(), now).unwrap();
-        let settings = "payments.card_threshold = { USD = \"30.00\" }\npayments.retry_after = [\"2h\", \"5h\"]";
+        let settings = "payments.card_threshold = { USD = \"30.00\" }\npayments.retry_after = [\"2h\", \"5h\"]\noverdue.bad_debt_after = \"1d\"";
         rig.ledger.pass(now, &mut rig.recorder).unwrap();
         let facts: [Fact; 3] = [
             SettingsChanged { document: settings.to_owned() }.into(),
@@ -155,7 +165,12 @@ impl Rig {
 
     fn ask(&mut self, name: &str, fields: Value) {
         self.commands += 1;
-        let asked = Asked { number: self.commands, principal: PrincipalId::operator(), key: None };
+        let asked = Asked {
+            number: self.commands,
+            principal: PrincipalId::operator(),
+            key: None,
+            origin: None,
+        };
         let command = Command::read(name, fields).unwrap().unwrap();
         // Refusals are as good as anything else: both ledgers must refuse alike.
         self.ledger.command(&asked, &command, &mut self.recorder).ok();
@@ -222,6 +237,20 @@ impl Rig {
             }
             Input::Pay { wallet } => self.ask("pay", json!({ "billing_account": WALLETS[*wallet] })),
             Input::Settle => self.ask("settle_enterprise", json!({ "enterprise": "e" })),
+            Input::Freeze { wallet } => {
+                let fields = json!({ "billing_account": WALLETS[*wallet] });
+                let number = WalletNumber(u32::try_from(*wallet).unwrap());
+                let frozen = self.ledger.wallet(number).unwrap().is_frozen();
+                let name = if frozen { "unfreeze_billing_account" } else { "freeze_billing_account" };
+                self.ask(name, fields);
+            }
+            Input::Leave { account } => {
+                let number = AccountNumber(u32::try_from(*account).unwrap());
+                let active = self.ledger.account(number).unwrap().is_active();
+                let names: &[&str] =
+                    if active { &["end_membership"] } else { &["invite_account", "accept_invitation"] };
+                names.iter().for_each(|name| self.ask(name, json!({ "account": ACCOUNTS[*account] })));
+            }
             Input::Payer { account, wallet } => self.ask("change_payer", json!({ "account": ACCOUNTS[*account], "billing_account": WALLETS[*wallet] })),
         }
     }

@@ -30,6 +30,8 @@ pub(super) enum Timer {
     PayerBegins,
     /// The oldest unpaid bill has been so for too long (R8.1).
     UnpaidTooLong,
+    /// Unpaid bills become bad debt (R9.1).
+    BadDebt,
     /// Services have run on for as long as they may (R8.3).
     SuspensionDue,
     /// A low balance is told again (R8.5).
@@ -107,8 +109,11 @@ impl Wallet {
         let mut own = SmallVec::<[(Minute, Timer); 8]>::new();
         if let Some(paying) = self.paying.as_deref() {
             own.push((paying.sweep_at, Timer::MonthEnds));
-            // While something is in flight it waits.
-            let declined = paying.declined.as_ref().filter(|_| paying.in_flight.is_none());
+            // While something is in flight, or nothing may go out, it waits.
+            let declined = paying
+                .declined
+                .as_ref()
+                .filter(|_| paying.in_flight.is_none() && !self.is_frozen());
             own.extend(declined.and_then(|d| d.retry_at).map(|at| (at, Timer::Retry)));
             let open = paying.in_flight.iter().chain(&paying.others);
             own.extend(open.filter_map(|payment| Some((payment.late_at?, Timer::PaymentLate))));
@@ -183,6 +188,9 @@ impl Ledger {
     /// The same for the bills of one month: the oldest may be paid while others are not. That they are paid
     /// by then does no harm.
     pub(super) fn watch_unpaid_of(&mut self, number: WalletNumber, month: Month) {
+        if let Some(at) = self.bad_debt_at(number, month) {
+            self.due.insert(at, Timer::BadDebt, number);
+        }
         let wallet = self.wallet(number).filter(|wallet| wallet.limit.is_positive());
         let at = wallet.map(|wallet| wallet.zone.days_after(month, self.settings.overdue.after));
         if let Some(at) = at {
@@ -218,7 +226,10 @@ impl Ledger {
         let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
         let begins = payees.flat_map(|account| account.payers.iter()).map(|payer| payer.from);
         let begins = begins.map(|from| (from, Timer::PayerBegins));
-        let waits = self.wallet(number)?.timers().chain(unpaid).chain(begins);
+        let months = self.wallet(number)?.unpaid.iter().map(|bill| bill.month);
+        let bad_debt = months.filter_map(|month| self.bad_debt_at(number, month));
+        let bad_debt = bad_debt.map(|at| (at, Timer::BadDebt));
+        let waits = self.wallet(number)?.timers().chain(unpaid).chain(begins).chain(bad_debt);
         let due = waits.filter(|(at, timer)| {
             self.is_due(*at, *timer) && self.due.contains(*at, *timer, number)
         });
@@ -272,6 +283,7 @@ impl Ledger {
                 }
                 Ok(())
             }
+            Timer::BadDebt => self.find_bad_debt(at, wallet, journal).map_err(Undecided::from),
             Timer::SuspensionDue | Timer::LowBalance => {
                 self.touch(wallet);
                 Ok(())

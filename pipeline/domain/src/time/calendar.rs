@@ -266,7 +266,7 @@ impl Zone {
 
     /// Year and month by the calendar alone.
     #[cfg(test)]
-    pub(super) fn local_date(self, at: Timestamp) -> (i16, i8) {
+    pub(super) fn year_and_month(self, at: Timestamp) -> (i16, i8) {
         self.local(at).map(|local| (local.year(), local.month())).unwrap()
     }
 
