@@ -136,7 +136,7 @@ impl Ledger {
         enterprise: &EnterpriseId,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let (enterprise, frozen) = self.recharge(enterprise)?;
+        let (enterprise, frozen) = self.recharge_freeze_of(enterprise)?;
         if frozen {
             return Err(Refusal::RechargeFrozen.into());
         }
@@ -150,7 +150,7 @@ impl Ledger {
         enterprise: &EnterpriseId,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let (enterprise, frozen) = self.recharge(enterprise)?;
+        let (enterprise, frozen) = self.recharge_freeze_of(enterprise)?;
         if !frozen {
             return Err(Refusal::NotFound.into());
         }
@@ -160,7 +160,7 @@ impl Ledger {
     }
 
     /// An enterprise, and whether recharge is frozen there.
-    fn recharge(&self, id: &EnterpriseId) -> Result<(EnterpriseNumber, bool), Refusal> {
+    fn recharge_freeze_of(&self, id: &EnterpriseId) -> Result<(EnterpriseNumber, bool), Refusal> {
         let number = self.enterprise_named(id).ok_or(Refusal::NotFound)?;
         let enterprise = self.enterprise(number).ok_or(Refusal::NotFound)?;
         Ok((number, enterprise.recharge_frozen))
