@@ -85,7 +85,8 @@ pub fn serve(
         };
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, router(shown)).with_graceful_shutdown(ended).await
+            let service = router(shown).into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(ended).await
         });
         if let Err(error) = served {
             tracing::error!(%error, "metrics, health and views are served no more");

@@ -71,7 +71,8 @@ fn is_list(view: &View) -> bool {
 fn id_of(view: &View) -> &'static str {
     match view.source {
         Source::List(list) => list.of,
-        Source::Ledger if view.name == "service" => "account",
+        Source::Ledger if ["account", "service"].contains(&view.name) => "account",
+        Source::Ledger if view.name == "enterprise" => "enterprise",
         Source::Ledger => "billing_account",
     }
 }
@@ -89,7 +90,7 @@ fn command(view: &View) -> clap::Command {
         false => id.help(format!("Which {}", of.replace('_', " "))),
     });
     let example = match of {
-        "account" => "acme",
+        "account" | "enterprise" => "acme",
         "command" => "17",
         "day" => "2026-12-01",
         _ => "ba-acme",

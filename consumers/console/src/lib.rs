@@ -12,6 +12,7 @@ mod keys;
 mod lists;
 mod outside;
 mod pages;
+mod permits;
 mod position;
 mod printer;
 mod problem;
@@ -40,6 +41,7 @@ pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, Usag
 
 use feed::Feed;
 use intake::Intake;
+use permits::Senders;
 use position::Reached;
 
 /// What the console is told.
@@ -112,6 +114,7 @@ pub(crate) struct Site {
     pub(crate) reached: Reached,
     pub(crate) commands: Semaphore,
     pub(crate) ids: Ids,
+    pub(crate) senders: Senders,
 }
 
 /// Names for requests and for keys that callers did not choose.
@@ -178,8 +181,21 @@ impl Console {
         threads.extend(carriers);
         let commands = Semaphore::new(options.commands_in_flight_max);
         let (reached, ids) = (Reached::default(), Ids::new());
-        let site =
-            Site { options, log, topics, clock, rows, lists, feed, intake, reached, commands, ids };
+        let senders = Senders::default();
+        let site = Site {
+            options,
+            log,
+            topics,
+            clock,
+            rows,
+            lists,
+            feed,
+            intake,
+            reached,
+            commands,
+            ids,
+            senders,
+        };
         Ok(Console { site: Arc::new(site), threads })
     }
 

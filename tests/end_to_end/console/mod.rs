@@ -7,3 +7,4 @@ pub mod client;
 mod invoices;
 mod processes;
 pub mod rig;
+mod rights;

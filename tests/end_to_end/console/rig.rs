@@ -2,6 +2,7 @@
 //! come from the real ClickHouse engine, which is filled meanwhile.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -22,6 +23,7 @@ use drawdown_runtime::{Station, Worker};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -78,7 +80,7 @@ impl Rig {
                 }
             }),
         ];
-        let keys = Keys::new(&BTreeMap::new(), Some("demo")).unwrap();
+        let keys = Keys::new(&hashes(), Some("demo")).unwrap();
         let mut options = ConsoleOptions::new(keys, "", "1");
         options.mails = Some(made(&folder, "mails"));
         let fonts = Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap();
@@ -165,6 +167,15 @@ impl Rig {
     }
 }
 
+/// Keys of others than the operator: each is called as its principal is.
+fn hashes() -> BTreeMap<String, String> {
+    let hash = |name: &str| {
+        let hash = Sha256::digest(format!("{name}-key").as_bytes());
+        hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    ["acme", "books", "eyes", "feed", "other"].map(|name| (name.to_owned(), hash(name))).into()
+}
+
 fn made(folder: &TempDir, name: &str) -> PathBuf {
     let path = folder.path().join(name);
     std::fs::create_dir_all(&path).unwrap();
@@ -217,7 +228,8 @@ fn serve(console: Console) -> (u16, (oneshot::Sender<()>, JoinHandle<()>)) {
                 told.await.ok();
                 ended.stop();
             };
-            axum::serve(listener, router).with_graceful_shutdown(stop).await.unwrap();
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(stop).await.unwrap();
         });
         drop(runtime);
         Arc::into_inner(console).unwrap().join();

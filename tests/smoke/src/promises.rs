@@ -84,7 +84,10 @@ fn invoice(site: &Site) -> anyhow::Result<String> {
         let figure = amount(&invoice[field])?;
         let decimals = if invoice["currency"] == "JPY" { 0 } else { 2 };
         let figure = format!("{figure:.decimals$}");
-        ensure!(digits.contains(&figure.replace('.', "")), "its {field}, {figure}, is not in it: {shown}");
+        ensure!(
+            digits.contains(&figure.replace('.', "")),
+            "its {field}, {figure}, is not in it: {shown}"
+        );
     }
     let (total, currency) = (text(&invoice["total"]), text(&invoice["currency"]));
     Ok(format!("{number} over {total} {currency}"))

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::charts::{Bar, Unit, bars, runway};
 use super::overview::or_nothing;
 use super::table::{Column, Kind, Table, column, currency, extra, money, text, time};
-use super::{NoPage, look, rows, shown};
+use super::{NoPage, look_at, rows, shown};
 use crate::Row;
 use crate::api::{Shared, row};
 use crate::problem::Problem;
@@ -141,7 +141,7 @@ pub(super) async fn wallet(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "balance")?;
+    look_at(&site, &headers, &id).await?;
     let balance = kept(&site, "balance", &id).await?;
     let left = kept(&site, "runway", &id).await;
     let of = [("billing_account", id.as_str()), ("limit", "20")];
@@ -217,7 +217,7 @@ pub(super) async fn tab(
     Path((id, tab)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, &tab)?;
+    look_at(&site, &headers, &id).await?;
     // Of a billing account that is not there, there is no page.
     let balance = kept(&site, "balance", &id).await?;
     match tab.as_str() {
