@@ -52,7 +52,7 @@ const PORT: &str = "DRAWDOWN_TEST_PORT";
 const PARTITIONS: u32 = 2;
 /// So many mails are under way at a time.
 const IN_FLIGHT_MAX: usize = 8;
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(180);
 
 fn log<S: Sends>(folder: &Path, clock: &Clock) -> Embedded {
     let topic =
@@ -89,7 +89,7 @@ fn worker<S: Sends>(
         certificate: None,
         hello: "billing.example".to_owned(),
         from: Sender::parse("Billing <billing@billing.example>").unwrap(),
-        deadline: Duration::from_secs(2),
+        deadline: Duration::from_secs(20),
         idle_max: 8,
     };
     let options_of_post = PostOptions {
@@ -100,7 +100,7 @@ fn worker<S: Sends>(
     };
     let outside = OutsideOptions {
         consumer: S::CONSUMER,
-        deadline: Duration::from_secs(4),
+        deadline: Duration::from_secs(40),
         in_flight_max: IN_FLIGHT_MAX,
         open_per_partition_max: 1_000,
     };

@@ -26,11 +26,14 @@ pub(super) async fn invoice(
     let missing = || Problem::not_found(format!("there is no invoice {file}"));
     let number = file.strip_suffix(".pdf").filter(|number| is_number(number));
     let number = number.ok_or_else(missing)?;
-    let invoice = issued(&site, number).await?.ok_or_else(missing)?;
-    may_see(&site, &who, "invoices", Over::row("invoices", invoice.billing_account.as_str()))
-        .await?;
     let printer = site.options.printer.clone();
     let printer = printer.ok_or_else(|| Problem::not_found("no PDFs are made here"))?;
+    let invoice = issued(&site, number).await?;
+    // Whether there is one is nobody's business but theirs who may see it.
+    let payer = invoice.as_ref().map(|invoice| invoice.billing_account.as_str());
+    let over = payer.map_or(Over::All, |payer| Over::row("invoices", payer));
+    may_see(&site, &who, "invoices", over).await?;
+    let invoice = invoice.ok_or_else(missing)?;
     let made = apart(move || printer.print(&invoice)).await?;
     let bytes = made.map_err(|why| Problem::unavailable(format!("it cannot be made: {why}")))?;
     let name = format!("inline; filename=\"{number}.pdf\"");
