@@ -1,4 +1,6 @@
-.PHONY: prepare run check test soak bench release-schemas
+.PHONY: prepare run smoke check test soak bench release-schemas kept-data
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # Installs what is missing on this machine.
 prepare:
@@ -9,7 +11,13 @@ DATA ?= data
 CLOCK ?= 600
 PORT ?= 8080
 run: prepare
-	cargo run --release -p drawdown -- up --demo --clock $(CLOCK) --port $(PORT) --data $(DATA)
+	cargo run --profile quick -p drawdown -- up --demo --clock $(CLOCK) --port $(PORT) --data $(DATA)
+
+# Asserts what `make run` promises, within two minutes of its start.
+smoke: prepare
+	cargo build --profile quick -p drawdown
+	cargo build --quiet --workspace --bin drawdown-smoke
+	@$(TARGET)/debug/drawdown-smoke $(TARGET)/quick/drawdown
 
 # Format, lints, docs.
 check: prepare
@@ -17,9 +25,12 @@ check: prepare
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
-# Every test, on the real components.
+# Every test, on the real components; ends by naming them, and fails if no test met one.
+TALLY := $(abspath $(TARGET))/components
 test: prepare
-	cargo test --workspace
+	@rm -rf $(TALLY) && mkdir -p $(TALLY)
+	COMPONENTS_TALLY=$(TALLY) cargo test --workspace
+	@$(TARGET)/debug/drawdown-components $(TALLY)
 
 # Kills workers on both engines so many times, and adds up over runs.
 KILLS ?= 500
@@ -40,3 +51,7 @@ release-schemas:
 	@test -n "$(VERSION)" || { echo "say which: make release-schemas VERSION=0.1.0"; exit 2; }
 	RELEASE_SCHEMAS=$(VERSION) cargo test --quiet -p drawdown-wire --test schemas release_schemas
 	cargo test --quiet -p drawdown-wire --test schemas
+
+# Keeps a data folder of this version, which later ones must open. A version that is out keeps its own.
+kept-data:
+	REMAKE_KEPT_DATA=1 cargo test --quiet -p drawdown --test end_to_end remake_the_kept_data -- --nocapture

@@ -16,6 +16,7 @@ use axum::routing::get;
 use drawdown_balance::Balance;
 use drawdown_domain::ledger::Ledger;
 use drawdown_runtime::{Progress, Worker};
+use metrics::gauge;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -84,7 +85,8 @@ pub fn serve(
         };
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, router(shown)).with_graceful_shutdown(ended).await
+            let service = router(shown).into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(ended).await
         });
         if let Err(error) = served {
             tracing::error!(%error, "metrics, health and views are served no more");
@@ -105,6 +107,10 @@ fn router(shown: Shown) -> Router {
 }
 
 async fn metrics(State(shown): State<Shown>) -> String {
+    for (consumer, progress) in &shown.progress {
+        let still_for = progress.still_for().as_secs_f64();
+        gauge!("drawdown_still_seconds", "consumer" => consumer.clone()).set(still_for);
+    }
     shown.metrics.render()
 }
 

@@ -1,15 +1,17 @@
 //! Views of one thing, as pure functions of the ledgers: the same for rehearsals and for workers.
 
-use drawdown_domain::ids::{AccountId, WalletId};
+use drawdown_domain::commands::Subject;
+use drawdown_domain::ids::{AccountId, EnterpriseId, WalletId};
 use drawdown_domain::invoices::Invoice;
-use drawdown_domain::ledger::{Ledger, WalletNumber};
+use drawdown_domain::ledger::{AccountNumber, EnterpriseNumber, Ledger, WalletNumber};
 use drawdown_domain::money::Overflow;
 use drawdown_domain::time::Span;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The views of one thing.
-pub const SINGLE: &[&str] = &["balance", "billing_account", "due", "runway", "service"];
+pub const SINGLE: &[&str] =
+    &["account", "balance", "billing_account", "due", "enterprise", "runway", "service"];
 
 /// There is no view of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,24 +48,48 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
         let wallet: WalletId = of.parse().ok()?;
         ledgers.iter().find_map(|ledger| Some((*ledger, ledger.wallet_named(&wallet)?)))
     };
+    let account = || -> Option<(&Ledger, AccountNumber)> {
+        let account: AccountId = of.parse().ok()?;
+        ledgers.iter().find_map(|ledger| Some((*ledger, ledger.account_named(&account)?)))
+    };
+    let enterprise = || -> Option<(&Ledger, EnterpriseNumber)> {
+        let enterprise: EnterpriseId = of.parse().ok()?;
+        ledgers.iter().find_map(|ledger| Some((*ledger, ledger.enterprise_named(&enterprise)?)))
+    };
     let row = match view {
+        "account" => {
+            account().and_then(|(ledger, account)| shown(ledger.account_row(account).map(Ok)))
+        }
+        "enterprise" => {
+            enterprise().and_then(|(ledger, number)| shown(ledger.enterprise_row(number).map(Ok)))
+        }
         "balance" => wallet().and_then(|(ledger, wallet)| shown(ledger.balance(wallet))),
         "billing_account" => {
             wallet().and_then(|(ledger, wallet)| shown(ledger.billing_account(wallet).map(Ok)))
         }
         "due" => wallet().and_then(|(ledger, wallet)| shown(ledger.due(wallet))),
         "runway" => wallet().and_then(|(ledger, wallet)| shown(ledger.runway_row(wallet))),
-        "service" => {
-            let account: Option<AccountId> = of.parse().ok();
-            let found = account.and_then(|account| {
-                let mut ledgers = ledgers.iter();
-                ledgers.find_map(|ledger| ledger.service(ledger.account_named(&account)?))
-            });
-            shown(found.map(Ok))
-        }
+        "service" => account().and_then(|(ledger, account)| shown(ledger.service(account).map(Ok))),
+        // What somebody may do, for the console: `principal:billing_account:id`.
+        "rights" => rights(of, ledgers),
         other => return Err(NoSuchView(other.to_owned())),
     };
     Ok(row)
+}
+
+/// The rights that somebody has over a billing account, an account or an enterprise.
+fn rights(of: &str, ledgers: &[&Ledger]) -> Option<Value> {
+    let mut parts = of.split(':');
+    let (who, kind, id) = (parts.next()?.parse().ok()?, parts.next()?, parts.next()?);
+    let held =
+        |subject: Subject<'_>| ledgers.iter().find_map(|ledger| ledger.rights_over(&who, subject));
+    let rights = match kind {
+        "billing_account" => held(Subject::Wallet(&id.parse().ok()?)),
+        "account" => held(Subject::Account(&id.parse().ok()?)),
+        "enterprise" => held(Subject::Enterprise(&id.parse().ok()?)),
+        _ => None,
+    };
+    rights.map(|rights| json!({ "rights": rights }))
 }
 
 fn shown<T: Serialize>(row: Option<Result<T, Overflow>>) -> Option<Value> {

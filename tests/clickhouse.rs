@@ -12,18 +12,18 @@ mod protocol;
 mod python_client;
 
 use std::path::Path;
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use drawdown_components::ClickHouse;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_drawdown");
 
 /// One engine for all tests that only use it, each with tables of its own.
-static SHARED: LazyLock<Mutex<ClickHouse>> =
-    LazyLock::new(|| Mutex::new(ClickHouse::start(Path::new(PROGRAM)).unwrap()));
+static SHARED: LazyLock<ClickHouse> =
+    LazyLock::new(|| ClickHouse::start(Path::new(PROGRAM)).unwrap());
 
 fn url() -> String {
-    SHARED.lock().unwrap().url()
+    SHARED.shared().url()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -296,6 +296,7 @@ CREATE TABLE IF NOT EXISTS commands
     at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     principal String,
     key Nullable(String),
+    origin Nullable(String),
     name LowCardinality(String),
     refused LowCardinality(Nullable(String)),
     detail Nullable(String),

@@ -27,7 +27,8 @@ pub fn ask(
     for partition in 0..topics.ledger_partitions {
         places.push(log.bounds(outcomes, partition)?.stable);
     }
-    let message = CommandMessage { principal: PrincipalId::operator(), key, command };
+    let (principal, origin) = (PrincipalId::operator(), Some(Text::fitting("command line")));
+    let message = CommandMessage { principal, key, origin, command };
     let message = schemas::COMMAND.message(&message);
     let next = log.append(topics.name(Topic::Commands), 0, clock.now(), &[&message])?;
     let number = u64::try_from(next.0.saturating_sub(1))?;

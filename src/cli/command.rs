@@ -14,6 +14,7 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value};
 
 use super::problem::{Problem, ServerSays};
+use super::remembered;
 use super::server::{Answer, Asking, Client, ServerOptions, Unanswered};
 use super::vocabulary::{self, example, flags};
 
@@ -188,6 +189,7 @@ pub fn do_command(options: &DoOptions, out: &mut dyn Write) -> anyhow::Result<()
         }
         Unanswered::Unreachable { .. } => error.into(),
     })?;
+    remembered::keep(&client, &answer);
     match answer.status {
         200 => told(name, &answer, options.server.json, out),
         202 => {

@@ -13,6 +13,7 @@ mod ingest;
 mod outside;
 mod problem;
 mod rejects;
+mod remembered;
 mod server;
 mod setup;
 mod show;

@@ -11,6 +11,7 @@ use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::problem::Problem;
+use super::remembered;
 use super::server::{Answer, Asking, Client, ServerOptions};
 use super::table::{block, changes, line, table};
 
@@ -70,7 +71,8 @@ fn is_list(view: &View) -> bool {
 fn id_of(view: &View) -> &'static str {
     match view.source {
         Source::List(list) => list.of,
-        Source::Ledger if view.name == "service" => "account",
+        Source::Ledger if ["account", "service"].contains(&view.name) => "account",
+        Source::Ledger if view.name == "enterprise" => "enterprise",
         Source::Ledger => "billing_account",
     }
 }
@@ -88,7 +90,7 @@ fn command(view: &View) -> clap::Command {
         false => id.help(format!("Which {}", of.replace('_', " "))),
     });
     let example = match of {
-        "account" => "acme",
+        "account" | "enterprise" => "acme",
         "command" => "17",
         "day" => "2026-12-01",
         _ => "ba-acme",
@@ -317,11 +319,31 @@ fn watch(
     bail!("{} shows no more: {why}; ask again", client.server())
 }
 
+/// Asks for rows that show the caller's last command, if they come so far in time.
 fn get(client: &mut Client, path: &str) -> anyhow::Result<Answer> {
-    let body = Bytes::new();
-    let asking = Asking { method: "GET", path, headers: &[], body: &body, within: ANSWERED_WITHIN };
-    let answer = client.ask(asking)?;
-    if answer.status == 200 { Ok(answer) } else { Err(Problem::of(client, &answer).into()) }
+    let (body, within) = (Bytes::new(), ANSWERED_WITHIN);
+    let asking = Asking { method: "GET", path, headers: &[], body: &body, within };
+    let position = remembered::last(client);
+    let answer = match &position {
+        Some(position) => {
+            let headers = [(remembered::POSITION, position.as_str())];
+            client.ask(Asking { headers: &headers, ..asking })?
+        }
+        None => client.ask(asking)?,
+    };
+    if answer.status == 200 {
+        return Ok(answer);
+    }
+    // An installation that was made anew never comes so far.
+    if answer.status == 503 && position.is_some() {
+        let again = client.ask(asking)?;
+        if again.status == 200 {
+            remembered::forget(client);
+            tracing::warn!("this may not show your last command yet");
+            return Ok(again);
+        }
+    }
+    Err(Problem::of(client, &answer).into())
 }
 
 fn text(answer: &Answer) -> String {

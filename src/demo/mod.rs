@@ -61,7 +61,8 @@ fn ask(
 
 fn message(command: Command, key: &str) -> anyhow::Result<Vec<u8>> {
     let key: Text = key.parse()?;
-    let message = CommandMessage { principal: PrincipalId::operator(), key: Some(key), command };
+    let (principal, origin) = (PrincipalId::operator(), Some(Text::fitting("demonstration")));
+    let message = CommandMessage { principal, key: Some(key), origin, command };
     Ok(schemas::COMMAND.message(&message))
 }
 

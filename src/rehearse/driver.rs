@@ -4,6 +4,7 @@ use std::fmt;
 
 use anyhow::{Context, bail};
 use drawdown_domain::commands::{Command, LoadPrices, LoadSettings};
+use drawdown_domain::ids::Text;
 use drawdown_domain::money::Amount;
 use drawdown_domain::payments::PaymentAnswer;
 use drawdown_domain::time::Timestamp;
@@ -74,7 +75,8 @@ pub(super) fn run(scenario: &Scenario, stage: &Stage) -> anyhow::Result<Report> 
 
 impl Driver {
     fn prepare(&mut self, at: Timestamp, command: Command, what: &str) -> anyhow::Result<()> {
-        let message = CommandMessage { principal: operator(), key: None, command };
+        let message =
+            CommandMessage { principal: operator(), key: None, origin: rehearsal(), command };
         let number = self.pipeline.command(at, message)?;
         self.rows.read(&self.pipeline)?;
         let outcome = self.rows.outcome(number).context("no outcome")?;
@@ -167,7 +169,7 @@ impl Driver {
             Ok(command) => {
                 let principal = by.map(str::parse).transpose()?.unwrap_or_else(operator);
                 let key = key.map(str::parse).transpose()?;
-                let message = CommandMessage { principal, key, command };
+                let message = CommandMessage { principal, key, origin: rehearsal(), command };
                 let number = self.pipeline.command(step.at, message)?;
                 self.rows.read(&self.pipeline)?;
                 let outcome = self.rows.outcome(number).context("no outcome")?;
@@ -284,4 +286,9 @@ fn sum(rows: &[Row], field: &str) -> anyhow::Result<Amount> {
     });
     let amounts: anyhow::Result<Vec<Amount>> = amounts.collect();
     Ok(Amount::sum(amounts?)?)
+}
+
+/// From where a scenario's commands come.
+fn rehearsal() -> Option<Text> {
+    Some(Text::fitting("rehearsal"))
 }

@@ -55,7 +55,8 @@ impl Simulation {
         };
         simulation.pipeline.advance(now).unwrap();
         let command = LoadPrices { document: PRICES.to_owned() }.into();
-        let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+        let message =
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         simulation.pipeline.command(now, message).unwrap();
         simulation.open();
         simulation
@@ -101,8 +102,12 @@ impl Simulation {
         let found = match Command::read(name, fields).unwrap() {
             Err(_) => Some("malformed".to_owned()),
             Ok(command) => {
-                let message =
-                    CommandMessage { principal: PrincipalId::operator(), key: None, command };
+                let message = CommandMessage {
+                    principal: PrincipalId::operator(),
+                    key: None,
+                    origin: None,
+                    command,
+                };
                 let number = self.pipeline.command(self.now, message).unwrap();
                 self.rows.read(&self.pipeline).unwrap();
                 self.rows.outcome(number).unwrap().refused.map(|refusal| refusal.code().to_owned())

@@ -1,8 +1,7 @@
 //! The data folder of a released version, as `drawdown up` left it: this version opens it, shows what it
 //! shows, and goes on.
 //!
-//! `REMAKE_KEPT_DATA=1 cargo test -p drawdown --test end_to_end remake_the_kept_data` makes it anew. A
-//! version that is out keeps its own for good.
+//! `make kept-data` makes it anew. A version that is out keeps its own for good.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -76,6 +75,7 @@ impl Up {
     fn does(&self, line: &str) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
         command.arg("do").args(line.split(' ')).stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
         command.env("DRAWDOWN_SERVER", format!("http://127.0.0.1:{}", self.client.port));
         let done = command.env("DRAWDOWN_KEY", &self.key).output().unwrap();
         assert!(done.status.success(), "{line}: {done:?}");

@@ -145,6 +145,7 @@ impl Reader {
         let variables = vec![
             ("DRAWDOWN_SERVER", format!("http://127.0.0.1:{port}")),
             ("DRAWDOWN_WORKER_HTTP", format!("127.0.0.1:{port}")),
+            ("XDG_STATE_HOME", folder.path().join(".state").display().to_string()),
         ];
         Reader { folder, port, instead, variables, running: Vec::new() }
     }

@@ -83,7 +83,8 @@ impl Process<'_> {
 
     fn command(&mut self, name: &str, fields: Value) {
         let command = Command::read(name, fields).unwrap().unwrap();
-        let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+        let message =
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         let now = self.now;
         self.pipeline().command(now, message).unwrap();
     }

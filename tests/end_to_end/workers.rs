@@ -62,7 +62,12 @@ impl Site {
         let (log, clock) = (setup.log().unwrap(), setup.clock().unwrap());
         for (name, fields) in commands {
             let command = Asked::read(name, fields.clone()).unwrap().unwrap();
-            let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+            let message = CommandMessage {
+                principal: PrincipalId::operator(),
+                key: None,
+                origin: None,
+                command,
+            };
             let message = schemas::COMMAND.message(&message);
             log.append(setup.topics.name(Topic::Commands), 0, clock.now(), &[&message]).unwrap();
         }

@@ -106,7 +106,7 @@ impl Lane<'_> {
         mut sure: Sure,
     ) -> Result<u64, Trouble> {
         let mut inserted = 0;
-        for (key, part) in rows.parts() {
+        for (key, part) in rows.parts().map_err(Trouble::Permanent)? {
             if sure.is_none_or(|since| since.elapsed() > SURE_FOR) {
                 sure = None;
                 if self.is_there(claim, key, part.rows()).await? {

@@ -47,7 +47,7 @@ impl AnalyticsOptions {
             instance: "1".to_owned(),
             insert_after: Duration::from_secs(1),
             block_bytes_max: 8 << 20,
-            kept_bytes_max: 64 << 20,
+            kept_bytes_max: 32 << 20,
         }
     }
 }
@@ -175,11 +175,20 @@ impl Filler {
         Ok(())
     }
 
+    /// All that it has read is in ClickHouse, and that is all there is to read for now.
+    pub fn is_idle(&self) -> bool {
+        let has_all = |(partition, held): (&u32, &Held)| {
+            let bounds = self.shared.log.bounds(self.topic_name(), *partition);
+            held.is_empty() && bounds.is_ok_and(|bounds| held.next >= bounds.stable)
+        };
+        self.unplaced.is_empty() && !self.held.is_empty() && self.held.iter().all(has_all)
+    }
+
     /// Nothing has waited longer than it should.
     fn waits_for_nothing(&self) -> bool {
-        let patience = self.shared.options.insert_after.saturating_mul(2);
-        let waits =
-            |held: &Held| held.waits_since().is_some_and(|since| since.elapsed() > patience);
+        let AnalyticsOptions { insert_after, block_bytes_max, .. } = &self.shared.options;
+        let patience = insert_after.saturating_mul(2);
+        let waits = |held: &Held| held.waits_too_long(*block_bytes_max, patience);
         self.unplaced.is_empty() && !self.held.values().any(waits)
     }
 
@@ -389,7 +398,8 @@ impl Filler {
             (self.shared.options.block_bytes_max, self.shared.options.insert_after);
         let mut due: Vec<(u32, &mut Held)> = Vec::new();
         for (partition, held) in &mut self.held {
-            if held.is_due(bytes_max, after) && is_ready(&*self.shared.log, held, bytes_max)? {
+            if held.is_due(bytes_max, after) && is_ready(&*self.shared.log, held, bytes_max, after)?
+            {
                 due.push((*partition, held));
             }
         }
@@ -443,7 +453,12 @@ impl Filler {
 }
 
 /// Whether a block can be filled; of usage, what was counted of it is read for that.
-fn is_ready(log: &dyn Log, held: &mut Held, bytes_max: usize) -> Result<bool, Error> {
+fn is_ready(
+    log: &dyn Log,
+    held: &mut Held,
+    bytes_max: usize,
+    after: Duration,
+) -> Result<bool, Error> {
     if let Kind::Usage(counting) = &mut held.kind {
         counting.look(log)?;
     }
@@ -456,7 +471,8 @@ fn is_ready(log: &dyn Log, held: &mut Held, bytes_max: usize) -> Result<bool, Er
     if let Kind::Usage(counting) = &mut held.kind {
         counting.read(log, first, last)?;
     }
-    Ok(true)
+    let is_new = held.block.is_none();
+    Ok(!is_new || held.is_worth(Claim { first, last, beside: 0 }, bytes_max, after))
 }
 
 /// Fills one block of a partition. Returns how far that is; nothing if somebody else cut it longer.

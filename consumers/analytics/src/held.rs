@@ -12,12 +12,20 @@ use crate::projecting::{self, Project};
 use crate::rows::{Place, Rows};
 use crate::store::Trouble;
 
+/// Messages that become no rows are kept together for so many times as long as others.
+const WITHOUT_ROWS: u32 = 60;
+
 /// A message that was read.
 #[derive(Clone, Debug)]
 struct Kept {
     offset: i64,
     at: Timestamp,
     value: Vec<u8>,
+}
+
+/// What a message takes in memory, about.
+fn weight(value: &[u8]) -> usize {
+    value.len() + 64
 }
 
 /// What a partition's messages become.
@@ -72,15 +80,36 @@ impl Held {
             return;
         }
         self.since.get_or_insert_with(Instant::now);
-        self.bytes += message.value.len();
+        self.bytes += weight(message.value);
         self.next = message.offset.next();
         let Message { offset, at, value, .. } = message;
         self.kept.push_back(Kept { offset: offset.0, at: *at, value: value.to_vec() });
     }
 
-    /// Since when something waits.
-    pub(crate) fn waits_since(&self) -> Option<Instant> {
-        self.since
+    /// Whether nothing of it waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Whether rows wait longer than they should. What METERING has not come to is not theirs to insert.
+    pub(crate) fn waits_too_long(&self, bytes_max: usize, patience: Duration) -> bool {
+        let is_late = self.since.is_some_and(|since| since.elapsed() > patience);
+        is_late && self.cut(bytes_max).is_some_and(|(claim, _)| self.has_rows(claim))
+    }
+
+    /// Whether a block may have rows. Most of what comes by an idle partition of usage is the time.
+    fn has_rows(&self, claim: Claim) -> bool {
+        match &self.kind {
+            Kind::Plain(_) => true,
+            Kind::Usage(counting) => !counting.listed(claim).is_empty(),
+        }
+    }
+
+    /// Whether a block is worth an insert: one without rows only says now and then how far it is.
+    pub(crate) fn is_worth(&self, claim: Claim, bytes_max: usize, after: Duration) -> bool {
+        let after = after.saturating_mul(WITHOUT_ROWS);
+        let is_long = self.since.is_some_and(|since| since.elapsed() >= after);
+        self.bytes >= bytes_max || is_long || self.has_rows(claim)
     }
 
     /// Whether there is enough for a block, or the last one is long enough ago: what comes by itself is
@@ -100,7 +129,7 @@ impl Held {
         let (mut bytes, mut last) = (0, None);
         for kept in self.kept.iter().take_while(|kept| kept.offset < limit) {
             last = Some(kept);
-            bytes += kept.value.len();
+            bytes += weight(&kept.value);
             if bytes >= bytes_max {
                 break;
             }
@@ -157,7 +186,7 @@ impl Held {
     /// A block is in.
     pub(crate) fn filled(&mut self, claim: Claim) {
         while let Some(kept) = self.kept.front().filter(|kept| kept.offset <= claim.last) {
-            self.bytes = self.bytes.saturating_sub(kept.value.len());
+            self.bytes = self.bytes.saturating_sub(weight(&kept.value));
             self.kept.pop_front();
         }
         if let Kind::Usage(counting) = &mut self.kind {

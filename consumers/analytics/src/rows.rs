@@ -60,6 +60,8 @@ pub(crate) struct Rows {
     parts: BTreeMap<PartKey, Part>,
     /// The month of the last row, which is that of the next one nearly always.
     month: Option<(Timestamp, Timestamp, Month)>,
+    /// A record that could not be written: then no row is to be inserted.
+    broken: Option<String>,
 }
 
 /// A table whose rows are records, written as lines of JSON.
@@ -103,12 +105,12 @@ impl Rows {
         let part = self.parts.entry(key);
         let part = part.or_insert_with(|| Part::Lines { text: Vec::new(), rows: 0 });
         let Part::Lines { text, rows } = part else { return };
-        let begins = text.len();
-        // Our own records are JSON objects, and a vector takes all that is written.
-        if serde_json::to_writer(&mut *text, row).is_err() || text.pop() != Some(b'}') {
-            text.truncate(begins);
+        if let Err(error) = serde_json::to_writer(&mut *text, row) {
+            self.broken.get_or_insert(format!("a row of {}: {error}", to.table));
             return;
         }
+        // The object goes on.
+        text.pop();
         let Place { partition, offset } = place;
         text.extend_from_slice(
             format!(",\"_partition\":{partition},\"_offset\":{offset},\"_index\":{index}}}\n")
@@ -128,7 +130,8 @@ impl Rows {
         }
     }
 
-    pub(crate) fn parts(self) -> BTreeMap<PartKey, Part> {
-        self.parts
+    /// All of them, unless something could not be written.
+    pub(crate) fn parts(self) -> Result<BTreeMap<PartKey, Part>, String> {
+        self.broken.map_or(Ok(self.parts), Err)
     }
 }

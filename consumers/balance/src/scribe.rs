@@ -114,7 +114,16 @@ impl Journal for Scribe {
             | Fact::MonthSwept(_)
             | Fact::FallChanged(_)
             | Fact::OverdueChanged(_)
-            | Fact::PeriodJoined(_) => {}
+            | Fact::PeriodJoined(_)
+            | Fact::MembershipChanged(_)
+            | Fact::TaxIdChanged(_)
+            | Fact::RechargeFrozen(_)
+            | Fact::RoleGranted(_)
+            | Fact::RoleRevoked(_)
+            | Fact::WalletRenamed(_)
+            | Fact::WalletStateChanged(_)
+            | Fact::AdministratorsChanged(_)
+            | Fact::BadDebtChanged(_) => {}
         }
     }
 
@@ -311,6 +320,7 @@ impl Scribe {
             at,
             principal: asked.principal.clone(),
             key: asked.key.clone(),
+            origin: asked.origin.clone(),
             name: LINK.to_owned(),
             refused: fact.refused,
             detail: fact.reason.as_ref().map(Text::to_string),

@@ -1,10 +1,10 @@
 //! The station: one ledger, and what it reads and says.
 
-use drawdown_domain::commands::{Asked, Subject};
+use drawdown_domain::commands::Asked;
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
-    AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived,
-    PricesInForce, RegionNumber, SettingsChanged, Undecided, wallet_of_draft,
+    AccountNumber, Answer, Fact, Ledger, Line, Place, PricesArrived, PricesInForce, RegionNumber,
+    SettingsChanged, Undecided, wallet_of_draft,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::rating::MeterNumber;
@@ -214,13 +214,14 @@ impl Balance {
     }
 
     fn admitted(&mut self, admitted: &Admitted) -> Result<(), Stop> {
-        if let Some(enterprise) = self.enterprise_of(admitted.command.subject()) {
+        if let Some(enterprise) = self.ledger.enterprise_of(admitted.command.subject()) {
             self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         }
         let asked = Asked {
             number: admitted.number,
             principal: admitted.principal.clone(),
             key: admitted.key.clone(),
+            origin: admitted.origin.clone(),
         };
         let refused = match self.ledger.command(&asked, &admitted.command, &mut self.scribe) {
             Ok(Answer::Accepted) => None,
@@ -239,6 +240,7 @@ impl Balance {
             at,
             principal: asked.principal,
             key: asked.key,
+            origin: asked.origin,
             name: admitted.command.name().to_owned(),
             refused,
             detail: None,
@@ -269,20 +271,6 @@ impl Balance {
         };
         self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         self.ledger.payment_answered(wallet, number, answer, reason, &mut self.scribe).map_err(stop)
-    }
-
-    fn enterprise_of(&self, subject: Subject<'_>) -> Option<EnterpriseNumber> {
-        match subject {
-            Subject::Enterprise(id) => self.ledger.enterprise_named(id),
-            Subject::Account(id) => {
-                let account = self.ledger.account(self.ledger.account_named(id)?)?;
-                Some(account.enterprise)
-            }
-            Subject::Wallet(id) => {
-                Some(self.ledger.wallet(self.ledger.wallet_named(id)?)?.enterprise)
-            }
-            Subject::Everyone => None,
-        }
     }
 
     fn name(&self, topic: Topic) -> &str {

@@ -77,12 +77,6 @@ impl Keys {
     }
 }
 
-/// What a principal may do: the one place where roles are asked. Whoever holds a key may do all until
-/// there are roles.
-pub(crate) fn may(_who: &PrincipalId, _what: &str) -> bool {
-    true
-}
-
 /// Whether a browser says that one of our own pages, or its user, asks.
 fn from_own_page(method: &Method, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -12,6 +12,7 @@ mod keys;
 mod lists;
 mod outside;
 mod pages;
+mod permits;
 mod position;
 mod problem;
 mod rows;
@@ -38,6 +39,7 @@ pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, Usag
 
 use feed::Feed;
 use intake::Intake;
+use permits::Senders;
 use position::Reached;
 
 /// What the console is told.
@@ -110,6 +112,7 @@ pub(crate) struct Site {
     pub(crate) reached: Reached,
     pub(crate) commands: Semaphore,
     pub(crate) ids: Ids,
+    pub(crate) senders: Senders,
 }
 
 /// Names for requests and for keys that callers did not choose.
@@ -131,6 +134,22 @@ impl Ids {
     }
 }
 
+/// What the pages say that this is.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Its counters without labels.
+const COUNTED: &[&str] = &[
+    "drawdown_console_append_errors_total",
+    "drawdown_console_follow_errors_total",
+    "drawdown_console_list_errors_total",
+    "drawdown_console_slow_watchers_total",
+    "drawdown_console_unreadable_total",
+    "drawdown_usage_accepted_total",
+    "drawdown_usage_append_errors_total",
+    "drawdown_usage_malformed_total",
+    "drawdown_usage_refused_total",
+];
+
 /// The console of one process.
 #[derive(Debug)]
 pub struct Console {
@@ -148,6 +167,10 @@ impl Console {
         lists: Arc<dyn Lists>,
         options: ConsoleOptions,
     ) -> Result<Console, Error> {
+        // What it counts begins at nothing, so that the first time counts as a change, too.
+        for counted in COUNTED {
+            metrics::counter!(*counted).increment(0);
+        }
         let feed = Arc::new(Feed::default());
         let group = format!("{}console", options.group_prefix);
         let mut threads = feed::follow(&log, &topics, &group, &options.instance, &feed)?;
@@ -156,8 +179,21 @@ impl Console {
         threads.extend(carriers);
         let commands = Semaphore::new(options.commands_in_flight_max);
         let (reached, ids) = (Reached::default(), Ids::new());
-        let site =
-            Site { options, log, topics, clock, rows, lists, feed, intake, reached, commands, ids };
+        let senders = Senders::default();
+        let site = Site {
+            options,
+            log,
+            topics,
+            clock,
+            rows,
+            lists,
+            feed,
+            intake,
+            reached,
+            commands,
+            ids,
+            senders,
+        };
         Ok(Console { site: Arc::new(site), threads })
     }
 

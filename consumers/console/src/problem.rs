@@ -69,13 +69,14 @@ impl Problem {
     }
 }
 
-/// Which kind of answer a refusal is: what was asked cannot be understood, is not there, clashes with
-/// what is, or is against a rule.
+/// Which kind of answer a refusal is: what was asked cannot be understood, is not there, is not for
+/// whoever asks, clashes with what is, or is against a rule.
 pub(crate) fn status_of(refusal: Refusal) -> StatusCode {
     match refusal {
         Refusal::Malformed => StatusCode::BAD_REQUEST,
         Refusal::NotFound => StatusCode::NOT_FOUND,
         Refusal::AlreadyExists | Refusal::KeyReused => StatusCode::CONFLICT,
+        Refusal::NotPermitted | Refusal::OverRoleLimit => StatusCode::FORBIDDEN,
         Refusal::InsufficientFunds => StatusCode::PAYMENT_REQUIRED,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }

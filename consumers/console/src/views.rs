@@ -1,7 +1,7 @@
 //! The views: what each is called, what its rows hold, and where they come from. Adding one is one line.
 
 use drawdown_domain::invoices::Invoice;
-use drawdown_domain::ledger::{Balance, BillingAccount, Due, RunwayRow};
+use drawdown_domain::ledger::{AccountRow, Balance, BillingAccount, Due, EnterpriseRow, RunwayRow};
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::Payment;
@@ -116,6 +116,8 @@ macro_rules! views {
 }
 
 views! {
+    "account": AccountRow = Source::Ledger, "An account: who pays for it, and what it may do.";
+    "enterprise": EnterpriseRow = Source::Ledger, "An enterprise: its members, administrators and roles.";
     "balance": Balance = Source::Ledger, "How a billing account stands.";
     "billing_account": BillingAccount = Source::Ledger, "A billing account and its settings.";
     "due": Due = Source::Ledger, "What is owed, and what the balance covers.";

@@ -39,6 +39,7 @@ record! {
     pub struct Asker {
         pub principal: PrincipalId,
         pub key: Option<Text>,
+        pub origin: Option<Text>,
     }
 }
 
@@ -151,13 +152,14 @@ impl Registry {
         output: &mut Output,
     ) {
         output.hurry();
-        let unknown = Asker { principal: PrincipalId::unknown(), key: None };
-        let Asker { principal, key } = asker.unwrap_or(unknown);
+        let unknown = Asker { principal: PrincipalId::unknown(), key: None, origin: None };
+        let Asker { principal, key, origin } = asker.unwrap_or(unknown);
         self.outcomes.push(Outcome {
             command: number_of(message),
             at: self.state.now(),
             principal,
             key,
+            origin,
             name: UNREADABLE.to_owned(),
             refused: Some(Refusal::Malformed),
             detail: Some(why),
@@ -166,11 +168,12 @@ impl Registry {
     }
 
     fn asked(&mut self, number: u64, message: CommandMessage, output: &mut Output) {
-        let CommandMessage { principal, key, command } = message;
+        let CommandMessage { principal, key, origin, command } = message;
         let key_hash = key.as_ref().map(|key| key_hash(principal.as_str(), key.as_str()));
         let content = content_hash(&content_of(&command));
         let facts = &mut self.facts;
-        let asked = Asked { number, key: key_hash, content, command: &command };
+        let asked =
+            Asked { number, key: key_hash, content, principal: &principal, command: &command };
         let admission = self.state.ask(asked, &mut |fact| put_fact(facts, fact));
         let name = command.name().to_owned();
         let mut outcome = Outcome {
@@ -178,6 +181,7 @@ impl Registry {
             at: self.state.now(),
             principal: principal.clone(),
             key: key.clone(),
+            origin: origin.clone(),
             name,
             refused: None,
             detail: None,
@@ -191,7 +195,7 @@ impl Registry {
                 );
                 self.tell_ledger(
                     ledger,
-                    Admitted { number, principal, key, command }.into(),
+                    Admitted { number, principal, key, origin, command }.into(),
                     output,
                 );
                 return;

@@ -44,7 +44,7 @@ fn outcomes(registry: &mut Registry, messages: &[Vec<u8>]) -> Vec<Outcome> {
 fn asked(key: &str, document: &str) -> Vec<u8> {
     let command: Command = LoadSettings { document: document.to_owned() }.into();
     let (principal, key) = (PrincipalId::operator(), Some(key.parse().unwrap()));
-    schemas::COMMAND.message(&CommandMessage { principal, key, command })
+    schemas::COMMAND.message(&CommandMessage { principal, key, origin: None, command })
 }
 
 /// R11.4: whatever stands on `commands` is answered, also what cannot be read, and the rest flows on.

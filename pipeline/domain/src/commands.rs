@@ -6,11 +6,12 @@ use serde::{Deserialize, Deserializer};
 
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
-    RegionId, Text, WalletId,
+    RegionId, ScopeId, Text, WalletId,
 };
 use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;
 use crate::payments::MethodKind;
+use crate::rights::Role;
 use crate::time::{Cycle, Month, Timestamp, Zone};
 use crate::vocabulary::{Described, DescribedRecord, Record, Shape};
 use crate::{record, symbols};
@@ -47,6 +48,8 @@ record! {
         pub number: u64,
         pub principal: PrincipalId,
         pub key: Option<Text>,
+        /// From where: an address, a program.
+        pub origin: Option<Text>,
     }
 }
 
@@ -159,6 +162,92 @@ commands! {
         account: AccountId,
     }
 
+    /// Invites an account back into the enterprise it was opened under.
+    "invite_account" => InviteAccount {
+        account: AccountId,
+        enterprise: Option<EnterpriseId>,
+    }
+
+    /// Accepts an invitation, in the name of the account.
+    "accept_invitation" => AcceptInvitation {
+        account: AccountId,
+        enterprise: Option<EnterpriseId>,
+    }
+
+    /// Ends a membership, or declines an invitation: nothing is shared with the enterprise any more.
+    "end_membership" => EndMembership {
+        account: AccountId,
+        enterprise: Option<EnterpriseId>,
+    }
+
+    /// Stores the enterprise's tax number, for later invoices.
+    "set_tax_id" => SetTaxId {
+        enterprise: EnterpriseId,
+        tax_id: Text,
+    }
+
+    /// Gives a billing account another name to be shown by.
+    "rename_billing_account" => RenameBillingAccount {
+        billing_account: WalletId,
+        name: Text,
+    }
+
+    /// Freezes a billing account: nothing goes out of it, what comes in is taken.
+    "freeze_billing_account" => FreezeBillingAccount {
+        billing_account: WalletId,
+    }
+
+    /// Lifts a freeze: what waited runs.
+    "unfreeze_billing_account" => UnfreezeBillingAccount {
+        billing_account: WalletId,
+    }
+
+    /// Closes an empty billing account, for good.
+    "deregister_billing_account" => DeregisterBillingAccount {
+        billing_account: WalletId,
+    }
+
+    /// Makes accounts of the enterprise administrators of a billing account.
+    "grant_admin" => GrantAdmin {
+        billing_account: WalletId,
+        /// At most 20.
+        accounts: Vec<AccountId>,
+    }
+
+    /// Takes the administration of a billing account from accounts.
+    "revoke_admin" => RevokeAdmin {
+        billing_account: WalletId,
+        /// At most 20.
+        accounts: Vec<AccountId>,
+    }
+
+    /// Gives somebody a role over a billing account, or over all of an enterprise.
+    "grant_role" => GrantRole {
+        /// An account, or whom a key names.
+        principal: PrincipalId,
+        role: Role,
+        scope: ScopeId,
+        /// The most that may be topped up at once under this role.
+        top_up_limit: Option<Amount>,
+    }
+
+    /// Takes a role away.
+    "revoke_role" => RevokeRole {
+        principal: PrincipalId,
+        role: Role,
+        scope: ScopeId,
+    }
+
+    /// Stops top-ups and automatic recharge under a whole enterprise.
+    "freeze_recharge" => FreezeRecharge {
+        enterprise: EnterpriseId,
+    }
+
+    /// Allows top-ups and automatic recharge under an enterprise again.
+    "unfreeze_recharge" => UnfreezeRecharge {
+        enterprise: EnterpriseId,
+    }
+
     /// Lets another billing account of the enterprise pay for an account, now or from a later time on.
     "change_payer" => ChangePayer {
         account: AccountId,
@@ -190,6 +279,11 @@ commands! {
     "set_credit_limit" => SetCreditLimit {
         billing_account: WalletId,
         limit: Amount,
+    }
+
+    /// Forgives bad debt: credit and transfers are possible again.
+    "lift_bad_debt" => LiftBadDebt {
+        billing_account: WalletId,
     }
 
     /// Confirms the contract that a first credit limit waits for.
@@ -307,12 +401,17 @@ commands! {
     }
 }
 
+/// So many accounts can be made administrators, or be it no more, in one call (R9.5).
+pub const ADMINS_A_CALL_MAX: usize = 20;
+
 /// Whom a command concerns first: that decides which ledger judges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
     Enterprise(&'a EnterpriseId),
     Account(&'a AccountId),
     Wallet(&'a WalletId),
+    /// The enterprise of that name, or else the billing account.
+    Scope(&'a ScopeId),
     /// All ledgers alike.
     Everyone,
 }
@@ -321,12 +420,27 @@ impl Command {
     pub fn subject(&self) -> Subject<'_> {
         match self {
             Command::OpenEnterprise(OpenEnterprise { enterprise, .. })
-            | Command::OpenAccount(OpenAccount { enterprise, .. }) => {
+            | Command::OpenAccount(OpenAccount { enterprise, .. })
+            | Command::SetTaxId(SetTaxId { enterprise, .. })
+            | Command::FreezeRecharge(FreezeRecharge { enterprise })
+            | Command::UnfreezeRecharge(UnfreezeRecharge { enterprise }) => {
                 Subject::Enterprise(enterprise)
             }
             Command::CloseAccount(CloseAccount { account })
+            | Command::InviteAccount(InviteAccount { account, .. })
+            | Command::AcceptInvitation(AcceptInvitation { account, .. })
+            | Command::EndMembership(EndMembership { account, .. })
             | Command::ChangePayer(ChangePayer { account, .. }) => Subject::Account(account),
+            Command::GrantRole(GrantRole { scope, .. })
+            | Command::RevokeRole(RevokeRole { scope, .. }) => Subject::Scope(scope),
             Command::TopUp(TopUp { billing_account, .. })
+            | Command::RenameBillingAccount(RenameBillingAccount { billing_account, .. })
+            | Command::FreezeBillingAccount(FreezeBillingAccount { billing_account })
+            | Command::UnfreezeBillingAccount(UnfreezeBillingAccount { billing_account })
+            | Command::DeregisterBillingAccount(DeregisterBillingAccount { billing_account })
+            | Command::GrantAdmin(GrantAdmin { billing_account, .. })
+            | Command::RevokeAdmin(RevokeAdmin { billing_account, .. })
+            | Command::LiftBadDebt(LiftBadDebt { billing_account })
             | Command::Adjust(Adjust { billing_account, .. })
             | Command::SetCreditLimit(SetCreditLimit { billing_account, .. })
             | Command::ConfirmContract(ConfirmContract { billing_account })
@@ -348,6 +462,29 @@ impl Command {
 }
 
 impl Command {
+    /// The accounts that a command names beside its subject. Those that are too many anyway are not looked for.
+    pub fn other_accounts(&self) -> &[AccountId] {
+        match self {
+            Command::GrantAdmin(GrantAdmin { accounts, .. })
+            | Command::RevokeAdmin(RevokeAdmin { accounts, .. })
+                if accounts.len() <= ADMINS_A_CALL_MAX =>
+            {
+                accounts
+            }
+            _ => &[],
+        }
+    }
+
+    /// The enterprise that a command names beside its subject.
+    pub fn other_enterprise(&self) -> Option<&EnterpriseId> {
+        match self {
+            Command::InviteAccount(InviteAccount { enterprise, .. })
+            | Command::AcceptInvitation(AcceptInvitation { enterprise, .. })
+            | Command::EndMembership(EndMembership { enterprise, .. }) => enterprise.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The other billing account that a command names, beside its subject.
     pub fn other_wallet(&self) -> Option<&WalletId> {
         match self {

@@ -98,6 +98,8 @@ names! {
     RegionId,
     /// A payment method: a card or a PayPal account.
     MethodId,
+    /// Where a role holds: the enterprise of that name, or else the billing account.
+    ScopeId,
     /// Who acts: an account's root, an administrator, the operator, a key.
     PrincipalId,
 }
@@ -117,10 +119,27 @@ impl WalletId {
     }
 }
 
+impl ScopeId {
+    /// The enterprise of this name, if there is one.
+    pub fn enterprise(&self) -> EnterpriseId {
+        EnterpriseId(self.0.clone())
+    }
+
+    /// The billing account of this name, if there is one.
+    pub fn wallet(&self) -> WalletId {
+        WalletId(self.0.clone())
+    }
+}
+
 impl PrincipalId {
     /// The operator of the platform, who may do all.
     pub fn operator() -> PrincipalId {
         PrincipalId(CompactString::const_new("operator"))
+    }
+
+    /// Whether somebody acts under the name of this account: as its root.
+    pub fn is_root_of(&self, account: &AccountId) -> bool {
+        self.0 == account.0
     }
 
     /// Stands for whoever asked in a way that cannot be read.

@@ -27,6 +27,8 @@ pub mod refusal;
 
 pub mod commands;
 
+pub mod rights;
+
 pub mod payments;
 
 pub mod notices;

@@ -85,8 +85,24 @@ refusals! {
     AccountClosed = "account_closed",
     /// The accounts of this enterprise may not pay for each other: its account centre is off.
     AccountCenterOff = "account_center_off",
-    /// Something is still owed or left.
+    /// Something is still owed or left, or it paid for an account less than 35 days ago.
     NotEmpty = "not_empty",
+    /// Whoever asks may not do that. Somebody who may can grant a role.
+    NotPermitted = "not_permitted",
+    /// More than the role of whoever asks may top up at once.
+    OverRoleLimit = "over_role_limit",
+    /// The billing account is frozen: nothing goes out of it.
+    Frozen = "frozen",
+    /// The billing account is deregistered, for good.
+    Deregistered = "deregistered",
+    /// The management account administers all billing accounts of its enterprise, always.
+    SuperAdministrator = "super_administrator",
+    /// More accounts than one call, or one benefit, may name.
+    TooManyAccounts = "too_many_accounts",
+    /// Top-ups are stopped in this enterprise.
+    RechargeFrozen = "recharge_frozen",
+    /// There was bad debt: neither credit nor transfers, until the operator lifts it.
+    CreditNotAvailable = "credit_not_available",
 }
 
 impl fmt::Display for Refusal {

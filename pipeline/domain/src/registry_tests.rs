@@ -5,7 +5,19 @@ use crate::commands::{Mode, TopUp};
 use crate::money::{Amount, Currency};
 
 fn asked(number: u64, key: Option<u64>, content: u64, command: &Command) -> Asked<'_> {
-    Asked { number, key: key.map(|key| KeyHash(0, key)), content, command }
+    asked_by(OPERATOR.get_or_init(PrincipalId::operator), number, key, content, command)
+}
+
+static OPERATOR: std::sync::OnceLock<PrincipalId> = std::sync::OnceLock::new();
+
+fn asked_by<'a>(
+    principal: &'a PrincipalId,
+    number: u64,
+    key: Option<u64>,
+    content: u64,
+    command: &'a Command,
+) -> Asked<'a> {
+    Asked { number, key: key.map(|key| KeyHash(0, key)), content, principal, command }
 }
 
 fn open(enterprise: &str) -> Command {
@@ -116,6 +128,71 @@ fn ids_are_claimed_once_and_released_if_the_ledger_refuses() {
         |number, command: &Command| registry.ask(asked(number, None, 0, command), &mut |_| {});
     assert_eq!(ask(7, &top_up("ba-a")), Admission::Refused(Refusal::NotFound, None));
     assert_eq!(ask(8, &account("a", "e")), Admission::Forward("e".parse().unwrap()));
+}
+
+/// R11.1: what is for the operator alone needs no ledger to be refused.
+#[test]
+fn r11_1_others_are_refused_what_is_for_the_operator() {
+    let mut registry = Registry::default();
+    let (boss, load) = ("boss".parse().unwrap(), LoadSettings { document: String::new() }.into());
+    let mut ask = |who: &PrincipalId, number, command: &Command| {
+        registry.ask(asked_by(who, number, None, 0, command), &mut |_| {})
+    };
+    let refused = Admission::Refused(Refusal::NotPermitted, None);
+    assert_eq!(ask(&boss, 1, &open("e")), refused);
+    assert_eq!(ask(&boss, 2, &load), refused);
+    assert_eq!(
+        ask(&PrincipalId::operator(), 3, &open("e")),
+        Admission::Forward("e".parse().unwrap())
+    );
+    assert_eq!(ask(&boss, 4, &account("a", "e")), Admission::Forward("e".parse().unwrap()));
+}
+
+/// R11.1: an account's root acts under its name, so none may be called as the operator is.
+#[test]
+fn r11_1_no_account_is_called_as_the_operator_is() {
+    let mut registry = Registry::default();
+    registry.ask(asked(1, None, 0, &open("e")), &mut |_| {});
+    for name in ["operator", "unknown"] {
+        let command = account(name, "e");
+        let found = registry.ask(asked(2, None, 0, &command), &mut |_| {});
+        assert!(matches!(found, Admission::Refused(Refusal::AlreadyExists, Some(_))), "{found:?}");
+    }
+}
+
+/// R9.5, R4.6, R11.1: what a command names besides must be somewhere; a scope is an enterprise or else a
+/// billing account.
+#[test]
+fn r9_5_what_is_named_besides_must_be_known() {
+    let mut registry = Registry::default();
+    for (number, command) in (1..).zip([open("e"), open("f"), account("a", "e"), account("x", "f")])
+    {
+        registry.ask(asked(number, None, 0, &command), &mut |_| {});
+    }
+    let mut check = |name: &str, fields: serde_json::Value, expected: Option<&str>| {
+        let command = Command::read(name, fields).unwrap().unwrap();
+        let expected = match expected {
+            Some(enterprise) => Admission::Forward(enterprise.parse().unwrap()),
+            None => Admission::Refused(Refusal::NotFound, None),
+        };
+        assert_eq!(registry.ask(asked(9, None, 0, &command), &mut |_| {}), expected, "{command:?}");
+    };
+    let admins =
+        |accounts: &[&str]| serde_json::json!({ "billing_account": "ba-a", "accounts": accounts });
+    check("grant_admin", admins(&["a", "x"]), Some("e"));
+    check("grant_admin", admins(&["a", "nobody"]), None);
+    check("revoke_admin", admins(&["nobody"]), None);
+    // So many are refused anyway, whoever they are.
+    check("grant_admin", admins(&["nobody"; 21]), Some("e"));
+    let invited =
+        |enterprise: &str| serde_json::json!({ "account": "a", "enterprise": enterprise });
+    check("invite_account", invited("f"), Some("e"));
+    check("invite_account", invited("g"), None);
+    let role =
+        |scope: &str| serde_json::json!({ "principal": "p", "role": "auditor", "scope": scope });
+    check("grant_role", role("f"), Some("f"));
+    check("grant_role", role("ba-a"), Some("e"));
+    check("revoke_role", role("ba-nobody"), None);
 }
 
 #[test]

@@ -155,17 +155,19 @@ impl Default for AlertSettings {
     }
 }
 
-/// R8.1.
+/// R8.1 and R9.1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OverdueSettings {
     /// How long after its month a bill may stay unpaid; whole days are days of the calendar.
     pub after: Span,
+    /// How long after its month a bill that is still unpaid becomes bad debt.
+    pub bad_debt_after: Span,
 }
 
 impl Default for OverdueSettings {
     fn default() -> Self {
-        OverdueSettings { after: Span::days(15) }
+        OverdueSettings { after: Span::days(15), bad_debt_after: Span::days(90) }
     }
 }
 

@@ -119,6 +119,7 @@ described! {
     Shape::Text("region") => crate::ids::RegionId;
     Shape::Text("payment method") => crate::ids::MethodId;
     Shape::Text("principal") => crate::ids::PrincipalId;
+    Shape::Text("enterprise or billing account") => crate::ids::ScopeId;
 }
 
 impl<T: Described> Described for Option<T> {

@@ -149,7 +149,7 @@ static BROKER: LazyLock<Broker> =
     LazyLock::new(|| Broker::start(BrokerOptions::default()).unwrap());
 
 pub(crate) fn start_kafka() -> Bed {
-    let start = |topics: &[(String, u32)]| kafka(&BROKER.bootstrap(), topics);
+    let start = |topics: &[(String, u32)]| kafka(&BROKER.shared().bootstrap(), topics);
     let powers = Powers { shows_commits_at_once: false, hands_over_what_is_left: true };
     Bed::new(powers, Box::new(start))
 }

@@ -161,7 +161,7 @@ sections! {
         /// A partition whose messages have come to this is inserted at once.
         block_bytes_max: usize = 8 * 1024 * 1024,
         /// So much of each topic is kept in memory at most while ClickHouse is slow or away; the rest waits on the log.
-        kept_bytes_max: usize = 64 * 1024 * 1024,
+        kept_bytes_max: usize = 32 * 1024 * 1024,
         /// A call that ClickHouse has not answered by then is made again.
         deadline: Span = Span::micros(60_000_000),
     }

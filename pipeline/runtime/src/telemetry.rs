@@ -7,6 +7,19 @@ use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge, histogram};
 
+/// A worker is there. What it counts begins at nothing, so that the first time counts as a change, too.
+pub(crate) fn begins(consumer: &Arc<str>) {
+    let labels = || [("consumer", consumer.clone())];
+    counter!("drawdown_steps_total", &labels()).increment(0);
+    counter!("drawdown_messages_read_total", &labels()).increment(0);
+    counter!("drawdown_messages_written_total", &labels()).increment(0);
+    counter!("drawdown_bytes_written_total", &labels()).increment(0);
+    counter!("drawdown_steps_lost_total", &labels()).increment(0);
+    counter!("drawdown_log_away_total", &labels()).increment(0);
+    counter!("drawdown_restores_total", &labels()).increment(0);
+    owns(consumer, 0);
+}
+
 /// A step is committed.
 #[derive(Debug)]
 pub(crate) struct StepCommitted<'a> {

@@ -19,7 +19,7 @@ use crate::generations::{Generations, newest_snapshot};
 use crate::replay::Replay;
 use crate::restore::read_to_end;
 use crate::state::Chain;
-use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, owns};
+use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, begins, owns};
 use crate::{Input, Output, Progress, Station, Stop};
 
 /// What a worker is told.
@@ -128,7 +128,9 @@ impl<S: Station> Worker<S> {
         clock: Clock,
         make: impl Fn(u32) -> S + Send + Sync + 'static,
     ) -> Worker<S> {
-        let consumer = options.membership.group.as_str().into();
+        // The group's name without the installation's prefix.
+        let consumer = options.membership.group.rsplit('.').next().unwrap_or_default().into();
+        begins(&consumer);
         Worker {
             options,
             log,

@@ -58,6 +58,8 @@ record! {
         pub principal: PrincipalId,
         /// Repeated with the same key, a command gets its first answer and does nothing else.
         pub key: Option<Text>,
+        /// From where: an address, a program.
+        pub origin: Option<Text>,
         pub command: Command,
     }
 }
@@ -234,6 +236,8 @@ record! {
         pub number: u64,
         pub principal: PrincipalId,
         pub key: Option<Text>,
+        /// From where: an address, a program.
+        pub origin: Option<Text>,
         pub command: Command,
     }
 }
@@ -321,6 +325,8 @@ record! {
         pub principal: PrincipalId,
         /// The key under which it was asked.
         pub key: Option<Text>,
+        /// From where it was asked: an address, a program.
+        pub origin: Option<Text>,
         /// What the command is called.
         pub name: String,
         /// None: accepted.

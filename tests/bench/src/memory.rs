@@ -96,7 +96,7 @@ pub(crate) fn print() -> anyhow::Result<()> {
 
 fn ask(ledger: &mut Ledger, name: &str, fields: serde_json::Value) -> anyhow::Result<()> {
     let command = Command::read(name, fields).context("no such command")??;
-    let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None };
+    let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None, origin: None };
     ledger.command(&asked, &command, &mut Silent)?;
     Ok(())
 }

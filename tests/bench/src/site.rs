@@ -115,7 +115,8 @@ impl Site {
 
     fn ask(&self, waiting: &mut Vec<Vec<u8>>, name: &str, fields: Value) -> anyhow::Result<()> {
         let command = Command::read(name, fields).context("no such command")??;
-        let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+        let message =
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         waiting.push(schemas::COMMAND.message(&message));
         if waiting.len() >= COMMANDS_PER_APPEND {
             self.send(waiting)?;

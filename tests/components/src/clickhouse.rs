@@ -12,9 +12,15 @@ use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::http::ask;
+use crate::tally::{self, Component, Counts, Shared};
 use crate::{cache, free_port};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// An engine that is asked what it counted and does not answer by then is not asked again.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const EVENTS: &str =
+    "SELECT event, value FROM system.events WHERE event IN ('Query', 'InsertedRows') FORMAT TSV";
 
 /// A running engine, stopped when dropped.
 #[derive(Debug)]
@@ -54,12 +60,43 @@ impl ClickHouse {
         Ok(clickhouse)
     }
 
+    /// Where it is asked. Whoever wants to know has met it.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.port())
     }
 
     pub fn port(&self) -> u16 {
+        tally::met(Component::ClickHouse, &self.instance());
         self.port
+    }
+
+    /// For an engine that several tests share, which nobody stops.
+    pub fn shared(&'static self) -> &'static ClickHouse {
+        tally::ask_at_end(self);
+        self
+    }
+
+    /// An engine that starts again counts anew.
+    fn instance(&self) -> String {
+        self.process.as_ref().map_or(0, |running| running.engine.id()).to_string()
+    }
+
+    /// The engine's own counters.
+    fn events(&self) -> anyhow::Result<Counts> {
+        let password = self.password.as_deref().unwrap_or_default();
+        let headers = [("x-clickhouse-user", "default"), ("x-clickhouse-key", password)];
+        let (status, said) =
+            ask(self.port, "POST", "/", &headers, EVENTS.as_bytes(), ANSWERS_WITHIN)?;
+        let said = String::from_utf8(said)?;
+        if status != 200 {
+            bail!("the engine says {said}");
+        }
+        let mut counts = Counts::new();
+        for (event, count) in said.lines().filter_map(|line| line.split_once('\t')) {
+            let what = if event == "Query" { "queries" } else { "rows inserted" };
+            counts.insert(what.to_owned(), count.parse()?);
+        }
+        Ok(counts)
     }
 
     /// Starts it again after [`ClickHouse::kill`] or [`ClickHouse::stop`], with its data, on its port.
@@ -113,6 +150,7 @@ impl ClickHouse {
     }
 
     fn end(&mut self, signal: Signal) -> anyhow::Result<bool> {
+        self.count();
         let Some(Running { mut engine, mut watcher }) = self.process.take() else {
             return Ok(true);
         };
@@ -122,6 +160,14 @@ impl ClickHouse {
         let pid = Pid::from_raw(i32::try_from(engine.id())?).context("no process id")?;
         kill_process(pid, signal)?;
         Ok(engine.wait()?.success())
+    }
+}
+
+impl Shared for ClickHouse {
+    fn count(&self) {
+        if tally::is_kept() && self.process.is_some() {
+            tally::counted(Component::ClickHouse, &self.instance(), self.events());
+        }
     }
 }
 
@@ -138,5 +184,6 @@ pub fn clickhouse_connect() -> anyhow::Result<PathBuf> {
     if !client.join("complete").exists() {
         bail!("clickhouse-connect is missing; `make prepare` installs it");
     }
+    tally::met(Component::ClickHouseConnect, "");
     Ok(client.join("bin/python"))
 }

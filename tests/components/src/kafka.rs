@@ -7,13 +7,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::tally::{self, Component, Counts, Shared};
 use crate::{cache, free_port};
 
 const VERSION: &str = "4.3.0";
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// A broker that is asked what it counted and does not answer by then is not asked again.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a broker is started.
 #[derive(Clone, Debug)]
@@ -59,8 +64,46 @@ impl Broker {
         Ok(broker)
     }
 
+    /// Where clients find it. Whoever asks has met it.
     pub fn bootstrap(&self) -> String {
+        tally::met(Component::Kafka, &self.port.to_string());
+        self.address()
+    }
+
+    fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// For a broker that several tests share, which nobody stops.
+    pub fn shared(&'static self) -> &'static Broker {
+        tally::ask_at_end(self);
+        self
+    }
+
+    /// How many messages its topics ever had, by its offsets.
+    fn messages(&self) -> anyhow::Result<Counts> {
+        let consumer: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", self.address()).create()?;
+        let metadata = consumer.fetch_metadata(None, ANSWERS_WITHIN)?;
+        let mut ends = TopicPartitionList::new();
+        // Its own topics, for offsets and transactions, are nobody's messages.
+        let topics = metadata.topics().iter().filter(|topic| !topic.name().starts_with("__"));
+        for (topic, partition) in
+            topics.flat_map(|topic| topic.partitions().iter().map(move |part| (topic, part.id())))
+        {
+            ends.add_partition_offset(topic.name(), partition, Offset::End)?;
+        }
+        let mut messages = 0_u64;
+        if ends.count() > 0 {
+            for found in consumer.offsets_for_times(ends, ANSWERS_WITHIN)?.elements() {
+                found.error()?;
+                let Offset::Offset(end) = found.offset() else {
+                    bail!("{} {} has no end", found.topic(), found.partition());
+                };
+                messages = messages.saturating_add(u64::try_from(end)?);
+            }
+        }
+        Ok(Counts::from([("messages".to_owned(), messages)]))
     }
 
     /// The broker's process id, while it runs.
@@ -178,8 +221,17 @@ impl Broker {
     }
 }
 
+impl Shared for Broker {
+    fn count(&self) {
+        if tally::is_kept() && self.process.is_some() {
+            tally::counted(Component::Kafka, &self.port.to_string(), self.messages());
+        }
+    }
+}
+
 impl Drop for Broker {
     fn drop(&mut self) {
+        self.count();
         // A broker that has ended already need not be ended.
         drop(self.kill());
     }

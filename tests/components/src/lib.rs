@@ -3,8 +3,11 @@
 
 mod browser;
 mod clickhouse;
+mod http;
 mod kafka;
+mod pdf;
 mod smtp;
+mod tally;
 
 use std::path::PathBuf;
 
@@ -12,8 +15,11 @@ use anyhow::Context;
 
 pub use browser::drive;
 pub use clickhouse::{ClickHouse, clickhouse_connect};
+pub use http::ask;
 pub use kafka::{Broker, BrokerOptions};
+pub use pdf::pdf_text;
 pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
+pub use tally::{Component, Tally};
 
 /// Where components are kept between runs, outside the checkout.
 fn cache() -> anyhow::Result<PathBuf> {

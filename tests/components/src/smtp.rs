@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::tally::{self, Component, Counts};
 use crate::{cache, free_port};
 
 const VERSION: &str = "1.4.6";
@@ -99,8 +100,17 @@ impl MailServer {
         Ok(server)
     }
 
+    /// Where it listens. Whoever asks has met it.
     pub fn port(&self) -> u16 {
+        tally::met(Component::Smtp, &self.port.to_string());
         self.port
+    }
+
+    fn mails(&self) -> anyhow::Result<Counts> {
+        let (accepted, asked) = (self.accepted()?.len() as u64, self.asked()? as u64);
+        Ok([("mails accepted", accepted), ("mails shown", asked)]
+            .map(|(what, count)| (what.to_owned(), count))
+            .into())
     }
 
     /// The certificate it shows, which nobody has signed but itself.
@@ -175,6 +185,7 @@ impl MailServer {
 
 impl Drop for MailServer {
     fn drop(&mut self) {
+        tally::counted(Component::Smtp, &self.port.to_string(), self.mails());
         // One that has ended already need not be ended.
         drop(self.kill());
     }

@@ -94,7 +94,8 @@ fn a_long_lived_log_is_audited_from_the_oldest_snapshot_that_is_kept() {
     let mut pipeline = Pipeline::new(&stage, now);
     pipeline.advance(now).unwrap();
     let ask = |pipeline: &mut Pipeline, command: Command| {
-        let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+        let message =
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         pipeline.command(now, message).unwrap();
     };
     ask(&mut pipeline, LoadSettings { document: SETTINGS.to_owned() }.into());

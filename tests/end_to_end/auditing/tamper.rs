@@ -81,7 +81,8 @@ impl History {
     }
 
     fn ask(&mut self, command: Command) {
-        let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+        let message =
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         self.pipeline.command(self.now, message).unwrap();
     }
 

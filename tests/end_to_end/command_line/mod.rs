@@ -13,6 +13,8 @@ use super::console::rig::Rig;
 fn drawdown(port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Whoever runs tests has a state of his own, and every server its port.
+    command.env("XDG_STATE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
     command.env("DRAWDOWN_SERVER", format!("http://127.0.0.1:{port}")).env("DRAWDOWN_KEY", "demo");
     command
 }

@@ -68,6 +68,27 @@ fn all_pages_are_asked_for_behind_each_other() {
     assert!(asked[1].contains("authorization: Bearer demo"), "{}", asked[1]);
 }
 
+/// A list shows the last command of its caller, though another process asks for it.
+#[test]
+fn a_list_waits_for_what_was_asked_for_before() {
+    let decided = r#"{"command":7,"at":"2026-03-01T00:00:00Z","detail":null,"repeats":null}"#;
+    let none = ("200 OK", r#"{"rows":[],"next":null}"#);
+    let late = ("503 Service Unavailable", r#"{"code":"unavailable","detail":"not yet"}"#);
+    let canned =
+        Canned::new(&[("200 OK\r\ndrawdown-position: p7", decided), none, late, none, none]);
+    let close = ["do", "close_account", "--account", "acme"];
+    said(&drawdown(canned.port, &close).output().unwrap(), 0);
+    let show = ["show", "bills"];
+    said(&drawdown(canned.port, &show).output().unwrap(), 0);
+    let (_, err) = said(&drawdown(canned.port, &show).output().unwrap(), 0);
+    assert!(err.contains("may not show your last command"), "{err}");
+    said(&drawdown(canned.port, &show).output().unwrap(), 0);
+    let asked = canned.asked();
+    let carry: Vec<bool> =
+        asked.iter().map(|asked| asked.contains("drawdown-position: p7")).collect();
+    assert_eq!(carry, [false, true, true, false, false]);
+}
+
 #[test]
 fn what_changes_is_watched_until_the_server_stops() {
     let rig = Rig::new();

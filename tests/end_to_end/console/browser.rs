@@ -1,4 +1,5 @@
-//! The pages in a real browser. What they looked like stays under `target/screenshots`.
+//! The pages in a real browser. What they looked like stays under `target/browser`, with the browser's traces
+//! (`npx playwright show-trace`).
 
 use std::path::Path;
 
@@ -49,10 +50,8 @@ fn every_page_works_live_by_keyboard_and_on_a_phone() {
         row["unsettled_current"] != "0" || row["cash"] != "12800.5"
     });
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let screenshots = root.join("target/screenshots");
-    std::fs::create_dir_all(&screenshots).unwrap();
     let origin = format!("http://127.0.0.1:{}", rig.client.port);
     let script = root.join("tests/end_to_end/console/pages.cjs");
-    let said = drive(&script, &[&origin, "ba-acme", &screenshots.display().to_string()]).unwrap();
+    let said = drive(&script, &[&origin, "ba-acme"], &root.join("target/browser/pages")).unwrap();
     assert!(said.contains("27 pages"), "{said}");
 }

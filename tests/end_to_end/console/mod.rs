@@ -3,6 +3,6 @@
 mod api;
 mod browser;
 pub mod client;
-mod lists;
 mod processes;
 pub mod rig;
+mod rights;

@@ -4,7 +4,8 @@ const assert = require("node:assert");
 const path = require("node:path");
 const { chromium } = require(process.env.PLAYWRIGHT_CORE);
 
-const [origin, account, screenshots] = process.argv.slice(2);
+const [origin, account] = process.argv.slice(2);
+const kept = process.env.KEPT;
 const PAGES = [
   ["overview", "/"],
   ["wallet", `/accounts/${account}`],
@@ -35,6 +36,7 @@ const main = async () => {
   const widths = [["", { width: 1280, height: 900 }, "light"], ["-dark", { width: 1280, height: 900 }, "dark"], ["-phone", { width: 375, height: 812 }, "light"]];
   for (const [suffix, viewport, colorScheme] of widths) {
     const context = await browser.newContext({ viewport, colorScheme });
+    await context.tracing.start({ screenshots: true });
     for (const [name, place] of PAGES) {
       const page = await context.newPage();
       watch(page, name + suffix);
@@ -48,14 +50,17 @@ const main = async () => {
           .filter((element) => !(element.textContent.trim() || element.getAttribute("aria-label") || element.title || element.labels?.length))
           .map((element) => element.outerHTML.slice(0, 120)));
       assert.deepEqual(nameless, [], `${name} has things without a name`);
-      await page.screenshot({ path: path.join(screenshots, `${name}${suffix}.png`), fullPage: name !== "docs" });
+      await page.screenshot({ path: path.join(kept, `${name}${suffix}.png`), fullPage: name !== "docs" });
       await page.close();
     }
+    await context.tracing.stop({ path: path.join(kept, `trace${suffix}.zip`) });
     await context.close();
   }
 
   // Money comes in while somebody looks: the figure changes without a reload.
-  const page = await browser.newPage();
+  const context = await browser.newContext();
+  await context.tracing.start({ screenshots: true });
+  const page = await context.newPage();
   watch(page, "live");
   await page.goto(`${origin}/accounts/${account}`);
   const available = page.locator("[data-field=available]");
@@ -79,7 +84,7 @@ const main = async () => {
   assert.ok(number(after) - number(before) > 1200, `${before} became ${after}`);
   // The list of entries follows by itself.
   await page.locator("#entries td", { hasText: "1,234.50" }).first().waitFor();
-  await page.screenshot({ path: path.join(screenshots, "wallet-topped-up.png"), fullPage: true });
+  await page.screenshot({ path: path.join(kept, "wallet-topped-up.png"), fullPage: true });
 
   // What is refused says why.
   await page.locator("form[data-do=top_up] input[name=amount]").fill("0.01");
@@ -92,10 +97,10 @@ const main = async () => {
   await page.locator("input[name=meter]").fill("vcpu_hours");
   await page.locator("button").click();
   await page.locator("output.good", { hasText: "On the log" }).waitFor();
-  await page.close();
+  await context.tracing.stop({ path: path.join(kept, "trace-live.zip") });
   await browser.close();
   const errors = said.filter((line) => !line.includes("422"));
-  assert.deepEqual(errors, [], "the browser's console is quiet");
+  assert.equal(errors.join("\n"), "", "the browser's console is quiet");
   console.log(`${PAGES.length * widths.length} pages`);
 };
 

@@ -1,6 +1,8 @@
-//! A whole installation in one process: the embedded log, workers on threads, and the console.
+//! A whole installation in one process: the embedded log, workers on threads, and the console; its lists
+//! come from the real ClickHouse engine, which is filled meanwhile.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -11,7 +13,8 @@ use std::time::{Duration, Instant};
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
-use drawdown_console::{Console, ConsoleOptions, Keys, Rows};
+use drawdown_analytics::{Analytics, AnalyticsOptions};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Rows};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_runtime::clock::Clock;
@@ -19,14 +22,17 @@ use drawdown_runtime::{Station, Worker};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{Topic, Topics};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::client::Client;
-use super::lists::LogLists;
+use crate::end_to_end::analytics::engine;
 
 pub const WITHIN: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_millis(5);
+/// It is woken by what comes.
+const FILLER_WAIT: Duration = Duration::from_millis(100);
 
 pub struct Rig {
     pub client: Client,
@@ -63,7 +69,7 @@ impl Rig {
             Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone());
         let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let (ask, questions) = sync_channel(1_000);
-        let workers = vec![
+        let mut workers = vec![
             run(installation.metering(), &end, &turns, |_| ()),
             run(installation.registry(), &end, &turns, |_| ()),
             run(installation.balance(), &end, &turns, move |worker| {
@@ -72,12 +78,23 @@ impl Rig {
                 }
             }),
         ];
-        let keys = Keys::new(&BTreeMap::new(), Some("demo")).unwrap();
+        let keys = Keys::new(&hashes(), Some("demo")).unwrap();
         let mut options = ConsoleOptions::new(keys, "", "1");
         options.mails = Some(made(&folder, "mails"));
         options.invoices = Some(made(&folder, "invoices"));
+        options.lists_group = Some("analytics".to_owned());
+        options.lists_wait = WITHIN;
         change(&mut options);
-        let lists = Arc::new(LogLists { log: log.clone(), topics: topics.clone() });
+        let store = engine::database();
+        let lists = Arc::new(ClickHouse {
+            address: store.url.trim_start_matches("http://").to_owned(),
+            database: store.database.clone(),
+            user: store.user.clone(),
+            password: store.password.clone(),
+            deadline: WITHIN,
+        });
+        let analytics = AnalyticsOptions::new(store);
+        workers.extend(fill(&Analytics::new(analytics, log.clone(), topics.clone()), &end));
         let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
         let console = Console::start(log, topics, clock.clone(), rows, lists, options).unwrap();
         let (port, server) = serve(console);
@@ -134,6 +151,15 @@ impl Rig {
     }
 }
 
+/// Keys of others than the operator: each is called as its principal is.
+fn hashes() -> BTreeMap<String, String> {
+    let hash = |name: &str| {
+        let hash = Sha256::digest(format!("{name}-key").as_bytes());
+        hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    ["acme", "books", "eyes", "feed", "other"].map(|name| (name.to_owned(), hash(name))).into()
+}
+
 fn made(folder: &TempDir, name: &str) -> PathBuf {
     let path = folder.path().join(name);
     std::fs::create_dir_all(&path).unwrap();
@@ -157,6 +183,20 @@ fn run<S: Station + 'static>(
     })
 }
 
+/// Fills ClickHouse on threads.
+fn fill(analytics: &Arc<Analytics>, end: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
+    let fillers = analytics.fillers().unwrap().into_iter().map(|mut filler| {
+        let end = end.clone();
+        std::thread::spawn(move || {
+            while !end.load(Ordering::Acquire) {
+                filler.turn(FILLER_WAIT).unwrap();
+            }
+            filler.stop();
+        })
+    });
+    fillers.collect()
+}
+
 fn serve(console: Console) -> (u16, (oneshot::Sender<()>, JoinHandle<()>)) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -172,7 +212,8 @@ fn serve(console: Console) -> (u16, (oneshot::Sender<()>, JoinHandle<()>)) {
                 told.await.ok();
                 ended.stop();
             };
-            axum::serve(listener, router).with_graceful_shutdown(stop).await.unwrap();
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(stop).await.unwrap();
         });
         drop(runtime);
         Arc::into_inner(console).unwrap().join();

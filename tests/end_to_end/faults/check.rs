@@ -33,6 +33,11 @@ pub struct Books {
 }
 
 impl Books {
+    /// Records that are billed.
+    pub fn counted(&self) -> u64 {
+        self.counted
+    }
+
     /// All that could be read as a record.
     pub fn records_on_the_log(&self) -> u64 {
         self.counted + self.duplicates + self.rejected.values().sum::<u64>()
@@ -58,6 +63,20 @@ impl fmt::Display for Books {
     }
 }
 
+/// The book-keeper knows no payment methods, so accounts that have some, and their enterprise, are none of his
+/// business: their names begin with this.
+pub const NOT_KEPT: &str = "outside";
+
+fn is_kept(account: &str) -> bool {
+    !account.trim_start_matches("ba-").starts_with(NOT_KEPT)
+}
+
+/// Whether the book-keeper can be told of a command.
+fn is_for_the_keeper(name: &str, fields: &serde_json::Value) -> bool {
+    let about = ["enterprise", "account", "billing_account"].map(|field| fields[field].as_str());
+    !matches!(name, "load_prices" | "load_settings") && about.into_iter().flatten().all(is_kept)
+}
+
 /// Something that happened, in the order in which the pipeline took it.
 enum Happened {
     Asked(String, serde_json::Value),
@@ -75,7 +94,7 @@ pub fn compare(site: &Site, sent: &Sent) -> Books {
     for (at, _, what) in happened {
         last = last.max(at);
         match what {
-            Happened::Asked(name, fields) if name != "load_prices" => {
+            Happened::Asked(name, fields) if is_for_the_keeper(&name, &fields) => {
                 let decided = keeper.command(at.as_micros(), "operator", None, &name, &fields);
                 assert_eq!(decided, Ok(()), "{at} {name} {fields}");
             }
@@ -152,7 +171,9 @@ fn usage(site: &Site, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
             each_record(value, |_, record| match record.usage() {
                 Err(_) => *books.rejected.entry("malformed".to_owned()).or_default() += 1,
                 Ok(record) => {
-                    if partition_of(record.account.as_bytes(), partitions) != message.partition {
+                    let is_here =
+                        partition_of(record.account.as_bytes(), partitions) == message.partition;
+                    if !is_here || !is_kept(record.account) {
                         return;
                     }
                     let tags = tags_of(&record).unwrap();
@@ -251,6 +272,9 @@ fn compare_charges(site: &Site, books: &mut Books, keeper: &BookKeeper) {
     let (mut records, mut charged) = (0, BTreeMap::<String, Amount>::new());
     each(site, Topic::Charges, &mut |message| {
         for charge in decoded::<Charges>(&message).rows() {
+            if !is_kept(charge.account.as_str()) {
+                continue;
+            }
             records += u64::from(charge.records);
             let total = charged.entry(charge.account.to_string()).or_default();
             *total = total.plus(charge.charge).unwrap();
@@ -284,6 +308,7 @@ fn compare_bills(site: &Site, books: &mut Books, keeper: &BookKeeper) {
     books.bills = issued.len();
     let mut found: Vec<String> = issued
         .values()
+        .filter(|bill| is_kept(bill.account.as_str()))
         .map(|bill| {
             let product = bill.product.as_ref().map(ToString::to_string).unwrap_or_default();
             let paid = paid.get(&bill.bill).copied().unwrap_or_default();
@@ -344,7 +369,7 @@ fn compare_cash(site: &Site, books: &mut Books, keeper: &BookKeeper) {
             }
         }
     });
-    for (wallet, found) in cash {
+    for (wallet, found) in cash.into_iter().filter(|(wallet, _)| is_kept(wallet)) {
         let expected = keeper.balance(&wallet).unwrap()["cash"].parse().unwrap();
         books.same(format!("cash of {wallet}"), found, expected);
     }

@@ -21,6 +21,8 @@ const OPTIONS: RigOptions = RigOptions {
     usage_partitions: 4,
     transaction_timeout_seconds: 10,
     session_timeout_seconds: 3,
+    mail_port: None,
+    clickhouse: None,
 };
 
 /// A partition whose position depends on a transaction that is neither committed nor aborted. Whoever

@@ -16,6 +16,8 @@ const OPTIONS: RigOptions = RigOptions {
     usage_partitions: 2,
     transaction_timeout_seconds: 3,
     session_timeout_seconds: 120,
+    mail_port: None,
+    clickhouse: None,
 };
 
 /// The partitions that a worker said last that it reads.

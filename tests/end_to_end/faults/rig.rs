@@ -1,6 +1,7 @@
 //! A broker, an installation on it, and worker processes that can be killed.
 
 use std::fs;
+use std::net::TcpListener;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use super::kills::TABLE_MAX;
 use super::site::{STARTS_AT, Site, await_that};
+use crate::end_to_end::console::client::Client;
 use crate::end_to_end::turn;
 
 /// How a rig is set up.
@@ -28,6 +30,10 @@ pub struct RigOptions {
     pub usage_partitions: u32,
     pub transaction_timeout_seconds: u64,
     pub session_timeout_seconds: u64,
+    /// Where the mail server listens, if anything reaches the outside.
+    pub mail_port: Option<u16>,
+    /// Where ClickHouse is.
+    pub clickhouse: Option<u16>,
 }
 
 impl Default for RigOptions {
@@ -39,6 +45,8 @@ impl Default for RigOptions {
             usage_partitions: 4,
             transaction_timeout_seconds: 3,
             session_timeout_seconds: 3,
+            mail_port: None,
+            clickhouse: None,
         }
     }
 }
@@ -49,6 +57,8 @@ pub struct Rig {
     folder: TempDir,
     site: Site,
     workers: Vec<Option<Child>>,
+    /// Where a console listens, if one of the workers is one.
+    console_port: u16,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -74,10 +84,13 @@ impl Rig {
             )
             .replace("ledger_partitions = 16", "ledger_partitions = 4");
         fs::write(folder.path().join("topics.toml"), plan).unwrap();
+        let clickhouse = options.clickhouse.map_or_else(String::new, |port| {
+            format!("[clickhouse]\nurl = \"http://127.0.0.1:{port}\"\n[analytics]\ninsert_after = \"100ms\"\ndeadline = \"10s\"\n")
+        });
         let config = format!(
             "[installation]\nsecret = \"{}\"\ntopics = \"{}\"\n[kafka]\nbootstrap = \"{}\"\ntransaction_timeout = \"{}s\"\nsession_timeout = \"{}s\"\n\
              [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n\
-             [metering]\nidentities_table_max = {TABLE_MAX}\n",
+             [metering]\nidentities_table_max = {TABLE_MAX}\n{clickhouse}",
             "5a".repeat(32),
             folder.path().join("topics.toml").display(),
             broker.bootstrap(),
@@ -88,6 +101,14 @@ impl Rig {
             fast.real,
             folder.path().join("local").display()
         );
+        let outside = options.mail_port.map_or(String::new(), |port| {
+            format!(
+                "[payments]\nsandbox_book = \"{}\"\n[console]\ndemo_key = \"demo\"\n\
+                 [mail]\ndelivery = \"smtp\"\nsecurity = \"none\"\nport = {port}\n",
+                folder.path().join("book.jsonl").display()
+            )
+        });
+        let config = config + &outside;
         let path = folder.path().join("drawdown.toml");
         fs::write(&path, config).unwrap();
         let setup = Setup::read(Some(&path), &[]).unwrap();
@@ -95,7 +116,8 @@ impl Rig {
         let log = setup.log().unwrap();
         let workers = options.workers.iter().map(|_| None).collect();
         let site = Site { setup, log, clock };
-        let mut rig = Rig { broker, options, folder, site, workers, _turn: turn };
+        let console_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut rig = Rig { broker, options, folder, site, workers, console_port, _turn: turn };
         for worker in 0..rig.workers() {
             rig.restart(worker);
         }
@@ -104,6 +126,15 @@ impl Rig {
 
     pub fn workers(&self) -> usize {
         self.options.workers.len()
+    }
+
+    pub fn console(&self) -> Client {
+        Client { port: self.console_port }
+    }
+
+    /// The sandbox gateway's own book.
+    pub fn book(&self) -> String {
+        fs::read_to_string(self.folder.path().join("book.jsonl")).unwrap_or_default()
     }
 
     fn config(&self) -> PathBuf {
@@ -117,6 +148,9 @@ impl Rig {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
         command.arg("worker").args(self.options.workers[worker]).arg("--config").arg(self.config());
         command.arg("--set").arg(format!("installation.instance={worker}"));
+        if self.options.workers[worker].contains(&"console") {
+            command.arg("--set").arg(format!("worker.http=127.0.0.1:{}", self.console_port));
+        }
         command.envs(armed);
         command
             .stdin(Stdio::null())
@@ -203,15 +237,21 @@ impl Rig {
     /// workers to end, so that they leave nothing undecided.
     pub fn come_to_rest(&mut self) {
         self.site.wait_for_rest();
-        for worker in 0..self.workers() {
-            let child = self.workers[worker].as_ref().unwrap();
+        let all: Vec<usize> = (0..self.workers()).collect();
+        self.end(&all);
+    }
+
+    /// Asks workers to end, and waits until they have.
+    pub fn end(&mut self, workers: &[usize]) {
+        for worker in workers {
+            let child = self.workers[*worker].as_ref().unwrap();
             let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
             kill_process(pid, Signal::TERM).unwrap();
         }
-        for worker in 0..self.workers() {
+        for worker in workers {
             let what = format!("worker {worker} ended");
-            await_that(&what, Duration::from_secs(30), || self.ended(worker).is_some());
-            assert!(self.ended(worker).unwrap().success(), "{}", self.said());
+            await_that(&what, Duration::from_secs(30), || self.ended(*worker).is_some());
+            assert!(self.ended(*worker).unwrap().success(), "{}", self.said());
         }
     }
 }

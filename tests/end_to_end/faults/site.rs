@@ -44,7 +44,12 @@ impl Site {
         let mut undecided = BTreeMap::new();
         for (name, fields) in commands {
             let command = Asked::read(name, fields.clone()).unwrap().unwrap();
-            let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+            let message = CommandMessage {
+                principal: PrincipalId::operator(),
+                key: None,
+                origin: None,
+                command,
+            };
             let message = schemas::COMMAND.message(&message);
             let topic = self.setup.topics.name(Topic::Commands);
             let next = self.log.append(topic, 0, self.clock.now(), &[&message]).unwrap();

@@ -141,7 +141,8 @@ impl Plant {
     /// Asks for a command, which must be accepted.
     pub fn command(&mut self, at: Timestamp, name: &str, fields: Value) {
         let command = Command::read(name, fields).unwrap().unwrap();
-        let message = CommandMessage { principal: PrincipalId::operator(), key: None, command };
+        let message =
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
         let message = schemas::COMMAND.message(&message);
         let next = self.log.append(self.name(Topic::Commands), 0, at, &[&message]).unwrap();
         self.settle(&ALL);

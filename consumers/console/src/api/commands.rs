@@ -1,18 +1,18 @@
 //! `POST /v1/do/{command}`: onto the log, and its outcome back.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::header::{CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use drawdown_domain::commands::Command;
-use drawdown_domain::ids::{PrincipalId, Text};
+use drawdown_domain::ids::Text;
 use drawdown_wire::messages::{CommandMessage, Outcome};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};
 
-use super::{IDEMPOTENCY_KEY, POSITION, Shared, allowed, apart};
+use super::{IDEMPOTENCY_KEY, Origin, POSITION, Shared, apart, asker};
 use crate::feed::Decided;
 use crate::fields::{self, NotFields};
 use crate::position::Position;
@@ -23,14 +23,16 @@ use crate::{Site, Wanted};
 pub(super) async fn command(
     State(site): State<Shared>,
     Path(name): Path<String>,
+    Extension(Origin(origin)): Extension<Origin>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let who = allowed(&site, &Method::POST, &headers, &name)?;
+    let who = asker(&site, &Method::POST, &headers)?;
     let fields = given(&name, &headers, &body)?;
     let command = understood(&name, &fields)?;
     let (key, generated) = key_of(&site, &headers)?;
-    let asked = ask(&site, who, key.clone(), command).await?;
+    let message = CommandMessage { principal: who, key: Some(key.clone()), origin, command };
+    let asked = ask(&site, message).await?;
     let mut response = match asked {
         Asked::Decided(decided, position) => answered(&site, &decided, position.as_ref()).await,
         Asked::Waiting(number) => {
@@ -118,15 +120,9 @@ enum Asked {
 }
 
 /// Puts a command on the log, and waits for its outcome.
-async fn ask(
-    site: &Shared,
-    principal: PrincipalId,
-    key: Text,
-    command: Command,
-) -> Result<Asked, Problem> {
+async fn ask(site: &Shared, message: CommandMessage) -> Result<Asked, Problem> {
     let too_many = |_| Problem::busy("too many commands wait for their outcomes");
     let _place = site.commands.try_acquire().map_err(too_many)?;
-    let message = CommandMessage { principal, key: Some(key), command };
     let message = schemas::COMMAND.message(&message);
     let own = site.clone();
     let appended = apart(move || {

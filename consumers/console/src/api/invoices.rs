@@ -5,9 +5,13 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
+use drawdown_domain::ids::PrincipalId;
 
-use super::{Shared, allowed, apart};
+use super::{Shared, apart, asker};
+use crate::Wanted;
+use crate::permits::{Over, may_see};
 use crate::problem::Problem;
+use crate::views::{Source, named};
 
 const FILE_BYTES_MAX: u64 = 32 << 20;
 
@@ -16,10 +20,13 @@ pub(super) async fn invoice(
     Path(file): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    allowed(&site, &Method::GET, &headers, "invoices")?;
+    let who = asker(&site, &Method::GET, &headers)?;
     let missing = || Problem::not_found(format!("there is no invoice {file}"));
     let number = file.strip_suffix(".pdf").filter(|number| is_number(number));
     let number = number.ok_or_else(missing)?;
+    let payer = payer(&site, &who, number).await?;
+    let over = payer.as_deref().map_or(Over::All, |payer| Over::row("invoices", payer));
+    may_see(&site, &who, "invoices", over).await?;
     let folder = site.options.invoices.clone().ok_or_else(|| {
         Problem::not_found("no folder of invoices is configured here (console.invoices)")
     })?;
@@ -38,6 +45,19 @@ pub(super) async fn invoice(
     let name = format!("inline; filename=\"{number}.pdf\"");
     let headers = [(CONTENT_TYPE, "application/pdf".to_owned()), (CONTENT_DISPOSITION, name)];
     Ok((headers, Bytes::from(bytes.ok_or_else(missing)?)).into_response())
+}
+
+/// Whose invoice it is. The operator sees all of them, also where no list says so.
+async fn payer(site: &Shared, who: &PrincipalId, number: &str) -> Result<Option<String>, Problem> {
+    let view = named("invoices").filter(|_| *who != PrincipalId::operator());
+    let Some(view) = view else { return Ok(None) };
+    let Source::List(list) = &view.source else { return Ok(None) };
+    let filters = vec![("number".to_owned(), number.to_owned())];
+    let wanted = Wanted { filters, after: None, rows_max: 1 };
+    let found = site.lists.rows(view, list, &wanted).await;
+    let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
+    let payer = found.first().and_then(|row| row.get("billing_account")?.as_str());
+    Ok(payer.map(str::to_owned))
 }
 
 /// A number names a file of the folder and nothing beside it.

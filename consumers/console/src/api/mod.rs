@@ -6,22 +6,23 @@ mod show;
 mod stream;
 mod usage;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, USER_AGENT};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use drawdown_domain::ids::PrincipalId;
+use drawdown_domain::ids::{PrincipalId, Text};
 
 pub(crate) use show::{page, row};
 
 use crate::problem::Problem;
-use crate::{Site, description, keys, pages};
+use crate::{Site, description, pages};
 
 pub(crate) type Shared = Arc<Site>;
 
@@ -29,6 +30,8 @@ pub(crate) type Shared = Arc<Site>;
 const COMMAND_BYTES_MAX: usize = 8 << 20;
 /// A caller's own name for a request is kept if it is no longer.
 const REQUEST_ID_BYTES_MAX: usize = 128;
+/// So much is kept of what a caller says of his program.
+const AGENT_CHARACTERS_MAX: usize = 120;
 
 pub(crate) const POSITION: HeaderName = HeaderName::from_static("drawdown-position");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -71,6 +74,8 @@ async fn around(State(site): State<Shared>, mut request: Request, next: Next) ->
     if let Some(id) = &id {
         request.headers_mut().insert(REQUEST_ID, id.clone());
     }
+    let origin = Origin(origin_of(&request));
+    request.extensions_mut().insert(origin);
     let method = request.method().clone();
     let kind = kind_of(request.uri().path());
     let within = site.options.request_within.max(site.options.command_answered_within * 2);
@@ -93,6 +98,20 @@ async fn around(State(site): State<Shared>, mut request: Request, next: Next) ->
     response
 }
 
+/// From where a request comes, as the audit trail keeps it (R11.4).
+#[derive(Clone, Debug)]
+pub(crate) struct Origin(pub(crate) Option<Text>);
+
+/// The address of whoever is connected, and what program he says he uses.
+fn origin_of(request: &Request) -> Option<Text> {
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = address.map(|ConnectInfo(address)| address.ip().to_string());
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = agent.map(|agent| agent.chars().take(AGENT_CHARACTERS_MAX).collect::<String>());
+    let parts: Vec<String> = address.into_iter().chain(agent).collect();
+    (!parts.is_empty()).then(|| Text::fitting(&parts.join(" ")))
+}
+
 /// Nothing from elsewhere, nothing inline, and nobody frames us.
 const FOR_BROWSERS: &[(&str, &str)] = &[
     (
@@ -112,22 +131,16 @@ fn kind_of(path: &str) -> &'static str {
         .unwrap_or("page")
 }
 
-/// Who asks, if he may do what he asks for.
-pub(crate) fn allowed(
+/// Who asks. What he may is another question.
+pub(crate) fn asker(
     site: &Site,
     method: &Method,
     headers: &HeaderMap,
-    what: &str,
 ) -> Result<PrincipalId, Problem> {
-    let who = site.options.keys.who(method, headers).ok_or_else(|| {
+    site.options.keys.who(method, headers).ok_or_else(|| {
         let how = "send a key as `Authorization: Bearer <key>`";
         Problem::new(StatusCode::UNAUTHORIZED, "not_authenticated", how)
-    })?;
-    if !keys::may(&who, what) {
-        let detail = format!("{who} has no role that allows {what}");
-        return Err(Problem::new(StatusCode::FORBIDDEN, "not_permitted", detail));
-    }
-    Ok(who)
+    })
 }
 
 /// Does what waits for the disk or a broker where it holds up nobody.

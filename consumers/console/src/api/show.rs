@@ -4,11 +4,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
+use drawdown_domain::ids::PrincipalId;
 use serde_json::{Value, json};
 
-use super::{POSITION, Shared, allowed, apart};
+use super::{POSITION, Shared, apart, asker};
 use crate::keys::cookie;
 use crate::lists::{Format, NoList};
+use crate::permits::{Over, may_see};
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::rows::Answer;
@@ -25,9 +27,10 @@ pub(super) async fn show(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    allowed(&site, &Method::GET, &headers, &name)?;
+    let who = asker(&site, &Method::GET, &headers)?;
     let view = known(&name)?;
     let Source::List(list) = &view.source else {
+        may_see(&site, &who, view.name, Over::row(view.name, &id)).await?;
         if let Some((field, _)) = query.first() {
             let detail = format!("{name} is one row and takes no {field}");
             return Err(Problem::malformed(detail).with("field", field.as_str()));
@@ -35,10 +38,11 @@ pub(super) async fn show(
         return Ok(json(&row(&site, view, &id).await?));
     };
     if name == "commands" {
-        return one_command(&site, view, list, &id).await;
+        return one_command(&site, &who, view, list, &id).await;
     }
     let mut query = query;
     query.push((list.of.to_owned(), id));
+    may_see(&site, &who, view.name, Over::rows(&query)).await?;
     listed(&site, view, list, &query, &headers).await
 }
 
@@ -48,8 +52,13 @@ pub(super) async fn list(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    allowed(&site, &Method::GET, &headers, &name)?;
+    let who = asker(&site, &Method::GET, &headers)?;
     let view = known(&name)?;
+    let own = |(name, value): &(String, String)| name == "principal" && value == who.as_str();
+    // Everybody sees what he asked for himself.
+    if view.name != "commands" || !query.iter().any(own) {
+        may_see(&site, &who, view.name, Over::rows(&query)).await?;
+    }
     match &view.source {
         Source::List(list) => listed(&site, view, list, &query, &headers).await,
         Source::Ledger => {
@@ -78,6 +87,7 @@ pub(crate) async fn row(site: &Shared, view: &View, id: &str) -> Result<Value, P
 /// A command's outcome, soon after it was decided and for ever.
 async fn one_command(
     site: &Shared,
+    who: &PrincipalId,
     view: &View,
     list: &List,
     id: &str,
@@ -85,14 +95,24 @@ async fn one_command(
     let number: u64 = id.parse().map_err(|_| {
         Problem::malformed(format!("{id} is no number of a command")).with("field", "command")
     })?;
+    // Everybody sees what became of his own.
+    let own = |principal: Option<&str>| principal == Some(who.as_str());
     if let Some(decided) = site.feed.lately(number) {
+        if !own(Some(decided.outcome.principal.as_str())) {
+            may_see(site, who, view.name, Over::All).await?;
+        }
         return Ok(json(&serde_json::to_value(decided.outcome).unwrap_or_default()));
     }
     let filters = vec![(list.of.to_owned(), number.to_string())];
     let wanted = Wanted { filters, after: None, rows_max: 1 };
     let found = site.lists.rows(view, list, &wanted).await.map_err(problem)?;
     match found.into_iter().next() {
-        Some(row) => Ok(json(&Value::Object(row))),
+        Some(row) => {
+            if !own(row.get("principal").and_then(Value::as_str)) {
+                may_see(site, who, view.name, Over::All).await?;
+            }
+            Ok(json(&Value::Object(row)))
+        }
         None => Err(Problem::not_found(format!("command {number} is not decided, or not known"))),
     }
 }

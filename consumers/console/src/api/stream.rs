@@ -9,8 +9,9 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 
-use super::{ALIVE_EVERY, Shared, allowed, row};
+use super::{ALIVE_EVERY, Shared, asker, row};
 use crate::feed::{Shown, WATCHED, Watch};
+use crate::permits::{Over, may_see};
 use crate::problem::Problem;
 use crate::views::{Source, named};
 
@@ -20,12 +21,13 @@ pub(super) async fn stream(
     Path((name, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    allowed(&site, &Method::GET, &headers, &name)?;
+    let who = asker(&site, &Method::GET, &headers)?;
     let Some((view, _)) = WATCHED.iter().find(|(view, _)| *view == name) else {
         let known: Vec<&str> = WATCHED.iter().map(|(view, _)| *view).collect();
         let detail = format!("{name} cannot be watched; there are {}", known.join(", "));
         return Err(Problem::not_found(detail));
     };
+    may_see(&site, &who, view, Over::row(view, &id)).await?;
     let too_many = || Problem::busy("too many watch, or the server stops");
     // First watched, then read: what happens in between is shown twice rather than never.
     let watch = site.feed.watch(view, &id).ok_or_else(too_many)?;

@@ -1,17 +1,21 @@
 //! `POST /v1/usage`: CloudEvents or NDJSON, packed for the log. Answered once the log has it.
 
+use std::collections::BTreeSet;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use drawdown_wire::usage::packing::{Packs, check};
+use drawdown_domain::ids::PrincipalId;
+use drawdown_wire::usage::packing::{Packs, account_of, check};
 use drawdown_wire::usage::{Malformed, from_json};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Shared, allowed, apart};
+use super::{Shared, apart, asker};
 use crate::intake::NotTaken;
+use crate::permits::may_send;
 use crate::problem::Problem;
 
 /// So many malformed records of one request are told of one by one.
@@ -24,14 +28,19 @@ pub(super) async fn usage(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    allowed(&site, &Method::POST, &headers, "usage")?;
+    let who = asker(&site, &Method::POST, &headers)?;
+    // The operator may send for everybody, and is asked nothing.
+    let accounts = (who != PrincipalId::operator()).then(BTreeSet::new);
     let partitions = site.topics.usage_partitions;
     let read = if body.len() > READ_HERE_BYTES_MAX {
-        apart(move || read(&headers, &body, partitions)).await??
+        apart(move || read(&headers, &body, partitions, accounts)).await??
     } else {
-        read(&headers, &body, partitions)?
+        read(&headers, &body, partitions, accounts)?
     };
-    let Read { packs, accepted, malformed, told } = read;
+    let Read { packs, accepted, malformed, told, accounts } = read;
+    if let Some(accounts) = &accounts {
+        may_send(&site, &who, accounts).await?;
+    }
     if accepted == 0 && malformed > 0 {
         return Err(Problem::malformed(first_of(&told)).with("malformed", told));
     }
@@ -65,15 +74,29 @@ struct Read {
     accepted: u64,
     malformed: u64,
     told: Vec<Value>,
+    /// Of whom they are, where that has to be known.
+    accounts: Option<BTreeSet<String>>,
 }
 
 /// Reads the records of a request, each by itself: one that is malformed holds up no other.
-fn read(headers: &HeaderMap, body: &[u8], partitions: u32) -> Result<Read, Problem> {
+fn read(
+    headers: &HeaderMap,
+    body: &[u8],
+    partitions: u32,
+    accounts: Option<BTreeSet<String>>,
+) -> Result<Read, Problem> {
     let mut packs = Packs::new(partitions);
-    let mut read = Read { packs: Vec::new(), accepted: 0, malformed: 0, told: Vec::new() };
+    let mut read =
+        Read { packs: Vec::new(), accepted: 0, malformed: 0, told: Vec::new(), accounts };
     let mut take = |place: &str, number: u64, record: Result<Vec<u8>, Malformed>| {
         let checked = record.and_then(|record| check(&record).map(|()| record));
-        match checked.and_then(|record| packs.push(&record)) {
+        let noted = checked.and_then(|record| {
+            if let Some(accounts) = &mut read.accounts {
+                accounts.insert(String::from_utf8_lossy(account_of(&record)?).into_owned());
+            }
+            packs.push(&record)
+        });
+        match noted {
             Ok(full) => {
                 read.accepted = read.accepted.saturating_add(1);
                 read.packs.extend(full);

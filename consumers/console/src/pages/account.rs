@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::charts::{Bar, Unit, bars, runway};
 use super::overview::or_nothing;
-use super::table::{Column, Kind, Table, column, currency, money, text, time};
-use super::{NoPage, look, rows, shown};
+use super::table::{Column, Kind, Table, column, currency, extra, money, text, time};
+use super::{NoPage, look_at, rows, shown};
 use crate::Row;
 use crate::api::{Shared, row};
 use crate::problem::Problem;
@@ -30,11 +30,11 @@ const ASSETS: &[(&str, &str)] = &[
 
 const ENTRIES: &[Column] = &[
     column("at", "Time", Kind::Time),
-    column("asset", "Asset", Kind::Words),
+    extra("asset", "Asset", Kind::Words),
     column("cause", "Cause", Kind::Words),
     column("amount", "Amount", Kind::Money),
-    column("after", "After", Kind::Money),
-    column("remark", "Remark", Kind::Text),
+    extra("after", "After", Kind::Money),
+    extra("remark", "Remark", Kind::Text),
 ];
 
 const MONTHS: &[Column] = &[
@@ -45,31 +45,31 @@ const MONTHS: &[Column] = &[
 
 const BILLS: &[Column] = &[
     column("issued_at", "Issued", Kind::Time),
-    column("bill", "Bill", Kind::Text),
-    column("account", "Account", Kind::Text),
+    extra("bill", "Bill", Kind::Text),
+    extra("account", "Account", Kind::Text),
     column("product", "Product", Kind::Text),
     column("amount", "Amount", Kind::Money),
-    column("paid", "Paid", Kind::Money),
+    extra("paid", "Paid", Kind::Money),
     column("status", "Status", Kind::Badge),
 ];
 
 const INVOICES: &[Column] = &[
-    column("issued_at", "Issued", Kind::Time),
+    extra("issued_at", "Issued", Kind::Time),
     column("number", "Number", Kind::Invoice),
-    column("type", "Type", Kind::Words),
-    column("net", "Net", Kind::Money),
-    column("tax", "Tax", Kind::Money),
+    extra("type", "Type", Kind::Words),
+    extra("net", "Net", Kind::Money),
+    extra("tax", "Tax", Kind::Money),
     column("total", "Total", Kind::Money),
     column("currency", "Currency", Kind::Text),
 ];
 
 const PAYMENTS: &[Column] = &[
     column("at", "Time", Kind::Time),
-    column("payment", "Payment", Kind::Text),
-    column("cause", "Cause", Kind::Words),
+    extra("payment", "Payment", Kind::Text),
+    extra("cause", "Cause", Kind::Words),
     column("amount", "Amount", Kind::Money),
     column("status", "Status", Kind::Badge),
-    column("reason", "Reason", Kind::Text),
+    extra("reason", "Reason", Kind::Text),
 ];
 
 #[derive(Template)]
@@ -77,6 +77,7 @@ const PAYMENTS: &[Column] = &[
 struct Account {
     here: &'static str,
     id: String,
+    state: String,
     tab: &'static str,
     tabs: Vec<(&'static str, String)>,
     wallet: Option<Wallet>,
@@ -89,7 +90,6 @@ struct Account {
 
 struct Wallet {
     currency: String,
-    state: String,
     available: String,
     available_raw: String,
     runway: String,
@@ -107,13 +107,14 @@ struct Settings {
 }
 
 impl Account {
-    fn new(id: &str, tab: &'static str) -> Account {
+    fn new(id: &str, tab: &'static str, balance: &Row) -> Account {
         let path = crate::outside::escaped(id);
         let tabs =
             [("Wallet", ""), ("Bills", "/bills"), ("Invoices", "/invoices"), ("Runway", "/runway")];
         Account {
             here: "",
             id: id.to_owned(),
+            state: text(balance, "state"),
             tab,
             tabs: tabs.map(|(name, end)| (name, format!("/accounts/{path}{end}"))).to_vec(),
             wallet: None,
@@ -140,7 +141,7 @@ pub(super) async fn wallet(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "balance")?;
+    look_at(&site, &headers, &id).await?;
     let balance = kept(&site, "balance", &id).await?;
     let left = kept(&site, "runway", &id).await;
     let of = [("billing_account", id.as_str()), ("limit", "20")];
@@ -169,7 +170,7 @@ pub(super) async fn wallet(
         )
         .on("entries"),
     ];
-    let mut page = Account::new(&id, "Wallet");
+    let mut page = Account::new(&id, "Wallet", &balance);
     page.wallet = Some(wallet_of(&balance, left.ok().as_ref()));
     page.tables = tables;
     page.settings = Some(Settings { currency: code });
@@ -201,7 +202,6 @@ fn wallet_of(balance: &Row, left: Option<&Row>) -> Wallet {
     };
     Wallet {
         currency: text(balance, "currency"),
-        state: text(balance, "state"),
         available: shown("available"),
         available_raw: text(balance, "available"),
         runway,
@@ -217,12 +217,12 @@ pub(super) async fn tab(
     Path((id, tab)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, &tab)?;
+    look_at(&site, &headers, &id).await?;
     // Of a billing account that is not there, there is no page.
     let balance = kept(&site, "balance", &id).await?;
     match tab.as_str() {
         "bills" => Ok(bills(&site, &id, &balance, &headers).await),
-        "invoices" => Ok(invoices(&site, &id, &headers).await),
+        "invoices" => Ok(invoices(&site, &id, &balance, &headers).await),
         "runway" => Ok(runway_of(&site, &id, &balance, &headers).await),
         other => Err(Problem::not_found(format!("there is no page {other} of {id}")).into()),
     }
@@ -232,7 +232,7 @@ async fn bills(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> R
     let of = [("billing_account", id), ("limit", "100")];
     let (bills, payments) =
         tokio::join!(rows(site, headers, "bills", &of), rows(site, headers, "payments", &of),);
-    let mut page = Account::new(id, "Bills");
+    let mut page = Account::new(id, "Bills", balance);
     let currency = currency(balance);
     if let Ok(due) = kept(site, "due", id).await {
         page.trouble = Some(text(&due, "owed")).filter(|owed| owed != "0").map(|owed| {
@@ -255,10 +255,10 @@ async fn bills(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> R
     shown(&page)
 }
 
-async fn invoices(site: &Shared, id: &str, headers: &HeaderMap) -> Response {
+async fn invoices(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> Response {
     let of = [("billing_account", id), ("limit", "100")];
     let invoices = rows(site, headers, "invoices", &of).await;
-    let mut page = Account::new(id, "Invoices");
+    let mut page = Account::new(id, "Invoices", balance);
     let empty = "No invoice yet: they come on the 1st and the 16th, for the half-month before.";
     page.tables =
         vec![Table::new("invoices", "Invoices", empty, INVOICES, invoices).on("invoices")];
@@ -269,7 +269,7 @@ async fn runway_of(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) 
     let of = [("billing_account", id), ("limit", "30")];
     let days = rows(site, headers, "spend_by_day", &of).await;
     let left = kept(site, "runway", id).await;
-    let mut page = Account::new(id, "Runway");
+    let mut page = Account::new(id, "Runway", balance);
     page.wallet = Some(wallet_of(balance, left.as_ref().ok()));
     let currency = currency(balance);
     let mut charts = String::new();

@@ -6,11 +6,53 @@ use drawdown_domain::money::{Amount, Currency};
 
 use super::table::{count, money};
 
-const WIDTH: i128 = 960;
-const HEIGHT: i128 = 220;
 const LEFT: i128 = 8;
 const BOTTOM: i128 = 24;
 const TOP: i128 = 22;
+
+/// How large a picture is drawn. Each is drawn for both kinds of screen, and the style sheet shows one: letters
+/// that are scaled down with a picture cannot be read.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    class: &'static str,
+    width: i128,
+    height: i128,
+    /// More would be thin; the latest are drawn.
+    bars_max: usize,
+}
+
+const SIZES: [Size; 2] = [
+    Size { class: "chart wide", width: 960, height: 220, bars_max: 60 },
+    Size { class: "chart phone", width: 320, height: 180, bars_max: 10 },
+];
+
+impl Size {
+    fn base(self) -> i128 {
+        self.height - BOTTOM
+    }
+
+    fn right(self) -> i128 {
+        self.width - LEFT
+    }
+
+    fn begin(self, title: &str) -> String {
+        let Size { class, width, height, .. } = self;
+        let mut svg = format!(
+            "<svg class=\"{class}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{}\">",
+            escape(title)
+        );
+        let (base, right) = (self.base(), self.right());
+        for (class, y) in [("grid", TOP), ("grid", (TOP + base) / 2), ("axis", base)] {
+            put(
+                &mut svg,
+                format_args!(
+                    "<line class=\"{class}\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{right}\" y2=\"{y}\"/>"
+                ),
+            );
+        }
+        svg
+    }
+}
 
 /// A bar: what stands below it, and how high it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +86,6 @@ fn scaled(part: Amount, whole: Amount, of: i128) -> i128 {
     part.checked_mul(of).and_then(|product| product.checked_div(whole)).unwrap_or(0).clamp(0, of)
 }
 
-fn begin(title: &str) -> String {
-    format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
-        escape(title)
-    )
-}
-
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -67,46 +102,49 @@ pub(super) fn escape(text: &str) -> String {
 
 /// Bars side by side, oldest first; nothing for none.
 pub(super) fn bars(title: &str, bars: &[Bar], unit: Unit) -> String {
+    SIZES
+        .iter()
+        .map(|size| {
+            let latest = bars.get(bars.len().saturating_sub(size.bars_max)..).unwrap_or(bars);
+            bars_of(*size, title, latest, unit)
+        })
+        .collect()
+}
+
+fn bars_of(size: Size, title: &str, bars: &[Bar], unit: Unit) -> String {
     let Some(most) = bars.iter().map(|bar| bar.amount).max().filter(|most| most.is_positive())
     else {
         return String::new();
     };
-    let mut svg = begin(title);
+    let mut svg = size.begin(title);
     let count = i128::try_from(bars.len()).unwrap_or(1).max(1);
-    let step = (WIDTH - 2 * LEFT) / count;
+    let step = (size.width - 2 * LEFT) / count;
     let wide = (step * 7 / 10).clamp(2, 64);
-    let base = HEIGHT - BOTTOM;
-    put(&mut svg, format_args!("<text x=\"{LEFT}\" y=\"12\">{}</text>", escape(&unit.shown(most))));
-    put(
-        &mut svg,
-        format_args!(
-            "<line class=\"axis\" x1=\"{LEFT}\" y1=\"{base}\" x2=\"{}\" y2=\"{base}\"/>",
-            WIDTH - LEFT
-        ),
-    );
-    let name_every = (count * 60).div_euclid(WIDTH) + 1;
+    let base = size.base();
+    put(&mut svg, format_args!("<text x=\"{LEFT}\" y=\"14\">{}</text>", escape(&unit.shown(most))));
+    let name_every = (count * 60).div_euclid(size.width) + 1;
     for (place, bar) in (0..).zip(bars) {
         let high = scaled(bar.amount, most, base - TOP).max(1);
         let x = LEFT + place * step + (step - wide) / 2;
-        let shown = unit.shown(bar.amount);
+        let (day, shown) = (day(&bar.name), unit.shown(bar.amount));
         put(
             &mut svg,
             format_args!(
                 "<rect class=\"bar-of\" x=\"{x}\" y=\"{}\" width=\"{wide}\" height=\"{high}\" rx=\"3\"><title>{}: {}</title></rect>",
                 base - high,
-                escape(&bar.name),
+                escape(&day),
                 escape(&shown)
             ),
         );
-        if place % name_every == 0 {
-            let short = bar.name.get(5..).unwrap_or(&bar.name);
+        // The latest always has its name.
+        if (count - 1 - place) % name_every == 0 {
             put(
                 &mut svg,
                 format_args!(
                     "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
                     x + wide / 2,
-                    HEIGHT - 6,
-                    escape(short)
+                    size.height - 6,
+                    escape(&day)
                 ),
             );
         }
@@ -115,51 +153,49 @@ pub(super) fn bars(title: &str, bars: &[Bar], unit: Unit) -> String {
     svg
 }
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `2026-03-01` as `1 Mar`; anything else as it is.
+fn day(name: &str) -> String {
+    let parts: Vec<&str> = name.split('-').collect();
+    let [_, month, day] = parts[..] else { return name.to_owned() };
+    let month = month.parse::<usize>().ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    month
+        .map_or_else(|| name.to_owned(), |month| format!("{} {month}", day.trim_start_matches('0')))
+}
+
 /// How what is available runs out at the present burn.
 pub(super) fn runway(available: Amount, days_left: Amount, empty_on: &str) -> String {
-    let base = HEIGHT - BOTTOM;
-    let (left, right) = (LEFT, WIDTH - 130);
-    let mut svg = begin(&format!("At the present burn nothing is left on {empty_on}"));
+    SIZES.iter().map(|size| runway_of(*size, available, days_left, empty_on)).collect()
+}
+
+fn runway_of(size: Size, available: Amount, days_left: Amount, empty_on: &str) -> String {
+    let (base, right) = (size.base(), size.right());
+    let end = right - 6;
+    let mut svg = size.begin(&format!("At the present burn nothing is left on {empty_on}"));
     put(
         &mut svg,
-        format_args!(
-            "<line class=\"axis\" x1=\"{left}\" y1=\"{base}\" x2=\"{}\" y2=\"{base}\"/>",
-            WIDTH - LEFT
-        ),
+        format_args!("<path class=\"area\" d=\"M{LEFT} {TOP} L{end} {base} L{LEFT} {base} Z\"/>"),
     );
-    put(
-        &mut svg,
-        format_args!("<path class=\"area\" d=\"M{left} {TOP} L{right} {base} L{left} {base} Z\"/>"),
-    );
-    put(&mut svg, format_args!("<path class=\"line\" d=\"M{left} {TOP} L{right} {base}\"/>"));
-    put(&mut svg, format_args!("<circle class=\"end\" cx=\"{right}\" cy=\"{base}\" r=\"5\"/>"));
-    put(
-        &mut svg,
-        format_args!(
-            "<text x=\"{}\" y=\"14\">{}</text>",
-            left + 4,
-            escape(&money(&available.to_string(), None))
-        ),
-    );
-    put(
-        &mut svg,
-        format_args!(
-            "<text class=\"end-text\" x=\"{}\" y=\"{}\">{}</text>",
-            right + 10,
-            base - 22,
-            escape(empty_on)
-        ),
-    );
-    put(
-        &mut svg,
-        format_args!(
-            "<text x=\"{}\" y=\"{}\">in {} days</text>",
-            right + 10,
-            base - 6,
-            escape(&days_left.to_string())
-        ),
-    );
-    put(&mut svg, format_args!("<text x=\"{left}\" y=\"{}\">today</text>", HEIGHT - 6));
+    put(&mut svg, format_args!("<path class=\"line\" d=\"M{LEFT} {TOP} L{end} {base}\"/>"));
+    put(&mut svg, format_args!("<circle class=\"end\" cx=\"{end}\" cy=\"{base}\" r=\"5\"/>"));
+    let left = escape(&money(&available.to_string(), None));
+    put(&mut svg, format_args!("<text x=\"{LEFT}\" y=\"14\">{left}</text>"));
+    // What is said of the end stands above it, where the line does not come.
+    let texts = [
+        ("end-text", TOP + 18, escape(empty_on)),
+        ("", TOP + 34, format!("in {} days", escape(&days_left.to_string()))),
+    ];
+    for (class, y, text) in texts {
+        put(
+            &mut svg,
+            format_args!(
+                "<text class=\"{class}\" x=\"{right}\" y=\"{y}\" text-anchor=\"end\">{text}</text>"
+            ),
+        );
+    }
+    put(&mut svg, format_args!("<text x=\"{LEFT}\" y=\"{}\">today</text>", size.height - 6));
     svg.push_str("</svg>");
     svg
 }
@@ -181,7 +217,11 @@ mod tests {
         assert_eq!(scaled(Amount::whole(-1), whole, 100), 0);
         let bar = |name: &str, amount| Bar { name: name.to_owned(), amount };
         let svg = bars("Spend", &[bar("2026-03-01", whole), bar("<x>", Amount::ONE)], Unit::Count);
-        assert!(svg.contains("03-01") && svg.contains("&lt;x&gt;") && !svg.contains("<x>"));
+        assert!(svg.contains(">1 Mar<") && svg.contains("&lt;x&gt;") && !svg.contains("<x>"));
         assert_eq!(bars("Spend", &[bar("a", Amount::ZERO)], Unit::Count), "");
+        assert_eq!(
+            (day("2026-12-31").as_str(), day("2026-13-31").as_str()),
+            ("31 Dec", "2026-13-31")
+        );
     }
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use drawdown_domain::refusal::Refusal;
 use serde_json::Value;
 
+use super::charts::escape;
 use super::shown;
 use crate::description::document;
 
@@ -13,7 +14,7 @@ use crate::description::document;
 struct Docs {
     here: &'static str,
     groups: Vec<Group>,
-    codes: Vec<(&'static str, &'static str)>,
+    codes: Vec<(&'static str, String)>,
 }
 
 struct Group {
@@ -46,12 +47,25 @@ pub(super) async fn docs() -> Response {
             group("Views", "views"),
             group("Usage", "usage"),
         ],
-        codes: Refusal::ALL.iter().map(|refusal| (refusal.code(), refusal.help().trim())).collect(),
+        codes: Refusal::ALL
+            .iter()
+            .map(|refusal| (refusal.code(), marked(refusal.help().trim())))
+            .collect(),
     })
 }
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A text as HTML, where what stands between backticks is code.
+fn marked(text: &str) -> String {
+    let mut html = String::new();
+    for (place, part) in text.split('`').enumerate() {
+        let part = escape(part);
+        html.push_str(&if place % 2 == 1 { format!("<code>{part}</code>") } else { part });
+    }
+    html
 }
 
 fn operations(document: &Value, tag: &str) -> Vec<Operation> {
@@ -66,7 +80,7 @@ fn operations(document: &Value, tag: &str) -> Vec<Operation> {
         id: text(&operation["operationId"]),
         verb: verb.clone(),
         path: path.clone(),
-        summary: text(&operation["summary"]),
+        summary: marked(&text(&operation["summary"])),
         fields: fields(document, operation),
     });
     operations.collect()
@@ -89,7 +103,7 @@ fn fields(document: &Value, operation: &Value) -> Vec<Field> {
     let fields = properties.map(|(name, property)| Field {
         name: name.clone(),
         kind: kind(property),
-        doc: text(&property["description"]),
+        doc: marked(&text(&property["description"])),
         required: required.is_some_and(|names| names.contains(&name.as_str().into())),
     });
     fields.collect()
@@ -116,5 +130,16 @@ fn kind(property: &Value) -> String {
             .get("items")
             .map_or_else(|| "list".to_owned(), |items| format!("list of {}", kind(items))),
         (other, _) => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_nothing_is_markup() {
+        assert_eq!(marked("with `cash` <b>"), "with <code>cash</code> &lt;b&gt;");
+        assert_eq!(marked("plain"), "plain");
     }
 }

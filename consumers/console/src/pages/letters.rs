@@ -80,7 +80,7 @@ pub(super) async fn letters(
 }
 
 fn cells(file: &str, letter: &Letter) -> Vec<Cell> {
-    let cell = |text: &str, class| Cell { text: text.to_owned(), class, link: None };
+    let cell = |text: &str, class| Cell { text: text.to_owned(), class, link: None, extra: false };
     let link = Some(format!("/mail/{}", crate::outside::escaped(file)));
     vec![
         cell(&letter.date, "time"),

@@ -18,8 +18,9 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use crate::Row;
-use crate::api::{Shared, allowed, page};
+use crate::api::{Shared, asker, page};
 use crate::keys::KEY_COOKIE;
+use crate::permits::{Over, may_see, only_the_operator};
 use crate::problem::Problem;
 use crate::views::{Source, named};
 
@@ -98,8 +99,17 @@ fn see_other(place: &'static str) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, place)]).into_response()
 }
 
+/// For pages that show what concerns everybody.
 pub(super) fn look(site: &Shared, headers: &HeaderMap, what: &str) -> Result<(), NoPage> {
-    allowed(site, &Method::GET, headers, what)?;
+    let who = asker(site, &Method::GET, headers)?;
+    only_the_operator(&who, what)?;
+    Ok(())
+}
+
+/// For the pages of one billing account, which show all of it.
+pub(super) async fn look_at(site: &Shared, headers: &HeaderMap, id: &str) -> Result<(), NoPage> {
+    let who = asker(site, &Method::GET, headers)?;
+    may_see(site, &who, "billing_account", Over::row("billing_account", id)).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::charts::{Bar, Unit, bars, escape};
-use super::table::{Column, Kind, Table, column, count, text, time};
+use super::table::{Column, Kind, Table, column, count, extra, text, time};
 use super::{NoPage, look, rows, shown};
 use crate::Row;
 use crate::api::Shared;
@@ -14,9 +14,9 @@ use crate::api::Shared;
 const BALANCES: &[Column] = &[
     column("billing_account", "Billing account", Kind::Account),
     column("available", "Available", Kind::Money),
-    column("cash", "Cash", Kind::Money),
-    column("unsettled_current", "Unsettled", Kind::Money),
-    column("currency", "Currency", Kind::Text),
+    extra("cash", "Cash", Kind::Money),
+    extra("unsettled_current", "Unsettled", Kind::Money),
+    extra("currency", "Currency", Kind::Text),
     column("state", "State", Kind::Badge),
 ];
 
@@ -24,13 +24,13 @@ const PAYMENTS: &[Column] = &[
     column("at", "Time", Kind::Time),
     column("billing_account", "Billing account", Kind::Account),
     column("amount", "Amount", Kind::Money),
-    column("cause", "Cause", Kind::Words),
+    extra("cause", "Cause", Kind::Words),
     column("status", "Status", Kind::Badge),
 ];
 
 const MAILS: &[Column] = &[
     column("at", "Time", Kind::Time),
-    column("to", "To", Kind::Text),
+    extra("to", "To", Kind::Text),
     column("subject", "Subject", Kind::Text),
     column("state", "State", Kind::Badge),
 ];

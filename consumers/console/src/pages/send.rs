@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{NoPage, look, shown};
-use crate::api::{Shared, allowed};
+use crate::api::{Shared, asker};
 use crate::intake::NotTaken;
+use crate::permits::only_the_operator;
 use crate::problem::Problem;
 
 #[derive(Template)]
@@ -60,7 +61,8 @@ pub(super) async fn usage(
     headers: HeaderMap,
     Form(record): Form<Record>,
 ) -> Result<Response, Problem> {
-    allowed(&site, &Method::POST, &headers, "usage")?;
+    let who = asker(&site, &Method::POST, &headers)?;
+    only_the_operator(&who, "this form")?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let id = given(record.id).unwrap_or_else(|| site.ids.next());
     let record = json!({

@@ -12,6 +12,8 @@ pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) kind: Kind,
     pub(super) number: bool,
+    /// Not worth its room on a phone.
+    pub(super) extra: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,12 @@ pub(super) enum Kind {
 }
 
 pub(super) const fn column(field: &'static str, title: &'static str, kind: Kind) -> Column {
-    Column { field, title, kind, number: matches!(kind, Kind::Money) }
+    Column { field, title, kind, number: matches!(kind, Kind::Money), extra: false }
+}
+
+/// A column that a phone leaves out.
+pub(super) const fn extra(field: &'static str, title: &'static str, kind: Kind) -> Column {
+    Column { extra: true, ..column(field, title, kind) }
 }
 
 #[derive(Debug)]
@@ -37,6 +44,7 @@ pub(super) struct Cell {
     pub(super) text: String,
     pub(super) class: &'static str,
     pub(super) link: Option<String>,
+    pub(super) extra: bool,
 }
 
 impl Cell {
@@ -88,7 +96,9 @@ impl Table {
 fn cell(column: &Column, row: &Row) -> Cell {
     let text = text(row, column.field);
     let path = crate::outside::escaped(&text);
-    let plain = |text: String, class| Cell { text, class, link: None };
+    let extra = column.extra;
+    let plain = |text: String, class| Cell { text, class, link: None, extra };
+    let linked = |text: String, link| Cell { text, class: "text", link: Some(link), extra };
     match column.kind {
         Kind::Text => plain(text, "text"),
         Kind::Words => plain(text.replace('_', " "), "words"),
@@ -98,10 +108,8 @@ fn cell(column: &Column, row: &Row) -> Cell {
             let class = if text.starts_with('-') { "minus" } else { "money" };
             plain(money(&text, currency(row)), class)
         }
-        Kind::Account => Cell { link: Some(format!("/accounts/{path}")), class: "text", text },
-        Kind::Invoice => {
-            Cell { link: Some(format!("/v1/invoices/{path}.pdf")), class: "text", text }
-        }
+        Kind::Account => linked(text, format!("/accounts/{path}")),
+        Kind::Invoice => linked(text, format!("/v1/invoices/{path}.pdf")),
     }
 }
 

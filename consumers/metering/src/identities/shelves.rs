@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use metrics::gauge;
+
 use super::Trouble;
 use super::directory::create;
 use super::entry::Position;
@@ -117,6 +119,8 @@ impl Shelves {
     /// Says once that little room is left, and again when that happens again.
     pub(super) fn look_at_room(&self) {
         let (remembered, most) = (self.remembered(), self.options.identities_max);
+        gauge!("drawdown_identities_remembered").set(remembered as f64);
+        gauge!("drawdown_identities_max").set(most as f64);
         let is_alarming = remembered.saturating_mul(5) >= most.saturating_mul(4);
         let was_alarmed = self.is_alarmed.swap(is_alarming, Ordering::Relaxed);
         if is_alarming && !was_alarmed {

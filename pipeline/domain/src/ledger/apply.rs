@@ -75,6 +75,15 @@ impl Ledger {
                     self.note_payer(fact.wallet, fact.account, fact.from);
                 }
             }
+            Fact::MembershipChanged(_)
+            | Fact::TaxIdChanged(_)
+            | Fact::RechargeFrozen(_)
+            | Fact::RoleGranted(_)
+            | Fact::RoleRevoked(_)
+            | Fact::WalletRenamed(_)
+            | Fact::WalletStateChanged(_)
+            | Fact::AdministratorsChanged(_)
+            | Fact::BadDebtChanged(_) => self.apply_governing(fact)?,
             Fact::SeriesOpened(fact) => self.apply_series(fact)?,
             Fact::TabOpened(fact) => self.apply_tab(fact)?,
             Fact::TabCut(fact) => {
@@ -223,7 +232,10 @@ impl Ledger {
         if self.loading { Ok(()) } else { Err(Broken(what)) }
     }
 
-    fn account_mut(&mut self, account: AccountNumber) -> Result<Option<&mut Account>, Broken> {
+    pub(super) fn account_mut(
+        &mut self,
+        account: AccountNumber,
+    ) -> Result<Option<&mut Account>, Broken> {
         match self.accounts.get_mut(account.index()) {
             None if !self.loading => Err(Broken("an unknown account")),
             found => Ok(found),
@@ -333,7 +345,10 @@ impl Ledger {
             }
         }
         match &fact.paid {
-            Some(paid) => self.note_payment(fact.wallet, &fact.lot, fact.amount.negated()?, paid),
+            Some(paid) => {
+                self.forget_bad_debt_of(fact.wallet, paid.month);
+                self.note_payment(fact.wallet, &fact.lot, fact.amount.negated()?, paid)
+            }
             None => Ok(()),
         }
     }
@@ -374,10 +389,12 @@ impl Ledger {
     }
 
     fn apply_bill_reduced(&mut self, fact: &BillReduced) -> Result<(), Broken> {
-        match self.wallet_mut(fact.wallet)? {
-            Some(wallet) => wallet.reduce_owed(fact.bill, fact.amount).map(|_| ()),
-            None => Ok(()),
-        }
+        let Some(wallet) = self.wallet_mut(fact.wallet)? else { return Ok(()) };
+        let reduced = wallet.unpaid.iter().find(|bill| bill.number == fact.bill);
+        let month = reduced.map(|bill| bill.month);
+        wallet.reduce_owed(fact.bill, fact.amount)?;
+        month.into_iter().for_each(|month| self.forget_bad_debt_of(fact.wallet, month));
+        Ok(())
     }
 
     fn apply_payment_undone(&mut self, fact: &PaymentUndone) -> Result<(), Broken> {

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::coupons::{Parts, Precision};
-use super::state::{Bill, Wallet, WalletNumber};
+use super::state::{AccountNumber, Bill, Wallet, WalletNumber, WalletState};
 use crate::commands::Kind;
 use crate::ids::{AccountId, CouponId, Text, WalletId};
 use crate::money::{Amount, Currency, Overflow};
@@ -15,7 +15,7 @@ record! {
     pub struct Balance {
         pub billing_account: WalletId,
         pub currency: Currency,
-        pub state: Text,
+        pub state: WalletState,
         /// Own cash and cash transferred in.
         pub cash: Amount,
         /// Cash that other billing accounts sent.
@@ -50,34 +50,52 @@ record! {
     /// The view `billing_account`.
     pub struct BillingAccount {
         pub billing_account: WalletId,
+        /// What it is shown by.
+        pub name: Text,
+        /// No other billing account has it.
+        pub number: u64,
         pub enterprise: crate::ids::EnterpriseId,
         pub owner: AccountId,
         pub kind: Kind,
-        pub state: Text,
+        pub state: WalletState,
         pub opened_at: Timestamp,
         pub currency: Currency,
         pub time_zone: crate::time::Zone,
         pub auto_write_off: bool,
         pub write_off_previous: bool,
         pub bill_cycle: crate::time::Cycle,
+        /// The accounts it pays for now.
+        pub payer_of: Vec<AccountId>,
+        /// Its regular administrators. The management account administers it as well.
+        pub administrators: Vec<AccountId>,
     }
 }
 
 impl Ledger {
     pub fn billing_account(&self, number: WalletNumber) -> Option<BillingAccount> {
         let wallet = self.wallet(number)?;
+        let now = self.clock.now().minute();
+        let id = |account: &AccountNumber| Some(self.account(*account)?.id.clone());
+        let paid_for = self.paid_for(number).iter().filter(|account| {
+            let account = self.account(**account).filter(|account| account.closed_at.is_none());
+            account.is_some_and(|account| account.payer_at(now).0 == number)
+        });
         Some(BillingAccount {
             billing_account: wallet.id.clone(),
+            name: wallet.name(),
+            number: wallet.number,
             enterprise: self.enterprise(wallet.enterprise)?.id.clone(),
             owner: self.account(wallet.owner)?.id.clone(),
             kind: wallet.kind,
-            state: valid(),
+            state: wallet.state(),
             opened_at: wallet.opened_at,
             currency: wallet.currency,
             time_zone: wallet.zone,
             auto_write_off: wallet.auto_write_off,
             write_off_previous: wallet.write_off_previous,
             bill_cycle: wallet.cycle_length(self.clock.now(), self.settings.bills.cycle),
+            payer_of: paid_for.filter_map(id).collect(),
+            administrators: wallet.administrators().iter().filter_map(id).collect(),
         })
     }
 
@@ -111,7 +129,7 @@ impl Ledger {
         Ok(Balance {
             billing_account: wallet.id.clone(),
             currency: wallet.currency,
-            state: valid(),
+            state: wallet.state(),
             cash: wallet.cash(),
             cash_transferred_in: wallet.transferred_in(),
             credit_limit: wallet.limit,
@@ -258,6 +276,12 @@ impl Ledger {
 }
 
 impl Wallet {
+    /// What it is shown by.
+    pub(super) fn name(&self) -> Text {
+        let named = self.governing.as_deref().and_then(|governing| governing.name.clone());
+        named.unwrap_or_else(|| Text::fitting(self.id.as_str()))
+    }
+
     /// Spends from a coupon of a copy, to see what would be left.
     fn spend_coupon(&mut self, coupon: &CouponId, amount: Amount) -> Result<(), Overflow> {
         if let Some(known) = self.coupons.iter_mut().find(|known| known.coupon == *coupon) {
@@ -265,8 +289,4 @@ impl Wallet {
         }
         Ok(())
     }
-}
-
-fn valid() -> Text {
-    "valid".parse().unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use super::state::WalletNumber;
 use super::{EnterpriseNumber, Ledger, Undecided};
 use crate::commands::{ConfirmContract, SetCreditLimit};
 use crate::money::{Amount, Overflow};
+use crate::notices::NoticeKind;
 use crate::refusal::Refusal;
 
 impl Ledger {
@@ -19,6 +20,9 @@ impl Ledger {
         }
         if wallet.partner_pays {
             return Err(Refusal::PartnerPays.into());
+        }
+        if wallet.has_bad_debt() {
+            return Err(Refusal::CreditNotAvailable.into());
         }
         let lowered = command.limit < wallet.limit;
         let available = self.available(wallet, number)?.minus(wallet.limit)?.plus(command.limit)?;
@@ -58,6 +62,7 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         self.record(journal, LimitChanged { wallet, limit, pending })?;
+        self.notice(wallet, NoticeKind::CreditLimit, None, None, None, journal)?;
         if limit.is_zero() && pending.is_none() {
             self.require_write_off(wallet, journal)?;
         }

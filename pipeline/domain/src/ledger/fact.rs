@@ -2,12 +2,12 @@
 //! does either.
 
 use crate::commands::{LowBalanceAlert, Recipients};
-use crate::ids::{MethodId, OrderId, RegionId, Text};
+use crate::ids::{MethodId, OrderId, PrincipalId, RegionId, Text};
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
-    Account, AccountNumber, Bill, Burned, Coupon, CycleChange, Enterprise, EnterpriseNumber, Fall,
-    InFlight, Linking, Lot, Order, ProductNumber, RegionNumber, Series, Services, Tab, Wallet,
-    WalletNumber,
+    Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
+    EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, ProductNumber,
+    RegionNumber, Series, Services, Tab, Wallet, WalletNumber, WalletState,
 };
 use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
@@ -15,6 +15,7 @@ use crate::notices::NoticeKind;
 use crate::payments::{Payment, PaymentAnswer};
 use crate::rating::{Change, MeterNumber, ValueCount};
 use crate::refusal::Refusal;
+use crate::rights::Role;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
 
@@ -80,6 +81,81 @@ record! {
     pub struct AccountClosed {
         pub account: AccountNumber,
         pub at: Timestamp,
+    }
+}
+
+record! {
+    /// An account shares in its enterprise, or does so no more (R4.6).
+    pub struct MembershipChanged {
+        pub account: AccountNumber,
+        pub membership: Membership,
+    }
+}
+
+record! {
+    /// An enterprise has another tax number.
+    pub struct TaxIdChanged {
+        pub enterprise: EnterpriseNumber,
+        pub tax_id: Text,
+    }
+}
+
+record! {
+    /// Top-ups are stopped under an enterprise, or allowed again (R11.3).
+    pub struct RechargeFrozen {
+        pub enterprise: EnterpriseNumber,
+        pub frozen: bool,
+    }
+}
+
+record! {
+    /// Somebody has a role; what he had before of the same role at the same place is replaced.
+    pub struct RoleGranted {
+        pub enterprise: EnterpriseNumber,
+        pub grant: Grant,
+    }
+}
+
+record! {
+    pub struct RoleRevoked {
+        pub enterprise: EnterpriseNumber,
+        pub principal: PrincipalId,
+        pub role: Role,
+        pub wallet: Option<WalletNumber>,
+    }
+}
+
+record! {
+    /// A wallet is shown by another name.
+    pub struct WalletRenamed {
+        pub wallet: WalletNumber,
+        pub name: Text,
+    }
+}
+
+record! {
+    /// A wallet is frozen, works again, or is closed for good (R4.5).
+    pub struct WalletStateChanged {
+        pub wallet: WalletNumber,
+        pub state: WalletState,
+        /// Who froze it.
+        pub frozen_by: Option<PrincipalId>,
+    }
+}
+
+record! {
+    /// The regular administrators of a wallet, in the order of their numbers (R9.5).
+    pub struct AdministratorsChanged {
+        pub wallet: WalletNumber,
+        pub administrators: Vec<AccountNumber>,
+    }
+}
+
+record! {
+    /// Bad debt arose, or was forgiven (R9.1).
+    pub struct BadDebtChanged {
+        pub wallet: WalletNumber,
+        pub bad_debt: BadDebt,
     }
 }
 
@@ -556,6 +632,15 @@ one_of! {
         PeriodClosed,
         InvoiceIssued,
         ValuesCounted,
+        MembershipChanged,
+        TaxIdChanged,
+        RechargeFrozen,
+        RoleGranted,
+        RoleRevoked,
+        WalletRenamed,
+        WalletStateChanged,
+        AdministratorsChanged,
+        BadDebtChanged,
     }
 }
 
@@ -571,6 +656,7 @@ impl Fact {
             Fact::CouponOpened(fact) => Some(fact.wallet),
             Fact::OverdueChanged(fact) => Some(fact.wallet),
             Fact::WalletOpened(fact) => Some(fact.number),
+            Fact::WalletStateChanged(fact) => Some(fact.wallet),
             Fact::TimePassed(_)
             | Fact::Marked(_)
             | Fact::SettingsChanged(_)
@@ -607,7 +693,15 @@ impl Fact {
             | Fact::PeriodJoined(_)
             | Fact::PeriodClosed(_)
             | Fact::InvoiceIssued(_)
-            | Fact::ValuesCounted(_) => None,
+            | Fact::ValuesCounted(_)
+            | Fact::MembershipChanged(_)
+            | Fact::TaxIdChanged(_)
+            | Fact::RechargeFrozen(_)
+            | Fact::RoleGranted(_)
+            | Fact::RoleRevoked(_)
+            | Fact::WalletRenamed(_)
+            | Fact::AdministratorsChanged(_)
+            | Fact::BadDebtChanged(_) => None,
         }
     }
 

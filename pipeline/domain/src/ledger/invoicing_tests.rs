@@ -74,7 +74,8 @@ impl Story {
 
     /// Asks for something that may be refused.
     fn ask(&mut self, name: &str, fields: Value) {
-        let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None };
+        let asked =
+            Asked { number: 1, principal: PrincipalId::operator(), key: None, origin: None };
         let command = Command::read(name, fields).unwrap().unwrap();
         match self.ledger.command(&asked, &command, &mut self.facts) {
             Ok(_) | Err(Undecided::Refused(_)) => {}

@@ -5,7 +5,11 @@
 //! ledger rebuilt from its facts is the ledger that made them.
 
 mod accrue;
+mod administering;
 mod apply;
+#[cfg(test)]
+mod asking;
+mod bad_debt;
 mod balance;
 mod burn;
 mod clock;
@@ -14,18 +18,22 @@ mod coupons;
 mod credit;
 mod cycles;
 mod fact;
+mod governing;
 mod invoicing;
 mod load;
+mod membership;
 mod methods;
 mod open;
 mod orders;
 mod paying;
 mod periods;
+mod permitting;
 mod postings;
 mod refunds;
 mod reversal;
 mod standing;
 mod state;
+mod states;
 mod telling;
 mod timers;
 mod top_up;
@@ -53,7 +61,7 @@ pub use postings::{Book, Posting, Postings};
 pub use state::*;
 pub use timers::Fired;
 pub use values::{SeriesKey, SeriesValues, VALUES_MAX, ValuePlace};
-pub use views::{Due, MethodRow, RunwayRow};
+pub use views::{AccountRow, Due, EnterpriseRow, MethodRow, RoleRow, RunwayRow};
 
 use crate::commands::{Asked, Command};
 use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};
@@ -193,10 +201,12 @@ impl Ledger {
         command: &Command,
         journal: &mut dyn Journal,
     ) -> Result<Answer, Undecided> {
+        self.permit(asked, command)?;
+        self.admit(command)?;
         let answer = match command {
             Command::LinkPaymentMethod(command) => self.link_method(asked, command, journal)?,
             command => {
-                self.decide(command, journal)?;
+                self.decide(asked, command, journal)?;
                 Answer::Accepted
             }
         };
@@ -204,10 +214,34 @@ impl Ledger {
         Ok(answer)
     }
 
-    fn decide(&mut self, command: &Command, journal: &mut dyn Journal) -> Result<(), Undecided> {
+    fn decide(
+        &mut self,
+        asked: &Asked,
+        command: &Command,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
         match command {
             Command::OpenEnterprise(command) => self.open_enterprise(command, journal),
-            Command::OpenAccount(command) => self.open_account(command, journal),
+            Command::OpenAccount(command) => self.open_account(asked, command, journal),
+            Command::InviteAccount(command) => self.invite_account(command, journal),
+            Command::AcceptInvitation(command) => self.accept_invitation(command, journal),
+            Command::EndMembership(command) => self.end_membership(command, journal),
+            Command::SetTaxId(command) => self.set_tax_id(command, journal),
+            Command::RenameBillingAccount(command) => self.rename_wallet(command, journal),
+            Command::FreezeBillingAccount(command) => self.freeze_wallet(asked, command, journal),
+            Command::UnfreezeBillingAccount(command) => {
+                self.unfreeze_wallet(asked, command, journal)
+            }
+            Command::DeregisterBillingAccount(command) => self.deregister_wallet(command, journal),
+            Command::GrantAdmin(command) => self.grant_admin(command, journal),
+            Command::RevokeAdmin(command) => self.revoke_admin(command, journal),
+            Command::GrantRole(command) => self.grant_role(command, journal),
+            Command::RevokeRole(command) => self.revoke_role(command, journal),
+            Command::FreezeRecharge(command) => self.freeze_recharge(&command.enterprise, journal),
+            Command::UnfreezeRecharge(command) => {
+                self.unfreeze_recharge(&command.enterprise, journal)
+            }
+            Command::LiftBadDebt(command) => self.lift_bad_debt(command, journal),
             Command::CloseAccount(command) => self.close_account(command, journal),
             Command::ChangePayer(command) => self.change_payer(command, journal),
             Command::TopUp(command) => self.top_up(command, journal),

@@ -3,9 +3,9 @@
 use super::fact::{
     AccountClosed, AccountOpened, EnterpriseOpened, Journal, PayerChanged, WalletOpened,
 };
-use super::state::{Account, AccountNumber, Enterprise, Payer, Wallet, WalletNumber};
+use super::state::{Account, AccountNumber, Enterprise, Membership, Payer, Wallet, WalletNumber};
 use super::{EnterpriseNumber, Ledger, Undecided};
-use crate::commands::{ChangePayer, CloseAccount, Kind, OpenAccount, OpenEnterprise};
+use crate::commands::{Asked, ChangePayer, CloseAccount, Kind, OpenAccount, OpenEnterprise};
 use crate::ids::WalletId;
 use crate::money::{Amount, Currency};
 use crate::refusal::Refusal;
@@ -35,6 +35,8 @@ impl Ledger {
             management_account: command.management_account.clone(),
             credit_total: command.credit_total,
             wallets: Vec::new(),
+            grants: Vec::new(),
+            recharge_frozen: false,
         };
         self.record(journal, EnterpriseOpened { number, enterprise })?;
         Ok(())
@@ -42,6 +44,7 @@ impl Ledger {
 
     pub(super) fn open_account(
         &mut self,
+        asked: &Asked,
         command: &OpenAccount,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
@@ -62,7 +65,10 @@ impl Ledger {
         let currency = command.currency.unwrap_or_else(|| enterprise.country.currency());
         let wallet = WalletNumber(count(self.wallets.len()));
         let account = AccountNumber(count(self.accounts.len()));
-        let opened = self.new_wallet(own, number, account, command, currency);
+        let opened = Wallet {
+            number: asked.number,
+            ..self.new_wallet(own, number, account, command, currency)
+        };
         self.record(journal, WalletOpened { number: wallet, wallet: Box::new(opened) })?;
         let opened = Account {
             id: command.account.clone(),
@@ -71,6 +77,7 @@ impl Ledger {
             mode: command.mode,
             region: command.region.clone(),
             currency,
+            membership: Membership::Active,
             closed_at: None,
             payers: [Payer { from: Minute::START, wallet }].into_iter().collect(),
             series: Vec::new(),
@@ -124,6 +131,8 @@ impl Ledger {
             paying: None,
             telling: None,
             invoicing: None,
+            number: 0,
+            governing: None,
         }
     }
 
@@ -158,6 +167,7 @@ impl Ledger {
             return Err(Refusal::AccountCenterOff.into());
         }
         let (number, wallet) = self.wallet_within(payee.enterprise, &command.billing_account)?;
+        self.together(account, wallet.owner)?;
         if wallet.currency != payee.currency {
             return Err(Refusal::CurrencyMismatch.into());
         }

@@ -229,7 +229,7 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         match self.wallet(number).and_then(|wallet| wallet.paying.as_deref()) {
-            Some(Paying { in_flight: None, declined: Some(_), .. }) => {
+            Some(Paying { in_flight: None, declined: Some(_), .. }) if !self.is_frozen(number) => {
                 self.begin_payment(number, PaymentCause::Manual, journal)
             }
             _ => Ok(()),
@@ -258,7 +258,8 @@ impl Ledger {
             wallet.paying.as_deref(),
             Some(Paying { in_flight: None, declined: None, .. })
         );
-        free && wallet.active_method(wallet.zone.month_of(self.clock.now())).is_some()
+        free && !wallet.is_frozen()
+            && wallet.active_method(wallet.zone.month_of(self.clock.now())).is_some()
     }
 
     /// From what owed amount on a wallet is charged; none if it never is by amount.
@@ -446,6 +447,7 @@ impl Ledger {
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     wallet.pay(*bill, &lot, *amount, paid)?;
                 }
+                self.forget_bad_debt_of(*wallet, paid.month);
                 self.note_payment(*wallet, &lot, *amount, paid)
             }
             Fact::PaymentEnded(fact) => {

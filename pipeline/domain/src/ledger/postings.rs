@@ -167,7 +167,16 @@ impl Ledger {
             | Fact::OverdueChanged(_)
             | Fact::Noticed(_)
             | Fact::PeriodJoined(_)
-            | Fact::InvoiceIssued(_) => Ok(Postings::new()),
+            | Fact::InvoiceIssued(_)
+            | Fact::MembershipChanged(_)
+            | Fact::TaxIdChanged(_)
+            | Fact::RechargeFrozen(_)
+            | Fact::RoleGranted(_)
+            | Fact::RoleRevoked(_)
+            | Fact::WalletRenamed(_)
+            | Fact::WalletStateChanged(_)
+            | Fact::AdministratorsChanged(_)
+            | Fact::BadDebtChanged(_) => Ok(Postings::new()),
         }
     }
 

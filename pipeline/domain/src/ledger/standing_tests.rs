@@ -64,6 +64,14 @@ enum Input {
         account: usize,
         wallet: usize,
     },
+    /// Freezes what is not frozen, and lets go what is.
+    Freeze {
+        wallet: usize,
+    },
+    /// Ends a membership, or invites and accepts again.
+    Leave {
+        account: usize,
+    },
 }
 
 const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
@@ -88,7 +96,9 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => wallet.clone().prop_map(|wallet| Input::Link { wallet }),
         1 => wallet.clone().prop_map(|wallet| Input::Prefer { wallet }),
         3 => (wallet.clone(), answers).prop_map(|(wallet, answer)| Input::Answer { wallet, answer }),
-        1 => (0..3usize, wallet).prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+        1 => (0..3usize, wallet.clone()).prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+        1 => wallet.prop_map(|wallet| Input::Freeze { wallet }),
+        1 => (0..3usize).prop_map(|account| Input::Leave { account }),
     ];
     prop::collection::vec(input, 1..120)
 }
@@ -115,7 +125,7 @@ impl Rig {
             ]"#,
         );
         let changes = PriceBook::default().changes(entries.unwrap(), now).unwrap();
-        let settings = "payments.card_threshold = { USD = \"30.00\" }\npayments.retry_after = [\"2h\", \"5h\"]";
+        let settings = "payments.card_threshold = { USD = \"30.00\" }\npayments.retry_after = [\"2h\", \"5h\"]\noverdue.bad_debt_after = \"1d\"";
         rig.ledger.pass(now, &mut rig.recorder).unwrap();
         let facts: [Fact; 3] = [
             SettingsChanged { document: settings.to_owned() }.into(),
@@ -135,7 +145,12 @@ impl Rig {
 
     fn ask(&mut self, name: &str, fields: Value) {
         self.commands += 1;
-        let asked = Asked { number: self.commands, principal: PrincipalId::operator(), key: None };
+        let asked = Asked {
+            number: self.commands,
+            principal: PrincipalId::operator(),
+            key: None,
+            origin: None,
+        };
         let command = Command::read(name, fields).unwrap().unwrap();
         // Refusals are as good as anything else: both ledgers must refuse alike.
         self.ledger.command(&asked, &command, &mut self.recorder).ok();
@@ -190,6 +205,20 @@ impl Rig {
                 let begun = paying.map_or(0, |paying| paying.begun);
                 let (ledger, recorder) = (&mut self.ledger, &mut self.recorder);
                 ledger.payment_answered(number, begun, *answer, None, recorder).unwrap();
+            }
+            Input::Freeze { wallet } => {
+                let fields = json!({ "billing_account": WALLETS[*wallet] });
+                let number = WalletNumber(u32::try_from(*wallet).unwrap());
+                let frozen = self.ledger.wallet(number).unwrap().is_frozen();
+                let name = if frozen { "unfreeze_billing_account" } else { "freeze_billing_account" };
+                self.ask(name, fields);
+            }
+            Input::Leave { account } => {
+                let number = AccountNumber(u32::try_from(*account).unwrap());
+                let active = self.ledger.account(number).unwrap().is_active();
+                let names: &[&str] =
+                    if active { &["end_membership"] } else { &["invite_account", "accept_invitation"] };
+                names.iter().for_each(|name| self.ask(name, json!({ "account": ACCOUNTS[*account] })));
             }
             Input::Payer { account, wallet } => self.ask("change_payer", json!({ "account": ACCOUNTS[*account], "billing_account": WALLETS[*wallet] })),
         }

@@ -9,16 +9,17 @@ use smallvec::SmallVec;
 use super::periods::Invoicing;
 use crate::commands::{Asked, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
-    AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, ProductId, RegionId, Text,
-    WalletId,
+    AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
+    RegionId, Text, WalletId,
 };
 use crate::money::{Amount, Currency};
 use crate::notices::ServiceCause;
 use crate::payments::{MethodKind, MethodState, PaymentCause};
 use crate::rating::{MeterNumber, PriceNumber};
+use crate::rights::Role;
 use crate::time::{Cycle, HalfMonth, Minute, Month, Timestamp, Window, Zone};
 use crate::vocabulary::{Described, Shape};
-use crate::{one_of, record};
+use crate::{one_of, record, symbols};
 
 macro_rules! numbers {
     ($($(#[doc = $doc:literal])* $name:ident($inner:ty)),* $(,)?) => {$(
@@ -87,6 +88,31 @@ record! {
         pub management_account: Option<AccountId>,
         pub credit_total: Option<Amount>,
         pub wallets: Vec<WalletNumber>,
+        /// Who was granted which role here, by principal, role and place.
+        pub grants: Vec<Grant>,
+        /// Nobody may top up (R11.3).
+        pub recharge_frozen: bool,
+    }
+}
+
+record! {
+    /// Somebody has a role (R11.1).
+    pub struct Grant {
+        pub principal: PrincipalId,
+        pub role: Role,
+        /// The billing account it is for; none: all of the enterprise.
+        pub wallet: Option<WalletNumber>,
+        /// The most that may be topped up at once under it.
+        pub top_up_limit: Option<Amount>,
+    }
+}
+
+symbols! {
+    /// Whether an account shares in its enterprise (R4.6).
+    pub enum Membership {
+        Active = "active",
+        Invited = "invited",
+        Ended = "ended",
     }
 }
 
@@ -99,6 +125,7 @@ record! {
         pub mode: Mode,
         pub region: Option<RegionId>,
         pub currency: Currency,
+        pub membership: Membership,
         pub closed_at: Option<Timestamp>,
         /// Who pays from which minute on, oldest first; never empty.
         pub payers: SmallVec<[Payer; 1]>,
@@ -309,6 +336,46 @@ record! {
         pub telling: Option<Box<Telling>>,
         /// None until there is something to invoice.
         pub invoicing: Option<Box<Invoicing>>,
+        /// The command that opened it: no other billing account has this number.
+        pub number: u64,
+        /// None until somebody names it, stops it, administers it or there is bad debt.
+        pub governing: Option<Box<Governing>>,
+    }
+}
+
+symbols! {
+    /// Whether a billing account works (R4.5).
+    pub enum WalletState {
+        Valid = "valid",
+        /// Nothing goes out.
+        Frozen = "frozen",
+        /// For good.
+        Deregistered = "deregistered",
+    }
+}
+
+record! {
+    /// What was said about a wallet, beside its settings.
+    pub struct Governing {
+        /// What it is shown by; none: its id.
+        pub name: Option<Text>,
+        pub state: WalletState,
+        /// Who froze it, while it is frozen.
+        pub frozen_by: Option<PrincipalId>,
+        /// In the order of their numbers. The super administrator is not among them (R9.5).
+        pub administrators: Vec<AccountNumber>,
+        pub bad_debt: Option<BadDebt>,
+    }
+}
+
+record! {
+    /// A bill was unpaid for so long that there is no credit any more (R9.1).
+    #[derive(Copy)]
+    pub struct BadDebt {
+        /// The last month whose bills were.
+        pub month: Month,
+        /// The operator has forgiven it.
+        pub lifted: bool,
     }
 }
 
@@ -567,6 +634,39 @@ impl Account {
 impl Wallet {
     pub fn is_ecosystem(&self) -> bool {
         self.kind == Kind::Ecosystem
+    }
+
+    pub fn state(&self) -> WalletState {
+        self.governing.as_deref().map_or(WalletState::Valid, |governing| governing.state)
+    }
+
+    /// Nothing goes out of it (R4.5).
+    pub fn is_frozen(&self) -> bool {
+        self.state() == WalletState::Frozen
+    }
+
+    /// Its regular administrators.
+    pub fn administrators(&self) -> &[AccountNumber] {
+        let governing = self.governing.as_deref();
+        governing.map(|governing| governing.administrators.as_slice()).unwrap_or_default()
+    }
+
+    /// There was bad debt that was not forgiven (R9.1).
+    pub fn has_bad_debt(&self) -> bool {
+        let bad_debt = self.governing.as_deref().and_then(|governing| governing.bad_debt);
+        bad_debt.is_some_and(|bad_debt| !bad_debt.lifted)
+    }
+
+    pub(super) fn governing_mut(&mut self) -> &mut Governing {
+        self.governing.get_or_insert_with(|| {
+            Box::new(Governing {
+                name: None,
+                state: WalletState::Valid,
+                frozen_by: None,
+                administrators: Vec::new(),
+                bad_debt: None,
+            })
+        })
     }
 
     pub fn transferred_in(&self) -> Amount {

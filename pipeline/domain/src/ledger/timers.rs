@@ -26,6 +26,8 @@ pub(super) enum Timer {
     PayerBegins,
     /// The oldest unpaid bill has been so for too long (R8.1).
     UnpaidTooLong,
+    /// Unpaid bills become bad debt (R9.1).
+    BadDebt,
     /// A low balance is told again (R8.5).
     LowBalance,
 }
@@ -98,6 +100,8 @@ impl Wallet {
         let sweep = paying.map(|paying| paying.sweep_at).filter(|at| *at != Minute::END);
         let late = paying.and_then(|paying| paying.in_flight.as_ref()?.late_at);
         let retry = paying.and_then(|paying| paying.declined.as_ref()?.retry_at);
+        // It waits until the wallet is let go.
+        let retry = retry.filter(|_| !self.is_frozen());
         let low = self.telling.as_deref().and_then(|telling| telling.fall.as_ref()?.next_at);
         let own = [
             (sweep, Timer::MonthEnds),
@@ -163,6 +167,9 @@ impl Ledger {
     /// The same for the bills of one month: the oldest may be paid while others are not. That they are paid
     /// by then does no harm.
     pub(super) fn watch_unpaid_of(&mut self, number: WalletNumber, month: Month) {
+        if let Some(at) = self.bad_debt_at(number, month) {
+            self.due.insert(at, Timer::BadDebt, number);
+        }
         let wallet = self.wallet(number).filter(|wallet| wallet.limit.is_positive());
         let at = wallet.map(|wallet| wallet.zone.days_after(month, self.settings.overdue.after));
         if let Some(at) = at {
@@ -198,7 +205,10 @@ impl Ledger {
         let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
         let begins = payees.flat_map(|account| account.payers.iter()).map(|payer| payer.from);
         let begins = begins.map(|from| (from, Timer::PayerBegins));
-        let waits = self.wallet(number)?.timers().chain(unpaid).chain(begins);
+        let months = self.wallet(number)?.unpaid.iter().map(|bill| bill.month);
+        let bad_debt = months.filter_map(|month| self.bad_debt_at(number, month));
+        let bad_debt = bad_debt.map(|at| (at, Timer::BadDebt));
+        let waits = self.wallet(number)?.timers().chain(unpaid).chain(begins).chain(bad_debt);
         let due = waits.filter(|(at, timer)| {
             self.is_due(*at, *timer) && self.due.contains(*at, *timer, number)
         });
@@ -245,6 +255,7 @@ impl Ledger {
                 self.touch(wallet);
                 Ok(())
             }
+            Timer::BadDebt => self.find_bad_debt(at, wallet, journal).map_err(Undecided::from),
             Timer::LowBalance => {
                 self.touch(wallet);
                 Ok(())

@@ -28,6 +28,9 @@ impl Ledger {
         if sender.partner_pays || receiver.partner_pays {
             return Err(Refusal::PartnerPays.into());
         }
+        if sender.has_bad_debt() {
+            return Err(Refusal::CreditNotAvailable.into());
+        }
         if command.amount > self.transferable(from)? {
             return Err(Refusal::ExceedsTransferable.into());
         }
@@ -75,7 +78,9 @@ impl Ledger {
         if from == to {
             return Err(Refusal::Malformed);
         }
+        let owner = wallet.owner;
         let (receiver, wallet) = self.wallet_within(wallet.enterprise, to)?;
+        self.together(owner, wallet.owner)?;
         if wallet.is_ecosystem() {
             return Err(Refusal::NotForEcosystem);
         }

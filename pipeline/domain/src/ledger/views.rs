@@ -1,12 +1,16 @@
 //! Rows about one wallet, for whoever looks: computed from the state, never stored.
 
-use super::Ledger;
-use super::state::{Method, WalletNumber};
-use crate::ids::{MethodId, Text, WalletId};
+use super::state::{Account, AccountNumber, Enterprise, Grant, Membership, Method, WalletNumber};
+use super::{EnterpriseNumber, Ledger};
+use crate::commands::Mode;
+use crate::ids::{
+    AccountId, Country, EnterpriseId, MethodId, PrincipalId, RegionId, Text, WalletId,
+};
 use crate::money::{Amount, Currency, Overflow};
 use crate::payments::{MethodKind, MethodState};
-use crate::record;
+use crate::rights::Role;
 use crate::time::{Month, Timestamp};
+use crate::{record, symbols};
 
 record! {
     /// The view `due`: what is owed on issued bills, and how that would be paid now.
@@ -49,7 +53,146 @@ record! {
     }
 }
 
+record! {
+    /// A role that somebody has.
+    pub struct RoleRow {
+        pub principal: PrincipalId,
+        pub role: Role,
+        /// The billing account or enterprise it is for.
+        pub scope: String,
+        pub top_up_limit: Option<Amount>,
+    }
+}
+
+record! {
+    /// The view `account`.
+    pub struct AccountRow {
+        pub account: AccountId,
+        pub enterprise: EnterpriseId,
+        pub email: Text,
+        pub mode: Mode,
+        pub region: Option<RegionId>,
+        pub currency: Currency,
+        /// Whether it shares in its enterprise.
+        pub state: AccountState,
+        /// The billing account that pays for it.
+        pub payer: WalletId,
+        /// The one that will, and from when on.
+        pub next_payer: Option<WalletId>,
+        pub next_payer_from: Option<Timestamp>,
+        /// The roles it was given in its enterprise.
+        pub roles: Vec<RoleRow>,
+        /// The billing accounts it administers.
+        pub administers: Vec<WalletId>,
+    }
+}
+
+symbols! {
+    /// How an account stands.
+    pub enum AccountState {
+        Active = "active",
+        Invited = "invited",
+        Ended = "ended",
+        Closed = "closed",
+    }
+}
+
+record! {
+    /// A member of an enterprise, or one that was.
+    pub struct Member {
+        pub account: AccountId,
+        pub state: AccountState,
+    }
+}
+
+record! {
+    /// The view `enterprise`.
+    pub struct EnterpriseRow {
+        pub enterprise: EnterpriseId,
+        pub name: Text,
+        pub country: Country,
+        pub tax_id: Option<Text>,
+        pub account_center: bool,
+        pub management_account: Option<AccountId>,
+        pub members: Vec<Member>,
+        /// Regular administrators of its billing accounts.
+        pub administrators: Vec<AccountId>,
+        pub roles: Vec<RoleRow>,
+        pub credit_total: Option<Amount>,
+        pub recharge_frozen: bool,
+    }
+}
+
 impl Ledger {
+    /// The view `account`.
+    pub fn account_row(&self, number: AccountNumber) -> Option<AccountRow> {
+        let account = self.account(number)?;
+        let enterprise = self.enterprise(account.enterprise)?;
+        let now = self.clock.now().minute();
+        let next = account.payers.iter().find(|payer| payer.from > now);
+        let id = |wallet: WalletNumber| Some(self.wallet(wallet)?.id.clone());
+        let administers = enterprise.wallets.iter().filter(|wallet| {
+            self.wallet(**wallet).is_some_and(|known| known.administrators().contains(&number))
+        });
+        let own = |grant: &&Grant| grant.principal.is_root_of(&account.id);
+        Some(AccountRow {
+            account: account.id.clone(),
+            enterprise: enterprise.id.clone(),
+            email: account.email.clone(),
+            mode: account.mode,
+            region: account.region.clone(),
+            currency: account.currency,
+            state: account.state(),
+            payer: id(account.payer_at(now).0)?,
+            next_payer: next.and_then(|payer| id(payer.wallet)),
+            next_payer_from: next.map(|payer| payer.from.starts()),
+            roles: enterprise
+                .grants
+                .iter()
+                .filter(own)
+                .map(|it| self.role_row(enterprise, it))
+                .collect(),
+            administers: administers.filter_map(|wallet| id(*wallet)).collect(),
+        })
+    }
+
+    /// The view `enterprise`.
+    pub fn enterprise_row(&self, number: EnterpriseNumber) -> Option<EnterpriseRow> {
+        let enterprise = self.enterprise(number)?;
+        let wallets = || enterprise.wallets.iter().filter_map(|wallet| self.wallet(*wallet));
+        // Each was opened with a billing account of its own.
+        let owners = wallets().filter_map(|wallet| self.account(wallet.owner));
+        let members = owners.map(|it| Member { account: it.id.clone(), state: it.state() });
+        let mut administrators: Vec<AccountNumber> =
+            wallets().flat_map(|wallet| wallet.administrators()).copied().collect();
+        administrators.sort_unstable();
+        administrators.dedup();
+        let administrators = administrators.iter().filter_map(|number| self.account(*number));
+        Some(EnterpriseRow {
+            enterprise: enterprise.id.clone(),
+            name: enterprise.name.clone(),
+            country: enterprise.country,
+            tax_id: enterprise.tax_id.clone(),
+            account_center: enterprise.account_center,
+            management_account: enterprise.management_account.clone(),
+            members: members.collect(),
+            administrators: administrators.map(|account| account.id.clone()).collect(),
+            roles: enterprise.grants.iter().map(|it| self.role_row(enterprise, it)).collect(),
+            credit_total: enterprise.credit_total,
+            recharge_frozen: enterprise.recharge_frozen,
+        })
+    }
+
+    fn role_row(&self, enterprise: &Enterprise, grant: &Grant) -> RoleRow {
+        let wallet = grant.wallet.and_then(|wallet| self.wallet(wallet));
+        RoleRow {
+            principal: grant.principal.clone(),
+            role: grant.role,
+            scope: wallet.map_or(enterprise.id.to_string(), |wallet| wallet.id.to_string()),
+            top_up_limit: grant.top_up_limit,
+        }
+    }
+
     pub fn due(&self, number: WalletNumber) -> Option<Result<Due, Overflow>> {
         let wallet = self.wallet(number)?;
         let due = || {
@@ -107,5 +250,17 @@ impl Ledger {
             linked_at: method.linked_at,
         };
         paying.methods.iter().chain(linking).map(row).collect()
+    }
+}
+
+impl Account {
+    /// How it stands: closed, or its membership.
+    pub fn state(&self) -> AccountState {
+        match self.membership {
+            _ if self.closed_at.is_some() => AccountState::Closed,
+            Membership::Active => AccountState::Active,
+            Membership::Invited => AccountState::Invited,
+            Membership::Ended => AccountState::Ended,
+        }
     }
 }

@@ -78,6 +78,10 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(payer) else { return Ok(()) };
+        // Nothing goes out of it (R4.5). A bill that a partner settles moves nothing of ours.
+        if wallet.is_frozen() && !wallet.is_ecosystem() {
+            return Ok(());
+        }
         // What a payment in flight is for is set aside (R6.3).
         let set_aside: Vec<u64> = wallet.bills_in_flight().collect();
         let numbers = wallet.unpaid.iter().map(|bill| bill.number);

@@ -14,10 +14,11 @@ use crate::commands::{
     Command, LinkPaymentMethod, LoadPrices, LoadSettings, OpenAccount, OpenEnterprise, Subject,
     UnlinkPaymentMethod,
 };
-use crate::ids::{AccountId, Country, EnterpriseId, MethodId, WalletId};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, PrincipalId, WalletId};
 use crate::invoices::{InvoiceType, invoice_number};
 use crate::rating::{self, Change, PriceBook};
 use crate::refusal::Refusal;
+use crate::rights;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
 use crate::{one_of, record};
@@ -151,6 +152,7 @@ pub struct Asked<'a> {
     pub key: Option<KeyHash>,
     /// A hash of all it says.
     pub content: u64,
+    pub principal: &'a PrincipalId,
     pub command: &'a Command,
 }
 
@@ -238,6 +240,11 @@ impl Registry {
                 }
             }
         }
+        // Whom roles were granted to ledgers know; this needs no ledger to be known.
+        if *asked.principal != PrincipalId::operator() && rights::is_for_the_operator(asked.command)
+        {
+            return Admission::Refused(Refusal::NotPermitted, None);
+        }
         match asked.command {
             Command::OpenEnterprise(command) => self.open_enterprise(asked.number, command, facts),
             Command::OpenAccount(command) => self.open_account(asked.number, command, facts),
@@ -247,14 +254,19 @@ impl Registry {
             }
             Command::LoadPrices(command) => self.load_prices(command, facts),
             Command::LoadSettings(command) => self.load_settings(command, facts),
-            other if other.other_wallet().is_some_and(|id| !self.wallets.contains_key(id)) => {
-                Admission::Refused(Refusal::NotFound, None)
-            }
+            other if self.names_what_is_not(other) => Admission::Refused(Refusal::NotFound, None),
             other => match self.enterprise_of(other.subject()) {
                 Some(enterprise) => Admission::Forward(enterprise),
                 None => Admission::Refused(Refusal::NotFound, None),
             },
         }
+    }
+
+    /// Whether a command names, beside its subject, something that is nowhere.
+    fn names_what_is_not(&self, command: &Command) -> bool {
+        command.other_wallet().is_some_and(|id| !self.wallets.contains_key(id))
+            || command.other_enterprise().is_some_and(|id| !self.enterprises.contains_key(id))
+            || command.other_accounts().iter().any(|id| !self.accounts.contains_key(id))
     }
 
     /// A ledger has decided a command.
@@ -305,6 +317,10 @@ impl Registry {
                 "the account's name is too long to be preceded by ba-; name its billing account";
             return Admission::Refused(Refusal::Malformed, Some(detail.to_owned()));
         };
+        if is_reserved(&command.account) {
+            let detail = "somebody else acts under this name; take another one";
+            return Admission::Refused(Refusal::AlreadyExists, Some(detail.to_owned()));
+        }
         if self.accounts.contains_key(&command.account) || self.wallets.contains_key(&wallet) {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
@@ -406,6 +422,10 @@ impl Registry {
             }
             Subject::Account(id) => self.accounts.get(id).cloned(),
             Subject::Wallet(id) => self.wallets.get(id).cloned(),
+            Subject::Scope(id) => {
+                let enterprise = self.enterprise_of(Subject::Enterprise(&id.enterprise()));
+                enterprise.or_else(|| self.enterprise_of(Subject::Wallet(&id.wallet())))
+            }
             Subject::Everyone => None,
         }
     }
@@ -510,6 +530,11 @@ impl Registry {
             self.keys_by_age.pop_front();
         }
     }
+}
+
+/// Whether an account of that name would act as the platform does: its root is called as the account is.
+fn is_reserved(account: &AccountId) -> bool {
+    [PrincipalId::operator(), PrincipalId::unknown()].iter().any(|name| name.is_root_of(account))
 }
 
 #[cfg(test)]

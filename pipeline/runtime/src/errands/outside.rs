@@ -66,6 +66,12 @@ impl<E: Errand> Outside<E> {
             // A call that hangs is not waited for: its outcome counts as unknown.
             runtime.shutdown_background();
         })?;
+        let consumer = options.consumer;
+        gauge!("drawdown_outside_away", "consumer" => consumer).set(0.0);
+        for outcome in ["done", "again", "away"] {
+            let labels = [("consumer", consumer), ("outcome", outcome)];
+            counter!("drawdown_outside_tries_total", &labels).increment(0);
+        }
         let in_flight = Arc::new(Semaphore::new(options.in_flight_max.max(1)));
         let beside = Beside { runtime: handle, in_flight, _ends: ends };
         Ok(Outside::made(errand, options, Some(beside)))

@@ -88,7 +88,7 @@ pub fn check(record: &[u8]) -> Result<(), Malformed> {
 }
 
 /// The account of a record in its canonical form: its third text.
-fn account_of(record: &[u8]) -> Result<&[u8], Malformed> {
+pub fn account_of(record: &[u8]) -> Result<&[u8], Malformed> {
     let mut cursor = crate::avro::Cursor::new(record);
     cursor.bytes()?;
     cursor.bytes()?;

@@ -1,0 +1,110 @@
+//! What facts about who may do what, who belongs and what still works do to the state. Decided elsewhere:
+//! in `states`, `membership`, `administering` and `bad_debt`.
+
+use super::fact::{
+    AdministratorsChanged, BadDebtChanged, Fact, MembershipChanged, RechargeFrozen, RoleGranted,
+    RoleRevoked, TaxIdChanged, WalletRenamed, WalletStateChanged,
+};
+use super::state::{Enterprise, Grant};
+use super::{Broken, EnterpriseNumber, Ledger};
+use crate::money::Amount;
+
+impl Ledger {
+    pub(super) fn apply_governing(&mut self, fact: &Fact) -> Result<(), Broken> {
+        match fact {
+            Fact::MembershipChanged(MembershipChanged { account, membership }) => {
+                if let Some(account) = self.account_mut(*account)? {
+                    account.membership = *membership;
+                }
+                Ok(())
+            }
+            Fact::TaxIdChanged(TaxIdChanged { enterprise, tax_id }) => {
+                if let Some(enterprise) = self.enterprise_mut(*enterprise)? {
+                    enterprise.tax_id = Some(tax_id.clone());
+                }
+                Ok(())
+            }
+            Fact::RechargeFrozen(RechargeFrozen { enterprise: number, frozen }) => {
+                if let Some(enterprise) = self.enterprise_mut(*number)? {
+                    enterprise.recharge_frozen = *frozen;
+                }
+                // What could not be recharged meanwhile is judged at the next charge.
+                self.spend_all_headroom_of(*number);
+                Ok(())
+            }
+            Fact::RoleGranted(RoleGranted { enterprise, grant }) => {
+                if let Some(enterprise) = self.enterprise_mut(*enterprise)? {
+                    enterprise.put_grant(grant.clone());
+                }
+                Ok(())
+            }
+            Fact::RoleRevoked(fact) => {
+                if let Some(enterprise) = self.enterprise_mut(fact.enterprise)? {
+                    enterprise.drop_grant(fact);
+                }
+                Ok(())
+            }
+            Fact::WalletRenamed(WalletRenamed { wallet, name }) => {
+                if let Some(wallet) = self.wallet_mut(*wallet)? {
+                    wallet.governing_mut().name = Some(name.clone());
+                }
+                Ok(())
+            }
+            // A frozen wallet's retries wait, which is for its timers to know.
+            Fact::WalletStateChanged(WalletStateChanged { wallet, state, frozen_by }) => self
+                .retimed(*wallet, |wallet| {
+                    let governing = wallet.governing_mut();
+                    governing.state = *state;
+                    governing.frozen_by.clone_from(frozen_by);
+                    Ok(())
+                }),
+            Fact::AdministratorsChanged(AdministratorsChanged { wallet, administrators }) => {
+                if let Some(wallet) = self.wallet_mut(*wallet)? {
+                    wallet.governing_mut().administrators.clone_from(administrators);
+                }
+                Ok(())
+            }
+            Fact::BadDebtChanged(BadDebtChanged { wallet, bad_debt }) => {
+                if let Some(wallet) = self.wallet_mut(*wallet)? {
+                    wallet.governing_mut().bad_debt = Some(*bad_debt);
+                }
+                Ok(())
+            }
+            _ => Err(Broken("a fact about something else than governing")),
+        }
+    }
+
+    fn enterprise_mut(
+        &mut self,
+        number: EnterpriseNumber,
+    ) -> Result<Option<&mut Enterprise>, Broken> {
+        match self.enterprises.get_mut(number.index()) {
+            None if !self.loading => Err(Broken("an unknown enterprise")),
+            found => Ok(found),
+        }
+    }
+
+    /// Every wallet of an enterprise is judged at its next charge.
+    fn spend_all_headroom_of(&mut self, enterprise: EnterpriseNumber) {
+        let Some(enterprise) = self.enterprises.get(enterprise.index()) else { return };
+        for wallet in &enterprise.wallets {
+            if let Some(headroom) = self.headroom.get_mut(wallet.index()) {
+                *headroom = Amount::ZERO;
+            }
+        }
+    }
+}
+
+impl Enterprise {
+    fn put_grant(&mut self, grant: Grant) {
+        match self.grants.binary_search_by(|known| known.key().cmp(&grant.key())) {
+            Ok(place) => self.grants[place] = grant,
+            Err(place) => self.grants.insert(place, grant),
+        }
+    }
+
+    fn drop_grant(&mut self, fact: &RoleRevoked) {
+        let key = (&fact.principal, fact.role, fact.wallet);
+        self.grants.retain(|known| known.key() != key);
+    }
+}

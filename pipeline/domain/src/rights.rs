@@ -1,0 +1,186 @@
+//! Who may do what (R11.1): which right each command needs, and where; which rights each role gives.
+//!
+//! Only tables live here. Whether somebody holds a right is for the ledger to say, which knows who owns and
+//! administers what, and whom roles were granted to.
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::commands::{
+    AcceptInvitation, ChangePayer, CloseAccount, Command, Configure, ConfirmContract,
+    DeregisterBillingAccount, EndMembership, FreezeBillingAccount, FreezeRecharge, GrantAdmin,
+    GrantRole, InviteAccount, LinkPaymentMethod, OpenAccount, PlaceOrder, PreferPaymentMethod,
+    RenameBillingAccount, RevokeAdmin, RevokeRole, RevokeTransfer, SetTaxId, TopUp, Transfer,
+    UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod,
+};
+use crate::ids::{AccountId, EnterpriseId, ScopeId, WalletId};
+use crate::symbols;
+
+symbols! {
+    /// What somebody may do somewhere.
+    pub enum Right {
+        /// What only the operator of the platform may do.
+        Operate = "operate",
+        /// Say who may do what.
+        Grant = "grant",
+        /// Open and close, freeze and unfreeze; say who pays for whom and who belongs.
+        Govern = "govern",
+        /// Decide in the name of an account.
+        Join = "join",
+        /// Change how a billing account is called, set up and paid, and tax data.
+        Change = "change",
+        /// Move money, and promise it.
+        Spend = "spend",
+        /// Stop and allow top-ups under an enterprise.
+        FreezeRecharge = "freeze_recharge",
+        /// Ask whether something may be spent.
+        Authorize = "authorize",
+        /// Send usage.
+        SendUsage = "send_usage",
+        /// See all of a billing account.
+        See = "see",
+        /// See invoices, usage and balance; not payment methods, not tax data.
+        SeeBilling = "see_billing",
+        /// See whether services run.
+        SeeService = "see_service",
+        /// See who asked for what.
+        SeeTrail = "see_trail",
+    }
+}
+
+symbols! {
+    /// A role to be granted.
+    pub enum Role {
+        /// All that concerns money.
+        FinanceAdmin = "finance_admin",
+        /// May change the billing account.
+        BillingEditor = "billing_editor",
+        /// Reads all of it.
+        FinanceViewer = "finance_viewer",
+        /// Reads invoices, usage and balance.
+        BillingViewer = "billing_viewer",
+        /// Asks for what it may spend.
+        IsolatedSpender = "isolated_spender",
+        /// Stops top-ups under an enterprise, and allows them again.
+        Freezer = "freezer",
+        /// Sends usage, and reads whether services run.
+        Platform = "platform",
+        /// Reads everything, and who asked for what.
+        Auditor = "auditor",
+    }
+}
+
+impl Role {
+    /// What whoever has it may do.
+    pub const fn gives(self) -> &'static [Right] {
+        use Right::*;
+        match self {
+            Role::FinanceAdmin => &[Change, Spend, See, SeeBilling, SeeService],
+            Role::BillingEditor => &[Change, See, SeeBilling, SeeService],
+            Role::FinanceViewer => &[See, SeeBilling, SeeService],
+            Role::BillingViewer => &[SeeBilling],
+            Role::IsolatedSpender => &[Authorize],
+            Role::Freezer => &[FreezeRecharge],
+            Role::Platform => &[SendUsage, SeeService],
+            Role::Auditor => &[See, SeeBilling, SeeService, SeeTrail],
+        }
+    }
+}
+
+/// Where a right is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// Everywhere: the platform itself.
+    Platform,
+    Enterprise(&'a EnterpriseId),
+    /// The enterprise that an account belongs to.
+    EnterpriseOf(&'a AccountId),
+    /// An account: its root has every right, whoever governs its enterprise has, while it is a member.
+    Account(&'a AccountId),
+    /// Either side of a membership: the account's root, or whoever governs the enterprise.
+    Membership(&'a AccountId),
+    Wallet(&'a WalletId),
+    Scope(&'a ScopeId),
+}
+
+/// A right, and where it is needed.
+pub type Need<'a> = (Right, Place<'a>);
+
+/// The rights that a command needs: all of them.
+pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
+    use Place::{Account, Enterprise, EnterpriseOf, Membership, Platform, Scope, Wallet};
+    use Right::{Change, Govern, Grant, Join, Operate, Spend};
+    let need = match command {
+        Command::OpenEnterprise(_)
+        | Command::Adjust(_)
+        | Command::SetCreditLimit(_)
+        | Command::LiftBadDebt(_)
+        | Command::GrantCoupon(_)
+        | Command::RefundOrder(_)
+        | Command::SetQuota(_)
+        | Command::LoadPrices(_)
+        | Command::LoadSettings(_) => (Operate, Platform),
+
+        Command::GrantAdmin(GrantAdmin { billing_account, .. })
+        | Command::RevokeAdmin(RevokeAdmin { billing_account, .. }) => {
+            (Grant, Wallet(billing_account))
+        }
+        Command::GrantRole(GrantRole { scope, .. })
+        | Command::RevokeRole(RevokeRole { scope, .. }) => (Grant, Scope(scope)),
+
+        Command::OpenAccount(OpenAccount { enterprise, .. }) => (Govern, Enterprise(enterprise)),
+        Command::InviteAccount(InviteAccount { account, .. }) => (Govern, EnterpriseOf(account)),
+        Command::AcceptInvitation(AcceptInvitation { account, .. }) => (Join, Account(account)),
+        Command::EndMembership(EndMembership { account, .. }) => (Govern, Membership(account)),
+        Command::CloseAccount(CloseAccount { account }) => (Govern, Account(account)),
+        Command::FreezeBillingAccount(FreezeBillingAccount { billing_account })
+        | Command::UnfreezeBillingAccount(UnfreezeBillingAccount { billing_account })
+        | Command::DeregisterBillingAccount(DeregisterBillingAccount { billing_account }) => {
+            (Govern, Wallet(billing_account))
+        }
+        // Who is paid for agrees as well as who pays.
+        Command::ChangePayer(ChangePayer { account, billing_account, .. }) => {
+            return smallvec![(Govern, Account(account)), (Spend, Wallet(billing_account))];
+        }
+
+        Command::SetTaxId(SetTaxId { enterprise, .. }) => (Change, Enterprise(enterprise)),
+        Command::RenameBillingAccount(RenameBillingAccount { billing_account, .. })
+        | Command::Configure(Configure { billing_account, .. })
+        | Command::LinkPaymentMethod(LinkPaymentMethod { billing_account, .. })
+        | Command::UnlinkPaymentMethod(UnlinkPaymentMethod { billing_account, .. })
+        | Command::PreferPaymentMethod(PreferPaymentMethod { billing_account, .. }) => {
+            (Change, Wallet(billing_account))
+        }
+
+        Command::TopUp(TopUp { billing_account, .. })
+        | Command::ConfirmContract(ConfirmContract { billing_account })
+        | Command::PlaceOrder(PlaceOrder { billing_account, .. })
+        | Command::Transfer(Transfer { from: billing_account, .. })
+        | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
+            (Spend, Wallet(billing_account))
+        }
+
+        Command::FreezeRecharge(FreezeRecharge { enterprise })
+        | Command::UnfreezeRecharge(UnfreezeRecharge { enterprise }) => {
+            (Right::FreezeRecharge, Enterprise(enterprise))
+        }
+    };
+    smallvec![need]
+}
+
+/// Whether only the operator may ask for this, whatever else there is.
+pub fn is_for_the_operator(command: &Command) -> bool {
+    needs(command).iter().any(|(right, _)| *right == Right::Operate)
+}
+
+/// The right to see a view of a billing account or of one of its accounts.
+pub fn to_see(view: &str) -> Right {
+    match view {
+        "service" => Right::SeeService,
+        "commands" => Right::SeeTrail,
+        "balance" | "balances" | "due" | "runway" | "bills" | "charges" | "entries"
+        | "money_by_month" | "invoices" | "spend" | "spend_by_day" | "usage_by_day"
+        | "spend_by_month" | "coupons" => Right::SeeBilling,
+        // What is not said to be harmless is for those who may see all.
+        _ => Right::See,
+    }
+}

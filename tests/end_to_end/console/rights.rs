@@ -1,0 +1,133 @@
+//! What others than the operator may ask for, see and send by the API (R11.1).
+
+use serde_json::{Value, json};
+
+use super::client::Answer;
+use super::rig::Rig;
+
+/// Asks with the key of a principal.
+fn ask(rig: &Rig, who: &str, verb: &str, path: &str, body: &Value) -> Answer {
+    let key = format!("Bearer {who}-key");
+    let headers = [
+        ("authorization", key.as_str()),
+        ("content-type", "application/json"),
+        ("user-agent", "books/1.0"),
+    ];
+    rig.client.send(verb, path, &headers, body.to_string().as_bytes())
+}
+
+#[track_caller]
+fn check(rig: &Rig, who: &str, verb: &str, path: &str, body: &Value, status: u16) -> Answer {
+    let answer = ask(rig, who, verb, path, body);
+    assert_eq!(answer.status, status, "{who} {verb} {path} {body}: {}", answer.body);
+    if status == 403 {
+        assert_eq!(answer.json()["code"], "not_permitted", "{}", answer.body);
+    }
+    answer
+}
+
+fn opened() -> Rig {
+    let rig = Rig::new();
+    rig.priced();
+    rig.opened("acme", "100.00");
+    rig.opened("other", "100.00");
+    for (principal, role, scope) in [
+        ("books", "finance_admin", "ba-acme"),
+        ("eyes", "billing_viewer", "ba-acme"),
+        ("feed", "platform", "acme"),
+    ] {
+        rig.done("grant_role", &json!({ "principal": principal, "role": role, "scope": scope }));
+    }
+    rig
+}
+
+#[test]
+fn r11_1_commands_need_a_right_and_are_recorded_with_where_they_came_from() {
+    let rig = opened();
+    let top_up = |wallet: &str| json!({ "billing_account": wallet, "amount": "50", "currency": "USD", "method": "bank_transfer" });
+    let post = |who: &str, name: &str, fields: Value, status: u16| {
+        check(&rig, who, "POST", &format!("/v1/do/{name}"), &fields, status)
+    };
+    let done = post("books", "top_up", top_up("ba-acme"), 200).json();
+    post("books", "top_up", top_up("ba-other"), 403);
+    post("eyes", "top_up", top_up("ba-acme"), 403);
+    post("acme", "top_up", top_up("ba-acme"), 200);
+    let refused = post("acme", "load_settings", json!({ "document": "" }), 403).json();
+
+    // R11.4: who, when, from where, outcome; refused ones too.
+    let row = rig.row("commands", &done["command"].to_string());
+    assert_eq!(
+        (&row["principal"], &row["origin"], &row["refused"]),
+        (&json!("books"), &json!("127.0.0.1 books/1.0"), &Value::Null)
+    );
+    let row = rig.row("commands", &refused["command"].to_string());
+    assert_eq!((&row["principal"], &row["refused"]), (&json!("acme"), &json!("not_permitted")));
+    // Everybody sees what became of his own, and of nobody else's.
+    let own = format!("/v1/show/commands/{}", done["command"]);
+    check(&rig, "books", "GET", &own, &Value::Null, 200);
+    check(&rig, "eyes", "GET", &own, &Value::Null, 403);
+    let list = "/v1/show/commands?principal=books";
+    let rows = check(&rig, "books", "GET", list, &Value::Null, 200).json();
+    assert_eq!(rows["rows"].as_array().map(Vec::len), Some(2), "{rows}");
+    check(&rig, "eyes", "GET", list, &Value::Null, 403);
+}
+
+#[test]
+fn r11_1_what_is_seen_needs_a_right_until_it_is_revoked() {
+    let rig = opened();
+    let see =
+        |who: &str, path: &str, status: u16| check(&rig, who, "GET", path, &Value::Null, status);
+    for path in [
+        "/v1/show/balance/ba-acme",
+        "/v1/show/due/ba-acme",
+        "/v1/show/entries/ba-acme",
+        "/v1/show/entries?billing_account=ba-acme",
+    ] {
+        see("acme", path, 200);
+        see("books", path, 200);
+        see("eyes", path, 200);
+        see("feed", path, 403);
+        see("other", path, 403);
+    }
+    // Not payment methods, not settings, not what concerns all.
+    for path in ["/v1/show/billing_account/ba-acme", "/v1/show/payments/ba-acme"] {
+        see("books", path, 200);
+        see("eyes", path, 403);
+    }
+    for (who, status) in [("books", 200), ("eyes", 403)] {
+        assert_eq!(
+            ask(&rig, who, "GET", "/accounts/ba-acme", &Value::Null).status,
+            status,
+            "{who}"
+        );
+        assert_eq!(ask(&rig, who, "GET", "/mail", &Value::Null).status, 403, "{who}");
+    }
+    see("eyes", "/v1/show/balances", 403);
+    see("acme", "/v1/show/entries", 403);
+    see("acme", "/v1/show/enterprise/acme", 403);
+    see("acme", "/v1/show/account/acme", 200);
+    see("other", "/v1/show/account/acme", 403);
+    see("feed", "/v1/show/service/acme", 200);
+    see("eyes", "/v1/show/balance/ba-nobody", 403);
+    see("eyes", "/v1/stream/payments/ba-acme", 403);
+
+    rig.done(
+        "revoke_role",
+        &json!({ "principal": "eyes", "role": "billing_viewer", "scope": "ba-acme" }),
+    );
+    see("eyes", "/v1/show/balance/ba-acme", 403);
+}
+
+#[test]
+fn r11_1_usage_is_sent_by_whoever_may() {
+    let rig = opened();
+    let event = |id: &str, account: &str| {
+        json!({ "specversion": "1.0", "type": "usage", "source": "test", "id": id, "subject": account,
+            "time": rig.clock.now(), "data": { "product": "compute", "meter": "vcpu_hours", "quantity": "2" } })
+    };
+    check(&rig, "feed", "POST", "/v1/usage", &event("u1", "acme"), 200);
+    check(&rig, "feed", "POST", "/v1/usage", &event("u2", "other"), 403);
+    check(&rig, "eyes", "POST", "/v1/usage", &event("u3", "acme"), 403);
+    rig.await_row("balance", "ba-acme", |row| row["unsettled_current"] == "1");
+    assert_eq!(rig.row("balance", "ba-other")["unsettled_current"], "0");
+}
