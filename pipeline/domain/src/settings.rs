@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Country;
+use crate::ids::{Country, Text};
 use crate::money::{Amount, Currency};
 use crate::tax::TaxRates;
 use crate::time::{Cycle, Span, Zone};
@@ -197,6 +197,10 @@ pub struct TaxSettings {
     pub issuer_country: Country,
     /// By this zone's year invoices are numbered.
     pub issuer_zone: Zone,
+    /// What stands on invoices of who issues them.
+    pub issuer_name: Option<Text>,
+    pub issuer_address: Option<Text>,
+    pub issuer_tax_id: Option<Text>,
     pub rates: TaxRates,
 }
 
@@ -205,6 +209,9 @@ impl Default for TaxSettings {
         TaxSettings {
             issuer_country: Country::SINGAPORE,
             issuer_zone: Zone::UTC,
+            issuer_name: None,
+            issuer_address: None,
+            issuer_tax_id: None,
             rates: TaxRates::default(),
         }
     }

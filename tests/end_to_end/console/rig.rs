@@ -14,7 +14,8 @@ use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
 use drawdown_analytics::{Analytics, AnalyticsOptions};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Rows};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Printer, Rows};
+use drawdown_documents::{FOLDERS, Fonts, Press};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_runtime::clock::Clock;
@@ -37,6 +38,7 @@ const FILLER_WAIT: Duration = Duration::from_millis(100);
 pub struct Rig {
     pub client: Client,
     pub clock: Clock,
+    pub log: Arc<dyn Log>,
     pub folder: TempDir,
     /// Whoever holds this alone holds up the workers.
     pub turns: Arc<RwLock<()>>,
@@ -81,7 +83,11 @@ impl Rig {
         let keys = Keys::new(&hashes(), Some("demo")).unwrap();
         let mut options = ConsoleOptions::new(keys, "", "1");
         options.mails = Some(made(&folder, "mails"));
-        options.invoices = Some(made(&folder, "invoices"));
+        let fonts = Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap();
+        let press = Press::new(fonts);
+        options.printer = Some(Printer::new(move |invoice| {
+            press.invoice(invoice).map_err(|error| error.to_string())
+        }));
         options.lists_group = Some("analytics".to_owned());
         options.lists_wait = WITHIN;
         change(&mut options);
@@ -96,9 +102,19 @@ impl Rig {
         let analytics = AnalyticsOptions::new(store);
         workers.extend(fill(&Analytics::new(analytics, log.clone(), topics.clone()), &end));
         let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
-        let console = Console::start(log, topics, clock.clone(), rows, lists, options).unwrap();
+        let console =
+            Console::start(log.clone(), topics, clock.clone(), rows, lists, options).unwrap();
         let (port, server) = serve(console);
-        Rig { client: Client { port }, clock, folder, turns, end, workers, server: Some(server) }
+        Rig {
+            client: Client { port },
+            clock,
+            log,
+            folder,
+            turns,
+            end,
+            workers,
+            server: Some(server),
+        }
     }
 
     /// Asks for a command that must be accepted.

@@ -53,7 +53,7 @@ pub use balance::{Balance, BillingAccount};
 pub use burn::Runway;
 pub use clock::Clock;
 pub use fact::*;
-pub use invoicing::wallet_of_draft;
+pub use invoicing::{Preview, wallet_of_draft};
 pub use load::*;
 pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
