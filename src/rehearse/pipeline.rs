@@ -246,6 +246,11 @@ impl Pipeline {
         self.balance.stations().map(Balance::ledger)
     }
 
+    /// What is unique over all enterprises.
+    pub fn registries(&self) -> impl Iterator<Item = &drawdown_domain::registry::Registry> {
+        self.registry.stations().map(Registry::state)
+    }
+
     pub fn meterings(&self) -> impl Iterator<Item = &Metering> {
         self.metering.stations()
     }

@@ -218,6 +218,7 @@ fn lists_are_paged_filtered_and_exported() {
     for number in 1..=5 {
         rig.done("adjust", &json!({ "billing_account": "ba-acme", "amount": number.to_string(), "reason": format!("n{number}") }));
     }
+    rig.await_rows("/v1/show/entries/ba-acme", 6);
     let mut seen = BTreeSet::new();
     let mut path = "/v1/show/entries/ba-acme?limit=2".to_owned();
     for _ in 0..3 {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
-use drawdown_analytics::{Analytics, AnalyticsOptions};
+use drawdown_analytics::{Analytics, AnalyticsOptions, MIGRATIONS, Store, migrate};
 use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Printer, Rows};
 use drawdown_documents::{FOLDERS, Fonts, Press};
 use drawdown_log::Log;
@@ -92,6 +92,7 @@ impl Rig {
         options.lists_wait = WITHIN;
         change(&mut options);
         let store = engine::database();
+        make_tables(Store::new(store.clone()));
         let lists = Arc::new(ClickHouse {
             address: store.url.trim_start_matches("http://").to_owned(),
             database: store.database.clone(),
@@ -153,6 +154,20 @@ impl Rig {
         answer.json()
     }
 
+    /// Asks for a list until it has so many rows.
+    pub fn await_rows(&self, path: &str, count: usize) {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            let answer = self.client.get(path);
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            if answer.json()["rows"].as_array().unwrap().len() == count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{}", answer.body);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Asks for a row until it is as expected.
     pub fn await_row(&self, view: &str, of: &str, expected: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + WITHIN;
@@ -197,6 +212,12 @@ fn run<S: Station + 'static>(
         }
         worker.stop().unwrap();
     })
+}
+
+/// Before anybody asks: whoever fills them makes them too, but not at once.
+fn make_tables(store: Store) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(migrate(&store, MIGRATIONS)).unwrap();
 }
 
 /// Fills ClickHouse on threads.
