@@ -49,7 +49,7 @@ impl Made {
 
     /// The text as it stands on the page, line by line, with runs of blanks as one.
     fn lines(&self) -> Vec<String> {
-        let text = run("pdftotext", &["-layout", "-enc", "UTF-8", self.file(), "-"]);
+        let text = drawdown_components::pdf_text(&self.path).unwrap();
         // Where a direction changes is of no interest here, nor which blanks do not break.
         let text = text.replace(['\u{202a}', '\u{202b}', '\u{202c}', '\u{200f}', '\u{200e}'], "");
         let text = text.replace(['\u{a0}', '\u{202f}'], " ");

@@ -9,15 +9,15 @@ use crate::cache;
 use crate::tally::{self, Component, Counts};
 
 const PLAYWRIGHT: &str = "1.65.1";
-/// Says how many actions, requests and frames the traces of a folder hold.
+/// Says how many actions and frames the traces of a folder hold.
 const COUNT: &str = r#"
 import glob, json, sys, zipfile
-counts = {"actions": 0, "requests": 0, "frames": 0}
-kinds = {"before": "actions", "resource-snapshot": "requests", "screencast-frame": "frames"}
+counts = {"actions": 0, "frames": 0}
+kinds = {"before": "actions", "screencast-frame": "frames"}
 for path in glob.glob(sys.argv[1] + "/*.zip"):
     with zipfile.ZipFile(path) as trace:
         for name in trace.namelist():
-            if name.endswith((".trace", ".network")):
+            if name.endswith((".trace",)):
                 for line in trace.read(name).splitlines():
                     kind = kinds.get(json.loads(line)["type"])
                     if kind:

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::site::Site;
 
+/// Totals of a few bills are soon equal.
+const BILLS_COMPARED_MIN: usize = 100;
+
 /// Its name, and how it is looked at.
 pub(crate) type Promise<'a> = (&'static str, &'a dyn Fn(&Site) -> anyhow::Result<String>);
 
@@ -96,7 +99,7 @@ fn invoice(site: &Site) -> anyhow::Result<String> {
 /// For every billing account: cash as the ledger has it, as the command line shows it, and as the entries in
 /// ClickHouse add up to it; what was billed likewise.
 fn equal_totals(site: &Site) -> anyhow::Result<String> {
-    let mut compared = 0;
+    let (mut compared, mut bills) = (0, 0);
     for row in site.rows("balances", "", "")? {
         let of = text(&row["billing_account"]).to_owned();
         let shown = amount(&site.shown("balance", &of)?["cash"])?;
@@ -118,6 +121,8 @@ fn equal_totals(site: &Site) -> anyhow::Result<String> {
         let sql = site.number(&format!(
             "SELECT sum(amount) FROM bills WHERE billing_account = '{of}' AND issued_at <= '{until}'"
         ))?;
+        ensure!(!number.is_zero(), "{of} has no bills yet");
+        bills += usize::try_from(number)?;
         let listed = site.rows("bills", &of, "")?;
         let skipped = listed.len().saturating_sub(usize::try_from(number)?);
         let oldest = listed.get(skipped..).unwrap_or_default();
@@ -127,7 +132,8 @@ fn equal_totals(site: &Site) -> anyhow::Result<String> {
         compared += 1;
     }
     ensure!(compared >= 6, "only {compared} billing accounts");
-    Ok(format!("{compared} billing accounts"))
+    ensure!(bills >= BILLS_COMPARED_MIN, "only {bills} bills");
+    Ok(format!("cash of {compared} billing accounts, and {bills} bills"))
 }
 
 /// What was there before a stop.
