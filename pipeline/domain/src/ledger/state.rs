@@ -89,9 +89,9 @@ record! {
         pub credit_total: Option<Amount>,
         pub wallets: Vec<WalletNumber>,
         /// Who was granted which role here, by principal, role and place.
-        pub grants: Vec<Grant>,
+        pub grants: Vec<Grant> = Vec::new(),
         /// Nobody may top up (R11.3).
-        pub recharge_frozen: bool,
+        pub recharge_frozen: bool = false,
     }
 }
 
@@ -125,7 +125,7 @@ record! {
         pub mode: Mode,
         pub region: Option<RegionId>,
         pub currency: Currency,
-        pub membership: Membership,
+        pub membership: Membership = Membership::Active,
         pub closed_at: Option<Timestamp>,
         /// Who pays from which minute on, oldest first; never empty.
         pub payers: SmallVec<[Payer; 1]>,
@@ -337,7 +337,7 @@ record! {
         /// None until there is something to invoice.
         pub invoicing: Option<Box<Invoicing>>,
         /// The command that opened it: no other billing account has this number.
-        pub number: u64,
+        pub number: u64 = 0,
         /// None until somebody names it, stops it, administers it or there is bad debt.
         pub governing: Option<Box<Governing>>,
     }

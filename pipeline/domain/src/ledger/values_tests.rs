@@ -96,7 +96,8 @@ impl Rig {
     }
 
     fn ask(&mut self, name: &str, fields: serde_json::Value) {
-        let asked = Asked { number: 1, principal: PrincipalId::operator(), key: None };
+        let asked =
+            Asked { number: 1, principal: PrincipalId::operator(), key: None, origin: None };
         let command = Command::read(name, fields).unwrap().unwrap();
         self.ledger.command(&asked, &command, &mut self.recorder).unwrap();
     }
