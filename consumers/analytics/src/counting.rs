@@ -4,12 +4,16 @@
 //! and all that it listed by then is read.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use drawdown_log::{Error, Log, Next};
 use drawdown_wire::identities::Packed;
 
 use crate::blocks::Claim;
 use crate::projecting::Listed;
+
+/// Each look is a few calls to a broker.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Where to look.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Counting {
     places: Places,
     /// METERING has counted all messages before this.
     limit: i64,
+    /// When that was last asked.
+    looked: Option<Instant>,
     /// METERING had come here, and its list is whole once this much of it can be read.
     undecided: Option<(i64, Next)>,
     /// So much of its list holds what lies before the limit.
@@ -41,6 +47,7 @@ impl Counting {
         Counting {
             places,
             limit: 0,
+            looked: None,
             undecided: None,
             listed_until: Next::START,
             next: Next(beside),
@@ -58,8 +65,12 @@ impl Counting {
         self.listed.front().map_or(self.next.0, |(_, at)| *at)
     }
 
-    /// Looks how far METERING has come.
+    /// Looks how far METERING has come, if it was not just asked.
     pub(crate) fn look(&mut self, log: &dyn Log) -> Result<(), Error> {
+        if self.looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
         let Places { metering_group, usage, identities, partition } = &self.places;
         if self.undecided.is_none() {
             let counted = log.committed(metering_group, usage, *partition)?.unwrap_or(Next::START);

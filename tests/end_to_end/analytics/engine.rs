@@ -1,8 +1,8 @@
 //! One ClickHouse engine for all tests that only use it, each with a database of its own.
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use drawdown_analytics::StoreOptions;
@@ -10,14 +10,14 @@ use drawdown_components::ClickHouse;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_drawdown");
 
-static SHARED: LazyLock<Mutex<ClickHouse>> =
-    LazyLock::new(|| Mutex::new(ClickHouse::start(Path::new(PROGRAM)).unwrap()));
+static SHARED: LazyLock<ClickHouse> =
+    LazyLock::new(|| ClickHouse::start(Path::new(PROGRAM)).unwrap());
 static DATABASES: AtomicUsize = AtomicUsize::new(0);
 
 /// A database of the shared engine that nobody else uses.
 pub fn database() -> StoreOptions {
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
-    of(&SHARED.lock().unwrap(), &format!("of_test_{number}"))
+    of(SHARED.shared(), &format!("of_test_{number}"))
 }
 
 /// A database of an engine.
