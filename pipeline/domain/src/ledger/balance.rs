@@ -15,7 +15,7 @@ record! {
     pub struct Balance {
         pub billing_account: WalletId,
         pub currency: Currency,
-        pub state: Text,
+        pub state: WalletState,
         /// Own cash and cash transferred in.
         pub cash: Amount,
         /// Cash that other billing accounts sent.
@@ -129,7 +129,7 @@ impl Ledger {
         Ok(Balance {
             billing_account: wallet.id.clone(),
             currency: wallet.currency,
-            state: Text::fitting(wallet.state().text()),
+            state: wallet.state(),
             cash: wallet.cash(),
             cash_transferred_in: wallet.transferred_in(),
             credit_limit: wallet.limit,
