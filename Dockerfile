@@ -8,7 +8,7 @@ RUN cargo build --release --locked -p drawdown && cp target/release/drawdown /us
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-    ca-certificates curl libssl3 zlib1g && rm -rf /var/lib/apt/lists/* \
+    ca-certificates curl fonts-noto-cjk fonts-noto-core libssl3 zlib1g && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 drawdown && install -d -o drawdown /var/lib/drawdown
 COPY --from=build /usr/local/bin/drawdown /usr/local/bin/drawdown
 USER drawdown

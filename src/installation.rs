@@ -7,10 +7,12 @@ use drawdown_alerts::Alerts;
 use drawdown_balance::{Balance, BalanceOptions};
 use drawdown_domain::ledger::RULES_VERSION;
 use drawdown_domain::time::Span;
+use drawdown_invoices::Invoices;
 use drawdown_log::{Log, Membership};
 use drawdown_metering::identities::{IdentityOptions, Shelves};
 use drawdown_metering::{Metering, MeteringOptions, identity_key};
 use drawdown_payments::Payments;
+use drawdown_post::Post;
 use drawdown_registry::{Registry, RegistryOptions};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::errands::{Errand, Errands, Outside};
@@ -110,8 +112,15 @@ impl Installation {
         self.errands("payments", Topic::PaymentWishes, Topic::PaymentsState, outside)
     }
 
-    pub fn alerts(&self, outside: Arc<Outside<Alerts>>) -> Worker<Errands<Alerts>> {
+    pub fn alerts(&self, outside: Arc<Outside<Post<Alerts>>>) -> Worker<Errands<Post<Alerts>>> {
         self.errands("alerts", Topic::Notices, Topic::AlertsState, outside)
+    }
+
+    pub fn invoices(
+        &self,
+        outside: Arc<Outside<Post<Invoices>>>,
+    ) -> Worker<Errands<Post<Invoices>>> {
+        self.errands("invoices", Topic::Invoices, Topic::InvoicesState, outside)
     }
 
     fn errands<E: Errand>(

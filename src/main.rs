@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use drawdown::cli::{self, Setup};
 use drawdown::rehearse::{Stage, rehearse};
+use drawdown_domain::time::Day;
 
 /// A billing pipeline: usage in, balances out, exactly once.
 #[derive(Parser)]
@@ -57,7 +58,7 @@ enum Verb {
         after_help = "Example: drawdown worker metering registry balance --config drawdown.toml"
     )]
     Worker {
-        /// metering, registry, balance, payments, alerts, analytics, console
+        /// metering, registry, balance, payments, alerts, invoices, analytics, console
         #[arg(required = true)]
         names: Vec<String>,
     },
@@ -117,6 +118,15 @@ enum Verb {
     Settings {
         #[command(subcommand)]
         verb: SettingsVerb,
+    },
+    /// Invoice runs: what one will issue, and how far it is. What is due is issued by itself, on the 1st and
+    /// the 16th.
+    #[command(
+        after_help = "Examples:\n  drawdown invoices preview --as-of 2026-03-16\n  drawdown invoices run --as-of 2026-03-16\n\nAn embedded log is read while no worker holds it. On Kafka workers may go on."
+    )]
+    Invoices {
+        #[command(subcommand)]
+        verb: InvoicesVerb,
     },
     /// Copies the folder of `drawdown up`, while it is down, into a new folder.
     #[command(after_help = "Example: drawdown backup --data data --to /backups/2026-11-20")]
@@ -204,6 +214,22 @@ enum RejectsVerb {
 }
 
 #[derive(Subcommand)]
+enum InvoicesVerb {
+    /// The figures that a run on that day issues, as things stand; nothing is issued.
+    Preview {
+        /// The day of the run, such as 2026-03-16.
+        #[arg(long)]
+        as_of: Day,
+    },
+    /// Shows how far the run of that day is, and waits until all of it is issued.
+    Run {
+        /// The day of the run, such as 2026-03-16.
+        #[arg(long)]
+        as_of: Day,
+    },
+}
+
+#[derive(Subcommand)]
 enum PricesVerb {
     /// Says whether a file is a price book by itself.
     #[command(after_help = "Example: drawdown prices check prices.toml")]
@@ -270,6 +296,12 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
             cli::replay_rejects(&setup()?, &names, &selection, out)
         }
         Verb::Audit => cli::audit_log(&setup()?, out, &mut std::io::stderr()),
+        Verb::Invoices { verb: InvoicesVerb::Preview { as_of } } => {
+            cli::preview_invoices(&setup()?, as_of, out)
+        }
+        Verb::Invoices { verb: InvoicesVerb::Run { as_of } } => {
+            cli::await_invoices(&setup()?, as_of, out)
+        }
         Verb::Rehearse { files } => rehearse_all(&files, out),
         Verb::Prices { verb: PricesVerb::Check { file } } => cli::check_prices(&file, out),
         Verb::Prices { verb: PricesVerb::Load { file } } => cli::load_prices(&setup()?, &file, out),

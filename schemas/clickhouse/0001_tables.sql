@@ -243,6 +243,9 @@ CREATE TABLE IF NOT EXISTS invoices
     until DateTime64(6, 'UTC'),
     issued_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     issuer_country LowCardinality(String),
+    issuer_name Nullable(String),
+    issuer_address Nullable(String),
+    issuer_tax_id Nullable(String),
     currency LowCardinality(String),
     lines Array(Tuple(
         kind String,

@@ -93,6 +93,7 @@ impl Proof<'_> {
     ) -> anyhow::Result<()> {
         let told = copy_of(station, self.partition, make)?;
         self.books.open(told.ledger())?;
+        self.report.remittances.read(sequence == 1);
         if sequence == 1 {
             self.followers.iter_mut().for_each(|(_, follower)| follower.begin_at_the_start());
         }
@@ -142,9 +143,13 @@ impl Proof<'_> {
     fn tell(&mut self, step: &Step) -> anyhow::Result<Option<Vec<Append>>> {
         let Some(told) = self.told.as_mut() else { return Ok(None) };
         let (books, views, mut wrong) = (&mut self.books, &mut self.views, Vec::new());
+        let remittances = &mut self.report.remittances;
         let mut output = Output::default();
         let applied = told.tell_again(&step.delta, &mut output, &mut |ledger, part| {
             views.note(ledger, part);
+            if let Part::Fact(fact) = part {
+                wrong.extend(remittances.take(ledger, fact));
+            }
             let unbalanced = books.take(ledger, part);
             wrong.extend(unbalanced.map_err(|error| Stop::Broken(error.to_string()))?);
             Ok(())

@@ -13,6 +13,7 @@ mod follow;
 mod ledgers;
 mod numbers;
 mod reader;
+mod remittances;
 mod report;
 mod sources;
 mod speakers;
@@ -76,18 +77,21 @@ pub fn audit(
         oldest.iter().map(|signs| signs.get(&source).copied()).collect()
     };
     let (mut report, mut sayings) = (Report::default(), Sayings::new());
-    let invoices = topics.name(Topic::Invoices);
+    let (invoices, entries) = (topics.name(Topic::Invoices), topics.name(Topic::Entries));
     for source in sources {
         let (saying, proven) = speakers::audit_source(&job, source, &kept_from(source))?;
-        report.add(proven, invoices)?;
+        report.add(proven, invoices, entries)?;
         sayings.insert(source, saying);
     }
     for ledger in 0..topics.ledger_partitions {
         let (proven, unlike) = ledgers::audit_ledger(&job, ledger, &sayings)?;
-        report.add(proven, invoices)?;
+        report.add(proven, invoices, entries)?;
         for source in unlike {
             speakers::locate(&job, source, ledger, &kept_from(source), &sayings, &mut report)?;
         }
+    }
+    for what in report.remittances.unlike() {
+        report.differs(topics.name(Topic::RegistryState), 0, None, what);
     }
     let gaps = report.numbers.gaps();
     if gaps.is_empty() {

@@ -8,6 +8,7 @@ use drawdown_domain::money::{Amount, Currency};
 use drawdown_log::Offset;
 
 use super::numbers::Numbers;
+use super::remittances::Remittances;
 
 /// Where a difference was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub struct Report {
     pub books: BTreeMap<(Currency, Book), (Amount, Amount)>,
     /// The numbers of invoices, over all ledgers.
     pub(super) numbers: Numbers,
+    /// Transfers that named nobody, over all ledgers.
+    pub(super) remittances: Remittances,
     differences: Vec<Difference>,
     count: usize,
 }
@@ -135,9 +138,17 @@ impl Report {
     }
 
     /// Adds what was proven of another part of the log.
-    pub(super) fn add(&mut self, other: Report, invoices: &str) -> anyhow::Result<()> {
+    pub(super) fn add(
+        &mut self,
+        other: Report,
+        invoices: &str,
+        entries: &str,
+    ) -> anyhow::Result<()> {
         for what in self.numbers.add(other.numbers) {
             self.differs(invoices, 0, None, what);
+        }
+        for what in self.remittances.add(other.remittances) {
+            self.differs(entries, 0, None, what);
         }
         for (figure, count) in other.figures {
             self.count(figure, count);

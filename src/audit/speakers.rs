@@ -1,5 +1,7 @@
 //! Metering and the registry: their steps decided again, and what they say held against the topics.
 
+use drawdown_metering::Metering;
+use drawdown_registry::Registry;
 use drawdown_runtime::{Station, Step};
 use drawdown_wire::avro;
 use drawdown_wire::state::RegistryDelta;
@@ -8,6 +10,7 @@ use drawdown_wire::topics::Topic;
 use super::Job;
 use super::again::{Again, Came, Verdict};
 use super::follow::Follower;
+use super::remittances::Remittances;
 use super::report::{Figure, Report};
 use super::sources::{Saying, Sayings, Search, Source};
 
@@ -130,7 +133,10 @@ fn decide_source(job: &Job<'_>, source: Source, say: Say<'_>) -> anyhow::Result<
                 report: Report::default(),
                 facts: registry_facts,
             };
-            speaker.decide(Topic::Commands, &job.installation.registry_station(), say)
+            let close = &|station: &Registry, report: &mut Report| {
+                Ok(Remittances::close_registry(station.state(), report)?)
+            };
+            speaker.decide(Topic::Commands, &job.installation.registry_station(), say, close)
         }
         Source::Metering(partition) => {
             let mut followers = Vec::new();
@@ -146,7 +152,8 @@ fn decide_source(job: &Job<'_>, source: Source, say: Say<'_>) -> anyhow::Result<
                 report: Report::default(),
                 facts: |_| Vec::new(),
             };
-            speaker.decide(Topic::Usage, &job.installation.metering_station(), say)
+            let close = &|_: &Metering, _: &mut Report| Ok(());
+            speaker.decide(Topic::Usage, &job.installation.metering_station(), say, close)
         }
     }
 }
@@ -157,6 +164,7 @@ impl Speaker<'_> {
         input: Topic,
         make: &dyn Fn(u32) -> S,
         say: Say<'_>,
+        close: &dyn Fn(&S, &mut Report) -> anyhow::Result<()>,
     ) -> anyhow::Result<Report> {
         let state = self.job.reader(self.state, self.partition)?;
         let input = self.job.reader(input, self.partition)?;
@@ -192,6 +200,7 @@ impl Speaker<'_> {
             for (_, follower) in followers {
                 follower.finish(report, &mut |_, _| Ok(()))?;
             }
+            close(again.station(), report)?;
         }
         Ok(self.report)
     }

@@ -23,6 +23,8 @@ pub fn serve_clickhouse(
     let section = setup.config.clickhouse();
     let configured = (!section.library.is_empty()).then(|| PathBuf::from(&section.library));
     let library = library::find(configured.as_deref())?;
+    // The engine joins a relative path to itself where it makes a folder of its own durable.
+    let data = &std::path::absolute(data)?;
     let options = ServerOptions {
         password: (!section.password.is_empty()).then(|| section.password.clone()),
         connections_max: section.connections_max,

@@ -1,13 +1,16 @@
 //! From the configuration to what our consumers meet outside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use drawdown_alerts::{Alerts, AlertsOptions};
+use drawdown_alerts::Alerts;
+use drawdown_documents::{FOLDERS, Fonts, Press};
+use drawdown_invoices::Invoices;
 use drawdown_payments::Payments;
 use drawdown_ports::mail::{Captured, Mailer, Sender, Smtp, SmtpOptions, Tls};
 use drawdown_ports::payments::{Gateway, Sandbox};
+use drawdown_post::{Letters, Post, PostOptions};
 use drawdown_runtime::errands::{Outside, OutsideOptions};
 
 use super::Setup;
@@ -38,22 +41,50 @@ impl Setup {
     }
 
     /// Mail as the alerts consumer sends it.
-    pub fn alerts(&self) -> anyhow::Result<Arc<Outside<Alerts>>> {
+    pub fn alerts(&self) -> anyhow::Result<Arc<Outside<Post<Alerts>>>> {
+        self.post("alerts", Alerts)
+    }
+
+    /// Mail as the invoices consumer sends it.
+    pub fn invoices(&self) -> anyhow::Result<Arc<Outside<Post<Invoices>>>> {
+        self.post("invoices", Invoices::new(self.press()?))
+    }
+
+    /// What makes PDFs, for all of this process.
+    pub fn press(&self) -> anyhow::Result<Press> {
+        if let Some(press) = self.press.get() {
+            return Ok(press.clone());
+        }
+        let given = self.config.documents().fonts.split(',').map(str::trim);
+        let given: Vec<PathBuf> =
+            given.filter(|name| !name.is_empty()).map(PathBuf::from).collect();
+        let usual = || FOLDERS.map(PathBuf::from).to_vec();
+        let folders = if given.is_empty() { usual() } else { given };
+        let fonts = Fonts::find(&folders).context("there is nothing to make PDFs with")?;
+        Ok(self.press.get_or_init(|| Press::new(fonts)).clone())
+    }
+
+    fn post<L: Letters>(
+        &self,
+        consumer: &'static str,
+        letters: L,
+    ) -> anyhow::Result<Arc<Outside<Post<L>>>> {
         let section = self.config.mail();
-        let alerts = Alerts::new(AlertsOptions {
+        let post = PostOptions {
             topics: self.topics.clone(),
             mailer: self.mailer()?,
             domain: self.sender()?.domain().to_owned(),
             give_up_after: section.give_up_after,
-        });
+        };
         let options = OutsideOptions {
-            consumer: "alerts",
+            consumer,
             // The mailer's own comes first, and knows what it was waiting for.
             deadline: duration(section.deadline).saturating_mul(2),
             in_flight_max: section.in_flight_max,
             open_per_partition_max: section.open_per_partition_max,
         };
-        Outside::new(alerts, options).context("no thread for alerts")
+        Outside::new(Post::new(letters, post), options)
+            .with_context(|| format!("no thread for {consumer}"))
     }
 
     /// Whom mail comes from.

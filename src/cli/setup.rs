@@ -1,13 +1,14 @@
 //! From the configuration to a log and an installation.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use drawdown_analytics::{Analytics, AnalyticsOptions, Store, StoreOptions};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Question, Rows};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Printer, Question, Rows};
+use drawdown_documents::Press;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
@@ -29,6 +30,8 @@ pub struct Setup {
     pub config: Config,
     pub plan: TopicPlan,
     pub topics: Topics,
+    /// What makes PDFs, once it is asked for.
+    pub(super) press: OnceLock<Press>,
 }
 
 impl Setup {
@@ -49,7 +52,7 @@ impl Setup {
     /// A configuration with a plan of its own for the topics.
     pub fn planned(config: Config, plan: TopicPlan) -> Setup {
         let topics = Topics::new(&config.installation().prefix, &plan);
-        Setup { config, plan, topics }
+        Setup { config, plan, topics, press: OnceLock::new() }
     }
 
     /// The log of the configured engine; of brokers, without a look at what is on them.
@@ -179,9 +182,12 @@ impl Setup {
         let keys = Keys::new(&section.keys, demo_key)?;
         let workers = section.workers.split(',').map(str::trim).filter(|name| !name.is_empty());
         let rows = Rows { here: ledgers, elsewhere: workers.map(str::to_owned).collect() };
+        let press = self.press()?;
         let folder = |name: &str| (!name.is_empty()).then(|| name.into());
         let options = ConsoleOptions {
-            invoices: folder(&section.invoices),
+            printer: Some(Printer::new(move |invoice| {
+                press.invoice(invoice).map_err(|error| error.to_string())
+            })),
             mails: folder(&section.mails),
             command_answered_within: duration(section.command_answered_within),
             usage_queue_bytes_max: section.usage_queue_bytes_max,

@@ -61,7 +61,6 @@ pub fn up(
         format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
         format!("mail.folder={}", folder.at("mail").display()),
         format!("console.mails={}", folder.at("mail").display()),
-        format!("console.invoices={}", folder.at("invoices").display()),
     ];
     let sql = format!("127.0.0.1:{}", free_port(options.sql_port)?);
     given.push(format!("clickhouse.url=http://{sql}"));
@@ -106,7 +105,7 @@ pub fn up(
     }
     writeln!(out, "  data      {}\n", options.data.display())?;
     out.flush()?;
-    let names = ["metering", "registry", "balance", "payments", "alerts", "console"];
+    let names = ["metering", "registry", "balance", "payments", "alerts", "invoices", "console"];
     let analytics = engine.is_some().then_some("analytics");
     let names: Vec<String> = names.into_iter().chain(analytics).map(str::to_owned).collect();
     let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());

@@ -31,8 +31,8 @@ const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 
-const NAMES: [&str; 7] =
-    ["metering", "registry", "balance", "payments", "alerts", "analytics", "console"];
+const NAMES: [&str; 8] =
+    ["metering", "registry", "balance", "payments", "alerts", "invoices", "analytics", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -99,6 +99,9 @@ pub fn run_workers_on(
                 crew.start(name, installation.payments(setup.payments()?), |_| Ok(()))?;
             }
             "alerts" => crew.start(name, installation.alerts(setup.alerts()?), |_| Ok(()))?,
+            "invoices" => {
+                crew.start(name, installation.invoices(setup.invoices()?), |_| Ok(()))?;
+            }
             "analytics" => {
                 for filler in setup.analytics(log.clone()).fillers()? {
                     crew.start_filler(filler)?;

@@ -10,6 +10,9 @@ pub(super) const SETTINGS: &str = r#"
 payments.card_threshold = { USD = "60.00", EUR = "60.00", SGD = "80.00" }
 topup.minimum = { USD = "20" }
 tax.issuer_country = "SG"
+tax.issuer_name = "Drawdown Cloud Pte. Ltd."
+tax.issuer_address = "1 Example Quay, Singapore 018000"
+tax.issuer_tax_id = "GST 200000000A"
 tax.rates = { SG = "0.09", DE = "0.19", AU = "0.10", JP = "0.10" }
 "#;
 

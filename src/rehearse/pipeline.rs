@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use drawdown_alerts::{Alerts, AlertsOptions};
+use drawdown_alerts::Alerts;
 use drawdown_balance::Balance;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::ledger::Ledger;
@@ -16,6 +16,7 @@ use drawdown_metering::identities::{Entry, IdentityOptions};
 use drawdown_payments::Payments;
 use drawdown_ports::mail::Captured;
 use drawdown_ports::payments::Sandbox;
+use drawdown_post::{Post, PostOptions};
 use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::errands::{Errands, Outside};
@@ -76,7 +77,7 @@ pub struct Pipeline {
     registry: Worker<Registry>,
     balance: Worker<Balance>,
     payments: Worker<Errands<Payments>>,
-    alerts: Worker<Errands<Alerts>>,
+    alerts: Worker<Errands<Post<Alerts>>>,
     outside: OutsideWorld,
 }
 
@@ -245,6 +246,11 @@ impl Pipeline {
         self.balance.stations().map(Balance::ledger)
     }
 
+    /// What is unique over all enterprises.
+    pub fn registries(&self) -> impl Iterator<Item = &drawdown_domain::registry::Registry> {
+        self.registry.stations().map(Registry::state)
+    }
+
     pub fn meterings(&self) -> impl Iterator<Item = &Metering> {
         self.metering.stations()
     }
@@ -283,14 +289,14 @@ fn payments(installation: &Installation, outside: &OutsideWorld) -> Worker<Erran
 }
 
 /// ALERTS, whose mail is taken at once.
-fn alerts(installation: &Installation, outside: &OutsideWorld) -> Worker<Errands<Alerts>> {
-    let options = AlertsOptions {
+fn alerts(installation: &Installation, outside: &OutsideWorld) -> Worker<Errands<Post<Alerts>>> {
+    let options = PostOptions {
         topics: installation.topics.clone(),
         mailer: Arc::new(outside.mail.clone()),
         domain: "drawdown.example".to_owned(),
         give_up_after: Span::days(4),
     };
-    installation.alerts(Outside::at_once(Alerts::new(options), "alerts"))
+    installation.alerts(Outside::at_once(Post::new(Alerts, options), "alerts"))
 }
 
 /// The whole state of a station.

@@ -171,6 +171,7 @@ impl Rows {
             "commands" => rows(&self.outcomes)?,
             "coupons" => coupons(of, pipeline)?,
             "payment_methods" => payment_methods(of, pipeline)?,
+            "remittances" => remittances(pipeline)?,
             other => anyhow::bail!("there is no view {other}"),
         };
         let concerns = |row: &Row| {
@@ -186,6 +187,22 @@ fn payment_methods(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
     let found = pipeline.ledgers().find_map(|ledger| Some((ledger, ledger.wallet_named(&wallet)?)));
     let (ledger, wallet) = found.context("not_found")?;
     rows(&ledger.methods(wallet))
+}
+
+fn remittances(pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+    let known = pipeline.registries().flat_map(|registry| registry.remittances());
+    let rows = known.map(|remittance| {
+        row(&json!({
+            "reference": remittance.reference,
+            "amount": remittance.amount,
+            "currency": remittance.currency,
+            "remark": remittance.remark,
+            "received_at": remittance.received_at,
+            "billing_account": remittance.claimed_by,
+            "status": remittance.whereabouts().text(),
+        }))
+    });
+    rows.collect()
 }
 
 fn tell_status(row: &mut Row) -> anyhow::Result<()> {

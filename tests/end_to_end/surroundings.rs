@@ -56,7 +56,7 @@ fn a_configuration_that_cannot_be_used_is_named() {
     let secret = ["worker", "metering", "--set", "installation.secret=12"];
     check(&secret, 1, &["installation.secret", "64 hexadecimal digits"]);
     let name = ["worker", "meterin"];
-    check(&name, 1, &["meterin", "metering, registry, balance, payments, alerts"]);
+    check(&name, 1, &["meterin", "metering, registry, balance, payments, alerts, invoices"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use drawdown::cli::Setup;
 use drawdown_components::{CREDENTIALS, MailServer, Security};
 use drawdown_domain::commands::Command as Asked;
 use drawdown_domain::ids::PrincipalId;
+use drawdown_domain::time::{Timestamp, Zone};
 use drawdown_wire::messages::CommandMessage;
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const WITHIN: Duration = Duration::from_secs(30);
-const NAMES: [&str; 5] = ["metering", "registry", "balance", "payments", "alerts"];
+const NAMES: [&str; 6] = ["metering", "registry", "balance", "payments", "alerts", "invoices"];
 
 /// An installation on the embedded log in a folder of its own.
 struct Site {
@@ -295,4 +296,47 @@ fn an_outside_that_cannot_be_used_is_named() {
         let said = refused(worker);
         assert!(said.contains(says), "{set}: {said}");
     }
+}
+
+/// R12.1: a run is previewed with its figures, and nothing is issued by that.
+#[test]
+fn r12_1_a_run_is_previewed() {
+    let site = Site::new();
+    site.ask(&[
+        ("open_enterprise", json!({ "enterprise": "acme", "name": "Acme", "country": "SG" })),
+        ("open_account", json!({ "account": "acme", "enterprise": "acme", "email": "a@b.example", "currency": "USD", "mode": "prepaid" })),
+        ("top_up", json!({ "billing_account": "ba-acme", "amount": "2120.50", "currency": "USD", "method": "bank_transfer" })),
+        ("place_order", json!({ "billing_account": "ba-acme", "order": "plan", "amount": "1040.00" })),
+    ]);
+    let mut worker = site.start();
+    let deadline = Instant::now() + WITHIN;
+    while !site.get("/v1/show/balance/ba-acme").is_some_and(|(_, row)| row.contains("1080.5")) {
+        assert!(Instant::now() < deadline, "the order is not paid");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(worker.terminate().status.success());
+    let run = |verb: &str, as_of: &str| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
+        command.args(["invoices", verb, "--as-of", as_of, "--config"]).arg(site.config());
+        command.current_dir(site.folder.path()).output().unwrap()
+    };
+    let preview = |as_of: Timestamp| -> Vec<String> {
+        let output = run("preview", &Zone::UTC.date_of(as_of).to_string());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    };
+    let now = drawdown_runtime::clock::Clock::Real.now();
+    let (began, ends) = Zone::UTC.bounds_of_half(Zone::UTC.half_month_of(now));
+    for _ in 0..2 {
+        let lines = preview(ends);
+        let of = lines.iter().find(|line| line.starts_with("ba-acme ")).unwrap();
+        for said in ["1,040.00", " 0.00 ", "USD", "so far"] {
+            assert!(of.contains(said), "{said} is not in {lines:?}");
+        }
+        assert_eq!(lines.last().unwrap(), "invoices to come: 1; nothing was issued");
+    }
+    assert_eq!(preview(began).last().unwrap(), "invoices to come: 0; nothing was issued");
+    let waited = run("run", &Zone::UTC.date_of(ends).to_string());
+    let said = String::from_utf8(waited.stderr).unwrap();
+    assert!(waited.status.code() == Some(1) && said.contains("by themselves"), "{said}");
 }

@@ -109,9 +109,16 @@ impl Journal for Scribe {
             | Fact::TellingConfigured(_)
             | Fact::MethodUnlinked(_)
             | Fact::MethodPreferred(_)
+            | Fact::MethodChanged(_)
+            | Fact::ProductChecked(_)
+            | Fact::RechargeChanged(_)
+            | Fact::SettlementChanged(_)
             | Fact::RetryPassed(_)
             | Fact::Cured(_)
             | Fact::MonthSwept(_)
+            | Fact::SuspensionDelayed(_)
+            | Fact::RunwayChanged(_)
+            | Fact::NearDueChanged(_)
             | Fact::FallChanged(_)
             | Fact::OverdueChanged(_)
             | Fact::PeriodJoined(_)
@@ -298,7 +305,7 @@ impl Scribe {
         else {
             return self.unsaid = Some("a link of an unknown wallet");
         };
-        self.wish(&row, &fact.linking.method);
+        self.wish(&row, &fact.linking.method, fact.linking.authenticated);
         self.payments.push(row);
     }
 
@@ -321,7 +328,7 @@ impl Scribe {
             principal: asked.principal.clone(),
             key: asked.key.clone(),
             origin: asked.origin.clone(),
-            name: LINK.to_owned(),
+            name: if fact.linking.authenticated { FINISH } else { LINK }.to_owned(),
             refused: fact.refused,
             detail: fact.reason.as_ref().map(Text::to_string),
             repeats: None,
@@ -335,13 +342,13 @@ impl Scribe {
         let Some((row, method)) = row.zip(method) else {
             return self.unsaid = Some("a payment by an unknown method");
         };
-        self.wish(&row, method);
+        self.wish(&row, method, false);
         self.payments.push(row);
     }
 
     fn payment_delayed(&mut self, ledger: &Ledger, fact: &PaymentDelayed) {
         let paying = ledger.wallet(fact.wallet).and_then(|wallet| wallet.paying.as_deref());
-        let Some(payment) = paying.and_then(|paying| paying.in_flight.as_ref()) else {
+        let Some(payment) = paying.and_then(|paying| paying.payment(fact.payment)) else {
             return self.unsaid = Some("a delayed payment that is not in flight");
         };
         let row = ledger.payment_row(fact.wallet, payment, PaymentStatus::Delayed, None);
@@ -350,7 +357,8 @@ impl Scribe {
 
     fn payment_ended(&mut self, ledger: &Ledger, fact: &PaymentEnded) {
         let status = match fact.answer {
-            PaymentAnswer::Succeeded => PaymentStatus::Succeeded,
+            PaymentAnswer::Succeeded | PaymentAnswer::Unauthenticated => PaymentStatus::Succeeded,
+            PaymentAnswer::AwaitsApproval => PaymentStatus::Pending,
             PaymentAnswer::Declined | PaymentAnswer::AuthenticationRequired => {
                 PaymentStatus::Declined
             }
@@ -359,7 +367,7 @@ impl Scribe {
         self.payments.extend(row);
     }
 
-    fn wish(&mut self, row: &Payment, method: &Method) {
+    fn wish(&mut self, row: &Payment, method: &Method, authenticated: bool) {
         self.wishes.push(PaymentWish {
             payment: row.payment.clone(),
             billing_account: row.billing_account.clone(),
@@ -370,12 +378,14 @@ impl Scribe {
             token: method.token.clone(),
             amount: row.amount,
             currency: row.currency,
+            authenticated,
         });
     }
 }
 
-/// What the command is called whose answer comes from a gateway.
+/// What the commands are called whose answer comes from a gateway.
 const LINK: &str = "link_payment_method";
+const FINISH: &str = "finish_authentication";
 
 /// What shows whether a method can pay, as a payment.
 fn link_row(

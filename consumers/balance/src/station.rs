@@ -1,6 +1,6 @@
 //! The station: one ledger, and what it reads and says.
 
-use drawdown_domain::commands::Asked;
+use drawdown_domain::commands::{Asked, Command};
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
     AccountNumber, Answer, Fact, Ledger, Line, Place, PricesArrived, PricesInForce, RegionNumber,
@@ -223,7 +223,15 @@ impl Balance {
             key: admitted.key.clone(),
             origin: admitted.origin.clone(),
         };
-        let refused = match self.ledger.command(&asked, &admitted.command, &mut self.scribe) {
+        let (ledger, scribe) = (&mut self.ledger, &mut self.scribe);
+        let decided = match &admitted.command {
+            command @ Command::ClaimRemittance(_) => {
+                let claimed = ledger.claimed(&asked, command, admitted.carries, scribe);
+                claimed.map(|()| Answer::Accepted)
+            }
+            command => ledger.command(&asked, command, scribe),
+        };
+        let refused = match decided {
             Ok(Answer::Accepted) => None,
             Ok(Answer::Later) => return Ok(()),
             Err(Undecided::Refused(refusal)) => Some(refusal),

@@ -239,7 +239,7 @@ fn invoice() -> Value {
         "responses": {
             "200": { "description": "The invoice.",
                 "content": body("application/pdf", &json!({ "type": "string", "format": "binary" })) },
-            "default": failed("There is no such invoice, or its PDF is not made yet."),
+            "default": failed("There is no such invoice, or the list of them is behind."),
         },
     })
 }

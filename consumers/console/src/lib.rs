@@ -14,6 +14,7 @@ mod outside;
 mod pages;
 mod permits;
 mod position;
+mod printer;
 mod problem;
 mod rows;
 mod views;
@@ -34,6 +35,7 @@ pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
 pub use outside::escaped;
+pub use printer::Printer;
 pub use rows::{Answer, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 
@@ -52,8 +54,8 @@ pub struct ConsoleOptions {
     pub instance: String,
     /// The group that fills the lists: a read waits for it. None: lists are never behind.
     pub lists_group: Option<String>,
-    /// Where invoices are put as `<number>.pdf`.
-    pub invoices: Option<PathBuf>,
+    /// Makes a PDF of an invoice. None: there are none.
+    pub printer: Option<Printer>,
     /// Where captured mails are put.
     pub mails: Option<PathBuf>,
     /// A command that is not decided by then is answered with where to look.
@@ -77,7 +79,7 @@ impl ConsoleOptions {
             group_prefix: group_prefix.to_owned(),
             instance: instance.to_owned(),
             lists_group: None,
-            invoices: None,
+            printer: None,
             mails: None,
             command_answered_within: Duration::from_secs(10),
             commands_in_flight_max: 256,

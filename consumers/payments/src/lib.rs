@@ -53,22 +53,28 @@ impl Errand for Payments {
 
     async fn perform(&self, attempt: &Attempt<PaymentWish>) -> Tried<Answer> {
         let Attempt { key, wish, since, at, .. } = attempt.clone();
-        let PaymentWish { cause, method, kind, token, amount, currency, .. } = wish;
-        let order = Order { key, method, kind, token, amount, currency, since, at };
+        let PaymentWish { cause, method, kind, token, amount, currency, authenticated, .. } = wish;
+        let order = Order { key, method, kind, token, amount, currency, authenticated, since, at };
         let said = match cause {
             PaymentCause::Preauthorisation => self.gateway.preauthorise(&order).await,
+            PaymentCause::Test => self.gateway.charge_and_return(&order).await,
             PaymentCause::Threshold
             | PaymentCause::MonthEnd
             | PaymentCause::Retry
             | PaymentCause::Manual
             | PaymentCause::Recharge
             | PaymentCause::TopUp
-            | PaymentCause::Test
             | PaymentCause::Order
             | PaymentCause::PaymentRequest => self.gateway.charge(&order).await,
         };
         let (answer, reason, reference) = match said {
             Said::Succeeded { reference } => (PaymentAnswer::Succeeded, None, Some(reference)),
+            Said::Unauthenticated { reference } => {
+                (PaymentAnswer::Unauthenticated, None, Some(reference))
+            }
+            Said::AwaitsApproval { approve_at, reference } => {
+                (PaymentAnswer::AwaitsApproval, Some(approve_at), Some(reference))
+            }
             Said::Declined { reason, reference } => {
                 (PaymentAnswer::Declined, Some(reason), reference)
             }

@@ -112,6 +112,7 @@ fn want(folder: &Path, clock: &Clock, round: usize) -> Vec<String> {
             token: token.parse().unwrap(),
             amount: "1000.00".parse().unwrap(),
             currency: Currency::Usd,
+            authenticated: false,
         });
         let wishes: Vec<PaymentWish> = wishes.collect();
         names.extend(wishes.iter().map(|wish| wish.payment.clone()));
@@ -180,6 +181,9 @@ fn r6_4_a_kill_at_any_point_charges_nothing_twice_and_loses_no_answer() {
             PaymentAnswer::Succeeded => BookedAnswer::Succeeded,
             PaymentAnswer::Declined => BookedAnswer::Declined,
             PaymentAnswer::AuthenticationRequired => BookedAnswer::AuthenticationRequired,
+            PaymentAnswer::Unauthenticated | PaymentAnswer::AwaitsApproval => {
+                panic!("{answered:?} is no answer to a charge")
+            }
         };
         assert_eq!(decided[answered.payment.as_str()], expected, "{}", answered.payment);
     }

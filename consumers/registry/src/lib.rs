@@ -2,7 +2,7 @@
 
 use std::hash::Hasher;
 
-use drawdown_domain::ids::{PrincipalId, Text};
+use drawdown_domain::ids::{EnterpriseId, PrincipalId, Text};
 use drawdown_domain::record;
 use drawdown_domain::refusal::Refusal;
 use drawdown_domain::registry::{
@@ -189,17 +189,16 @@ impl Registry {
         };
         match admission {
             Admission::Forward(enterprise) => {
-                let ledger = partition_of(
-                    enterprise.as_str().as_bytes(),
-                    self.options.topics.ledger_partitions,
-                );
-                self.tell_ledger(
-                    ledger,
-                    Admitted { number, principal, key, origin, command }.into(),
-                    output,
-                );
-                return;
+                let carries = None;
+                let admitted = Admitted { number, principal, key, origin, command, carries };
+                return self.forward(&enterprise, admitted, output);
             }
+            Admission::Carry(enterprise, currency) => {
+                let carries = Some(currency);
+                let admitted = Admitted { number, principal, key, origin, command, carries };
+                return self.forward(&enterprise, admitted, output);
+            }
+            Admission::Done => {}
             Admission::Prices(changes) => self.tell_prices(&changes, output),
             Admission::Settings(document) => self.tell_settings(&document, output),
             Admission::Repeats(first) => outcome.repeats = Some(first),
@@ -209,6 +208,13 @@ impl Registry {
             }
         }
         self.outcomes.push(outcome);
+    }
+
+    /// The ledger of an enterprise decides.
+    fn forward(&self, enterprise: &EnterpriseId, admitted: Admitted, output: &mut Output) {
+        let ledgers = self.options.topics.ledger_partitions;
+        let ledger = partition_of(enterprise.as_str().as_bytes(), ledgers);
+        self.tell_ledger(ledger, admitted.into(), output);
     }
 
     fn tell_ledger(&self, ledger: u32, input: LedgerInput, output: &mut Output) {

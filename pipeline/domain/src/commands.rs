@@ -63,6 +63,26 @@ record! {
 }
 
 record! {
+    /// Tops up by itself when available credit falls to a percent of what a month usually costs (R6.7).
+    pub struct AutoRecharge {
+        pub enabled: bool,
+        /// By default those of the settings.
+        pub percents: Option<Vec<Amount>>,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// Lets services run on for a while after they would have stopped (R8.3).
+    #[derive(Copy)]
+    pub struct DelayedSuspension {
+        pub hours: Option<u32>,
+        /// How far below zero available credit may fall meanwhile.
+        pub debt: Option<Amount>,
+    }
+}
+
+record! {
     /// Who gets the mails of one kind.
     pub struct Recipients {
         pub kind: NoticeKind,
@@ -267,6 +287,28 @@ commands! {
         test: Option<bool>,
     }
 
+    /// Pays own cash out of a billing account, at most what could be transferred.
+    "withdraw" => Withdraw {
+        billing_account: WalletId,
+        amount: Amount,
+        reason: Option<Text>,
+    }
+
+    /// Takes in a bank transfer that names no billing account: it waits until its owner claims it.
+    "receive_remittance" => ReceiveRemittance {
+        reference: Text,
+        amount: Amount,
+        currency: Currency,
+        remark: Option<Text>,
+    }
+
+    /// Claims a bank transfer that waits, by its reference and exact amount.
+    "claim_remittance" => ClaimRemittance {
+        billing_account: WalletId,
+        reference: Text,
+        amount: Amount,
+    }
+
     /// Lets the operator correct the cash of a billing account.
     "adjust" => Adjust {
         billing_account: WalletId,
@@ -364,6 +406,10 @@ commands! {
         billing_email: Option<Text>,
         /// Who gets the mails of a kind, instead; an empty list takes them back.
         recipients: Option<BTreeMap<String, Vec<Text>>>,
+        /// Tops up by itself when credit runs low.
+        auto_recharge: Option<AutoRecharge>,
+        /// Lets services run on for a while; with neither hours nor debt they stop at once again.
+        delayed_suspension: Option<DelayedSuspension>,
     }
 
     /// Links a payment method, known by the gateway's token; a small amount is held and given back.
@@ -378,6 +424,12 @@ commands! {
         expires: Option<Month>,
     }
 
+    /// Goes on with a link for which the owner had to prove to the gateway who he is, once he has.
+    "finish_authentication" => FinishAuthentication {
+        billing_account: WalletId,
+        method: MethodId,
+    }
+
     /// Takes a payment method away.
     "unlink_payment_method" => UnlinkPaymentMethod {
         billing_account: WalletId,
@@ -388,6 +440,23 @@ commands! {
     "prefer_payment_method" => PreferPaymentMethod {
         billing_account: WalletId,
         method: MethodId,
+    }
+
+    /// Pays issued bills by hand: first what the balance covers, the rest by a payment method.
+    "pay" => Pay {
+        billing_account: WalletId,
+        /// By default all that is owed on the bills.
+        amount: Option<Amount>,
+        /// By default the preferred one.
+        method: Option<MethodId>,
+        /// By default all unpaid ones, the oldest first.
+        bills: Option<Vec<Text>>,
+    }
+
+    /// Settles the bills of every billing account of an enterprise: from its own assets, then its
+    /// preferred payment method.
+    "settle_enterprise" => SettleEnterprise {
+        enterprise: EnterpriseId,
     }
 
     /// Loads a price book: the whole document as text.
@@ -421,6 +490,7 @@ impl Command {
         match self {
             Command::OpenEnterprise(OpenEnterprise { enterprise, .. })
             | Command::OpenAccount(OpenAccount { enterprise, .. })
+            | Command::SettleEnterprise(SettleEnterprise { enterprise })
             | Command::SetTaxId(SetTaxId { enterprise, .. })
             | Command::FreezeRecharge(FreezeRecharge { enterprise })
             | Command::UnfreezeRecharge(UnfreezeRecharge { enterprise }) => {
@@ -434,6 +504,8 @@ impl Command {
             Command::GrantRole(GrantRole { scope, .. })
             | Command::RevokeRole(RevokeRole { scope, .. }) => Subject::Scope(scope),
             Command::TopUp(TopUp { billing_account, .. })
+            | Command::Withdraw(Withdraw { billing_account, .. })
+            | Command::ClaimRemittance(ClaimRemittance { billing_account, .. })
             | Command::RenameBillingAccount(RenameBillingAccount { billing_account, .. })
             | Command::FreezeBillingAccount(FreezeBillingAccount { billing_account })
             | Command::UnfreezeBillingAccount(UnfreezeBillingAccount { billing_account })
@@ -450,13 +522,17 @@ impl Command {
             | Command::SetQuota(SetQuota { billing_account, .. })
             | Command::Configure(Configure { billing_account, .. })
             | Command::LinkPaymentMethod(LinkPaymentMethod { billing_account, .. })
+            | Command::FinishAuthentication(FinishAuthentication { billing_account, .. })
             | Command::UnlinkPaymentMethod(UnlinkPaymentMethod { billing_account, .. })
             | Command::PreferPaymentMethod(PreferPaymentMethod { billing_account, .. })
+            | Command::Pay(Pay { billing_account, .. })
             | Command::Transfer(Transfer { from: billing_account, .. })
             | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
                 Subject::Wallet(billing_account)
             }
-            Command::LoadPrices(_) | Command::LoadSettings(_) => Subject::Everyone,
+            Command::ReceiveRemittance(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {
+                Subject::Everyone
+            }
         }
     }
 }

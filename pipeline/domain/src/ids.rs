@@ -219,6 +219,38 @@ pub struct NotACountry;
 
 impl Country {
     pub const SINGAPORE: Country = Country(*b"SG");
+    pub const MALAYSIA: Country = Country(*b"MY");
+
+    /// The member states of the European Union.
+    pub const EUROPEAN_UNION: [Country; 27] = [
+        Country(*b"AT"),
+        Country(*b"BE"),
+        Country(*b"BG"),
+        Country(*b"CY"),
+        Country(*b"CZ"),
+        Country(*b"DE"),
+        Country(*b"DK"),
+        Country(*b"EE"),
+        Country(*b"ES"),
+        Country(*b"FI"),
+        Country(*b"FR"),
+        Country(*b"GR"),
+        Country(*b"HR"),
+        Country(*b"HU"),
+        Country(*b"IE"),
+        Country(*b"IT"),
+        Country(*b"LT"),
+        Country(*b"LU"),
+        Country(*b"LV"),
+        Country(*b"MT"),
+        Country(*b"NL"),
+        Country(*b"PL"),
+        Country(*b"PT"),
+        Country(*b"RO"),
+        Country(*b"SE"),
+        Country(*b"SI"),
+        Country(*b"SK"),
+    ];
 
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -45,6 +45,32 @@ symbols! {
     }
 }
 
+/// What becomes of the money of a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It pays bills, which are set aside meanwhile (R6.3).
+    Bills,
+    /// It becomes own cash (R7.1).
+    Cash,
+    /// It goes back, and has shown that the method works (R7.2, R7.4).
+    Proof,
+}
+
+impl PaymentCause {
+    pub const fn purpose(self) -> Purpose {
+        match self {
+            PaymentCause::Threshold
+            | PaymentCause::MonthEnd
+            | PaymentCause::Retry
+            | PaymentCause::Manual
+            | PaymentCause::Order
+            | PaymentCause::PaymentRequest => Purpose::Bills,
+            PaymentCause::Recharge | PaymentCause::TopUp => Purpose::Cash,
+            PaymentCause::Test | PaymentCause::Preauthorisation => Purpose::Proof,
+        }
+    }
+}
+
 symbols! {
     /// What is known of a payment.
     pub enum PaymentStatus {
@@ -63,6 +89,10 @@ symbols! {
         Declined = "declined",
         /// Its owner must prove to the gateway who he is; the answer says where.
         AuthenticationRequired = "authentication_required",
+        /// Held, but its owner was not asked who he is, which some countries demand (R7.4).
+        Unauthenticated = "unauthenticated",
+        /// Held, but its owner has yet to approve that it is charged later (R7.4).
+        AwaitsApproval = "awaits_approval",
     }
 }
 

@@ -55,6 +55,14 @@ refusals! {
     MethodNotAllowed = "method_not_allowed",
     /// The billing account has no active payment method.
     NoMethod = "no_method",
+    /// A payment of the billing account is under way. Wait for its result.
+    PaymentInProgress = "payment_in_progress",
+    /// More than is owed on those bills.
+    ExceedsOutstanding = "exceeds_outstanding",
+    /// The enterprise's bills are being settled. Wait for the last result.
+    SettlementInProgress = "settlement_in_progress",
+    /// Somebody has claimed that transfer.
+    AlreadyClaimed = "already_claimed",
     /// The method is in use: it has a payment in flight, or serves another billing account.
     MethodInUse = "method_in_use",
     /// The card expires this month or before. Link another one.

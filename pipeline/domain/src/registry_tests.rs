@@ -1,7 +1,7 @@
 //! Who comes first, what repeats, and a registry taken apart while it goes on.
 
 use super::*;
-use crate::commands::{Mode, TopUp};
+use crate::commands::{ClaimRemittance, Mode, ReceiveRemittance, TopUp};
 use crate::money::{Amount, Currency};
 
 fn asked(number: u64, key: Option<u64>, content: u64, command: &Command) -> Asked<'_> {
@@ -223,11 +223,83 @@ fn dump(registry: &Registry) -> Vec<(RegistryPiece, Option<Place>)> {
     pieces
 }
 
+fn received(reference: &str, units: i64) -> Command {
+    ReceiveRemittance {
+        reference: reference.parse().unwrap(),
+        amount: Amount::whole(units),
+        currency: Currency::Usd,
+        remark: None,
+    }
+    .into()
+}
+
+fn claim(wallet: &str, reference: &str, units: i64) -> Command {
+    ClaimRemittance {
+        billing_account: wallet.parse().unwrap(),
+        reference: reference.parse().unwrap(),
+        amount: Amount::whole(units),
+    }
+    .into()
+}
+
+/// R7.3: a transfer that names nobody waits, and is claimed by reference and exact amount, once.
+#[test]
+fn r7_3_every_refusal_of_remittances_in_its_order() {
+    let mut registry = Registry::default();
+    let mut number = 0;
+    let mut ask = |registry: &mut Registry, command: Command| {
+        number += 1;
+        registry.ask(asked(number, None, 0, &command), &mut |_| {})
+    };
+    let carry = Admission::Carry("e".parse().unwrap(), Currency::Usd);
+    let refused = |refusal| Admission::Refused(refusal, None);
+    for command in [open("e"), account("a", "e"), account("b", "e")] {
+        ask(&mut registry, command);
+    }
+    for (command, expected) in [
+        (received("r", 0), refused(Refusal::InvalidAmount)),
+        (received("r", 30), Admission::Done),
+        (received("r", 0), refused(Refusal::AlreadyExists)),
+        (claim("ba-nobody", "r", 30), refused(Refusal::NotFound)),
+        (claim("ba-a", "x", 30), refused(Refusal::NotFound)),
+        (claim("ba-a", "r", 31), refused(Refusal::NotFound)),
+        (claim("ba-a", "r", 30), carry.clone()),
+        // On its way it is nobody else's, and for any other amount it was never there.
+        (claim("ba-b", "r", 31), refused(Refusal::NotFound)),
+        (claim("ba-b", "r", 30), refused(Refusal::AlreadyClaimed)),
+    ] {
+        assert_eq!(ask(&mut registry, command.clone()), expected, "{command:?}");
+    }
+    let whereabouts =
+        |registry: &Registry| registry.remittances().next().map(Remittance::whereabouts);
+    assert_eq!(whereabouts(&registry), Some(Whereabouts::OnTheWay));
+    // Its ledger will not have it: it waits again, for somebody else.
+    registry.settle(10, false, &mut |_| {});
+    assert_eq!(whereabouts(&registry), Some(Whereabouts::Unclaimed));
+    assert_eq!(ask(&mut registry, claim("ba-b", "r", 30)), carry);
+    registry.settle(13, true, &mut |_| {});
+    assert_eq!(whereabouts(&registry), Some(Whereabouts::Arrived));
+    assert_eq!(ask(&mut registry, claim("ba-b", "r", 30)), refused(Refusal::AlreadyClaimed));
+    let nameless = received("", 30);
+    assert!(matches!(
+        ask(&mut registry, nameless),
+        Admission::Refused(Refusal::Malformed, Some(_))
+    ));
+}
+
 /// A short life in which every kind of fact happens.
 fn life() -> Vec<RegistryFact> {
     let (mut registry, mut facts) = (Registry::default(), Vec::new());
     let mut tell = |fact: &RegistryFact| facts.push(fact.clone());
-    let commands = [open("f"), open("e"), account("b", "e"), account("a", "f"), top_up("ba-a")];
+    let commands = [
+        open("f"),
+        open("e"),
+        account("b", "e"),
+        account("a", "f"),
+        received("s", 5),
+        received("r", 6),
+        claim("ba-a", "r", 6),
+    ];
     for (number, command) in (1..).zip(&commands) {
         registry.pass(Timestamp::from_micros(number), &mut tell);
         let key = 100 - number as u64;
@@ -241,6 +313,7 @@ fn life() -> Vec<RegistryFact> {
     registry.number(numberless(2, InvoiceType::CreditNote), &mut tell);
     registry.number(numberless(3, InvoiceType::Invoice), &mut tell);
     registry.pass(Timestamp::from_micros(KEYS_KEPT.as_micros() + 3), &mut tell);
+    registry.settle(7, true, &mut tell);
     registry.settle(4, true, &mut tell);
     facts
 }

@@ -6,11 +6,12 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::commands::{
-    AcceptInvitation, ChangePayer, CloseAccount, Command, Configure, ConfirmContract,
-    DeregisterBillingAccount, EndMembership, FreezeBillingAccount, FreezeRecharge, GrantAdmin,
-    GrantRole, InviteAccount, LinkPaymentMethod, OpenAccount, PlaceOrder, PreferPaymentMethod,
-    RenameBillingAccount, RevokeAdmin, RevokeRole, RevokeTransfer, SetTaxId, TopUp, Transfer,
-    UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod,
+    AcceptInvitation, ChangePayer, ClaimRemittance, CloseAccount, Command, Configure,
+    ConfirmContract, DeregisterBillingAccount, EndMembership, FinishAuthentication,
+    FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole, InviteAccount, LinkPaymentMethod,
+    OpenAccount, Pay, PlaceOrder, PreferPaymentMethod, RenameBillingAccount, RevokeAdmin,
+    RevokeRole, RevokeTransfer, SetTaxId, SettleEnterprise, TopUp, Transfer,
+    UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod, Withdraw,
 };
 use crate::ids::{AccountId, EnterpriseId, ScopeId, WalletId};
 use crate::symbols;
@@ -117,6 +118,7 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::GrantCoupon(_)
         | Command::RefundOrder(_)
         | Command::SetQuota(_)
+        | Command::ReceiveRemittance(_)
         | Command::LoadPrices(_)
         | Command::LoadSettings(_) => (Operate, Platform),
 
@@ -146,12 +148,19 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         Command::RenameBillingAccount(RenameBillingAccount { billing_account, .. })
         | Command::Configure(Configure { billing_account, .. })
         | Command::LinkPaymentMethod(LinkPaymentMethod { billing_account, .. })
+        | Command::FinishAuthentication(FinishAuthentication { billing_account, .. })
         | Command::UnlinkPaymentMethod(UnlinkPaymentMethod { billing_account, .. })
         | Command::PreferPaymentMethod(PreferPaymentMethod { billing_account, .. }) => {
             (Change, Wallet(billing_account))
         }
 
+        Command::SettleEnterprise(SettleEnterprise { enterprise }) => {
+            (Spend, Enterprise(enterprise))
+        }
         Command::TopUp(TopUp { billing_account, .. })
+        | Command::Pay(Pay { billing_account, .. })
+        | Command::Withdraw(Withdraw { billing_account, .. })
+        | Command::ClaimRemittance(ClaimRemittance { billing_account, .. })
         | Command::ConfirmContract(ConfirmContract { billing_account })
         | Command::PlaceOrder(PlaceOrder { billing_account, .. })
         | Command::Transfer(Transfer { from: billing_account, .. })

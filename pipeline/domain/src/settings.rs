@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Country;
+use crate::ids::{Country, Text};
 use crate::money::{Amount, Currency};
 use crate::tax::TaxRates;
 use crate::time::{Cycle, Span, Zone};
@@ -18,10 +18,13 @@ pub struct Settings {
     pub rejects: RejectSettings,
     pub bills: BillSettings,
     pub topup: TopUpSettings,
+    pub recharge: RechargeSettings,
+    pub methods: MethodSettings,
     pub payments: PaymentSettings,
     pub overdue: OverdueSettings,
     pub suspension: SuspensionSettings,
     pub alerts: AlertSettings,
+    pub runway: RunwaySettings,
     pub invoices: InvoiceSettings,
     pub tax: TaxSettings,
 }
@@ -74,13 +77,17 @@ impl Default for BillSettings {
     }
 }
 
-/// R7.1.
+/// R7.1 and R7.2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TopUpSettings {
     pub minimum: BTreeMap<Currency, Amount>,
+    /// Larger top-ups come by bank transfer only.
+    pub bank_only_above: BTreeMap<Currency, Amount>,
     /// The brands of cards that are taken.
     pub card_brands: Vec<String>,
+    /// How often the method of an automatic recharge is tested.
+    pub test_every: Span,
 }
 
 impl Default for TopUpSettings {
@@ -92,8 +99,42 @@ impl Default for TopUpSettings {
                 .into_iter()
                 .map(|(currency, units)| (currency, Amount::whole(units)))
                 .collect(),
+            bank_only_above: BTreeMap::from([(Currency::Cny, Amount::whole(50_000))]),
             card_brands: ["visa", "mastercard"].map(str::to_owned).to_vec(),
+            test_every: Span::days(90),
         }
+    }
+}
+
+/// R6.7.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RechargeSettings {
+    /// At these percents of what a month usually costs it is topped up.
+    pub percents: Vec<Amount>,
+}
+
+impl Default for RechargeSettings {
+    fn default() -> Self {
+        RechargeSettings { percents: [20, 5].map(Amount::whole).to_vec() }
+    }
+}
+
+/// R7.4 and R7.5.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MethodSettings {
+    /// How long the method of a closed billing account serves no other one.
+    pub cool_down: Span,
+    /// Where cards are linked only if their owner has proven who he is.
+    pub strong_authentication: Vec<Country>,
+}
+
+impl Default for MethodSettings {
+    fn default() -> Self {
+        let malaysia = Country::MALAYSIA;
+        let countries = Country::EUROPEAN_UNION.into_iter().chain([malaysia]);
+        MethodSettings { cool_down: Span::days(30), strong_authentication: countries.collect() }
     }
 }
 
@@ -141,17 +182,33 @@ impl Default for SuspensionSettings {
     }
 }
 
-/// R8.5.
+/// R8.5 and R8.8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlertSettings {
     /// On how many days in a row a low balance is told.
     pub low_balance_days: u32,
+    /// How many cycles available credit should cover when one ends.
+    pub near_due_cycles: u32,
 }
 
 impl Default for AlertSettings {
     fn default() -> Self {
-        AlertSettings { low_balance_days: 5 }
+        AlertSettings { low_balance_days: 5, near_due_cycles: 3 }
+    }
+}
+
+/// R8.6.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunwaySettings {
+    /// When available credit lasts fewer days its owner is warned.
+    pub alert_days: u32,
+}
+
+impl Default for RunwaySettings {
+    fn default() -> Self {
+        RunwaySettings { alert_days: 5 }
     }
 }
 
@@ -197,6 +254,10 @@ pub struct TaxSettings {
     pub issuer_country: Country,
     /// By this zone's year invoices are numbered.
     pub issuer_zone: Zone,
+    /// What stands on invoices of who issues them.
+    pub issuer_name: Option<Text>,
+    pub issuer_address: Option<Text>,
+    pub issuer_tax_id: Option<Text>,
     pub rates: TaxRates,
 }
 
@@ -205,6 +266,9 @@ impl Default for TaxSettings {
         TaxSettings {
             issuer_country: Country::SINGAPORE,
             issuer_zone: Zone::UTC,
+            issuer_name: None,
+            issuer_address: None,
+            issuer_tax_id: None,
             rates: TaxRates::default(),
         }
     }
@@ -230,6 +294,12 @@ mod tests {
         assert_eq!(defaults.bills.wait.to_string(), "6h");
         assert_eq!(defaults.bills.grace, Span::ZERO);
         assert_eq!(defaults.topup.minimum[&Currency::Cny], Amount::whole(100));
+        assert_eq!(defaults.topup.bank_only_above[&Currency::Cny], Amount::whole(50_000));
+        assert_eq!(defaults.topup.test_every.to_string(), "90d");
+        assert_eq!(defaults.recharge.percents, [20, 5].map(Amount::whole));
+        assert_eq!(defaults.methods.cool_down.to_string(), "30d");
+        assert_eq!(defaults.methods.strong_authentication.len(), 28);
+        assert_eq!((defaults.runway.alert_days, defaults.alerts.near_due_cycles), (5, 3));
         assert_eq!(defaults.invoices.schedule, Schedule::SemiMonthly);
         assert_eq!(defaults.tax.issuer_country.as_str(), "SG");
     }

@@ -1,5 +1,6 @@
 //! Imports go one way (ARCHITECTURE.md, code map): `domain` <- `wire` <- `log` <- `runtime` <-
-//! `consumers` <- the binary, and `domain` <- `ports` <- `consumers`. Consumers never import each other.
+//! `consumers` <- the binary, `domain` <- `ports` <- `consumers`, and `domain` <- `documents` <- `consumers`.
+//! `post` stands on all but the documents, right below the consumers. Consumers never import each other.
 //!
 //! It stands here because this crate is built first and in no time.
 
@@ -18,6 +19,8 @@ enum Place {
     Log,
     Runtime,
     Ports,
+    Documents,
+    Post,
     Consumer,
     Binary,
     /// Under `tests`: may look at everything, and only tests may look at it.
@@ -34,6 +37,8 @@ impl Place {
             "pipeline/log" => Place::Log,
             "pipeline/runtime" => Place::Runtime,
             "pipeline/ports" => Place::Ports,
+            "pipeline/documents" => Place::Documents,
+            "pipeline/post" => Place::Post,
             _ if folder.starts_with("consumers/") => Place::Consumer,
             _ if folder.starts_with("tests/") => Place::Test,
             other => panic!("{other} has no place among the layers; give it one here"),
@@ -42,15 +47,16 @@ impl Place {
 
     /// What may be imported from here.
     fn may_import(self) -> &'static [Place] {
-        use Place::{Binary, Consumer, Domain, Log, Ports, Runtime, Test, Wire};
+        use Place::{Binary, Consumer, Documents, Domain, Log, Ports, Post, Runtime, Test, Wire};
         match self {
             Domain => &[],
-            Wire | Ports => &[Domain],
+            Wire | Ports | Documents => &[Domain],
             Log => &[Domain, Wire],
             Runtime => &[Domain, Wire, Log],
-            Consumer => &[Domain, Wire, Log, Runtime, Ports],
-            Binary => &[Domain, Wire, Log, Runtime, Ports, Consumer],
-            Test => &[Domain, Wire, Log, Runtime, Ports, Consumer, Binary, Test],
+            Post => &[Domain, Wire, Log, Runtime, Ports],
+            Consumer => &[Domain, Wire, Log, Runtime, Ports, Documents, Post],
+            Binary => &[Domain, Wire, Log, Runtime, Ports, Documents, Post, Consumer],
+            Test => &[Domain, Wire, Log, Runtime, Ports, Documents, Post, Consumer, Binary, Test],
         }
     }
 }
@@ -129,6 +135,10 @@ fn a_wrong_import_is_found() {
         ("pipeline/runtime", "pipeline/log"),
         ("consumers/balance", "pipeline/runtime"),
         ("consumers/alerts", "pipeline/ports"),
+        ("pipeline/documents", "pipeline/domain"),
+        ("consumers/invoices", "pipeline/documents"),
+        ("consumers/invoices", "pipeline/post"),
+        ("pipeline/post", "pipeline/runtime"),
         ("", "consumers/balance"),
         ("tests/components", ""),
     ] {
@@ -142,6 +152,8 @@ fn a_wrong_import_is_found() {
         ("consumers/balance", "consumers/metering"),
         ("pipeline/ports", "pipeline/wire"),
         ("pipeline/runtime", "pipeline/ports"),
+        ("pipeline/documents", "pipeline/wire"),
+        ("pipeline/post", "pipeline/documents"),
         ("pipeline/log", "tests/components"),
         ("", "tests/bookkeeper"),
     ] {

@@ -25,6 +25,7 @@ fn order(key: &str, token: &str) -> Order {
         token: token.parse().unwrap(),
         amount: "1000.00".parse().unwrap(),
         currency: Currency::Usd,
+        authenticated: false,
         since: at(0),
         at: at(0),
     }
@@ -43,6 +44,9 @@ fn short(said: &Said) -> String {
             "authentication".to_owned()
         }
         Said::Unknown { .. } => "unknown".to_owned(),
+        Said::Unauthenticated { .. } | Said::AwaitsApproval { .. } => {
+            panic!("the sandbox asks who it is, and approves at once")
+        }
         Said::Away { why } => panic!("{why}"),
     }
 }
@@ -80,11 +84,41 @@ fn each_token_behaves_as_the_contract_says() {
         ("tok_declined", "card_declined"),
         ("tok_expired", "card_expired"),
         ("tok_no_funds", "insufficient_funds"),
-        ("tok_3ds", "authentication"),
         ("tok_nonsense", "no_such_token"),
     ] {
         check(token, [says; 2], [says; 3], [says; 3]);
     }
+    check("tok_3ds", ["authentication"; 2], ok, ok);
+}
+
+/// R7.4: whoever has proven who he is can go on.
+#[test]
+fn who_has_authenticated_is_not_asked_again() {
+    let sandbox = Sandbox::in_memory();
+    let first = order("a", "tok_3ds");
+    assert_eq!(short(&wait(sandbox.preauthorise(&first))), "authentication");
+    let second = Order { authenticated: true, ..order("b", "tok_3ds") };
+    assert_eq!(short(&wait(sandbox.preauthorise(&second))), "succeeded");
+}
+
+/// R7.2: a test is charged and given back, and one that is declined is not given back.
+#[test]
+fn what_is_charged_as_a_test_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("sandbox.jsonl");
+    let sandbox = Sandbox::with_book(&book).unwrap();
+    for key in ["a", "b", "b"] {
+        wait(sandbox.charge_and_return(&order(key, "tok_declined_once")));
+    }
+    let lines = lines(&book);
+    let shown: Vec<_> =
+        lines.iter().map(|line| (line.key.as_str(), line.kind, line.answer)).collect();
+    let expected = [
+        ("a", BookedKind::Charge, BookedAnswer::Declined),
+        ("b", BookedKind::Charge, BookedAnswer::Succeeded),
+        ("b", BookedKind::Return, BookedAnswer::Succeeded),
+    ];
+    assert_eq!(shown, expected);
 }
 
 /// The card is the method: its token only says how it behaves.

@@ -180,8 +180,6 @@ sections! {
         demo_key: String = String::new(),
         /// Where workers that keep ledgers serve their rows, as `host:port`, separated by commas; they are asked in turn. Not needed where the ledgers are in the same process.
         workers: String = String::new(),
-        /// Where the invoices consumer puts its PDFs. Empty: they are not shown.
-        invoices: String = String::new(),
         /// Where captured mails are put. Empty: they are not shown.
         mails: String = String::new(),
         /// A command that is not decided by then is answered with where to look.
@@ -202,7 +200,12 @@ sections! {
         /// With so many payments whose outcome is not known a partition takes no more.
         open_per_partition_max: usize = 10_000,
     }
-    /// ALERTS, and whoever else sends mail.
+    /// Invoices as PDFs.
+    [documents: DocumentsSection] {
+        /// Folders with Noto's fonts, separated by commas. Empty: where Debian's fonts-noto-core and fonts-noto-cjk put them.
+        fonts: String = String::new(),
+    }
+    /// ALERTS and INVOICES, which send mail.
     [mail: MailSection] {
         /// `smtp`, or `captured` for demonstrations: nobody gets it, and it is kept in a folder.
         delivery: String = "captured".to_owned(),
@@ -346,6 +349,10 @@ impl Config {
 
     pub fn payments(&self) -> &PaymentsSection {
         &self.sections.payments
+    }
+
+    pub fn documents(&self) -> &DocumentsSection {
+        &self.sections.documents
     }
 
     pub fn mail(&self) -> &MailSection {

@@ -239,6 +239,8 @@ record! {
         /// From where: an address, a program.
         pub origin: Option<Text>,
         pub command: Command,
+        /// Money comes with it, as much as the command says, in this currency.
+        pub carries: Option<Currency>,
     }
 }
 
@@ -557,7 +559,8 @@ record! {
         pub payment: String,
         pub billing_account: WalletId,
         pub at: Timestamp,
-        /// With `preauthorisation` the amount is held and given back; else it is charged.
+        /// With `preauthorisation` the amount is held and given back, with `test` it is charged and given
+        /// back; else it is charged.
         pub cause: PaymentCause,
         pub method: MethodId,
         pub kind: MethodKind,
@@ -565,6 +568,8 @@ record! {
         pub token: Text,
         pub amount: Amount,
         pub currency: Currency,
+        /// The owner says that he has proven to the gateway who he is.
+        pub authenticated: bool = false,
     }
 }
 

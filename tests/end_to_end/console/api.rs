@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use drawdown_console::{Source, VIEWS};
 use drawdown_domain::commands::Command;
 use drawdown_domain::time::Span;
+use drawdown_wire::messages::Invoices;
+use drawdown_wire::schemas;
 use serde_json::{Value, json};
 
 use super::client::Answer;
+use super::invoices;
 use super::rig::{Rig, WITHIN};
 
 fn problem(answer: &Answer, status: u16, code: &str) -> Value {
@@ -215,6 +218,7 @@ fn lists_are_paged_filtered_and_exported() {
     for number in 1..=5 {
         rig.done("adjust", &json!({ "billing_account": "ba-acme", "amount": number.to_string(), "reason": format!("n{number}") }));
     }
+    rig.await_rows("/v1/show/entries/ba-acme", 6);
     let mut seen = BTreeSet::new();
     let mut path = "/v1/show/entries/ba-acme?limit=2".to_owned();
     for _ in 0..3 {
@@ -296,18 +300,39 @@ fn a_command_that_is_not_decided_in_time_says_where_to_look() {
 }
 
 #[test]
-fn invoices_and_letters_are_files_of_their_folders_and_nothing_else() {
+fn r12_7_an_issued_invoice_is_a_pdf_for_whoever_may_see_it() {
     let rig = Rig::new();
-    std::fs::write(rig.folder.path().join("invoices/SG-2026-000001.pdf"), b"%PDF-1.7").unwrap();
-    std::fs::write(rig.folder.path().join("secret.pdf"), b"secret").unwrap();
-    let answer = rig.client.get("/v1/invoices/SG-2026-000001.pdf");
-    assert_eq!((answer.status, answer.body.as_str()), (200, "%PDF-1.7"));
+    let issued = vec![invoices::invoice("Acme Söhne", "DE")];
+    let message = schemas::INVOICES.message(&Invoices { invoices: issued });
+    rig.log.append("invoices", 0, rig.clock.now(), &[&message]).unwrap();
+    // The list is filled soon.
+    let deadline = Instant::now() + WITHIN;
+    let answer = loop {
+        let answer = rig.client.get("/v1/invoices/SG-2026-000042.pdf");
+        if answer.status == 200 {
+            break answer;
+        }
+        assert!(answer.status == 404 && Instant::now() < deadline, "{}", answer.body);
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(answer.body.starts_with("%PDF-1.7"), "{}", answer.body);
     assert_eq!(answer.header("content-type"), Some("application/pdf"));
     for path in
         ["/v1/invoices/SG-2026-000002.pdf", "/v1/invoices/..%2Fsecret.pdf", "/v1/invoices/x.txt"]
     {
         problem(&rig.client.get(path), 404, "not_found");
     }
+    let stranger = rig.client.send("GET", "/v1/invoices/SG-2026-000042.pdf", &[], b"");
+    problem(&stranger, 401, "not_authenticated");
+    rig.opened("acme", "100.00");
+    let page = rig.client.get("/accounts/ba-acme/invoices");
+    assert!(page.body.contains("href=\"/v1/invoices/SG-2026-000042.pdf\""), "{}", page.body);
+}
+
+#[test]
+fn letters_are_files_of_their_folder_and_nothing_else() {
+    let rig = Rig::new();
+    std::fs::write(rig.folder.path().join("secret.pdf"), b"secret").unwrap();
     let at = rig.clock.now().minus(Span::days(1));
     let letter = format!(
         "From: a@b.example\r\nTo: c@d.example\r\nSubject: Low <b>balance</b>\r\nDate: {at}\r\nContent-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\nLow.\r\n--x\r\nContent-Type: text/html\r\n\r\n<h1>Low</h1><script>alert(1)</script>\r\n--x--\r\n"

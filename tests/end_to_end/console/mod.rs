@@ -3,6 +3,8 @@
 mod api;
 mod browser;
 pub mod client;
+#[path = "../../../pipeline/documents/tests/invoices/mod.rs"]
+mod invoices;
 mod processes;
 pub mod rig;
 mod rights;

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
-use drawdown_analytics::{Analytics, AnalyticsOptions};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Rows};
+use drawdown_analytics::{Analytics, AnalyticsOptions, MIGRATIONS, Store, migrate};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Printer, Rows};
+use drawdown_documents::{FOLDERS, Fonts, Press};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_runtime::clock::Clock;
@@ -37,6 +38,7 @@ const FILLER_WAIT: Duration = Duration::from_millis(100);
 pub struct Rig {
     pub client: Client,
     pub clock: Clock,
+    pub log: Arc<dyn Log>,
     pub folder: TempDir,
     /// Whoever holds this alone holds up the workers.
     pub turns: Arc<RwLock<()>>,
@@ -81,11 +83,16 @@ impl Rig {
         let keys = Keys::new(&hashes(), Some("demo")).unwrap();
         let mut options = ConsoleOptions::new(keys, "", "1");
         options.mails = Some(made(&folder, "mails"));
-        options.invoices = Some(made(&folder, "invoices"));
+        let fonts = Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap();
+        let press = Press::new(fonts);
+        options.printer = Some(Printer::new(move |invoice| {
+            press.invoice(invoice).map_err(|error| error.to_string())
+        }));
         options.lists_group = Some("analytics".to_owned());
         options.lists_wait = WITHIN;
         change(&mut options);
         let store = engine::database();
+        make_tables(Store::new(store.clone()));
         let lists = Arc::new(ClickHouse {
             address: store.url.trim_start_matches("http://").to_owned(),
             database: store.database.clone(),
@@ -96,9 +103,19 @@ impl Rig {
         let analytics = AnalyticsOptions::new(store);
         workers.extend(fill(&Analytics::new(analytics, log.clone(), topics.clone()), &end));
         let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
-        let console = Console::start(log, topics, clock.clone(), rows, lists, options).unwrap();
+        let console =
+            Console::start(log.clone(), topics, clock.clone(), rows, lists, options).unwrap();
         let (port, server) = serve(console);
-        Rig { client: Client { port }, clock, folder, turns, end, workers, server: Some(server) }
+        Rig {
+            client: Client { port },
+            clock,
+            log,
+            folder,
+            turns,
+            end,
+            workers,
+            server: Some(server),
+        }
     }
 
     /// Asks for a command that must be accepted.
@@ -135,6 +152,20 @@ impl Rig {
         let answer = self.client.get(&format!("/v1/show/{view}/{of}"));
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.json()
+    }
+
+    /// Asks for a list until it has so many rows.
+    pub fn await_rows(&self, path: &str, count: usize) {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            let answer = self.client.get(path);
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            if answer.json()["rows"].as_array().unwrap().len() == count {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{}", answer.body);
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Asks for a row until it is as expected.
@@ -181,6 +212,12 @@ fn run<S: Station + 'static>(
         }
         worker.stop().unwrap();
     })
+}
+
+/// Before anybody asks: whoever fills them makes them too, but not at once.
+fn make_tables(store: Store) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(migrate(&store, MIGRATIONS)).unwrap();
 }
 
 /// Fills ClickHouse on threads.

@@ -77,14 +77,17 @@ fn invoice(site: &Site) -> anyhow::Result<String> {
     fs::write(&path, pdf)?;
     let shown = pdf_text(&path)?;
     let mut digits: String = shown.chars().filter(|letter| !letter.is_whitespace()).collect();
-    // Amounts may be grouped.
-    digits.retain(|letter| letter != ',');
+    // Points and commas are those of the invoice's language.
+    digits.retain(|letter| !matches!(letter, ',' | '.'));
     ensure!(digits.contains(number), "{number} is not in it: {shown}");
     for field in ["net", "tax", "total"] {
         let figure = amount(&invoice[field])?;
         let decimals = if invoice["currency"] == "JPY" { 0 } else { 2 };
         let figure = format!("{figure:.decimals$}");
-        ensure!(digits.contains(&figure), "its {field}, {figure}, is not in it: {shown}");
+        ensure!(
+            digits.contains(&figure.replace('.', "")),
+            "its {field}, {figure}, is not in it: {shown}"
+        );
     }
     let (total, currency) = (text(&invoice["total"]), text(&invoice["currency"]));
     Ok(format!("{number} over {total} {currency}"))

@@ -241,7 +241,7 @@ async fn wait_for_lists(site: &Shared, list: &List, headers: &HeaderMap) -> Resu
     }
 }
 
-fn problem(error: NoList) -> Problem {
+pub(super) fn problem(error: NoList) -> Problem {
     match error {
         NoList::Malformed(why) => Problem::malformed(why),
         NoList::Away(_) => Problem::unavailable(error.to_string()),

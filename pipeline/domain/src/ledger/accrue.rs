@@ -1,6 +1,7 @@
 //! Usage becomes money: a counted line is priced and put on the tab of its bill (R3.2, R2.4).
 
 use super::fact::{Accrued, Journal, RegionNamed, SeriesOpened, SetAside, TabOpened, Unpriced};
+use super::standing::Occasion;
 use super::state::{AccountNumber, RegionNumber, Series, Tab, Wallet, WalletNumber};
 use super::values::SeriesKey;
 use super::{Broken, Ledger, Undecided};
@@ -121,8 +122,8 @@ impl Ledger {
         };
         let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
         let found = account.series.get(series).ok_or(Broken("a series out of place"))?;
-        let (wallet, meter, price) = (found.wallet, found.meter, found.price);
-        let (model, aggregate) = self.priced(meter, price)?;
+        let (wallet, price) = (found.wallet, found.price);
+        let (model, aggregate) = self.priced(found.meter, price)?;
         let quantity = match aggregate {
             Aggregate::Sum if !model.counts_records() => line.quantity,
             Aggregate::Sum | Aggregate::Count => Amount::whole(line.records.into()),
@@ -144,7 +145,8 @@ impl Ledger {
         (quantity, charge): (Amount, Amount),
         journal: &mut dyn Journal,
     ) -> Result<(), Trouble> {
-        let tab = match self.tab_of(line, wallet, price) {
+        let known = self.tab_of(line, wallet, price);
+        let tab = match known {
             Some(place) => place,
             None => self.open_tab(line, wallet, price, journal)?,
         };
@@ -152,10 +154,16 @@ impl Ledger {
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
         journal.accrued(self, &accrued, line);
-        if self.spend_headroom(wallet, charge) {
-            self.touch(wallet);
-            self.judge_touched(journal).map_err(super::timers::broken)?;
+        if known.is_none() {
+            self.check_first_use(wallet, line.meter, journal).map_err(super::timers::broken)?;
         }
+        let is_spent = self.spend_headroom(wallet, charge);
+        let judged = match self.touched.is_empty() {
+            false => self.judge_touched(journal),
+            true if is_spent => self.judge(wallet, Occasion::Charge, journal),
+            true => return Ok(()),
+        };
+        judged.map_err(super::timers::broken)?;
         Ok(())
     }
 

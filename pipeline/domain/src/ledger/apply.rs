@@ -13,7 +13,7 @@ use super::fact::{
 };
 use super::state::{
     Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom, ProductNumber,
-    Refund, Transferred, Wallet, WalletNumber,
+    Refund, SuspensionDelay, Transferred, Wallet, WalletNumber,
 };
 use super::timers::Timer;
 use super::{Broken, Ledger};
@@ -120,14 +120,16 @@ impl Ledger {
                 self.watch_unpaid(*number);
             }
             Fact::Configured(fact) => {
-                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                self.retimed(fact.wallet, |wallet| {
                     wallet.auto_write_off = fact.auto_write_off;
                     wallet.write_off_previous = fact.write_off_previous;
                     wallet.auto_pay_threshold = fact.auto_pay_threshold;
+                    wallet.delayed_suspension = fact.delayed_suspension;
                     if let Some(change) = fact.cycle {
                         wallet.change_cycle(change);
                     }
-                }
+                    Ok(())
+                })?;
             }
             Fact::OrderPlaced(fact) => {
                 if let Some(wallet) = self.wallet_mut(fact.wallet)? {
@@ -162,6 +164,37 @@ impl Ledger {
                     Ok(())
                 })?;
             }
+            Fact::RechargeChanged(fact) => {
+                self.retimed(fact.wallet, |wallet| {
+                    wallet.recharge = fact.recharge.clone().map(Box::new);
+                    Ok(())
+                })?;
+            }
+            Fact::SettlementChanged(fact) => {
+                match self.enterprises.get_mut(fact.enterprise.index()) {
+                    Some(enterprise) => enterprise.settling.clone_from(&fact.awaits),
+                    None => self.absent("an unknown enterprise")?,
+                }
+            }
+            Fact::SuspensionDelayed(fact) => {
+                self.retimed(fact.wallet, |wallet| {
+                    wallet.delays.retain(|delay| delay.account != fact.account);
+                    let delay = fact.since.map(|since| (fact.account, since));
+                    let delay = delay.map(|(account, since)| SuspensionDelay { account, since });
+                    wallet.delays.extend(delay);
+                    Ok(())
+                })?;
+            }
+            Fact::RunwayChanged(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    wallet.telling_mut().runway = Some(fact.alert);
+                }
+            }
+            Fact::NearDueChanged(fact) => {
+                if let Some(wallet) = self.wallet_mut(fact.wallet)? {
+                    wallet.telling_mut().near_due = fact.near;
+                }
+            }
             Fact::ServiceChanged(fact) => {
                 if let Some(account) = self.account_mut(fact.account)? {
                     account.services = Some(fact.services);
@@ -171,6 +204,8 @@ impl Ledger {
             | Fact::LinkEnded(_)
             | Fact::MethodUnlinked(_)
             | Fact::MethodPreferred(_)
+            | Fact::MethodChanged(_)
+            | Fact::ProductChecked(_)
             | Fact::PaymentBegun(_)
             | Fact::PaymentDelayed(_)
             | Fact::BillPaid(_)
@@ -337,7 +372,7 @@ impl Ledger {
                 let paid = fact.amount.negated()?;
                 self.note(fact.wallet, half, |wallet| wallet.note_coupon(half, paid))?;
             }
-            if fact.cause == Cause::TopUp {
+            if matches!(fact.cause, Cause::TopUp | Cause::Remittance) {
                 self.note(fact.wallet, half_now, |wallet| {
                     wallet.note_top_up(half_now, now, fact);
                     Ok(())

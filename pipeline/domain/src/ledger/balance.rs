@@ -3,7 +3,7 @@
 use super::Ledger;
 use super::coupons::{Parts, Precision};
 use super::state::{AccountNumber, Bill, Wallet, WalletNumber, WalletState};
-use crate::commands::Kind;
+use crate::commands::{AutoRecharge, DelayedSuspension, Kind};
 use crate::ids::{AccountId, CouponId, Text, WalletId};
 use crate::money::{Amount, Currency, Overflow};
 use crate::record;
@@ -64,6 +64,10 @@ record! {
         pub auto_write_off: bool,
         pub write_off_previous: bool,
         pub bill_cycle: crate::time::Cycle,
+        /// None: it does not top itself up.
+        pub auto_recharge: Option<AutoRecharge>,
+        /// None: services stop at once.
+        pub delayed_suspension: Option<DelayedSuspension>,
         /// The accounts it pays for now.
         pub payer_of: Vec<AccountId>,
         /// Its regular administrators. The management account administers it as well.
@@ -91,9 +95,15 @@ impl Ledger {
             opened_at: wallet.opened_at,
             currency: wallet.currency,
             time_zone: wallet.zone,
-            auto_write_off: wallet.auto_write_off,
+            auto_write_off: wallet.auto_write_off && !self.is_settling(wallet),
             write_off_previous: wallet.write_off_previous,
             bill_cycle: wallet.cycle_length(self.clock.now(), self.settings.bills.cycle),
+            auto_recharge: wallet.recharge.as_deref().map(|recharge| AutoRecharge {
+                enabled: true,
+                percents: Some(recharge.percents.clone()),
+                amount: recharge.amount,
+            }),
+            delayed_suspension: wallet.delayed_suspension,
             payer_of: paid_for.filter_map(id).collect(),
             administrators: wallet.administrators().iter().filter_map(id).collect(),
         })

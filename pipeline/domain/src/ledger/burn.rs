@@ -37,6 +37,7 @@ impl Wallet {
                 None => self.burn.insert(place, *new),
             }
         }
+        self.note_burned_months(burned, now)?;
         let oldest = burns_since(now);
         while self.burn.front().is_some_and(|known| known.hour.starts() < oldest) {
             self.burn.pop_front();
@@ -53,15 +54,11 @@ impl Ledger {
         let (since, mut first) = (burns_since(now), wallet.first_charge);
         let counted = wallet.burn.iter().filter(|burned| burned.hour.starts() >= since);
         let mut charged = Amount::sum(counted.map(|burned| burned.charge))?;
-        for (account, cycle) in self.open_tabs_of(number) {
-            let Some(account) = self.account(account) else { continue };
-            for tab in account.tabs.iter().filter(|tab| (tab.wallet, tab.ends) == (number, cycle)) {
-                let hour = wallet.hour_of(tab.used.from);
-                if hour.starts() >= since {
-                    charged = charged.plus(tab.exact)?;
-                }
-                first = Some(first.map_or(hour, |first| first.min(hour)));
+        for (hour, exact) in self.open_hours(number) {
+            if hour.starts() >= since {
+                charged = charged.plus(exact)?;
             }
+            first = Some(first.map_or(hour, |first| first.min(hour)));
         }
         let Some(first) = first else { return Ok(Amount::ZERO) };
         let known_for = now.since(first.starts()).min(Span::days(7)).max(DAY);
@@ -110,6 +107,19 @@ impl Ledger {
             Some(MeterCost { account, product: product.clone(), meter: meter.clone(), charge })
         });
         shown.collect()
+    }
+
+    /// What is on a wallet's open tabs, each with its hour of use.
+    pub(super) fn open_hours(
+        &self,
+        number: WalletNumber,
+    ) -> impl Iterator<Item = (Minute, Amount)> {
+        let wallet = self.wallet(number);
+        self.open_tabs_of(number).flat_map(move |(account, cycle)| {
+            let tabs = self.account(account).map_or(&[][..], |account| account.tabs.as_slice());
+            let own = tabs.iter().filter(move |tab| (tab.wallet, tab.ends) == (number, cycle));
+            own.filter_map(move |tab| Some((wallet?.hour_of(tab.used.from), tab.exact)))
+        })
     }
 
     /// Which accounts have charges on which open cycles of a wallet.

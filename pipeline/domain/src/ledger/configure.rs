@@ -1,9 +1,9 @@
 //! The settings of a billing account.
 
-use super::fact::{Configured, Journal, TellingConfigured};
+use super::fact::{Configured, Journal, RechargeChanged, TellingConfigured};
 use super::state::{CycleChange, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
-use crate::commands::{Configure, Recipients};
+use crate::commands::{Configure, DelayedSuspension, Recipients};
 use crate::notices::NoticeKind;
 use crate::refusal::Refusal;
 use crate::time::Cycle;
@@ -18,6 +18,13 @@ impl Ledger {
         let switches = command.auto_write_off.is_some() || command.write_off_previous.is_some();
         if switches && wallet.is_ecosystem() {
             return Err(Refusal::NotForEcosystem.into());
+        }
+        let asks_for_money = command.auto_recharge.is_some();
+        if asks_for_money && wallet.is_ecosystem() {
+            return Err(Refusal::NotForEcosystem.into());
+        }
+        if command.auto_write_off == Some(true) && self.is_settling(wallet) {
+            return Err(Refusal::SettlementInProgress.into());
         }
         let switches_off = command.auto_write_off == Some(false);
         if switches_off && wallet.limit.is_zero() {
@@ -35,6 +42,14 @@ impl Ledger {
         if alert.is_some_and(|alert| !alert.threshold.is_payable(wallet.currency)) {
             return Err(Refusal::InvalidAmount.into());
         }
+        let delayed = command.delayed_suspension.or(wallet.delayed_suspension);
+        let debt = delayed.and_then(|delayed| delayed.debt).unwrap_or_default();
+        if debt.is_negative() || !debt.is_payable(wallet.currency) {
+            return Err(Refusal::InvalidAmount.into());
+        }
+        let recharge = command.auto_recharge.as_ref();
+        let recharge = recharge.map(|asked| self.recharge_from_now_on(number, wallet, asked));
+        let recharge = recharge.transpose()?;
         let told = self.told_from_now_on(number, wallet, command)?;
 
         let configured = Configured {
@@ -42,11 +57,15 @@ impl Ledger {
             write_off_previous: command.write_off_previous.unwrap_or(wallet.write_off_previous),
             cycle: command.bill_cycle.map(|cycle| self.cycle_change(wallet, cycle)),
             auto_pay_threshold: command.auto_pay_threshold.or(wallet.auto_pay_threshold),
+            delayed_suspension: delayed.filter(DelayedSuspension::delays),
             ..Configured::of(number, wallet)
         };
         self.record(journal, configured)?;
         if let Some(told) = told {
             self.record(journal, told)?;
+        }
+        if let Some(recharge) = recharge {
+            self.record(journal, RechargeChanged { wallet: number, recharge })?;
         }
         // A switch that allows a payment sets it off (R5.3).
         self.write_off(number, journal)
@@ -112,6 +131,7 @@ impl Configured {
             write_off_previous: wallet.write_off_previous,
             cycle: None,
             auto_pay_threshold: wallet.auto_pay_threshold,
+            delayed_suspension: wallet.delayed_suspension,
         }
     }
 }

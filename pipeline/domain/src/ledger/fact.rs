@@ -1,18 +1,18 @@
 //! What can happen to a ledger. Deciding makes facts; applying them makes the state; nothing else
 //! does either.
 
-use crate::commands::{LowBalanceAlert, Recipients};
+use crate::commands::{DelayedSuspension, LowBalanceAlert, Recipients};
 use crate::ids::{MethodId, OrderId, PrincipalId, RegionId, Text};
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
     EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, ProductNumber,
-    RegionNumber, Series, Services, Tab, Wallet, WalletNumber, WalletState,
+    Recharge, RegionNumber, RunwayAlert, Series, Services, Tab, Wallet, WalletNumber, WalletState,
 };
 use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
 use crate::notices::NoticeKind;
-use crate::payments::{Payment, PaymentAnswer};
+use crate::payments::{MethodState, Payment, PaymentAnswer};
 use crate::rating::{Change, MeterNumber, ValueCount};
 use crate::refusal::Refusal;
 use crate::rights::Role;
@@ -302,6 +302,10 @@ symbols! {
         Payment = "payment",
         /// Tax of a negative invoice, where no payment of tax is known that it could undo.
         TaxReturned = "tax_returned",
+        /// Own cash was paid out (R7.7).
+        Withdrawal = "withdrawal",
+        /// A bank transfer that had named nobody was claimed (R7.3).
+        Remittance = "remittance",
     }
 }
 
@@ -388,6 +392,7 @@ record! {
         pub write_off_previous: bool,
         pub cycle: Option<CycleChange>,
         pub auto_pay_threshold: Option<Amount>,
+        pub delayed_suspension: Option<DelayedSuspension>,
     }
 }
 
@@ -434,6 +439,8 @@ record! {
         pub refused: Option<Refusal>,
         /// What the gateway said; or where the owner has to go on.
         pub reason: Option<Text>,
+        /// What it is from now on, if it can pay.
+        pub state: MethodState,
     }
 }
 
@@ -450,6 +457,40 @@ record! {
     pub struct MethodPreferred {
         pub wallet: WalletNumber,
         pub method: Option<MethodId>,
+    }
+}
+
+record! {
+    /// A method can pay from now on, or can do so no longer.
+    pub struct MethodChanged {
+        pub wallet: WalletNumber,
+        pub method: MethodId,
+        pub state: MethodState,
+    }
+}
+
+record! {
+    /// The first use of a product: whether the method could pay for it is asked once (R7.6).
+    pub struct ProductChecked {
+        pub wallet: WalletNumber,
+        pub method: MethodId,
+        pub product: ProductNumber,
+    }
+}
+
+record! {
+    /// How a wallet tops itself up, as it stands from now on; none: not (R6.7).
+    pub struct RechargeChanged {
+        pub wallet: WalletNumber,
+        pub recharge: Option<Recharge>,
+    }
+}
+
+record! {
+    /// Whose results a settlement of an enterprise waits for; nobody's: there is none (R5.6).
+    pub struct SettlementChanged {
+        pub enterprise: EnterpriseNumber,
+        pub awaits: Vec<WalletNumber>,
     }
 }
 
@@ -524,6 +565,31 @@ record! {
         /// The payer by whose figures that was judged.
         pub wallet: WalletNumber,
         pub services: Services,
+    }
+}
+
+record! {
+    /// Services of an account would have stopped then, and run on for a while; none: it is over (R8.3).
+    pub struct SuspensionDelayed {
+        pub wallet: WalletNumber,
+        pub account: AccountNumber,
+        pub since: Option<Timestamp>,
+    }
+}
+
+record! {
+    /// What was told of a runway that is too short (R8.6).
+    pub struct RunwayChanged {
+        pub wallet: WalletNumber,
+        pub alert: RunwayAlert,
+    }
+}
+
+record! {
+    /// At a cycle's end available credit would not cover the next ones, or would again (R8.8).
+    pub struct NearDueChanged {
+        pub wallet: WalletNumber,
+        pub near: bool,
     }
 }
 
@@ -617,6 +683,10 @@ one_of! {
         LinkEnded,
         MethodUnlinked,
         MethodPreferred,
+        MethodChanged,
+        ProductChecked,
+        RechargeChanged,
+        SettlementChanged,
         PaymentBegun,
         PaymentDelayed,
         BillPaid,
@@ -625,6 +695,9 @@ one_of! {
         Cured,
         MonthSwept,
         ServiceChanged,
+        SuspensionDelayed,
+        RunwayChanged,
+        NearDueChanged,
         FallChanged,
         OverdueChanged,
         Noticed,
@@ -681,6 +754,10 @@ impl Fact {
             | Fact::LinkEnded(_)
             | Fact::MethodUnlinked(_)
             | Fact::MethodPreferred(_)
+            | Fact::MethodChanged(_)
+            | Fact::ProductChecked(_)
+            | Fact::RechargeChanged(_)
+            | Fact::SettlementChanged(_)
             | Fact::PaymentBegun(_)
             | Fact::PaymentDelayed(_)
             | Fact::PaymentEnded(_)
@@ -688,6 +765,9 @@ impl Fact {
             | Fact::Cured(_)
             | Fact::MonthSwept(_)
             | Fact::ServiceChanged(_)
+            | Fact::SuspensionDelayed(_)
+            | Fact::RunwayChanged(_)
+            | Fact::NearDueChanged(_)
             | Fact::FallChanged(_)
             | Fact::Noticed(_)
             | Fact::PeriodJoined(_)
@@ -714,9 +794,12 @@ impl Fact {
             Fact::LinkEnded(fact) => Some(fact.wallet),
             Fact::MethodUnlinked(fact) => Some(fact.wallet),
             Fact::MethodPreferred(fact) => Some(fact.wallet),
+            Fact::MethodChanged(fact) => Some(fact.wallet),
+            Fact::RechargeChanged(fact) => Some(fact.wallet),
             Fact::PaymentBegun(fact) => Some(fact.wallet),
             Fact::PaymentEnded(fact) => Some(fact.wallet),
             Fact::RetryPassed(fact) => Some(fact.wallet),
+            Fact::Cured(fact) => Some(fact.wallet),
             fact => fact.changes_balance_of(),
         }
     }

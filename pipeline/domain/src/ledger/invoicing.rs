@@ -10,7 +10,16 @@ use crate::invoices::{InvoiceDraft, InvoiceLine, InvoiceTopUp, LineKind, TaxNote
 use crate::money::{Amount, Overflow};
 use crate::notices::NoticeKind;
 use crate::settings::Schedule;
-use crate::time::{HalfMonth, Minute, Span, Timestamp};
+use crate::time::{Day, HalfMonth, Minute, Span, Timestamp};
+
+/// An invoice that is not issued yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Preview {
+    /// Its period is closed: its figures are those it will be issued with.
+    Decided(InvoiceDraft),
+    /// Its period is open, or some of its bills are not out: these are the figures so far.
+    Open(InvoiceDraft),
+}
 
 /// The half-months that one invoice covers.
 struct Covered {
@@ -43,6 +52,23 @@ impl Ledger {
         self.record(journal, PeriodClosed { wallet: number, last, draft })
     }
 
+    /// What the invoices say that a run at the beginning of `day` issues for a wallet, as things stand: the
+    /// same figures, and nothing is issued (R12.1). First those that are decided and wait for their numbers.
+    pub fn preview_invoices(&self, number: WalletNumber, day: Day) -> Result<Vec<Preview>, Broken> {
+        let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
+        let mut last = HalfMonth::over_by(day);
+        if last.is_first() && self.settings.invoices.schedule == Schedule::Monthly {
+            last = last.previous();
+        }
+        let until = wallet.zone.bounds_of_half(last).1;
+        let decided = wallet.drafts().iter().filter(|draft| draft.until <= until);
+        let mut found: Vec<Preview> = decided.cloned().map(Preview::Decided).collect();
+        if let Some(covered) = self.covered_until(wallet, last) {
+            found.push(Preview::Open(self.draft(number, wallet, &covered)?));
+        }
+        Ok(found)
+    }
+
     /// What the invoice covers that ends with `last`: also what an earlier schedule left, and nothing that
     /// was invoiced under it.
     fn covered_until(&self, wallet: &Wallet, last: HalfMonth) -> Option<Covered> {
@@ -64,6 +90,7 @@ impl Ledger {
     ) -> Result<InvoiceDraft, Broken> {
         let enterprise = self.enterprise(wallet.enterprise);
         let enterprise = enterprise.ok_or(Broken("a wallet without an enterprise"))?;
+        let issuer = &self.settings.tax;
         let mut periods = wallet.periods().iter().filter(|period| period.half <= covered.last);
         let mut shown = periods.next().cloned().ok_or(Broken("an invoice over nothing"))?;
         periods.try_for_each(|period| shown.join(period))?;
@@ -90,7 +117,10 @@ impl Ledger {
             time_zone: wallet.zone,
             from: wallet.zone.bounds_of_half(covered.first).0,
             until,
-            issuer_country: self.settings.tax.issuer_country,
+            issuer_country: issuer.issuer_country,
+            issuer_name: issuer.issuer_name.clone(),
+            issuer_address: issuer.issuer_address.clone(),
+            issuer_tax_id: issuer.issuer_tax_id.clone(),
             currency: wallet.currency,
             lines,
             top_ups: shown.top_ups.iter().map(top_up).collect(),

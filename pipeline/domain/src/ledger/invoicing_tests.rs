@@ -323,6 +323,27 @@ fn happen(story: &mut Story, event: Event, place: usize) {
     }
 }
 
+/// A preview has the figures that the invoice is issued with, and issues nothing.
+#[test]
+fn r12_1_a_preview_says_what_is_issued() {
+    let mut story = Story::begin(r#"tax.rates = { SG = "0.09" }"#);
+    let (wallet, day) = (WalletNumber(0), "2026-02-16".parse().unwrap());
+    let preview = |story: &Story, day| story.ledger.preview_invoices(wallet, day).unwrap();
+    assert_eq!(preview(&story, day), []);
+    story.use_meter(0, 0, "10", story.now());
+    story.pass(at("2026-02-15T22:00:00Z"));
+    // The half-month before this day is the second of January.
+    assert_eq!(preview(&story, "2026-02-15".parse().unwrap()), []);
+    let told = story.facts.0.len();
+    let before = preview(&story, day);
+    assert_eq!((before.len(), told), (1, story.facts.0.len()));
+    story.pass(at("2026-02-16T01:00:00Z"));
+    let (_, issued) = story.drafts().next().unwrap();
+    assert_eq!(issued.net, amount("3.33"));
+    assert_eq!(before, [Preview::Open(issued.clone())]);
+    assert_eq!(preview(&story, day), []);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::super::{
     AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
-    RegionNumber, SettingsChanged,
+    RegionNumber, SettingsChanged, WalletNumber,
 };
 use super::{Piece, Place};
 use crate::commands::{Asked, Command};
 use crate::ids::PrincipalId;
 use crate::money::Amount;
+use crate::payments::PaymentAnswer;
 use crate::rating::{self, MeterNumber, PriceBook};
 use crate::time::Timestamp;
 
@@ -74,6 +75,19 @@ impl Told {
         self.ledger.command(&asked, &command, &mut self.recorder).unwrap();
     }
 
+    fn link(&mut self, method: &str, answer: PaymentAnswer) {
+        let fields =
+            json!({ "billing_account": "ba-a", "method": method, "kind": "paypal", "token": "t" });
+        self.ask("link_payment_method", fields);
+        let begun = self.ledger.wallet(WalletNumber(0)).unwrap().paying.as_deref().unwrap().begun;
+        self.answer(begun, answer);
+    }
+
+    fn answer(&mut self, payment: u64, answer: PaymentAnswer) {
+        let (ledger, recorder) = (&mut self.ledger, &mut self.recorder);
+        ledger.payment_answered(WalletNumber(0), payment, answer, None, recorder).unwrap();
+    }
+
     fn open(&mut self, account: &str, enterprise: &str) {
         let fields = json!({ "account": account, "enterprise": enterprise, "email": "x@y.example", "currency": "USD", "mode": "postpaid" });
         self.ask("open_account", fields);
@@ -114,6 +128,28 @@ fn billed() -> Vec<Recorded> {
     told.ask("change_payer", json!({ "account": "b", "billing_account": "ba-a" }));
     (0..3).for_each(|account| told.use_some(account));
     told.pass("2026-03-01T01:00:00Z");
+    told.recorder.0
+}
+
+/// Another, in which a wallet pays by a method, tops itself up, and is settled.
+fn paying() -> Vec<Recorded> {
+    let mut told = Told::begin();
+    told.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "SG" }));
+    told.open("a", "e");
+    told.link("visa", PaymentAnswer::AwaitsApproval);
+    told.ask("set_credit_limit", json!({ "billing_account": "ba-a", "limit": "100" }));
+    told.ask("confirm_contract", json!({ "billing_account": "ba-a" }));
+    told.use_some(0);
+    told.ask(
+        "configure",
+        json!({
+            "billing_account": "ba-a",
+            "auto_recharge": { "enabled": true, "amount": "50", "percents": ["20"] },
+        }),
+    );
+    told.pass("2026-03-01T01:00:00Z");
+    told.answer(1, PaymentAnswer::Succeeded);
+    told.ask("settle_enterprise", json!({ "enterprise": "e" }));
     told.recorder.0
 }
 
@@ -187,6 +223,7 @@ fn pieces_taken_at_any_moments_make_the_same_ledger() {
     check(&invoiced(), 1);
     // What is governed does not touch the first piece.
     check(&governed(), 7);
+    check(&paying(), 3);
 }
 
 /// The first piece is taken after every so many facts, the others at any moment behind it.

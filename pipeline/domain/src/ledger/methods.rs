@@ -1,32 +1,41 @@
 //! Payment methods: linked, preferred, taken away (R7.4).
 
-use super::fact::{Journal, LinkBegun, LinkEnded, MethodPreferred, MethodUnlinked};
+use super::fact::{
+    Journal, LinkBegun, LinkEnded, MethodChanged, MethodPreferred, MethodUnlinked, ProductChecked,
+};
+use super::payments::Charge;
 use super::state::{InFlight, Linking, Method, Paying, Wallet, WalletNumber};
 use super::{Answer, Broken, Ledger, Undecided};
-use crate::commands::{Asked, LinkPaymentMethod, PreferPaymentMethod, UnlinkPaymentMethod};
+use crate::commands::{
+    Asked, FinishAuthentication, LinkPaymentMethod, PreferPaymentMethod, UnlinkPaymentMethod,
+};
 use crate::ids::{MethodId, Text};
 use crate::money::{Amount, Currency};
-use crate::payments::{MethodKind, MethodState, PaymentAnswer};
+use crate::payments::{MethodKind, MethodState, PaymentAnswer, PaymentCause};
+use crate::rating::MeterNumber;
 use crate::refusal::Refusal;
-use crate::time::{Minute, Month};
+use crate::time::Minute;
+
+/// So many methods of a billing account wait for their owner to prove who he is; the oldest is forgotten.
+const AUTHENTICATING_MAX: usize = 10;
 
 /// What is held and given back to see whether a method can pay.
 pub const HELD: (Amount, Currency) = (Amount::ONE, Currency::Usd);
 
 impl Method {
-    /// Whether it can pay: a card is inactive after its last month.
-    pub fn is_active(&self, now: Month) -> bool {
-        self.state == MethodState::Active && self.expires.is_none_or(|last| now <= last)
+    /// Whether it can pay.
+    pub fn is_active(&self) -> bool {
+        self.state == MethodState::Active
     }
 }
 
 impl Wallet {
     /// The method that is charged, if it can pay.
-    pub fn active_method(&self, now: Month) -> Option<&Method> {
+    pub fn active_method(&self) -> Option<&Method> {
         let paying = self.paying.as_deref()?;
         let preferred = paying.preferred.as_ref()?;
         let found = paying.methods.iter().find(|method| method.method == *preferred);
-        found.filter(|method| method.is_active(now))
+        found.filter(|method| method.is_active())
     }
 
     pub(super) fn paying_mut(&mut self) -> &mut Paying {
@@ -35,8 +44,10 @@ impl Wallet {
                 methods: Vec::new(),
                 preferred: None,
                 linking: Vec::new(),
+                authenticating: Vec::new(),
                 begun: 0,
                 in_flight: None,
+                others: Vec::new(),
                 declined: None,
                 turned_down: Vec::new(),
                 sweep_at: Minute::END,
@@ -63,10 +74,7 @@ impl Ledger {
         if linked {
             return Err(Refusal::AlreadyExists.into());
         }
-        let brands = &self.settings.topup.card_brands;
-        let brand = command.brand.as_ref().map(Text::as_str);
-        let taken = brand.is_none_or(|brand| brands.iter().any(|known| known == brand));
-        if command.kind == MethodKind::Card && !taken {
+        if !self.takes_brand(command.kind, command.brand.as_ref()) {
             return Err(Refusal::MethodNotAllowed.into());
         }
         let now = self.clock.now();
@@ -82,9 +90,46 @@ impl Ledger {
             expires: command.expires,
             state: MethodState::Pending,
             linked_at: now,
+            payment: 0,
+            checked: Vec::new(),
         };
-        let payment = known.map_or(0, |paying| paying.begun).saturating_add(1);
-        let linking = Linking { payment, method, begun_at: now, asked: asked.clone() };
+        self.begin_link(number, method, asked, false, journal)
+    }
+
+    /// The owner has proven to the gateway who he is: it is asked once more to hold something.
+    pub(super) fn finish_authentication(
+        &mut self,
+        asked: &Asked,
+        command: &FinishAuthentication,
+        journal: &mut dyn Journal,
+    ) -> Result<Answer, Undecided> {
+        let (number, wallet) = self.direct_wallet_of(&command.billing_account)?;
+        let waiting = wallet.paying.as_deref().map(|paying| paying.authenticating.as_slice());
+        let mut waiting = waiting.unwrap_or_default().iter();
+        let method = waiting.find(|method| method.method == command.method);
+        let method = method.ok_or(Refusal::NotFound)?.clone();
+        let month = self.month_now(wallet);
+        if method.expires.is_some_and(|last| last <= month) {
+            return Err(Refusal::CardExpired.into());
+        }
+
+        self.begin_link(number, method, asked, true, journal)
+    }
+
+    fn begin_link(
+        &mut self,
+        number: WalletNumber,
+        method: Method,
+        asked: &Asked,
+        authenticated: bool,
+        journal: &mut dyn Journal,
+    ) -> Result<Answer, Undecided> {
+        let now = self.clock.now();
+        let paying = self.wallet(number).and_then(|wallet| wallet.paying.as_deref());
+        let payment = paying.map_or(0, |paying| paying.begun).saturating_add(1);
+        let method = Method { payment, linked_at: now, ..method };
+        let asked = asked.clone();
+        let linking = Linking { payment, method, begun_at: now, asked, authenticated };
         self.record(journal, LinkBegun { wallet: number, linking })?;
         Ok(Answer::Later)
     }
@@ -99,15 +144,103 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let refused = match answer {
-            PaymentAnswer::Succeeded => None,
+            PaymentAnswer::Succeeded | PaymentAnswer::AwaitsApproval => None,
+            PaymentAnswer::Unauthenticated => self
+                .demands_authentication(wallet, &linking.method)
+                .then_some(Refusal::AuthenticationRequired),
             PaymentAnswer::AuthenticationRequired => Some(Refusal::AuthenticationRequired),
             PaymentAnswer::Declined if reason.as_ref().is_some_and(says_expired) => {
                 Some(Refusal::CardExpired)
             }
             PaymentAnswer::Declined => Some(Refusal::PreauthorisationFailed),
         };
-        self.record(journal, LinkEnded { wallet, linking, refused, reason })?;
+        let state = match answer {
+            PaymentAnswer::AwaitsApproval => MethodState::Pending,
+            _ => MethodState::Active,
+        };
+        self.record(journal, LinkEnded { wallet, linking, refused, reason, state })?;
         Ok(())
+    }
+
+    /// Whether cards are linked only with strong authentication, where the enterprise is registered.
+    fn demands_authentication(&self, number: WalletNumber, method: &Method) -> bool {
+        let country = self
+            .wallet(number)
+            .and_then(|wallet| Some(self.enterprise(wallet.enterprise)?.country));
+        let countries = &self.settings.methods.strong_authentication;
+        method.kind == MethodKind::Card && country.is_some_and(|known| countries.contains(&known))
+    }
+
+    /// The owner of a method that was linked has approved that it is charged, or will not.
+    pub(super) fn agreement_answered(
+        &mut self,
+        wallet: WalletNumber,
+        method: MethodId,
+        answer: PaymentAnswer,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let state = match answer {
+            PaymentAnswer::Succeeded | PaymentAnswer::Unauthenticated => MethodState::Active,
+            PaymentAnswer::Declined => MethodState::Inactive,
+            PaymentAnswer::AwaitsApproval | PaymentAnswer::AuthenticationRequired => return Ok(()),
+        };
+        self.record(journal, MethodChanged { wallet, method, state })?;
+        Ok(())
+    }
+
+    /// A method can pay no longer.
+    pub(super) fn deactivate(
+        &mut self,
+        wallet: WalletNumber,
+        method: MethodId,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let state = MethodState::Inactive;
+        self.record(journal, MethodChanged { wallet, method, state })?;
+        Ok(())
+    }
+
+    /// With PayPal preferred, the first use of each product makes sure that the method could pay for it
+    /// (R7.6).
+    pub(super) fn check_first_use(
+        &mut self,
+        number: WalletNumber,
+        meter: MeterNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number).filter(|wallet| wallet.paying.is_some()) else {
+            return Ok(());
+        };
+        let Some(product) = self.book.product_of(meter) else { return Ok(()) };
+        let method = wallet.active_method();
+        let Some(method) = method.filter(|method| {
+            method.kind == MethodKind::Paypal && !method.checked.contains(&product)
+        }) else {
+            return Ok(());
+        };
+        let method = method.method.clone();
+        self.record(journal, ProductChecked { wallet: number, method: method.clone(), product })?;
+        let charge = Charge::of(PaymentCause::Preauthorisation, method, HELD.0);
+        self.begin_charge(number, charge, journal)
+    }
+
+    /// Cards whose last month is over can pay no longer (R7.4).
+    pub(super) fn expire_cards(
+        &mut self,
+        number: WalletNumber,
+        at: Minute,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let over = |method: &&Method| wallet.expires_at(method).is_some_and(|end| end <= at);
+        let methods = wallet.paying.as_deref().map(|paying| paying.methods.as_slice());
+        let over: Vec<MethodId> = methods
+            .unwrap_or_default()
+            .iter()
+            .filter(over)
+            .map(|method| method.method.clone())
+            .collect();
+        over.into_iter().try_for_each(|method| self.deactivate(number, method, journal))
     }
 
     pub(super) fn prefer_method(
@@ -116,9 +249,8 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let (number, wallet) = self.direct_wallet_of(&command.billing_account)?;
-        let month = wallet.zone.month_of(self.clock.now());
         let found = wallet.method(&command.method).ok_or(Refusal::NotFound)?;
-        if !found.is_active(month) {
+        if !found.is_active() {
             return Err(Refusal::NoMethod.into());
         }
 
@@ -137,8 +269,9 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let (number, wallet) = self.direct_wallet_of(&command.billing_account)?;
         wallet.method(&command.method).ok_or(Refusal::NotFound)?;
-        let in_flight = wallet.paying.as_deref().and_then(|paying| paying.in_flight.as_ref());
-        if in_flight.is_some_and(|payment| payment.method == command.method) {
+        let paying = wallet.paying.as_deref().into_iter();
+        let mut open = paying.flat_map(|paying| paying.in_flight.iter().chain(&paying.others));
+        if open.any(|payment| payment.method == command.method) {
             return Err(Refusal::MethodInUse.into());
         }
 
@@ -168,7 +301,13 @@ impl Wallet {
         self.paying.as_deref()?.methods.iter().find(|method| method.method == *id)
     }
 
-    fn preferred(&self) -> Option<&MethodId> {
+    /// When a card can pay no longer; none for what does not expire, or can pay no longer already.
+    pub(super) fn expires_at(&self, method: &Method) -> Option<Minute> {
+        let last = method.expires.filter(|_| method.state != MethodState::Inactive)?;
+        Some(self.zone.window_of(last).until)
+    }
+
+    pub(super) fn preferred(&self) -> Option<&MethodId> {
         self.paying.as_deref()?.preferred.as_ref()
     }
 
@@ -184,14 +323,26 @@ impl Wallet {
 }
 
 impl Paying {
+    pub(super) fn method_mut(&mut self, id: &MethodId) -> Result<&mut Method, Broken> {
+        let found = self.methods.iter_mut().find(|method| method.method == *id);
+        found.ok_or(Broken("a method that is not linked"))
+    }
+
     /// A link is answered: the method is there, or is not.
     pub(super) fn end_link(&mut self, fact: &LinkEnded, month_ends: Minute) -> Result<(), Broken> {
         let place = self.linking.iter().position(|linking| linking.payment == fact.linking.payment);
         let linking = self.linking.remove(place.ok_or(Broken("a link nobody asked for"))?);
+        let method = Method { state: fact.state, ..linking.method };
+        if fact.refused == Some(Refusal::AuthenticationRequired) {
+            if self.authenticating.len() >= AUTHENTICATING_MAX {
+                self.authenticating.remove(0);
+            }
+            self.authenticating.push(method);
+            return Ok(());
+        }
         if fact.refused.is_some() {
             return Ok(());
         }
-        let method = Method { state: MethodState::Active, ..linking.method };
         // The first one linked is preferred.
         self.preferred.get_or_insert_with(|| method.method.clone());
         self.methods.push(method);
@@ -202,5 +353,9 @@ impl Paying {
 
 /// Gateways say so in their answer.
 fn says_expired(reason: &Text) -> bool {
-    reason.as_str() == "expired_card"
+    matches!(reason.as_str(), "expired_card" | "card_expired")
 }
+
+#[cfg(test)]
+#[path = "methods_tests.rs"]
+mod tests;

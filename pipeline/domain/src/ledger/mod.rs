@@ -17,6 +17,8 @@ mod configure;
 mod coupons;
 mod credit;
 mod cycles;
+#[cfg(test)]
+mod desk_tests;
 mod fact;
 mod governing;
 mod invoicing;
@@ -25,12 +27,18 @@ mod membership;
 mod methods;
 mod open;
 mod orders;
+mod pay;
 mod paying;
+mod payments;
 mod periods;
 mod permitting;
 mod postings;
+mod recharge;
 mod refunds;
 mod reversal;
+mod running_out;
+mod services;
+mod settlement;
 mod standing;
 mod state;
 mod states;
@@ -53,7 +61,7 @@ pub use balance::{Balance, BillingAccount};
 pub use burn::Runway;
 pub use clock::Clock;
 pub use fact::*;
-pub use invoicing::wallet_of_draft;
+pub use invoicing::{Preview, wallet_of_draft};
 pub use load::*;
 pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
@@ -65,7 +73,7 @@ pub use views::{AccountRow, Due, EnterpriseRow, MethodRow, RoleRow, RunwayRow};
 
 use crate::commands::{Asked, Command};
 use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};
-use crate::money::{Amount, Overflow};
+use crate::money::{Amount, Currency, Overflow};
 use crate::rating::{Change, PriceBook};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
@@ -205,6 +213,9 @@ impl Ledger {
         self.admit(command)?;
         let answer = match command {
             Command::LinkPaymentMethod(command) => self.link_method(asked, command, journal)?,
+            Command::FinishAuthentication(command) => {
+                self.finish_authentication(asked, command, journal)?
+            }
             command => {
                 self.decide(asked, command, journal)?;
                 Answer::Accepted
@@ -212,6 +223,24 @@ impl Ledger {
         };
         self.judge_touched(journal).map_err(timers::broken)?;
         Ok(answer)
+    }
+
+    /// Decides whether a transfer that named nobody can go to whoever has claimed it. None: the registry
+    /// knew of no such transfer.
+    pub fn claimed(
+        &mut self,
+        asked: &Asked,
+        command: &Command,
+        currency: Option<Currency>,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        self.permit(asked, command)?;
+        self.admit(command)?;
+        let Command::ClaimRemittance(command) = command else {
+            return Err(Refusal::Malformed.into());
+        };
+        self.claim_remittance(command, currency, journal)?;
+        self.judge_touched(journal).map_err(|undecided| timers::broken(undecided).into())
     }
 
     fn decide(
@@ -245,6 +274,7 @@ impl Ledger {
             Command::CloseAccount(command) => self.close_account(command, journal),
             Command::ChangePayer(command) => self.change_payer(command, journal),
             Command::TopUp(command) => self.top_up(command, journal),
+            Command::Withdraw(command) => self.withdraw(command, journal),
             Command::Adjust(command) => self.adjust(command, journal),
             Command::SetCreditLimit(command) => self.set_credit_limit(command, journal),
             Command::ConfirmContract(command) => self.confirm_contract(command, journal),
@@ -257,11 +287,17 @@ impl Ledger {
             Command::Configure(command) => self.configure(command, journal),
             Command::UnlinkPaymentMethod(command) => self.unlink_method(command, journal),
             Command::PreferPaymentMethod(command) => self.prefer_method(command, journal),
-            // The first has an answer of its own; the others concern every ledger, and the registry checks
-            // them once and sends what they change.
-            Command::LinkPaymentMethod(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {
-                Err(Refusal::Malformed.into())
-            }
+            Command::Pay(command) => self.pay_by_hand(command, journal),
+            Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
+            // The first two have an answer of their own. What is claimed comes with what is known of it. The
+            // others concern every ledger or none, and the registry checks them once and sends what they
+            // change.
+            Command::LinkPaymentMethod(_)
+            | Command::FinishAuthentication(_)
+            | Command::ClaimRemittance(_)
+            | Command::ReceiveRemittance(_)
+            | Command::LoadPrices(_)
+            | Command::LoadSettings(_) => Err(Refusal::Malformed.into()),
         }
     }
 

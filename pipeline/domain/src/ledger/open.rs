@@ -35,6 +35,7 @@ impl Ledger {
             management_account: command.management_account.clone(),
             credit_total: command.credit_total,
             wallets: Vec::new(),
+            settling: Vec::new(),
             grants: Vec::new(),
             recharge_frozen: false,
         };
@@ -131,6 +132,10 @@ impl Ledger {
             paying: None,
             telling: None,
             invoicing: None,
+            burned_months: Vec::new(),
+            recharge: None,
+            delayed_suspension: None,
+            delays: Vec::new(),
             number: 0,
             governing: None,
         }

@@ -58,6 +58,10 @@ books! {
     GivenBack = "given back",
     /// Between two wallets; nothing stays.
     Between = "between wallets",
+    /// Bank transfers that somebody has claimed, on their way from the registry.
+    OnTheWay = "claimed, on its way",
+    /// Bank transfers that nobody has claimed: owed to owners not known yet.
+    Unclaimed = "unclaimed",
     /// The outside world: usage that was charged.
     Usage = "usage",
     /// The outside world: what was ordered.
@@ -156,6 +160,10 @@ impl Ledger {
             | Fact::LinkEnded(_)
             | Fact::MethodUnlinked(_)
             | Fact::MethodPreferred(_)
+            | Fact::MethodChanged(_)
+            | Fact::ProductChecked(_)
+            | Fact::RechargeChanged(_)
+            | Fact::SettlementChanged(_)
             | Fact::PaymentBegun(_)
             | Fact::PaymentDelayed(_)
             | Fact::PaymentEnded(_)
@@ -163,6 +171,9 @@ impl Ledger {
             | Fact::Cured(_)
             | Fact::MonthSwept(_)
             | Fact::ServiceChanged(_)
+            | Fact::SuspensionDelayed(_)
+            | Fact::RunwayChanged(_)
+            | Fact::NearDueChanged(_)
             | Fact::FallChanged(_)
             | Fact::OverdueChanged(_)
             | Fact::Noticed(_)
@@ -271,7 +282,8 @@ fn transfer(
 
 fn moved(fact: &Moved) -> Result<Postings, Broken> {
     let other = match fact.cause {
-        Cause::TopUp | Cause::Payment => Book::Bank,
+        Cause::TopUp | Cause::Payment | Cause::Withdrawal => Book::Bank,
+        Cause::Remittance => Book::OnTheWay,
         Cause::Adjustment => Book::Adjustments,
         Cause::Transfer | Cause::Revocation => Book::Between,
         Cause::Grant | Cause::Lapse => Book::Grants,

@@ -5,37 +5,55 @@
 //! it may be made too often, and it is made only when a wallet's *headroom* is spent: the least charge
 //! that could change it. What time alone changes has a timer.
 
-use super::fact::{FallChanged, Journal, OverdueChanged, ServiceChanged};
-use super::state::{Account, AccountNumber, Fall, Services, Wallet, WalletNumber};
+use super::fact::{FallChanged, Journal, OverdueChanged};
+use super::state::{AccountNumber, Fall, InFlight, Wallet, WalletNumber};
 use super::timers::Timer;
 use super::{Ledger, Undecided};
-use crate::commands::Mode;
 use crate::money::{Amount, Overflow};
-use crate::notices::{NoticeKind, ServiceCause};
+use crate::notices::NoticeKind;
+use crate::payments::PaymentCause;
 use crate::time::{Minute, Timestamp};
+
+/// Why a wallet is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occasion {
+    /// Something about it has changed.
+    Change,
+    /// Charges have come to its headroom. When that is noticed depends on when the ledger was last restored:
+    /// so nothing may be found that was so before the last of them.
+    Charge,
+}
 
 impl Ledger {
     /// Judges every wallet whose money has changed since this was last asked.
     pub(super) fn judge_touched(&mut self, journal: &mut dyn Journal) -> Result<(), Undecided> {
         while let Some(wallet) = self.touched.pop_front() {
-            self.judge(wallet, journal)?;
+            self.judge(wallet, Occasion::Change, journal)?;
         }
         Ok(())
     }
 
     /// In the order of R3.6: payments, then overdue, services, notices.
-    fn judge(&mut self, number: WalletNumber, journal: &mut dyn Journal) -> Result<(), Undecided> {
+    pub(super) fn judge(
+        &mut self,
+        number: WalletNumber,
+        occasion: Occasion,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
         self.cure(number, false, journal)?;
         self.charge_at_threshold(number, journal)?;
         self.charge_what_waited(number, journal)?;
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let available = self.available(wallet, number)?;
+        self.recharge(number, available, journal)?;
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let overdue = self.is_overdue_with(wallet, available);
         self.judge_overdue(number, overdue, journal)?;
         for account in self.paid_for(number).to_vec() {
             self.judge_services(number, account, available, overdue, journal)?;
         }
         self.judge_low_balance(number, available, overdue, journal)?;
+        self.judge_runway(number, available, occasion, journal)?;
         let headroom = self.headroom_of(number, available)?;
         if let Some(known) = self.headroom.get_mut(number.index()) {
             *known = headroom;
@@ -53,12 +71,12 @@ impl Ledger {
 
     pub(super) fn is_overdue_with(&self, wallet: &Wallet, available: Amount) -> bool {
         let now = self.clock.now();
-        if wallet.active_method(wallet.zone.month_of(now)).is_some() {
-            let declined = wallet
-                .paying
-                .as_deref()
-                .and_then(|paying| paying.declined.as_ref().filter(|_| paying.in_flight.is_none()));
-            return declined.is_some_and(|declined| declined.retry_at.is_none());
+        if wallet.active_method().is_some() {
+            let Some(paying) = wallet.paying.as_deref() else { return false };
+            let retries = |payment: &InFlight| payment.cause == PaymentCause::Retry;
+            let declined = paying.declined.as_ref();
+            return declined.is_some_and(|declined| declined.retry_at.is_none())
+                && !paying.in_flight.as_ref().is_some_and(retries);
         }
         available.is_negative()
             || wallet.limit.is_positive()
@@ -87,65 +105,6 @@ impl Ledger {
             self.notice(number, NoticeKind::Overdue, None, None, None, journal)?;
         }
         Ok(())
-    }
-
-    fn judge_services(
-        &mut self,
-        wallet: WalletNumber,
-        account: AccountNumber,
-        available: Amount,
-        overdue: bool,
-        journal: &mut dyn Journal,
-    ) -> Result<(), Undecided> {
-        let Some(found) = self.account(account).filter(|found| found.closed_at.is_none()) else {
-            return Ok(());
-        };
-        if found.payer_at(self.clock.now().minute()).0 != wallet {
-            return Ok(());
-        }
-        let before = found.services.and_then(|services| services.stopped);
-        let stopped = self.stops(wallet, found, available, overdue);
-        if before.is_some() == stopped.is_some() {
-            return Ok(());
-        }
-        let services = Services { since: self.clock.now(), stopped };
-        self.record(journal, ServiceChanged { account, wallet, services })?;
-        let kind = if stopped.is_some() { NoticeKind::Suspended } else { NoticeKind::Resumed };
-        self.notice(wallet, kind, Some(account), None, None, journal)
-    }
-
-    /// Why services of an account stop by the figures of its payer; none if they run (R8.2).
-    fn stops(
-        &self,
-        number: WalletNumber,
-        account: &Account,
-        available: Amount,
-        overdue: bool,
-    ) -> Option<ServiceCause> {
-        match self.service_floor(self.wallet(number)?, account) {
-            Some((floor, cause)) => (available < floor).then_some(cause),
-            None => overdue.then_some(ServiceCause::Overdue),
-        }
-    }
-
-    /// The available credit below which services of an account stop, and why; none where only being overdue
-    /// stops them.
-    fn service_floor(&self, wallet: &Wallet, account: &Account) -> Option<(Amount, ServiceCause)> {
-        if wallet.is_ecosystem() {
-            return Some((Amount::ZERO, ServiceCause::QuotaUsed));
-        }
-        if account.mode == Mode::Prepaid {
-            // At zero already.
-            return Some((Amount::SMALLEST, ServiceCause::NoCredit));
-        }
-        let method = wallet.active_method(wallet.zone.month_of(self.clock.now()));
-        if wallet.limit.is_positive() || method.is_some() {
-            return None;
-        }
-        let buffers = &self.settings.suspension.buffer;
-        let of_region = account.region.as_ref().and_then(|region| buffers.get(region.as_str()));
-        let buffer = of_region.or_else(|| buffers.get(wallet.currency.code()));
-        Some((buffer.copied().unwrap_or_default(), ServiceCause::BelowBuffer))
     }
 
     /// Warns the owner of a low balance: at once, then at the same local time on the following days, and
@@ -243,6 +202,17 @@ impl Ledger {
                 floor(at)?;
             }
         }
+        if let Some(debt) = wallet.delayed_suspension.and_then(|delayed| delayed.debt) {
+            floor(debt.negated()?)?;
+        }
+        if let Some(recharge) = wallet.recharge.as_deref() {
+            for (_, level) in recharge.levels() {
+                floor(level?)?;
+            }
+        }
+        if let Some(runway) = self.runway_headroom(number, wallet, available)? {
+            headroom = headroom.min(runway);
+        }
         if let Some(threshold) = self.threshold(number) {
             let (owed, parts) = self.owed_after_write_off(number)?;
             // Each bill may be rounded up by less than a minor unit.
@@ -294,7 +264,7 @@ impl Ledger {
     }
 }
 
-fn same_day(wallet: &Wallet, one: Timestamp, other: Timestamp) -> bool {
+pub(super) fn same_day(wallet: &Wallet, one: Timestamp, other: Timestamp) -> bool {
     wallet.zone.day_of(one) == wallet.zone.day_of(other)
 }
 

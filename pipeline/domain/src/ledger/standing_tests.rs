@@ -64,6 +64,20 @@ enum Input {
         account: usize,
         wallet: usize,
     },
+    /// Tops itself up by so much; not at all, if that is nothing.
+    Recharge {
+        wallet: usize,
+        units: i64,
+    },
+    /// Services run on for so many hours.
+    Delay {
+        wallet: usize,
+        hours: u32,
+    },
+    Pay {
+        wallet: usize,
+    },
+    Settle,
     /// Freezes what is not frozen, and lets go what is.
     Freeze {
         wallet: usize,
@@ -96,7 +110,13 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => wallet.clone().prop_map(|wallet| Input::Link { wallet }),
         1 => wallet.clone().prop_map(|wallet| Input::Prefer { wallet }),
         3 => (wallet.clone(), answers).prop_map(|(wallet, answer)| Input::Answer { wallet, answer }),
-        1 => (0..3usize, wallet.clone()).prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+        1 => (0..3usize, wallet.clone())
+            .prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+        1 => (wallet.clone(), 0..60i64)
+            .prop_map(|(wallet, units)| Input::Recharge { wallet, units }),
+        1 => (wallet.clone(), 0..12u32).prop_map(|(wallet, hours)| Input::Delay { wallet, hours }),
+        1 => wallet.clone().prop_map(|wallet| Input::Pay { wallet }),
+        1 => Just(Input::Settle),
         1 => wallet.prop_map(|wallet| Input::Freeze { wallet }),
         1 => (0..3usize).prop_map(|account| Input::Leave { account }),
     ];
@@ -190,7 +210,8 @@ impl Rig {
             }
             Input::Link { wallet } => {
                 let method = format!("card-{}", self.commands);
-                self.ask("link_payment_method", json!({ "billing_account": WALLETS[*wallet], "method": method, "kind": "card", "token": "t" }));
+                let kind = if self.commands.is_multiple_of(3) { "paypal" } else { "card" };
+                self.ask("link_payment_method", json!({ "billing_account": WALLETS[*wallet], "method": method, "kind": kind, "token": "t" }));
             }
             Input::Prefer { wallet } => {
                 let number = WalletNumber(u32::try_from(*wallet).unwrap());
@@ -206,6 +227,16 @@ impl Rig {
                 let (ledger, recorder) = (&mut self.ledger, &mut self.recorder);
                 ledger.payment_answered(number, begun, *answer, None, recorder).unwrap();
             }
+            Input::Recharge { wallet, units } => self.ask("configure", json!({ "billing_account": WALLETS[*wallet], "auto_recharge": { "enabled": *units > 0, "amount": units.max(&20).to_string(), "percents": ["60", "20", "5"] } })),
+            Input::Delay { wallet, hours } => {
+                let delayed = match hours {
+                    0 => json!({}),
+                    hours => json!({ "hours": hours, "debt": (hours * 3).to_string() }),
+                };
+                self.ask("configure", json!({ "billing_account": WALLETS[*wallet], "delayed_suspension": delayed }));
+            }
+            Input::Pay { wallet } => self.ask("pay", json!({ "billing_account": WALLETS[*wallet] })),
+            Input::Settle => self.ask("settle_enterprise", json!({ "enterprise": "e" })),
             Input::Freeze { wallet } => {
                 let fields = json!({ "billing_account": WALLETS[*wallet] });
                 let number = WalletNumber(u32::try_from(*wallet).unwrap());

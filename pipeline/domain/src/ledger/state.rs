@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::periods::Invoicing;
-use crate::commands::{Asked, Kind, LowBalanceAlert, Mode, Recipients};
+use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
     RegionId, Text, WalletId,
@@ -88,6 +88,8 @@ record! {
         pub management_account: Option<AccountId>,
         pub credit_total: Option<Amount>,
         pub wallets: Vec<WalletNumber>,
+        /// Its bills are being settled, and the results of these wallets are still to come (R5.6).
+        pub settling: Vec<WalletNumber>,
         /// Who was granted which role here, by principal, role and place.
         pub grants: Vec<Grant> = Vec::new(),
         /// Nobody may top up (R11.3).
@@ -336,6 +338,13 @@ record! {
         pub telling: Option<Box<Telling>>,
         /// None until there is something to invoice.
         pub invoicing: Option<Box<Invoicing>>,
+        /// Charges by the month of use, of this month and the three before, oldest first (R6.7).
+        pub burned_months: Vec<BurnedMonth>,
+        /// None until it is switched on.
+        pub recharge: Option<Box<Recharge>>,
+        pub delayed_suspension: Option<DelayedSuspension>,
+        /// Accounts whose services run on though they would have stopped (R8.3).
+        pub delays: Vec<SuspensionDelay>,
         /// The command that opened it: no other billing account has this number.
         pub number: u64 = 0,
         /// None until somebody names it, stops it, administers it or there is bad debt.
@@ -389,6 +398,40 @@ record! {
 }
 
 record! {
+    /// What was used in a month has cost so much.
+    #[derive(Copy)]
+    pub struct BurnedMonth {
+        pub month: Month,
+        pub charge: Amount,
+    }
+}
+
+record! {
+    /// How a wallet tops itself up (R6.7).
+    pub struct Recharge {
+        pub percents: Vec<Amount>,
+        pub amount: Amount,
+        /// What a month usually costs, as it was at the last midnight.
+        pub typical: Amount,
+        /// The midnight at which that is found anew.
+        pub fixed_until: Minute,
+        /// Percents that were reached, and are not armed until available credit is above them.
+        pub spent: Vec<Amount>,
+        /// When its method is tested next (R7.2).
+        pub test_at: Minute,
+    }
+}
+
+record! {
+    /// Since then services of an account would have stopped.
+    #[derive(Copy)]
+    pub struct SuspensionDelay {
+        pub account: AccountNumber,
+        pub since: Timestamp,
+    }
+}
+
+record! {
     /// A payment method: a token of the gateway, never card data (R7.4).
     pub struct Method {
         pub method: MethodId,
@@ -399,6 +442,10 @@ record! {
         pub expires: Option<Month>,
         pub state: MethodState,
         pub linked_at: Timestamp,
+        /// The payment that showed that it can pay.
+        pub payment: u64,
+        /// Products at whose first use it was checked (R7.6).
+        pub checked: Vec<ProductNumber>,
     }
 }
 
@@ -410,6 +457,8 @@ record! {
         pub begun_at: Timestamp,
         /// Who waits for the answer.
         pub asked: Asked,
+        /// Its owner says that he has proven to the gateway who he is.
+        pub authenticated: bool,
     }
 }
 
@@ -423,7 +472,7 @@ record! {
 }
 
 record! {
-    /// A payment whose outcome is not known. Its bills are set aside (R6.3).
+    /// A payment whose outcome is not known. If it is for bills they are set aside (R6.3).
     pub struct InFlight {
         pub payment: u64,
         pub cause: PaymentCause,
@@ -433,6 +482,10 @@ record! {
         /// When it will have taken so long that it is shown as delayed; none once it is.
         pub late_at: Option<Minute>,
         pub shares: Vec<Share>,
+        /// Somebody asked for it: it is not tried again, and begins no series of tries (R6.5).
+        pub by_hand: bool,
+        /// The remark of a top-up.
+        pub remark: Option<Text>,
     }
 }
 
@@ -456,9 +509,14 @@ record! {
         pub methods: Vec<Method>,
         pub preferred: Option<MethodId>,
         pub linking: Vec<Linking>,
+        /// Methods whose owner has to prove who he is before they are linked, the latest last.
+        pub authenticating: Vec<Method>,
         /// How many payments were begun, which names them.
         pub begun: u64,
+        /// The one payment of bills whose outcome is not known.
         pub in_flight: Option<InFlight>,
+        /// Payments for no bills whose outcome is not known: top-ups, tests, checks.
+        pub others: Vec<InFlight>,
         pub declined: Option<Declined>,
         /// Declined payments: if one turns out to have been paid after all, it is booked (R6.4).
         pub turned_down: Vec<InFlight>,
@@ -484,6 +542,16 @@ record! {
 }
 
 record! {
+    /// What was told of a runway that is too short (R8.6).
+    #[derive(Copy)]
+    pub struct RunwayAlert {
+        pub told_at: Timestamp,
+        /// It is long enough again.
+        pub recovered: bool,
+    }
+}
+
+record! {
     /// Whom a wallet's owner wants told, and what was told.
     pub struct Telling {
         pub low_balance_alert: Option<LowBalanceAlert>,
@@ -495,6 +563,9 @@ record! {
         pub overdue: bool,
         /// How many notices there were, which names them.
         pub notices: u64,
+        pub runway: Option<RunwayAlert>,
+        /// That credit may not cover the next cycles was told (R8.8).
+        pub near_due: bool,
     }
 }
 

@@ -4,8 +4,8 @@ use super::fact::{Journal, WalletRenamed, WalletStateChanged};
 use super::state::{Account, Wallet, WalletNumber, WalletState};
 use super::{Ledger, Undecided};
 use crate::commands::{
-    Asked, Command, DeregisterBillingAccount, FreezeBillingAccount, PlaceOrder,
-    RenameBillingAccount, RevokeTransfer, Subject, Transfer, UnfreezeBillingAccount,
+    Asked, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay, PlaceOrder,
+    RenameBillingAccount, RevokeTransfer, Subject, Transfer, UnfreezeBillingAccount, Withdraw,
 };
 use crate::ids::{PrincipalId, WalletId};
 use crate::refusal::Refusal;
@@ -142,10 +142,9 @@ impl Ledger {
     fn is_empty(&self, wallet: &Wallet) -> bool {
         let now = self.clock.now().minute();
         let usable = |coupon: &super::Coupon| coupon.left.is_positive() && coupon.valid.until > now;
-        let under_way = wallet
-            .paying
-            .as_deref()
-            .is_some_and(|paying| paying.in_flight.is_some() || !paying.linking.is_empty());
+        let under_way = wallet.paying.as_deref().is_some_and(|paying| {
+            paying.in_flight.is_some() || !paying.others.is_empty() || !paying.linking.is_empty()
+        });
         let billed =
             wallet.periods().iter().any(|it| !it.lines.is_empty() || !it.orders.is_empty());
         wallet.unpaid.is_empty()
@@ -181,7 +180,9 @@ fn takes_from(command: &Command) -> Option<&WalletId> {
     match command {
         Command::Transfer(Transfer { from: wallet, .. })
         | Command::RevokeTransfer(RevokeTransfer { to: wallet, .. })
-        | Command::PlaceOrder(PlaceOrder { billing_account: wallet, .. }) => Some(wallet),
+        | Command::PlaceOrder(PlaceOrder { billing_account: wallet, .. })
+        | Command::Pay(Pay { billing_account: wallet, .. })
+        | Command::Withdraw(Withdraw { billing_account: wallet, .. }) => Some(wallet),
         _ => None,
     }
 }

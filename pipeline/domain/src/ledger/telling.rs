@@ -21,6 +21,8 @@ impl Wallet {
                 fall: None,
                 overdue: false,
                 notices: 0,
+                runway: None,
+                near_due: false,
             })
         })
     }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::SmallVec;
+
 use super::fact::{Journal, Marked, TimePassed};
 use super::state::{EnterpriseNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
@@ -18,6 +20,8 @@ pub(super) enum Timer {
     MonthEnds,
     /// A declined payment is tried again (R6.5).
     Retry,
+    /// The method of an automatic recharge is tested (R7.2).
+    TestTopUp,
     /// The invoice over what was billed (R12.1).
     PeriodEnds,
     /// A payment has been in flight for long (R6.4).
@@ -28,8 +32,14 @@ pub(super) enum Timer {
     UnpaidTooLong,
     /// Unpaid bills become bad debt (R9.1).
     BadDebt,
+    /// Services have run on for as long as they may (R8.3).
+    SuspensionDue,
     /// A low balance is told again (R8.5).
     LowBalance,
+    /// Local midnight: what a month usually costs is found anew (R6.7).
+    Midnight,
+    /// A card's last month is over (R7.4).
+    CardExpires,
 }
 
 /// What firing came to.
@@ -96,20 +106,31 @@ impl Wallet {
 
     /// What follows from how it pays and whom it tells.
     pub(super) fn own_timers(&self) -> impl Iterator<Item = (Minute, Timer)> + use<> {
-        let paying = self.paying.as_deref();
-        let sweep = paying.map(|paying| paying.sweep_at).filter(|at| *at != Minute::END);
-        let late = paying.and_then(|paying| paying.in_flight.as_ref()?.late_at);
-        let retry = paying.and_then(|paying| paying.declined.as_ref()?.retry_at);
-        // It waits until the wallet is let go.
-        let retry = retry.filter(|_| !self.is_frozen());
+        let mut own = SmallVec::<[(Minute, Timer); 8]>::new();
+        if let Some(paying) = self.paying.as_deref() {
+            own.push((paying.sweep_at, Timer::MonthEnds));
+            // While something is in flight, or nothing may go out, it waits.
+            let declined = paying
+                .declined
+                .as_ref()
+                .filter(|_| paying.in_flight.is_none() && !self.is_frozen());
+            own.extend(declined.and_then(|d| d.retry_at).map(|at| (at, Timer::Retry)));
+            let open = paying.in_flight.iter().chain(&paying.others);
+            own.extend(open.filter_map(|payment| Some((payment.late_at?, Timer::PaymentLate))));
+            let expire = paying.methods.iter().filter_map(|method| self.expires_at(method));
+            own.extend(expire.map(|at| (at, Timer::CardExpires)));
+        }
+        if let Some(recharge) = self.recharge.as_deref() {
+            own.push((recharge.test_at, Timer::TestTopUp));
+            own.push((recharge.fixed_until, Timer::Midnight));
+        }
+        if let Some(delayed) = self.delayed_suspension {
+            let until = self.delays.iter().map(|delay| delayed.until(delay.since));
+            own.extend(until.map(|at| (at, Timer::SuspensionDue)));
+        }
         let low = self.telling.as_deref().and_then(|telling| telling.fall.as_ref()?.next_at);
-        let own = [
-            (sweep, Timer::MonthEnds),
-            (retry, Timer::Retry),
-            (late, Timer::PaymentLate),
-            (low, Timer::LowBalance),
-        ];
-        own.into_iter().filter_map(|(at, timer)| Some((at?, timer)))
+        own.extend(low.map(|at| (at, Timer::LowBalance)));
+        own.into_iter().filter(|(at, _)| *at != Minute::END)
     }
 }
 
@@ -241,7 +262,7 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Broken> {
         let fired = match timer {
-            Timer::CycleEnds => self.bill_cycle(wallet, at, journal).map_err(Undecided::from),
+            Timer::CycleEnds => self.end_cycle(wallet, at, journal),
             Timer::PeriodEnds => self.end_period(wallet, at, journal).map_err(Undecided::from),
             Timer::CashCouponBegins => {
                 self.due.remove(at, timer, wallet);
@@ -249,19 +270,53 @@ impl Ledger {
             }
             Timer::MonthEnds => self.sweep(wallet, at, journal),
             Timer::Retry => self.retry(wallet, journal),
+            Timer::TestTopUp => self.test_method(wallet, journal),
             Timer::PaymentLate => self.delay(wallet, journal),
+            Timer::Midnight => self.fix_typical(wallet, journal),
+            Timer::CardExpires => self.expire_cards(wallet, at, journal),
             Timer::UnpaidTooLong | Timer::PayerBegins => {
                 self.due.remove(at, timer, wallet);
-                self.touch(wallet);
+                // What was paid or replaced meanwhile leaves its timer behind, but not in a ledger that was
+                // restored since.
+                if self.still_waits(at, timer, wallet) {
+                    self.touch(wallet);
+                }
                 Ok(())
             }
             Timer::BadDebt => self.find_bad_debt(at, wallet, journal).map_err(Undecided::from),
-            Timer::LowBalance => {
+            Timer::SuspensionDue | Timer::LowBalance => {
                 self.touch(wallet);
                 Ok(())
             }
         };
         fired.and_then(|()| self.judge_touched(journal)).map_err(broken)
+    }
+}
+
+impl Ledger {
+    /// A cycle ends: its bills are issued and paid, and then credit must cover the next ones.
+    fn end_cycle(
+        &mut self,
+        wallet: WalletNumber,
+        at: Minute,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        self.bill_cycle(wallet, at, journal)?;
+        self.judge_touched(journal)?;
+        self.judge_near_due(wallet, at, journal)
+    }
+
+    /// Whether a wallet waits for this still.
+    fn still_waits(&self, at: Minute, timer: Timer, number: WalletNumber) -> bool {
+        let Some(wallet) = self.wallet(number) else { return false };
+        if timer == Timer::PayerBegins {
+            let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
+            let mut payers = payees.flat_map(|account| account.payers.iter());
+            return payers.any(|payer| (payer.from, payer.wallet) == (at, number));
+        }
+        let too_long = |month| wallet.zone.days_after(month, self.settings.overdue.after);
+        wallet.limit.is_positive()
+            && wallet.unpaid.iter().any(|bill| too_long(bill.month).full_minute() == at)
     }
 }
 

@@ -95,7 +95,8 @@ impl Ledger {
         self.wallet(from).zip(self.wallet(to)).ok_or(Refusal::NotFound)
     }
 
-    fn transferable(&self, number: WalletNumber) -> Result<Amount, Overflow> {
+    /// Own cash that may leave (R9.1).
+    pub(super) fn transferable(&self, number: WalletNumber) -> Result<Amount, Overflow> {
         let Some(wallet) = self.wallet(number) else { return Ok(Amount::ZERO) };
         let available = self.available(wallet, number)?;
         wallet.own_cash.min(available).max(Amount::ZERO).rounded_down(wallet.currency)

@@ -233,7 +233,6 @@ impl Ledger {
     pub fn methods(&self, number: WalletNumber) -> Vec<MethodRow> {
         let Some(wallet) = self.wallet(number) else { return Vec::new() };
         let Some(paying) = wallet.paying.as_deref() else { return Vec::new() };
-        let month = wallet.zone.month_of(self.clock.now());
         let linking = paying.linking.iter().map(|linking| &linking.method);
         let row = |method: &Method| MethodRow {
             billing_account: wallet.id.clone(),
@@ -241,11 +240,7 @@ impl Ledger {
             kind: method.kind,
             brand: method.brand.clone(),
             expires: method.expires,
-            state: match method.state {
-                // A card is inactive after its last month.
-                MethodState::Active if !method.is_active(month) => MethodState::Inactive,
-                state => state,
-            },
+            state: method.state,
             preferred: paying.preferred.as_ref() == Some(&method.method),
             linked_at: method.linked_at,
         };

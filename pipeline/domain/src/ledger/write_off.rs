@@ -3,7 +3,7 @@
 
 use super::coupons::Parts;
 use super::fact::{Cause, Journal, Moved};
-use super::paying::paid_bill;
+use super::payments::paid_bill;
 use super::state::{Bill, Coupon, Lot, RefundedCredit, TransferredCash, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::money::Amount;
@@ -51,7 +51,9 @@ impl Ledger {
         payer: WalletNumber,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let automatic = self.wallet(payer).is_some_and(|wallet| wallet.auto_write_off);
+        let automatic = self
+            .wallet(payer)
+            .is_some_and(|wallet| wallet.auto_write_off && !self.is_settling(wallet));
         if automatic { self.pay_unpaid(payer, Amount::MAX, journal) } else { Ok(()) }
     }
 
@@ -63,6 +65,8 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         match self.wallet(payer) {
+            // Nothing is written off while a settlement goes on, not even this (R5.6).
+            Some(wallet) if self.is_settling(wallet) => Ok(()),
             Some(wallet) if !wallet.auto_write_off => {
                 let above = wallet.owed().minus(wallet.limit)?;
                 self.pay_unpaid(payer, above, journal)

@@ -9,8 +9,8 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claimed, KeyHash, KeyUsed, Registry};
-use crate::ids::{AccountId, Country, EnterpriseId, MethodId, WalletId};
+use super::{Claimed, KeyHash, KeyUsed, Registry, Remittance};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, Text, WalletId};
 use crate::invoices::InvoiceType;
 use crate::rating::{PriceBook, Prices};
 use crate::settings::Settings;
@@ -82,6 +82,21 @@ record! {
     pub struct MethodServes {
         pub method: MethodId,
         pub wallet: WalletId,
+        /// Its wallet is closed, and from then on it can serve another one (R7.5).
+        pub free_at: Option<Timestamp>,
+    }
+}
+
+impl MethodServes {
+    /// Whether it is taken at that time.
+    pub(super) fn serves_at(&self, now: Timestamp) -> bool {
+        self.free_at.is_none_or(|free_at| now < free_at)
+    }
+}
+
+record! {
+    pub struct SomeRemittances {
+        pub remittances: Vec<Remittance>,
     }
 }
 
@@ -107,6 +122,7 @@ one_of! {
         SomePaying,
         SomeKeys,
         SomeMethods,
+        SomeRemittances,
     }
 }
 
@@ -120,6 +136,7 @@ pub enum Place {
     Accounts(Option<AccountId>),
     Wallets(Option<WalletId>),
     Methods(Option<MethodId>),
+    Remittances(Option<Text>),
     Keys(Option<KeyHash>),
 }
 
@@ -186,13 +203,16 @@ impl Registry {
                 (SomePaying { wallets }.into(), Some(after))
             }
             Place::Methods(from) => {
-                let serves = |method: &MethodId, wallet: &WalletId| MethodServes {
-                    method: method.clone(),
-                    wallet: wallet.clone(),
-                };
-                let (methods, last) = part(&self.methods, from, most, serves);
-                let after = last.map_or(Place::Keys(None), |last| Place::Methods(Some(last)));
+                let (methods, last) = part(&self.methods, from, most, |_, serves| serves.clone());
+                let after =
+                    last.map_or(Place::Remittances(None), |last| Place::Methods(Some(last)));
                 (SomeMethods { methods }.into(), Some(after))
+            }
+            Place::Remittances(from) => {
+                let (remittances, last) =
+                    part(&self.remittances, from, most, |_, known| known.clone());
+                let after = last.map_or(Place::Keys(None), |last| Place::Remittances(Some(last)));
+                (SomeRemittances { remittances }.into(), Some(after))
             }
             Place::Keys(from) => {
                 let used = |key: &KeyHash, used: &super::Used| KeyUsed {
@@ -241,8 +261,12 @@ impl Registry {
                 self.wallets.extend(part.wallets.into_iter().map(belongs));
             }
             RegistryPiece::SomeMethods(part) => {
-                let serves = |serves: MethodServes| (serves.method, serves.wallet);
+                let serves = |serves: MethodServes| (serves.method.clone(), serves);
                 self.methods.extend(part.methods.into_iter().map(serves));
+            }
+            RegistryPiece::SomeRemittances(part) => {
+                let known = |known: Remittance| (known.reference.clone(), known);
+                self.remittances.extend(part.remittances.into_iter().map(known));
             }
             RegistryPiece::SomeKeys(part) => part.keys.iter().for_each(|used| self.put_key(used)),
         }

@@ -1,21 +1,25 @@
-//! What is unique over all enterprises: ids, idempotency keys, the price book that may be loaded, the numbers of
-//! invoices. The
-//! registry claims and forwards; the ledger concerned decides, and the registry keeps or releases.
+//! What is unique over all enterprises: ids, idempotency keys, payment methods, transfers that nobody has
+//! claimed, the price book that may be loaded, the numbers of invoices. The registry claims and forwards; the
+//! ledger concerned decides, and the registry keeps or releases.
 
 mod load;
+mod remittances;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use load::MethodServes;
 pub use load::{NotAPiece, Place, RegistryPiece};
+pub use remittances::{Remittance, RemittanceClaim, RemittanceReceived, Whereabouts};
 
 use crate::commands::{
-    Command, LinkPaymentMethod, LoadPrices, LoadSettings, OpenAccount, OpenEnterprise, Subject,
-    UnlinkPaymentMethod,
+    Command, FinishAuthentication, LinkPaymentMethod, LoadPrices, LoadSettings, OpenAccount,
+    OpenEnterprise, Subject, UnlinkPaymentMethod,
 };
-use crate::ids::{AccountId, Country, EnterpriseId, MethodId, PrincipalId, WalletId};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, PrincipalId, Text, WalletId};
 use crate::invoices::{InvoiceType, invoice_number};
+use crate::money::Currency;
 use crate::rating::{self, Change, PriceBook};
 use crate::refusal::Refusal;
 use crate::rights;
@@ -56,6 +60,15 @@ record! {
         pub account: Option<AccountId>,
         pub wallet: Option<WalletId>,
         pub method: Option<MethodClaim>,
+        pub remittance: Option<RemittanceClaim>,
+    }
+}
+
+impl Claimed {
+    /// A claim for nothing yet.
+    fn of(command: u64, enterprise: EnterpriseId) -> Claimed {
+        let (account, wallet, method, remittance) = (None, None, None, None);
+        Claimed { command, enterprise, account, wallet, method, remittance }
     }
 }
 
@@ -115,6 +128,7 @@ one_of! {
         PricesLoaded,
         SettingsLoaded,
         NumberGiven,
+        RemittanceReceived,
     }
 }
 
@@ -135,6 +149,11 @@ type Series = (Country, u32, InvoiceType);
 pub enum Admission {
     /// The ledger of this enterprise decides.
     Forward(EnterpriseId),
+    /// The ledger of this enterprise decides, and gets money of this currency with the command: as much as
+    /// the command says.
+    Carry(EnterpriseId, Currency),
+    /// It is done: no ledger is concerned.
+    Done,
     /// Every ledger gets these prices, and metering what is for sale.
     Prices(Vec<Change>),
     /// Everybody gets these settings.
@@ -173,8 +192,9 @@ pub struct Registry {
     enterprises: BTreeMap<EnterpriseId, ()>,
     accounts: BTreeMap<AccountId, EnterpriseId>,
     wallets: BTreeMap<WalletId, EnterpriseId>,
-    methods: BTreeMap<MethodId, WalletId>,
+    methods: BTreeMap<MethodId, MethodServes>,
     claims: BTreeMap<u64, Claimed>,
+    remittances: BTreeMap<Text, Remittance>,
     book: PriceBook,
     settings: Settings,
     settings_document: String,
@@ -195,6 +215,7 @@ impl Default for Registry {
             wallets: BTreeMap::new(),
             methods: BTreeMap::new(),
             claims: BTreeMap::new(),
+            remittances: BTreeMap::new(),
             book: PriceBook::default(),
             settings: Settings::default(),
             settings_document: String::new(),
@@ -248,7 +269,14 @@ impl Registry {
         match asked.command {
             Command::OpenEnterprise(command) => self.open_enterprise(asked.number, command, facts),
             Command::OpenAccount(command) => self.open_account(asked.number, command, facts),
-            Command::LinkPaymentMethod(command) => self.link_method(asked.number, command, facts),
+            Command::LinkPaymentMethod(LinkPaymentMethod { billing_account, method, .. })
+            | Command::FinishAuthentication(FinishAuthentication { billing_account, method }) => {
+                self.link_method(asked.number, billing_account, method, facts)
+            }
+            Command::ReceiveRemittance(command) => self.receive_remittance(command, facts),
+            Command::ClaimRemittance(command) => {
+                self.claim_remittance(asked.number, command, facts)
+            }
             Command::UnlinkPaymentMethod(command) => {
                 self.unlink_method(asked.number, command, facts)
             }
@@ -296,9 +324,7 @@ impl Registry {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
         let enterprise = command.enterprise.clone();
-        let claimed =
-            Claimed { command: number, enterprise, account: None, wallet: None, method: None };
-        self.record(claimed, facts);
+        self.record(Claimed::of(number, enterprise), facts);
         Admission::Forward(command.enterprise.clone())
     }
 
@@ -325,8 +351,8 @@ impl Registry {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
         let (enterprise, account) = (command.enterprise.clone(), Some(command.account.clone()));
-        let (wallet, method) = (Some(wallet), None);
-        self.record(Claimed { command: number, enterprise, account, wallet, method }, facts);
+        let wallet = Some(wallet);
+        self.record(Claimed { account, wallet, ..Claimed::of(number, enterprise) }, facts);
         Admission::Forward(command.enterprise.clone())
     }
 
@@ -334,18 +360,20 @@ impl Registry {
     fn link_method(
         &mut self,
         number: u64,
-        command: &LinkPaymentMethod,
+        wallet: &WalletId,
+        method: &MethodId,
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
-        let wallet = &command.billing_account;
         let Some(enterprise) = self.wallets.get(wallet).cloned() else {
             return Admission::Refused(Refusal::NotFound, None);
         };
-        match self.methods.get(&command.method) {
-            Some(serves) if serves != wallet => Admission::Refused(Refusal::MethodInUse, None),
+        match self.methods.get(method).filter(|known| known.serves_at(self.now)) {
+            Some(known) if known.wallet != *wallet => {
+                Admission::Refused(Refusal::MethodInUse, None)
+            }
             Some(_) => Admission::Forward(enterprise),
             None => {
-                let (method, wallet) = (command.method.clone(), wallet.clone());
+                let (method, wallet) = (method.clone(), wallet.clone());
                 let method = MethodClaim { method, wallet, leaves: false };
                 self.claim_method(number, enterprise, method, facts)
             }
@@ -360,7 +388,8 @@ impl Registry {
     ) -> Admission {
         let wallet = &command.billing_account;
         let enterprise = self.wallets.get(wallet).cloned();
-        let serves = self.methods.get(&command.method) == Some(wallet);
+        let known = self.methods.get(&command.method);
+        let serves = known.is_some_and(|known| known.wallet == *wallet);
         let Some(enterprise) = enterprise.filter(|_| serves) else {
             return Admission::Refused(Refusal::NotFound, None);
         };
@@ -376,9 +405,8 @@ impl Registry {
         method: MethodClaim,
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
-        let (account, wallet, forward) = (None, None, enterprise.clone());
-        let method = Some(method);
-        self.record(Claimed { command, enterprise, account, wallet, method }, facts);
+        let (method, forward) = (Some(method), enterprise.clone());
+        self.record(Claimed { method, ..Claimed::of(command, enterprise) }, facts);
         Admission::Forward(forward)
     }
 
@@ -452,7 +480,11 @@ impl Registry {
             RegistryFact::Claimed(fact) => self.claim(fact),
             RegistryFact::ClaimSettled(fact) => {
                 let Some(claimed) = self.claims.remove(&fact.command) else { return };
-                let Claimed { enterprise, account, wallet, method, .. } = claimed;
+                let Claimed { enterprise, account, wallet, method, remittance, .. } = claimed;
+                if let Some(claim) = remittance {
+                    self.settle_remittance(&claim, fact.kept);
+                    return;
+                }
                 if let Some(method) = method {
                     // A method that leaves stays its wallet's until the ledger has let it go.
                     if method.leaves == fact.kept {
@@ -480,6 +512,11 @@ impl Registry {
                     self.settings_document.clone_from(&fact.document);
                 }
             }
+            RegistryFact::RemittanceReceived(fact) => {
+                if self.has(&Place::Remittances(Some(fact.reference.clone()))) {
+                    self.put_remittance(fact);
+                }
+            }
             RegistryFact::NumberGiven(fact) => {
                 self.numbered.insert((fact.issuer_country, fact.year, fact.kind), fact.count);
             }
@@ -487,13 +524,21 @@ impl Registry {
     }
 
     fn claim(&mut self, fact: &Claimed) {
-        let Claimed { command, enterprise, account, wallet, method } = fact;
+        let Claimed { command, enterprise, account, wallet, method, remittance } = fact;
         if self.has(&Place::Claims(Some(*command))) {
             self.claims.insert(*command, fact.clone());
         }
+        if let Some(RemittanceClaim { reference, wallet }) = remittance {
+            if let Some(known) = self.remittances.get_mut(reference) {
+                known.claimed_by = Some(wallet.clone());
+            }
+            return;
+        }
         if let Some(MethodClaim { method, wallet, leaves }) = method {
             if !leaves && self.has(&Place::Methods(Some(method.clone()))) {
-                self.methods.insert(method.clone(), wallet.clone());
+                let (method, wallet) = (method.clone(), wallet.clone());
+                let serves = MethodServes { method: method.clone(), wallet, free_at: None };
+                self.methods.insert(method, serves);
             }
             return;
         }

@@ -127,6 +127,17 @@ impl HalfMonth {
         self.0.rem_euclid(2) == 0
     }
 
+    /// The last one that is over when a day begins.
+    pub fn over_by(day: Day) -> HalfMonth {
+        let first = HalfMonth::first_of(Month::new(day.0.year(), day.0.month()));
+        let is_second = day.0.day() >= SECOND_HALF_BEGINS;
+        HalfMonth(if is_second { first.0 } else { first.0.saturating_sub(1) })
+    }
+
+    pub fn previous(self) -> HalfMonth {
+        HalfMonth(self.0.saturating_sub(1))
+    }
+
     pub fn next(self) -> HalfMonth {
         HalfMonth(self.0.saturating_add(1))
     }
@@ -157,6 +168,21 @@ pub struct Day(civil::Date);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a day such as 2026-03-01")]
 pub struct NotADay;
+
+impl Day {
+    pub fn year(self) -> i16 {
+        self.0.year()
+    }
+
+    /// From one on, as are days of the month.
+    pub fn month(self) -> u8 {
+        self.0.month().unsigned_abs()
+    }
+
+    pub fn of_month(self) -> u8 {
+        self.0.day().unsigned_abs()
+    }
+}
 
 impl FromStr for Day {
     type Err = NotADay;

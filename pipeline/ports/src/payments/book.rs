@@ -20,6 +20,8 @@ symbols! {
         Hold = "hold",
         /// What was held is given back.
         Release = "release",
+        /// What was charged is given back.
+        Return = "return",
     }
 }
 

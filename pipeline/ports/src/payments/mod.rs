@@ -25,6 +25,8 @@ pub struct Order {
     pub token: Text,
     pub amount: Amount,
     pub currency: Currency,
+    /// The owner says that he has proven who he is, where the gateway had sent him.
+    pub authenticated: bool,
     /// When it was asked for first. A gateway that forgets its keys after a while looks for the payment
     /// by our name of it before it is asked under an old one.
     pub since: Timestamp,
@@ -37,6 +39,16 @@ pub struct Order {
 pub enum Said {
     Succeeded {
         /// What the gateway knows the payment by.
+        reference: String,
+    },
+    /// It is held, but the method's owner was not asked who he is. Only of what is held.
+    Unauthenticated {
+        reference: String,
+    },
+    /// It is held, and the method's owner has yet to approve that it is charged later: the gateway says by
+    /// itself when he has. Only of what is held.
+    AwaitsApproval {
+        approve_at: String,
         reference: String,
     },
     Declined {
@@ -66,6 +78,9 @@ pub type Asking<'a> = Pin<Box<dyn Future<Output = Said> + Send + 'a>>;
 pub trait Gateway: Send + Sync + fmt::Debug {
     /// Takes the amount from the method.
     fn charge<'a>(&'a self, order: &'a Order) -> Asking<'a>;
+
+    /// Takes the amount from the method and gives it back: whether the method pays.
+    fn charge_and_return<'a>(&'a self, order: &'a Order) -> Asking<'a>;
 
     /// Holds the amount and gives it back: whether the method could pay.
     fn preauthorise<'a>(&'a self, order: &'a Order) -> Asking<'a>;

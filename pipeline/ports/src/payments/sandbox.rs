@@ -45,6 +45,15 @@ const fn lost(decision: Decision) -> Decision {
     Decision { lost: true, ..decision }
 }
 
+/// What is asked for, and as what it is given back.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    kind: BookedKind,
+    back: Option<BookedKind>,
+}
+
+const CHARGE: Wanted = Wanted { kind: BookedKind::Charge, back: None };
+
 impl Sandbox {
     /// A sandbox whose book is a file, one line of JSON for each charge, hold and release. Several
     /// processes may share it.
@@ -57,12 +66,12 @@ impl Sandbox {
         Sandbox { book: Arc::new(Book::in_memory()), on_disk: false }
     }
 
-    fn asked(&self, kind: BookedKind, order: &Order) -> Asking<'static> {
+    fn asked(&self, wanted: Wanted, order: &Order) -> Asking<'static> {
         let (book, order) = (self.book.clone(), order.clone());
         if !self.on_disk {
-            return Box::pin(async move { said(&book, kind, &order) });
+            return Box::pin(async move { said(&book, wanted, &order) });
         }
-        let asked = move || said(&book, kind, &order);
+        let asked = move || said(&book, wanted, &order);
         Box::pin(async move {
             let why = |error: tokio::task::JoinError| Said::Away { why: error.to_string() };
             tokio::task::spawn_blocking(asked).await.unwrap_or_else(why)
@@ -72,28 +81,32 @@ impl Sandbox {
 
 impl Gateway for Sandbox {
     fn charge<'a>(&'a self, order: &'a Order) -> Asking<'a> {
-        self.asked(BookedKind::Charge, order)
+        self.asked(CHARGE, order)
+    }
+
+    fn charge_and_return<'a>(&'a self, order: &'a Order) -> Asking<'a> {
+        self.asked(Wanted { back: Some(BookedKind::Return), ..CHARGE }, order)
     }
 
     fn preauthorise<'a>(&'a self, order: &'a Order) -> Asking<'a> {
-        self.asked(BookedKind::Hold, order)
+        self.asked(Wanted { kind: BookedKind::Hold, back: Some(BookedKind::Release) }, order)
     }
 }
 
-fn said(book: &Book, kind: BookedKind, order: &Order) -> Said {
-    match book.decided(&order.key, |pages| lines(pages, kind, order)) {
-        Ok(Some(booked)) => told(booked, kind, order),
+fn said(book: &Book, wanted: Wanted, order: &Order) -> Said {
+    match book.decided(&order.key, |pages| lines(pages, wanted, order)) {
+        Ok(Some(booked)) => told(booked, wanted.kind, order),
         Ok(None) => Said::Away { why: "the sandbox decided nothing".to_owned() },
         Err(error) => Said::Away { why: format!("the sandbox's book: {error}") },
     }
 }
 
 /// What the book will hold of this order.
-fn lines(pages: &Pages, kind: BookedKind, order: &Order) -> Vec<Booked> {
+fn lines(pages: &Pages, Wanted { kind, back }: Wanted, order: &Order) -> Vec<Booked> {
     let before = pages.asked(&order.method, &order.token, kind);
     let Decision { answer, reason, lost } = match kind {
-        BookedKind::Charge => charge(order.token.as_str(), before),
-        BookedKind::Hold | BookedKind::Release => hold(order.token.as_str(), before),
+        BookedKind::Charge | BookedKind::Return => charge(order.token.as_str(), before),
+        BookedKind::Hold | BookedKind::Release => hold(order, before),
     };
     let booked = Booked {
         key: order.key.clone(),
@@ -108,14 +121,15 @@ fn lines(pages: &Pages, kind: BookedKind, order: &Order) -> Vec<Booked> {
         at: order.at,
         known_from: lost.then(|| order.at.plus(KNOWN_AFTER)),
     };
-    let is_held = kind == BookedKind::Hold && answer == BookedAnswer::Succeeded;
-    let release = is_held.then(|| Booked { kind: BookedKind::Release, ..booked.clone() });
-    [Some(booked), release].into_iter().flatten().collect()
+    let back = back.filter(|_| answer == BookedAnswer::Succeeded);
+    let back = back.map(|kind| Booked { kind, ..booked.clone() });
+    [Some(booked), back].into_iter().flatten().collect()
 }
 
 fn charge(token: &str, before: u64) -> Decision {
     match token {
-        "tok_ok" | "tok_ok_then_no_hold" => succeeds(),
+        // That of `tok_3ds` is charged once its owner has proven who he is.
+        "tok_ok" | "tok_ok_then_no_hold" | "tok_3ds" => succeeds(),
         "tok_ok_then_declined" => declined("card_declined"),
         "tok_declined_once" if before == 0 => declined("card_declined"),
         "tok_declined_once" => succeeds(),
@@ -126,9 +140,11 @@ fn charge(token: &str, before: u64) -> Decision {
     }
 }
 
-/// A pre-authorisation is no charge: what links can be held, whatever its charges come to.
-fn hold(token: &str, before: u64) -> Decision {
-    match token {
+/// A pre-authorisation is no charge: what links can be held, whatever its charges come to, and who its
+/// owner is has been proven.
+fn hold(order: &Order, before: u64) -> Decision {
+    match order.token.as_str() {
+        "tok_3ds" if order.authenticated => succeeds(),
         "tok_ok_then_no_hold" if before > 0 => declined("hold_refused"),
         "tok_ok"
         | "tok_ok_then_no_hold"

@@ -1,0 +1,155 @@
+//! Bills paid by hand (R6.6).
+
+use super::super::desk_tests::check;
+
+/// An account that owes 50.00 of three bills, and a billing account that settles with a partner.
+const OWES: &str = "
+    open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+    open_account account=b enterprise=e email=b@x.example currency=USD mode=postpaid kind=ecosystem partner=p
+    use a p 1000
+    at 2026-03-01T01:00:00Z
+    use a p 1500
+    at 2026-03-01T02:00:00Z
+    use a p 2500
+    at 2026-03-01T03:00:00Z
+";
+
+fn pays(table: &str) {
+    check("", &format!("{OWES}{table}"));
+}
+
+#[test]
+fn r6_6_every_refusal_in_its_order() {
+    pays(
+        r#"
+        pay billing_account=ba-nobody amount=0.001 method=visa -> not_found
+        pay billing_account=ba-b amount=0.001                  -> not_for_ecosystem
+        pay billing_account=ba-a bills=["ba-a.4"] amount=0.001 -> not_found
+        pay billing_account=ba-a bills=["ba-a.0"]              -> not_found
+        pay billing_account=ba-a bills=["ba-b.1"]              -> not_found
+        pay billing_account=ba-a method=visa amount=0.001      -> not_found
+        pay billing_account=ba-a amount=0.001                  -> invalid_amount
+        pay billing_account=ba-a amount=0.00                   -> invalid_amount
+        pay billing_account=ba-a amount=-5.00                  -> invalid_amount
+        pay billing_account=ba-a amount=50.01                  -> exceeds_outstanding
+        pay billing_account=ba-a bills=["ba-a.2"] amount=15.01 -> exceeds_outstanding
+        pay billing_account=ba-a amount=50.00                  -> no_method
+        link_payment_method billing_account=ba-a method=visa kind=card token=t expires=2026-04 -> later
+        answers ba-a succeeded
+        pay billing_account=ba-a amount=5.00
+        # While it is in flight that comes before all that is said of the particular payment.
+        pay billing_account=ba-b amount=0.001                  -> not_for_ecosystem
+        pay billing_account=ba-a amount=0.001 method=nobody bills=["x"] -> payment_in_progress
+        answers ba-a declined
+        # The charge at the end of March is declined when its card has expired.
+        at 2026-05-01T00:00:00Z
+        answers ba-a declined
+        pay billing_account=ba-a amount=5.00 method=visa       -> no_method
+    "#,
+    );
+}
+
+#[test]
+fn r6_6_the_oldest_bills_first_or_those_that_are_chosen() {
+    pays(
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        pay billing_account=ba-a amount=12.00
+        asked ba-a                      -> manual 12 visa
+        answers ba-a succeeded
+        balance ba-a                    -> unsettled_current=38 cash=0
+        pay billing_account=ba-a bills=["ba-a.1"]
+        asked ba-a                      ->
+        pay billing_account=ba-a bills=["ba-a.3","ba-a.1","ba-a.3"] amount=24.00
+        asked ba-a                      -> manual 24 visa
+        answers ba-a succeeded
+        balance ba-a                    -> unsettled_current=14 cash=0
+        pay billing_account=ba-a
+        asked ba-a                      -> manual 14 visa
+        answers ba-a succeeded
+        balance ba-a                    -> unsettled_current=0 cash=0
+        # Nothing is owed, and nothing happens.
+        pay billing_account=ba-a
+        asked ba-a                      ->
+    "#,
+    );
+}
+
+#[test]
+fn r6_6_what_the_balance_covers_and_the_rest_by_the_method() {
+    pays(
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        set_credit_limit billing_account=ba-a limit=100
+        confirm_contract billing_account=ba-a
+        configure billing_account=ba-a auto_write_off=false
+        top_up billing_account=ba-a amount=30.00 currency=USD method=bank_transfer
+        balance ba-a                    -> cash=30 unsettled_current=50
+        pay billing_account=ba-a amount=20.00
+        asked ba-a                      ->
+        balance ba-a                    -> cash=10 unsettled_current=30
+        pay billing_account=ba-a
+        asked ba-a                      -> manual 20 visa
+        balance ba-a                    -> cash=0 unsettled_current=20
+        answers ba-a succeeded
+        balance ba-a                    -> cash=0 unsettled_current=0
+    "#,
+    );
+}
+
+/// R6.5: what was asked for by hand is told, begins no series, and is not tried again.
+#[test]
+fn r6_5_a_payment_by_hand_is_not_retried() {
+    pays(
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        told ba-a                       -> overdue, suspended, runway, near_due, resumed
+        pay billing_account=ba-a bills=["ba-a.1"]
+        asked ba-a                      -> manual 10 visa
+        answers ba-a declined
+        told ba-a                       -> payment_failed
+        at 2026-03-20T00:00:00Z
+        asked ba-a                      ->
+        # It is charged as ever at the end of the month.
+        at 2026-04-01T00:00:00Z
+        asked ba-a                      -> month_end 50 visa
+        answers ba-a declined
+        # A payment by hand neither takes the place of a retry nor ends the series, unless it pays for it.
+        pay billing_account=ba-a amount=1.00
+        asked ba-a                      -> manual 1 visa
+        at 2026-04-02T01:00:00Z
+        asked ba-a                      ->
+        answers ba-a succeeded
+        at 2026-04-02T01:00:01Z
+        asked ba-a                      -> retry 49 visa
+        answers ba-a declined
+        pay billing_account=ba-a
+        answers ba-a succeeded
+        asked ba-a                      -> manual 49 visa
+        at 2026-04-20T00:00:00Z
+        asked ba-a                      ->
+    "#,
+    );
+}
+
+/// R6.4: money that was really received is booked, to its bills or as cash.
+#[test]
+fn r6_4_a_payment_by_hand_that_was_paid_after_all_is_booked_once() {
+    pays(
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        pay billing_account=ba-a amount=15.00
+        answers ba-a declined
+        top_up billing_account=ba-a amount=20.00 currency=USD method=bank_transfer
+        balance ba-a                    -> cash=0 unsettled_current=30
+        answers ba-a succeeded
+        balance ba-a                    -> cash=0 unsettled_current=15
+        answers ba-a succeeded
+        balance ba-a                    -> cash=0 unsettled_current=15
+    "#,
+    );
+}

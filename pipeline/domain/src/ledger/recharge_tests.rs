@@ -1,0 +1,213 @@
+//! Automatic recharge (R6.7) and the tests of its method (R7.2).
+
+use super::super::desk_tests::check;
+
+const ACCOUNTS: &str = r#"
+    open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+    open_account account=c enterprise=e email=c@x.example currency=CNY mode=postpaid
+    open_account account=b enterprise=e email=b@x.example currency=USD mode=postpaid kind=ecosystem partner=p
+"#;
+
+/// 10.00 of use a day makes 300.00 a month; 1,990.00 are available, and a recharge brings 500.00.
+const ON: &str = r#"
+    link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+    answers ba-a succeeded
+    top_up billing_account=ba-a amount=2000 currency=USD method=bank_transfer
+    use a p 1000
+    configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"500.00"}
+"#;
+
+fn recharge(settings: &str, table: &str) {
+    check(settings, &format!("{ACCOUNTS}{table}"));
+}
+
+#[test]
+fn r6_7_every_refusal_in_its_order() {
+    recharge(
+        "",
+        r#"
+        configure billing_account=ba-x auto_recharge={"enabled":true,"amount":"0.001","percents":[]}     -> not_found
+        configure billing_account=ba-b auto_recharge={"enabled":true,"amount":"0.001","percents":[]}     -> not_for_ecosystem
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"0.001","percents":[]}     -> malformed
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"0.001","percents":["0"]}  -> malformed
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"0.001","percents":["101"]} -> malformed
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"0.001"}                   -> invalid_amount
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"19.99"}                   -> below_minimum
+        configure billing_account=ba-c auto_recharge={"enabled":true,"amount":"50000.01"}                -> method_not_allowed
+        configure billing_account=ba-c auto_recharge={"enabled":true,"amount":"50000.00","percents":["50"]}
+        "#,
+    );
+}
+
+#[test]
+fn r6_7_a_percent_is_spent_until_available_credit_is_above_it() {
+    recharge(
+        "",
+        &format!(
+            "{ON}
+            use a p 192999
+            asked ba-a                  ->
+            # 20% of 300.00 are left.
+            use a p 1
+            asked ba-a                  -> recharge 500 visa
+            use a p 1000
+            asked ba-a                  ->
+            # 5% are left, while the first is still in flight.
+            use a p 3500
+            asked ba-a                  -> recharge 500 visa
+            use a p 10000
+            asked ba-a                  ->
+            answers ba-a 2 succeeded
+            balance ba-a                -> available=415
+            # Both are armed again; several that are crossed at once are one recharge.
+            use a p 42000
+            asked ba-a                  -> recharge 500 visa
+            answers ba-a 3 succeeded
+            answers ba-a 4 succeeded
+            balance ba-a                -> available=995
+            "
+        ),
+    );
+}
+
+/// What a month usually costs is fixed at local midnight: 10.00 a day first, and 1,960.00 in two days then.
+#[test]
+fn r6_7_the_usual_cost_is_fixed_at_midnight() {
+    recharge(
+        "",
+        &format!(
+            "{ON}
+            use a p 100000
+            use a p 80000
+            balance ba-a                -> available=190
+            asked ba-a                  ->
+            at 2026-03-01T23:59:59Z
+            asked ba-a                  ->
+            at 2026-03-02T00:00:00Z
+            asked ba-a                  -> recharge 500 visa
+            "
+        ),
+    );
+}
+
+/// March 300.00, April 600.00, May 900.00: usually 600.00. In the last seven days there was no use.
+#[test]
+fn r6_7_three_full_months_are_better_than_the_daily_burn() {
+    recharge(
+        "",
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        top_up billing_account=ba-a amount=3000 currency=USD method=bank_transfer
+        use a p 30000
+        at 2026-04-10T00:00:00Z
+        use a p 60000
+        at 2026-05-10T00:00:00Z
+        use a p 90000
+        at 2026-06-01T00:00:00Z
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"20.00","percents":["50","10"]}
+        use a p 89999
+        asked ba-a                  ->
+        use a p 1
+        asked ba-a                  -> recharge 20 visa
+        answers ba-a succeeded
+        "#,
+    );
+}
+
+#[test]
+fn r6_7_without_burn_nothing_fires() {
+    recharge(
+        "",
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"20.00"}
+        at 2026-03-03T00:00:00Z
+        asked ba-a                  ->
+        "#,
+    );
+}
+
+/// Failure tells someone, at once and always: that there is no method, too. Nothing is tried again.
+#[test]
+fn r6_7_failure_is_told_at_once() {
+    recharge(
+        "",
+        &format!(
+            "{ON}
+            told ba-a                   ->
+            use a p 193000
+            asked ba-a                  -> recharge 500 visa
+            told ba-a                   ->
+            answers ba-a declined
+            told ba-a                   -> recharge_failed
+            at 2026-03-01T23:00:00Z
+            asked ba-a                  ->
+            unlink_payment_method billing_account=ba-a method=visa
+            use a p 4500
+            asked ba-a                  ->
+            told ba-a                   -> runway, recharge_failed
+            "
+        ),
+    );
+}
+
+/// R6.5: from the first decline until it is cured nothing else is charged by itself; a recharge waits.
+#[test]
+fn r6_7_a_recharge_waits_for_the_cure_of_a_decline() {
+    recharge(
+        "payments.retry_after = [\"3h\"]",
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        asked ba-a                  -> threshold 1000 visa
+        answers ba-a declined
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"20.00"}
+        asked ba-a                  ->
+        at 2026-03-01T03:00:00Z
+        asked ba-a                  -> retry 1000 visa
+        answers ba-a succeeded
+        asked ba-a                  -> recharge 20 visa
+        "#,
+    );
+}
+
+#[test]
+fn r6_7_switched_off_it_does_nothing() {
+    recharge(
+        "",
+        &format!(
+            r#"{ON}
+            configure billing_account=ba-a auto_recharge={{"enabled":false,"amount":"500.00"}}
+            use a p 199000
+            asked ba-a                  ->
+            at 2026-06-15T00:00:00Z
+            asked ba-a                  ->
+            "#
+        ),
+    );
+}
+
+#[test]
+fn r7_2_its_method_is_tested_every_ninety_days() {
+    recharge(
+        "",
+        &format!(
+            "{ON}
+            at 2026-05-29T23:59:59Z
+            asked ba-a                  ->
+            at 2026-05-30T00:00:00Z
+            asked ba-a                  -> test 1 visa
+            told ba-a                   ->
+            answers ba-a declined
+            told ba-a                   -> test_top_up_failed
+            unlink_payment_method billing_account=ba-a method=visa
+            at 2026-08-28T00:00:00Z
+            asked ba-a                  ->
+            told ba-a                   -> test_top_up_failed
+            "
+        ),
+    );
+}

@@ -1,0 +1,136 @@
+//! Owners are told that credit runs out: when it lasts too few days (R8.6), and when at the end of a cycle
+//! it would not cover the next ones (R8.8). Only where available credit itself stops services.
+
+use super::fact::{Journal, NearDueChanged, RunwayChanged};
+use super::standing::{Occasion, same_day};
+use super::state::{RunwayAlert, Wallet, WalletNumber};
+use super::{Ledger, Undecided};
+use crate::money::{Amount, Overflow};
+use crate::notices::NoticeKind;
+use crate::time::{Minute, Span};
+
+/// Near due is judged by the use of so many hours.
+const HOURS: i32 = 7;
+const MINUTES_PER_HOUR: i32 = 60;
+
+impl Ledger {
+    /// Whether services of some account stop by what is available, and not only by being overdue.
+    fn is_judged_by_credit(&self, number: WalletNumber, wallet: &Wallet) -> bool {
+        let minute = self.clock.now().minute();
+        let accounts = self.paid_for(number).iter().filter_map(|account| self.account(*account));
+        let mut paid = accounts
+            .filter(|account| account.closed_at.is_none() && account.payer_at(minute).0 == number);
+        paid.any(|account| self.service_floor(wallet, account).is_some())
+    }
+
+    /// Warns when available credit lasts too few days, at most once a local day. Charges only ever make it
+    /// last less: that it lasts longer again is noted when something else changes.
+    pub(super) fn judge_runway(
+        &mut self,
+        number: WalletNumber,
+        available: Amount,
+        occasion: Occasion,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let told = wallet.telling.as_deref().and_then(|telling| telling.runway);
+        let is_over = told.is_none_or(|told| told.recovered);
+        if (occasion == Occasion::Charge && !is_over) || !self.is_judged_by_credit(number, wallet) {
+            return Ok(());
+        }
+        let short = self.is_short(number, available)?;
+        let now = self.clock.now();
+        match (short, told) {
+            (true, told) if is_over => {
+                if told.is_some_and(|told| same_day(wallet, told.told_at, now)) {
+                    // Told on another day, if it still lasts too short then.
+                    return Ok(());
+                }
+                let alert = RunwayAlert { told_at: now, recovered: false };
+                self.record(journal, RunwayChanged { wallet: number, alert })?;
+                self.notice(number, NoticeKind::Runway, None, None, None, journal)
+            }
+            (false, Some(told)) if !told.recovered => {
+                let alert = RunwayAlert { recovered: true, ..told };
+                self.record(journal, RunwayChanged { wallet: number, alert })?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_short(&self, number: WalletNumber, available: Amount) -> Result<bool, Overflow> {
+        Ok(available.max(Amount::ZERO) < self.burn_until_alert(number)?)
+    }
+
+    /// The least charge that could make credit last too short; none where nobody would be told. A charge
+    /// lowers what is available by itself, and raises the burn by as much a day at most; without charges the
+    /// burn only ever falls.
+    pub(super) fn runway_headroom(
+        &self,
+        number: WalletNumber,
+        wallet: &Wallet,
+        available: Amount,
+    ) -> Result<Option<Amount>, Overflow> {
+        let told = wallet.telling.as_deref().and_then(|telling| telling.runway);
+        if told.is_some_and(|told| !told.recovered) || !self.is_judged_by_credit(number, wallet) {
+            return Ok(None);
+        }
+        let left = available.max(Amount::ZERO).minus(self.burn_until_alert(number)?)?;
+        let days = i64::from(self.settings.runway.alert_days).saturating_add(1);
+        left.max(Amount::ZERO).share(1, days).map(Some)
+    }
+
+    /// What the days that credit should last cost at the present burn.
+    fn burn_until_alert(&self, number: WalletNumber) -> Result<Amount, Overflow> {
+        self.burn_per_day(number)?.many(self.settings.runway.alert_days as usize)
+    }
+
+    /// At the end of a cycle: whether credit would cover the next ones at the mean of the last seven hours.
+    /// Told once, until it would.
+    pub(super) fn judge_near_due(
+        &mut self,
+        number: WalletNumber,
+        ended: Minute,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let told = wallet.telling.as_deref().is_some_and(|telling| telling.near_due);
+        let near = self.is_judged_by_credit(number, wallet)
+            && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;
+        if near == told {
+            return Ok(());
+        }
+        self.record(journal, NearDueChanged { wallet: number, near })?;
+        match near {
+            true => self.notice(number, NoticeKind::NearDue, None, None, None, journal),
+            false => Ok(()),
+        }
+    }
+
+    /// What the next cycles would cost, if they were as the last hours.
+    fn next_cycles(
+        &self,
+        number: WalletNumber,
+        wallet: &Wallet,
+        ended: Minute,
+    ) -> Result<Amount, Overflow> {
+        let until = ended.starts();
+        let span = Span::minutes(MINUTES_PER_HOUR.saturating_mul(HOURS));
+        let since = until.minus(span);
+        let within = |hour: Minute| (since..until).contains(&hour.starts());
+        let billed = wallet.burn.iter().filter(|burned| within(burned.hour));
+        let billed = Amount::sum(billed.map(|burned| burned.charge))?;
+        let open = self.open_hours(number).filter(|(hour, _)| within(*hour));
+        let used = billed.plus(Amount::sum(open.map(|(_, exact)| exact))?)?;
+        let (begins, ends) =
+            wallet.zone.cycle_of(wallet.cycle_length(until, self.settings.bills.cycle), until);
+        let cycle = ends.since(begins).as_micros();
+        let cycles = self.settings.alerts.near_due_cycles as usize;
+        used.share(cycle, span.as_micros())?.many(cycles)
+    }
+}
+
+#[cfg(test)]
+#[path = "running_out_tests.rs"]
+mod tests;

@@ -1,0 +1,92 @@
+//! Owners are told that credit runs out (R8.6, R8.8).
+
+use super::super::desk_tests::check;
+
+fn prepaid(settings: &str, units: u32, table: &str) {
+    let accounts = format!(
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid
+        top_up billing_account=ba-a amount={units} currency=USD method=bank_transfer
+        "
+    );
+    check(settings, &format!("{accounts}{table}"));
+}
+
+#[test]
+fn r8_6_told_when_credit_lasts_too_few_days_and_once_a_local_day() {
+    prepaid(
+        "",
+        100,
+        "
+        # 10.00 a day, 90.00 left: nine days.
+        use a p 1000
+        told ba-a                   ->
+        # 16.66 a day, 83.34 left: five days and a little. Then not quite.
+        use a p 666
+        told ba-a                   ->
+        use a p 1
+        told ba-a                   -> runway
+        use a p 100
+        at 2026-03-01T01:00:00Z
+        told ba-a                   ->
+        # It recovers and falls again on the same day: told on the next one.
+        top_up billing_account=ba-a amount=100 currency=USD method=bank_transfer
+        use a p 3000
+        at 2026-03-01T23:59:59Z
+        told ba-a                   ->
+        at 2026-03-02T00:30:00Z
+        use a p 100
+        told ba-a                   -> runway
+        ",
+    );
+}
+
+/// Whose services are stopped by something else than available credit is not warned of it.
+#[test]
+fn r8_6_only_where_available_credit_is_judged_directly() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 1000
+        at 2026-03-01T01:00:00Z
+        told ba-a                   ->
+        unlink_payment_method billing_account=ba-a method=visa
+        told ba-a                   -> runway
+        ",
+    );
+}
+
+#[test]
+fn r8_8_told_at_the_end_of_a_cycle_that_the_next_ones_are_not_covered() {
+    prepaid(
+        "runway.alert_days = 0",
+        50,
+        "
+        # 10.00 in seven hours: three hours at that rate cost 4.28.
+        use a p 1000
+        at 2026-03-01T01:00:00Z
+        told ba-a                   ->
+        # 42.00 in seven hours: three hours at that rate cost 18.00, and 8.00 are left.
+        use a p 3200
+        told ba-a                   ->
+        at 2026-03-01T01:59:59Z
+        told ba-a                   ->
+        at 2026-03-01T02:00:00Z
+        told ba-a                   -> near_due
+        use a p 100
+        at 2026-03-01T03:00:00Z
+        told ba-a                   ->
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        use a p 100
+        at 2026-03-01T04:00:00Z
+        told ba-a                   ->
+        use a p 1500
+        at 2026-03-01T05:00:00Z
+        told ba-a                   -> near_due
+        ",
+    );
+}

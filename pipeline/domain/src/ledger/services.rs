@@ -1,0 +1,139 @@
+//! Whether services of accounts run, by the figures of whoever pays for them (R8.2 to R8.4).
+
+use super::fact::{Journal, ServiceChanged, SuspensionDelayed};
+use super::state::{Account, AccountNumber, Services, Wallet, WalletNumber};
+use super::{Ledger, Undecided};
+use crate::commands::{DelayedSuspension, Mode};
+use crate::money::Amount;
+use crate::notices::{NoticeKind, ServiceCause};
+use crate::time::{Minute, Span, Timestamp};
+
+const MINUTES_PER_HOUR: i64 = 60;
+
+impl DelayedSuspension {
+    /// Whether it delays anything.
+    pub(super) fn delays(&self) -> bool {
+        self.hours.is_some() || self.debt.is_some()
+    }
+
+    /// Until when services run on that would have stopped at `since`; for ever, if only debt ends it.
+    pub(super) fn until(&self, since: Timestamp) -> Minute {
+        let Some(hours) = self.hours else { return Minute::END };
+        let minutes = i64::from(hours).saturating_mul(MINUTES_PER_HOUR);
+        let span = minutes.saturating_mul(crate::time::MICROS_PER_MINUTE);
+        since.plus(Span::micros(span)).full_minute()
+    }
+}
+
+impl Ledger {
+    pub(super) fn judge_services(
+        &mut self,
+        wallet: WalletNumber,
+        account: AccountNumber,
+        available: Amount,
+        overdue: bool,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let minute = self.clock.now().minute();
+        let found = self
+            .account(account)
+            .filter(|found| found.closed_at.is_none() && found.payer_at(minute).0 == wallet);
+        // Somebody else pays, or nobody: what was delayed here is over.
+        let Some(found) = found else { return self.end_delay(wallet, account, journal) };
+        let before = found.services.and_then(|services| services.stopped);
+        let stops = self.stops(wallet, found, available, overdue);
+        let runs_on = stops.is_some()
+            && before.is_none()
+            && self.runs_on(wallet, account, available, journal)?;
+        if !runs_on {
+            // A recovery starts it anew, and so does the end of it.
+            self.end_delay(wallet, account, journal)?;
+        }
+        let stopped = stops.filter(|_| !runs_on);
+        if before.is_some() == stopped.is_some() {
+            return Ok(());
+        }
+        let services = Services { since: self.clock.now(), stopped };
+        self.record(journal, ServiceChanged { account, wallet, services })?;
+        let kind = if stopped.is_some() { NoticeKind::Suspended } else { NoticeKind::Resumed };
+        self.notice(wallet, kind, Some(account), None, None, journal)
+    }
+
+    /// Why services of an account stop by the figures of its payer; none if they run (R8.2).
+    fn stops(
+        &self,
+        number: WalletNumber,
+        account: &Account,
+        available: Amount,
+        overdue: bool,
+    ) -> Option<ServiceCause> {
+        match self.service_floor(self.wallet(number)?, account) {
+            Some((floor, cause)) => (available < floor).then_some(cause),
+            None => overdue.then_some(ServiceCause::Overdue),
+        }
+    }
+
+    /// The available credit below which services of an account stop, and why; none where only being overdue
+    /// stops them.
+    pub(super) fn service_floor(
+        &self,
+        wallet: &Wallet,
+        account: &Account,
+    ) -> Option<(Amount, ServiceCause)> {
+        if wallet.is_ecosystem() {
+            return Some((Amount::ZERO, ServiceCause::QuotaUsed));
+        }
+        if account.mode == Mode::Prepaid {
+            // At zero already.
+            return Some((Amount::SMALLEST, ServiceCause::NoCredit));
+        }
+        let method = wallet.active_method();
+        if wallet.limit.is_positive() || method.is_some() {
+            return None;
+        }
+        let buffers = &self.settings.suspension.buffer;
+        let of_region = account.region.as_ref().and_then(|region| buffers.get(region.as_str()));
+        let buffer = of_region.or_else(|| buffers.get(wallet.currency.code()));
+        Some((buffer.copied().unwrap_or_default(), ServiceCause::BelowBuffer))
+    }
+
+    /// Whether services that would stop run on for a while (R8.3). Notes since when.
+    fn runs_on(
+        &mut self,
+        number: WalletNumber,
+        account: AccountNumber,
+        available: Amount,
+        journal: &mut dyn Journal,
+    ) -> Result<bool, Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(false) };
+        let Some(delayed) = wallet.delayed_suspension else { return Ok(false) };
+        let now = self.clock.now();
+        let known = wallet.delays.iter().find(|delay| delay.account == account);
+        let since = known.map_or(now, |delay| delay.since);
+        let floor = delayed.debt.map(Amount::negated).transpose()?;
+        let runs_on =
+            delayed.until(since).starts() > now && floor.is_none_or(|floor| available >= floor);
+        if runs_on && known.is_none() {
+            let since = Some(now);
+            self.record(journal, SuspensionDelayed { wallet: number, account, since })?;
+        }
+        Ok(runs_on)
+    }
+
+    fn end_delay(
+        &mut self,
+        wallet: WalletNumber,
+        account: AccountNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let delays = self.wallet(wallet).map(|wallet| wallet.delays.as_slice());
+        if delays.unwrap_or_default().iter().any(|delay| delay.account == account) {
+            self.record(journal, SuspensionDelayed { wallet, account, since: None })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "services_tests.rs"]
+mod tests;

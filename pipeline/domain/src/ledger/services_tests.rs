@@ -1,0 +1,88 @@
+//! Delayed suspension (R8.3).
+
+use super::super::desk_tests::check;
+
+fn prepaid(table: &str) {
+    let accounts = "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+    ";
+    check("", &format!("{accounts}{table}"));
+}
+
+#[test]
+fn r8_3_services_run_on_for_some_hours() {
+    prepaid(
+        r#"
+        configure billing_account=ba-a delayed_suspension={"hours":2}
+        use a p 2000
+        service a                   -> running
+        at 2026-03-01T01:59:59Z
+        service a                   -> running
+        at 2026-03-01T02:00:00Z
+        service a                   -> suspended
+        "#,
+    );
+}
+
+#[test]
+fn r8_3_or_until_debt_is_too_great() {
+    prepaid(
+        r#"
+        configure billing_account=ba-a delayed_suspension={"hours":2,"debt":"0.001"}  -> invalid_amount
+        configure billing_account=ba-a delayed_suspension={"hours":2,"debt":"-1.00"}  -> invalid_amount
+        configure billing_account=ba-a delayed_suspension={"hours":2,"debt":"5.00"}
+        use a p 2500
+        service a                   -> running
+        use a p 1
+        service a                   -> suspended
+        "#,
+    );
+}
+
+#[test]
+fn r8_3_debt_alone_delays_for_ever() {
+    prepaid(
+        r#"
+        configure billing_account=ba-a delayed_suspension={"debt":"5.00"}
+        use a p 2500
+        at 2026-03-20T00:00:00Z
+        service a                   -> running
+        use a p 1
+        service a                   -> suspended
+        "#,
+    );
+}
+
+/// Not what is left of the first span, but a new one.
+#[test]
+fn r8_3_a_recovery_starts_it_anew() {
+    prepaid(
+        r#"
+        configure billing_account=ba-a delayed_suspension={"hours":2}
+        use a p 2000
+        at 2026-03-01T01:30:00Z
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        use a p 2000
+        at 2026-03-01T03:29:59Z
+        service a                   -> running
+        at 2026-03-01T03:30:00Z
+        service a                   -> suspended
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        service a                   -> running
+        "#,
+    );
+}
+
+#[test]
+fn r8_3_switched_off_services_stop_at_once() {
+    prepaid(
+        r#"
+        configure billing_account=ba-a delayed_suspension={"hours":2}
+        use a p 2000
+        service a                   -> running
+        configure billing_account=ba-a delayed_suspension={}
+        service a                   -> suspended
+        "#,
+    );
+}

@@ -1,0 +1,96 @@
+//! An enterprise settles all its bills (R5.6), with the switch that lets bills rest on a limit (R5.4).
+
+use super::super::desk_tests::check;
+
+/// One that owes 10.00 and has a card; one that owes 20.00, has 50.00, and lets its bills rest on a limit.
+const OWE: &str = "
+    open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+    open_account account=b enterprise=e email=b@x.example currency=USD mode=postpaid
+    open_account account=p enterprise=e email=p@x.example currency=USD mode=postpaid kind=ecosystem partner=p
+    link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+    answers ba-a succeeded
+    configure billing_account=ba-b auto_write_off=false -> write_off_required
+    set_credit_limit billing_account=ba-b limit=25
+    confirm_contract billing_account=ba-b
+    configure billing_account=ba-b auto_write_off=false
+    top_up billing_account=ba-b amount=50 currency=USD method=bank_transfer
+    use a p 1000
+    use b p 2000
+    at 2026-03-01T01:00:00Z
+    balance ba-b                -> cash=50 unsettled_current=20
+";
+
+fn settles(table: &str) {
+    check("", &format!("{OWE}{table}"));
+}
+
+#[test]
+fn r5_6_every_refusal_in_its_order() {
+    settles(
+        "
+        settle_enterprise enterprise=x                          -> not_found
+        settle_enterprise enterprise=e
+        settle_enterprise enterprise=e                          -> settlement_in_progress
+        configure billing_account=ba-b auto_write_off=true      -> settlement_in_progress
+        configure billing_account=ba-a auto_write_off=true      -> settlement_in_progress
+        answers ba-a declined
+        configure billing_account=ba-b auto_write_off=true
+        settle_enterprise enterprise=e
+        answers ba-a succeeded
+        ",
+    );
+}
+
+#[test]
+fn r5_6_from_own_assets_and_then_the_method_and_meanwhile_nothing_is_written_off() {
+    settles(
+        "
+        settle_enterprise enterprise=e
+        asked ba-a                  -> manual 10 visa
+        asked ba-b                  ->
+        balance ba-b                -> cash=30 unsettled_current=0
+        # New bills wait, what is above a limit too, and money that comes.
+        use a p 500
+        use b p 3000
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        at 2026-03-01T02:00:00Z
+        balance ba-a                -> cash=20 unsettled_current=15
+        balance ba-b                -> cash=30 unsettled_current=30
+        answers ba-a succeeded
+        balance ba-a                -> cash=15 unsettled_current=0
+        balance ba-b                -> cash=25 unsettled_current=25
+        ",
+    );
+}
+
+/// One that has nothing to charge is settled at once, and so is the enterprise.
+#[test]
+fn r5_6_without_anything_to_charge_it_is_over_at_once() {
+    settles(
+        "
+        pay billing_account=ba-a
+        asked ba-a                  -> manual 10 visa
+        settle_enterprise enterprise=e
+        asked ba-a                  ->
+        configure billing_account=ba-b auto_write_off=true
+        balance ba-b                -> cash=30 unsettled_current=0
+        ",
+    );
+}
+
+/// A threshold that is reached meanwhile is charged after the last result.
+#[test]
+fn r5_6_thresholds_wait_for_the_last_result() {
+    settles(
+        "
+        settle_enterprise enterprise=e
+        link_payment_method billing_account=ba-b method=master kind=card token=t -> later
+        answers ba-b succeeded
+        use b p 200000
+        asked ba-b                  ->
+        answers ba-a succeeded
+        # 20.00 were settled; of 2,000.00 the wallet pays the 1,975.00 above its limit, as far as it can.
+        asked ba-b                  -> threshold 1970 master
+        ",
+    );
+}
