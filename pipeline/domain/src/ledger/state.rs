@@ -91,9 +91,9 @@ record! {
         /// Its bills are being settled, and the results of these wallets are still to come (R5.6).
         pub settling: Vec<WalletNumber>,
         /// Who was granted which role here, by principal, role and place.
-        pub grants: Vec<Grant>,
+        pub grants: Vec<Grant> = Vec::new(),
         /// Nobody may top up (R11.3).
-        pub recharge_frozen: bool,
+        pub recharge_frozen: bool = false,
     }
 }
 
@@ -127,7 +127,7 @@ record! {
         pub mode: Mode,
         pub region: Option<RegionId>,
         pub currency: Currency,
-        pub membership: Membership,
+        pub membership: Membership = Membership::Active,
         pub closed_at: Option<Timestamp>,
         /// Who pays from which minute on, oldest first; never empty.
         pub payers: SmallVec<[Payer; 1]>,
@@ -346,7 +346,7 @@ record! {
         /// Accounts whose services run on though they would have stopped (R8.3).
         pub delays: Vec<SuspensionDelay>,
         /// The command that opened it: no other billing account has this number.
-        pub number: u64,
+        pub number: u64 = 0,
         /// None until somebody names it, stops it, administers it or there is bad debt.
         pub governing: Option<Box<Governing>>,
     }
