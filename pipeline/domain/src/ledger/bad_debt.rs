@@ -44,6 +44,15 @@ impl Ledger {
         }
     }
 
+    /// The bills of a month are bad debt, and those of earlier months with them: nothing more is waited for.
+    pub(super) fn unwatch_bad_debt(&mut self, number: WalletNumber, last: Month) {
+        let Some(wallet) = self.wallet(number) else { return };
+        let months = wallet.unpaid.iter().map(|bill| bill.month).filter(|month| *month <= last);
+        let waits: Vec<Minute> =
+            months.filter_map(|month| self.bad_debt_at(number, month)).collect();
+        waits.into_iter().for_each(|at| self.due.remove(at, Timer::BadDebt, number));
+    }
+
     /// The bills of some month have been unpaid for too long, unless they were paid meanwhile.
     pub(super) fn find_bad_debt(
         &mut self,

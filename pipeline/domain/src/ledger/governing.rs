@@ -65,6 +65,7 @@ impl Ledger {
                 Ok(())
             }
             Fact::BadDebtChanged(BadDebtChanged { wallet, bad_debt }) => {
+                self.unwatch_bad_debt(*wallet, bad_debt.month);
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     wallet.governing_mut().bad_debt = Some(*bad_debt);
                 }
