@@ -67,6 +67,7 @@ fn r11_1_commands_need_a_right_and_are_recorded_with_where_they_came_from() {
     check(&rig, "books", "GET", &own, &Value::Null, 200);
     check(&rig, "eyes", "GET", &own, &Value::Null, 403);
     let list = "/v1/show/commands?principal=books";
+    rig.await_rows(list, 2);
     let rows = check(&rig, "books", "GET", list, &Value::Null, 200).json();
     assert_eq!(rows["rows"].as_array().map(Vec::len), Some(2), "{rows}");
     check(&rig, "eyes", "GET", list, &Value::Null, 403);
