@@ -54,4 +54,4 @@ release-schemas:
 
 # Keeps a data folder of this version, which later ones must open. A version that is out keeps its own.
 kept-data:
-	REMAKE_KEPT_DATA=1 cargo test --quiet -p drawdown --test end_to_end remake_the_kept_data -- --nocapture
+	REMAKE_KEPT_DATA=1 cargo test --quiet --workspace --test end_to_end remake_the_kept_data -- --nocapture

@@ -53,7 +53,7 @@ impl Balance {
         each_part(delta, &mut |part| {
             show(ledger, &part)?;
             match part {
-                Part::Fact(fact) => ledger.take(fact, scribe).map_err(stop),
+                Part::Fact(fact) => ledger.take(*fact, scribe).map_err(stop),
                 Part::Accrued(accrued) => ledger.apply_accrued(&accrued).map_err(stop),
             }
         })?;

@@ -117,7 +117,10 @@ mod tests {
 
     const AT: &str = "2026-03-01T00:10:20Z";
 
-    fn check(measure: &Measure, records: &[(&str, &str, &[(&str, &str)])], expected: &str) {
+    /// Id, quantity and tags.
+    type Record<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
+    fn check(measure: &Measure, records: &[Record<'_>], expected: &str) {
         let teller = Teller::new([7; 16]);
         let used: Timestamp = AT.parse().unwrap();
         let mut lines = MeasuredLines::default();

@@ -61,6 +61,7 @@ fn wish(payment: &str, token: &str, cause: PaymentCause) -> PaymentWish {
         method: "visa-1".parse().unwrap(),
         kind: MethodKind::Card,
         token: token.parse().unwrap(),
+        authenticated: false,
         amount: "1000.00".parse().unwrap(),
         currency: Currency::Usd,
     }

@@ -114,7 +114,7 @@ fn key_of(site: &Site, headers: &HeaderMap) -> Result<(Text, bool), Problem> {
 
 /// What has become of a command so far.
 enum Asked {
-    Decided(Decided, Option<Position>),
+    Decided(Box<Decided>, Option<Position>),
     /// It is on the log under this number, and will be decided.
     Waiting(u64),
 }
@@ -147,7 +147,7 @@ async fn ask(site: &Shared, message: CommandMessage) -> Result<Asked, Problem> {
     let position = position.inspect_err(|error| {
         tracing::warn!(%error, "how far the topics have come is not known; lists may be behind");
     });
-    Ok(Asked::Decided(decided, position.ok()))
+    Ok(Asked::Decided(Box::new(decided), position.ok()))
 }
 
 /// The outcome as its caller gets it: of a command that repeats another, the answer of that.

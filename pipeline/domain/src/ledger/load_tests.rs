@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 #[derive(Clone)]
 enum Recorded {
-    Fact(Fact),
+    Fact(Box<Fact>),
     Accrued(Accrued),
 }
 
@@ -25,7 +25,7 @@ struct Recorder(Vec<Recorded>);
 
 impl Journal for Recorder {
     fn fact(&mut self, _: &Ledger, fact: &Fact) {
-        self.0.push(Recorded::Fact(fact.clone()));
+        self.0.push(Recorded::Fact(Box::new(fact.clone())));
     }
 
     fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {

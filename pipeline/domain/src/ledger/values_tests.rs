@@ -18,7 +18,7 @@ const METERS: [(&str, &str); 3] = [("max", ""), ("last", ""), ("unique", "tag = 
 
 #[derive(Clone, Debug)]
 enum Recorded {
-    Fact(Fact),
+    Fact(Box<Fact>),
     Accrued(Accrued),
 }
 
@@ -27,7 +27,7 @@ struct Recorder(Vec<Recorded>);
 
 impl Journal for Recorder {
     fn fact(&mut self, _: &Ledger, fact: &Fact) {
-        self.0.push(Recorded::Fact(fact.clone()));
+        self.0.push(Recorded::Fact(Box::new(fact.clone())));
     }
 
     fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
