@@ -72,7 +72,8 @@ impl Ledger {
             Fact::PayerChanged(fact) => {
                 if let Some(account) = self.account_mut(fact.account)? {
                     account.change_payer(fact.from, fact.wallet);
-                    self.note_payer(fact.wallet, fact.account, fact.from);
+                    let before = account.payer_before(fact.from);
+                    self.note_payer(fact.wallet, fact.account, fact.from, before);
                 }
             }
             Fact::MembershipChanged(_)

@@ -238,7 +238,8 @@ impl Ledger {
     fn put_account(&mut self, number: AccountNumber, account: Account) {
         let id = account.id.clone();
         for payer in &account.payers {
-            self.note_payer(payer.wallet, number, payer.from);
+            let before = account.payer_before(payer.from);
+            self.note_payer(payer.wallet, number, payer.from, before);
         }
         self.accounts.push(account);
         let names = &self.accounts;

@@ -1,6 +1,6 @@
 //! An account stays with its enterprise for life, but shares in it only while it is an active member (R4.6).
 
-use super::fact::{AdministratorsChanged, Journal, MembershipChanged, PayerChanged, RoleRevoked};
+use super::fact::{AdministratorsChanged, Journal, MembershipChanged, RoleRevoked};
 use super::state::{Account, AccountNumber, Membership, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::commands::{AcceptInvitation, EndMembership, InviteAccount};
@@ -104,7 +104,7 @@ impl Ledger {
                 |payer: WalletNumber| if account == leaves { payer != own } else { payer == own };
             let mut later = payee.payers.iter().filter(|payer| payer.from > from);
             if apart(payee.payer_at(from).0) || later.any(|payer| apart(payer.wallet)) {
-                self.record(journal, PayerChanged { account, wallet, from })?;
+                self.pay_from(account, wallet, from, journal)?;
             }
         }
         Ok(())

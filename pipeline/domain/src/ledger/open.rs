@@ -4,7 +4,7 @@ use super::fact::{
     AccountClosed, AccountOpened, EnterpriseOpened, Journal, PayerChanged, WalletOpened,
 };
 use super::state::{Account, AccountNumber, Enterprise, Membership, Payer, Wallet, WalletNumber};
-use super::{EnterpriseNumber, Ledger, Undecided};
+use super::{Broken, EnterpriseNumber, Ledger, Undecided};
 use crate::commands::{Asked, ChangePayer, CloseAccount, Kind, OpenAccount, OpenEnterprise};
 use crate::ids::WalletId;
 use crate::money::{Amount, Currency};
@@ -153,6 +153,9 @@ impl Ledger {
 
         let at = self.clock.now();
         self.record(journal, AccountClosed { account, at })?;
+        // Its services are nobody's business any more.
+        let payer = self.account(account).map(|closed| closed.payer_at(at.minute()).0);
+        payer.into_iter().for_each(|payer| self.touch(payer));
         Ok(())
     }
 
@@ -184,7 +187,23 @@ impl Ledger {
 
         // Dated things hold from a full minute on (R3.1).
         let from = effective.full_minute();
-        self.record(journal, PayerChanged { account, wallet: number, from })?;
+        self.pay_from(account, number, from, journal)?;
+        Ok(())
+    }
+
+    /// Another wallet pays for an account from a minute on. Who paid until now is judged as well: what it
+    /// delayed for the account is over.
+    pub(super) fn pay_from(
+        &mut self,
+        account: AccountNumber,
+        wallet: WalletNumber,
+        from: Minute,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        let now = self.clock.now().minute();
+        let before = self.account(account).map(|account| account.payer_at(now).0);
+        self.record(journal, PayerChanged { account, wallet, from })?;
+        before.filter(|_| from <= now).into_iter().for_each(|before| self.touch(before));
         Ok(())
     }
 }

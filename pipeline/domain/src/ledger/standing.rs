@@ -242,15 +242,18 @@ impl Ledger {
         self.payees.get(number.index()).map(|payees| payees.as_slice()).unwrap_or_default()
     }
 
-    /// A wallet pays for an account from a minute on.
+    /// A wallet pays for an account from a minute on, and another one no more.
     pub(super) fn note_payer(
         &mut self,
         wallet: WalletNumber,
         account: AccountNumber,
         from: Minute,
+        before: Option<WalletNumber>,
     ) {
         if from > self.clock.now().minute() {
-            self.due.insert(from, Timer::PayerBegins, wallet);
+            for judged in before.into_iter().chain([wallet]) {
+                self.due.insert(from, Timer::PayerBegins, judged);
+            }
         }
         if self.payees.len() <= wallet.index() {
             self.payees.resize_with(wallet.index().saturating_add(1), Default::default);

@@ -685,6 +685,12 @@ impl Bill {
 }
 
 impl Account {
+    /// Who pays until the payer begins that begins in this minute; none if there is none before.
+    pub(super) fn payer_before(&self, from: Minute) -> Option<WalletNumber> {
+        let earlier = self.payers.iter().rev().find(|payer| payer.from < from);
+        earlier.map(|payer| payer.wallet)
+    }
+
     /// Who pays for usage of that minute, and for which minutes that answer stays right.
     pub fn payer_at(&self, used: Minute) -> (WalletNumber, Window) {
         let later =

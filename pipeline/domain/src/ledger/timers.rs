@@ -26,7 +26,7 @@ pub(super) enum Timer {
     PeriodEnds,
     /// A payment has been in flight for long (R6.4).
     PaymentLate,
-    /// It begins to pay for an account, whose services are judged by its figures from now on (R9.4).
+    /// It begins to pay for an account, whose services are judged by its figures from now on, or ends to (R9.4).
     PayerBegins,
     /// The oldest unpaid bill has been so for too long (R8.1).
     UnpaidTooLong,
@@ -311,8 +311,11 @@ impl Ledger {
         let Some(wallet) = self.wallet(number) else { return false };
         if timer == Timer::PayerBegins {
             let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
-            let mut payers = payees.flat_map(|account| account.payers.iter());
-            return payers.any(|payer| (payer.from, payer.wallet) == (at, number));
+            let mut changes = payees.flat_map(|account| {
+                let begin = account.payers.iter().filter(|payer| payer.from == at);
+                begin.flat_map(|payer| [Some(payer.wallet), account.payer_before(at)])
+            });
+            return changes.any(|judged| judged == Some(number));
         }
         let too_long = |month| wallet.zone.days_after(month, self.settings.overdue.after);
         wallet.limit.is_positive()

@@ -156,7 +156,7 @@ fn r3_3_how_records_make_the_quantity_is_said_once_for_a_meter() {
         ("aggregate = \"unique\"\ntag = \"user\"", "aggregate = \"unique\"\ntag = \"team\"");
     let both = text(user, "eu") + &text(team, "us");
     let error = load(&mut PriceBook::default(), &both, "2026-01-01T00:00:00Z").unwrap_err();
-    assert!(error.contains("line 10") && error.contains("line 1 "), "{error}");
+    assert!(error.contains("line 10") && error.contains("line 1;"), "{error}");
     let mut loaded = book(&text(user, "eu"));
     let error = load(&mut loaded, &text(team, "us"), "2026-01-01T00:00:00Z").unwrap_err();
     assert!(error.contains("changes the aggregate"), "{error}");
