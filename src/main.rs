@@ -216,12 +216,16 @@ enum RejectsVerb {
 #[derive(Subcommand)]
 enum InvoicesVerb {
     /// The figures that a run on that day issues, as things stand; nothing is issued.
+    #[command(after_help = "Example: drawdown invoices preview --as-of 2026-03-16")]
     Preview {
         /// The day of the run, such as 2026-03-16.
         #[arg(long)]
         as_of: Day,
     },
     /// Shows how far the run of that day is, and waits until all of it is issued.
+    #[command(
+        after_help = "Example: drawdown invoices run --as-of 2026-03-16 --config drawdown.toml"
+    )]
     Run {
         /// The day of the run, such as 2026-03-16.
         #[arg(long)]

@@ -117,6 +117,7 @@ pub(super) struct Span {
     pub(super) first: Next,
     /// Where ANALYTICS has come to.
     pub(super) until: Next,
+    /// How far it can come.
     pub(super) end: Next,
     /// It has ever come to anything.
     committed: bool,
@@ -131,7 +132,16 @@ fn spans(installation: &Installation, topic: Topic) -> anyhow::Result<BTreeMap<u
         let bounds = log.bounds(name, partition)?;
         let position = log.committed(&group_of(group_prefix, topic), name, partition)?;
         let until = position.unwrap_or(bounds.first).max(bounds.first);
-        let (first, end, committed) = (bounds.first, bounds.stable, position.is_some());
+        // Nothing is stored of usage that METERING has not decided about, so it is not waited for either.
+        let decided = match topic {
+            Topic::Usage => {
+                let metering = format!("{group_prefix}metering");
+                log.committed(&metering, name, partition)?.unwrap_or(bounds.first)
+            }
+            _ => bounds.stable,
+        };
+        let end = bounds.stable.min(decided);
+        let (first, committed) = (bounds.first, position.is_some());
         spans.insert(partition, Span { first, until, end, committed });
     }
     Ok(spans)

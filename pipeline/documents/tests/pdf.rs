@@ -154,9 +154,9 @@ fn r12_3_the_language_is_that_of_the_registered_country() {
     check("es", &invoice("Compañía Peñafiel, S.A.", "MX"), &in_spanish);
     let in_chinese = [
         "发票",
+        "上海云端科技有限公司",
         "2026年3月16日",
         "2026年3月1日 – 2026年3月15日",
-        "上海云端科技有限公司",
         "中国",
         "合计 USD 16,527.66",
         "优惠券 -50.00",
@@ -172,8 +172,8 @@ fn r12_3_the_language_is_that_of_the_registered_country() {
     );
     let in_japanese = [
         "請求書",
-        "2026年3月16日",
         "株式会社クラウド",
+        "2026年3月16日",
         "合計 USD 16,527.66",
         "クーポン -50.00",
         "税抜金額 USD 13,888.79",

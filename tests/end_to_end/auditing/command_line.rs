@@ -53,7 +53,9 @@ fn r1_3_an_embedded_log_is_audited_by_the_command_line() {
     drop((history, log));
     let (proof, failed) = audited(&setup);
     assert_eq!(failed, None, "{proof}");
-    assert!(proof.contains("balance: steps decided again") && proof.ends_with("differences: 0\n"));
+    assert!(proof.contains("balance: steps decided again"), "{proof}");
+    assert!(proof.contains("\ndifferences: 0\n"), "{proof}");
+    assert!(proof.ends_with("ClickHouse: this installation has put nothing there\n"), "{proof}");
 
     // Somebody else writes to a topic of ours.
     let log = setup.log().unwrap();

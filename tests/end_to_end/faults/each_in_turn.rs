@@ -37,7 +37,7 @@ const ALERTS: usize = 4;
 const ANALYTICS: usize = 5;
 /// Each is killed so many times.
 const ROUNDS: usize = 2;
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(120);
 const CUSTOMERS: usize = 6;
 
 /// Usage that comes by HTTP to a console that is killed: each batch is sent until it is acknowledged.
@@ -169,7 +169,6 @@ fn kill_and_wait(rig: &mut Rig, worker: usize) {
 /// R1.3, R2.2, R6.3, R6.4: no total changes, each charge is one in the gateway's own book, and each mail arrives;
 /// twice only where the server took it and nobody heard of that.
 #[test]
-#[ignore = "not right yet: ClickHouse does not get everything within a minute of the last message"]
 fn whoever_is_killed_no_total_changes_and_no_charge_is_made_twice() {
     let began = Instant::now();
     let mut mails = MailServer::start().unwrap();

@@ -50,13 +50,13 @@ fn ask_for_positions(rig: &Rig) -> Vec<Open> {
 
 /// Whether the successor said something of the partition since it had said so much.
 fn said(rig: &Rig, from: usize, what: &str, open: &Open) -> bool {
-    let group = format!("={}{} ", rig.setup.config.installation().prefix, open.consumer);
+    let consumer = format!("consumer={} ", open.consumer);
     rig.said_by(SUCCESSOR)[from..].lines().any(|line| {
         let partitions = line.split_once("partitions=[").map(|(_, rest)| rest);
         let partitions = partitions.and_then(|rest| rest.split_once(']')).map(|(list, _)| list);
         let mut listed = partitions.unwrap_or_default().split(", ");
         line.contains(what)
-            && line.contains(&group)
+            && line.contains(&consumer)
             && listed.any(|own| own == open.partition.to_string())
     })
 }
