@@ -95,7 +95,9 @@ fn every_table_is_equal_to_the_log_whoever_is_killed_whenever() {
     let (mut random, mut met) = (Random(1), BTreeMap::<&str, u32>::new());
     for (kill, point) in POINTS.into_iter().chain(POINTS).enumerate() {
         let victim = FILLING[kill % 2];
-        if rig.kill_at(victim, point, 1 + random.below(20)) {
+        // On a busy machine it may not come to so many of them in time, but it comes to one.
+        let count = 1 + random.below(20);
+        if rig.kill_at(victim, point, count) || rig.kill_at(victim, point, 1) {
             *met.entry(point.name()).or_default() += 1;
         }
         if kill % 5 == 2 {
