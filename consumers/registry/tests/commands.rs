@@ -60,6 +60,7 @@ fn r11_4_what_cannot_be_read_is_refused_with_a_reason() {
     put_text(&mut no_such_case, "somebody");
     put_long(&mut no_such_case, 1);
     put_text(&mut no_such_case, "his-key");
+    put_long(&mut no_such_case, 0);
     put_long(&mut no_such_case, 9_999);
     let tick = CommandControl::Tick(Tick { at: Timestamp::END });
     let forged = Secret::new([8; 32]).sign("commands", schemas::COMMAND_CONTROL.message(&tick));
