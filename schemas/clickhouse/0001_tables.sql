@@ -91,12 +91,13 @@ CREATE TABLE IF NOT EXISTS charges
     used DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     quantity Decimal(38, 12) CODEC(ZSTD(1)),
     charge Decimal(38, 12) CODEC(ZSTD(1)),
-    records UInt32,
+    records Int64 COMMENT '-1 where a usage record is taken back' CODEC(ZSTD(1)),
     adjustment Bool,
     cycle_end DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     usage_partition UInt32 CODEC(ZSTD(1)),
     first_offset Int64 COMMENT 'The records stand on the usage partition from here' CODEC(Delta, ZSTD(1)),
     last_offset Int64 COMMENT 'up to here' CODEC(Delta, ZSTD(1)),
+    voids Nullable(UInt32) COMMENT 'The record at first_offset with this place in its message is taken back' CODEC(ZSTD(1)),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))
@@ -357,4 +358,4 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(time)
 ORDER BY (account, product, meter, time)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Usage records that were counted: no repeats, no rejects';
+COMMENT 'Usage records that were counted: no repeats, no rejects; usage_standing leaves out those that were taken back';

@@ -35,6 +35,17 @@ FROM entries
 GROUP BY billing_account, month
 COMMENT 'What came in and what went out, over all assets';
 
+CREATE OR REPLACE VIEW usage_standing AS
+SELECT *
+FROM usage
+WHERE (_partition, _offset, _index) NOT IN
+(
+    SELECT usage_partition, first_offset, assumeNotNull(voids)
+    FROM charges
+    WHERE voids IS NOT NULL
+)
+COMMENT 'Usage records that were counted and not taken back';
+
 CREATE OR REPLACE VIEW spend_by_day AS
 SELECT
     billing_account,

@@ -8,6 +8,7 @@ use drawdown_domain::ledger::{
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::rating::MeterNumber;
+use drawdown_domain::refusal::Refusal;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_log::Message;
 use drawdown_runtime::{Input, Output, Station, Stop};
@@ -16,7 +17,7 @@ use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
     Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
     LedgerMessage, Measured, MeasuredLine, Notices, Outcome, Outcomes, PaymentAnswered,
-    PaymentWishes, Payments, PeriodsClosed, Services, Settled, TimeOnly,
+    PaymentWishes, Payments, PeriodsClosed, RecordVoided, Services, Settled, TimeOnly, VoidRefused,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -52,6 +53,9 @@ pub struct Balance {
     told_at: Timestamp,
     ticked: Timestamp,
 }
+
+/// The command whose answer metering has.
+const VOID: &str = "void_usage";
 
 /// What so many lines ask for stays in the nearest caches until they are decided.
 const LINES_AHEAD: usize = 128;
@@ -129,7 +133,7 @@ impl Balance {
                 region,
                 used: Minute::from_number(used),
                 quantity: counted.quantity,
-                records: counted.records,
+                records: counted.records.into(),
             };
             ahead.push(line);
             if ahead.len() >= LINES_AHEAD {
@@ -165,7 +169,7 @@ impl Balance {
                 region,
                 used,
                 quantity: Amount::ZERO,
-                records,
+                records: records.into(),
             };
             self.ledger.measured(&line, &values, &mut self.scribe).map_err(stop)?;
         }
@@ -199,6 +203,14 @@ impl Balance {
                 self.fact(SettingsChanged { document: settings.document })?;
             }
             LedgerInput::Measured(measured) => self.measured(measured)?,
+            LedgerInput::RecordVoided(voided) => {
+                output.hurry();
+                self.voided(voided)?;
+            }
+            LedgerInput::VoidRefused(VoidRefused { asked, refused, .. }) => {
+                output.hurry();
+                self.decided(asked, VOID, Some(refused));
+            }
             LedgerInput::InvoiceNumbered(numbered) => self.numbered(&numbered, at)?,
             LedgerInput::PaymentAnswered(answered) => {
                 output.hurry();
@@ -237,23 +249,54 @@ impl Balance {
             Err(Undecided::Refused(refusal)) => Some(refusal),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         };
+        self.decided(asked, admitted.command.name(), refused);
+        Ok(())
+    }
+
+    fn decided(&mut self, asked: Asked, name: &str, refused: Option<Refusal>) {
         let at = self.ledger.clock().now();
-        self.scribe.settled.push(Settled {
-            at,
-            command: admitted.number,
-            accepted: refused.is_none(),
-        });
+        let Asked { number: command, principal, key, origin } = asked;
+        self.scribe.settled.push(Settled { at, command, accepted: refused.is_none() });
         self.scribe.outcomes.push(Outcome {
-            command: admitted.number,
+            command,
             at,
-            principal: asked.principal,
-            key: asked.key,
-            origin: asked.origin,
-            name: admitted.command.name().to_owned(),
+            principal,
+            key,
+            origin,
+            name: name.to_owned(),
             refused,
             detail: None,
             repeats: None,
         });
+    }
+
+    /// Metering has found a record that is to be taken back.
+    fn voided(&mut self, voided: RecordVoided) -> Result<(), Stop> {
+        let RecordVoided { usage_partition, asked, account, ref values, .. } = voided;
+        let account = AccountNumber(account);
+        if let Some(enterprise) = self.ledger.account(account).map(|account| account.enterprise) {
+            self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
+        }
+        let region = self.region(voided.region.as_deref())?;
+        let line = Line {
+            usage_partition,
+            account,
+            meter: MeterNumber(voided.meter),
+            region,
+            used: voided.used,
+            quantity: voided.quantity,
+            records: 1,
+        };
+        let (ledger, scribe) = (&mut self.ledger, &mut self.scribe);
+        scribe.begin_void(ledger, usage_partition, voided.record_offset, voided.record_index);
+        let value = values.first().map(|said| &said.value);
+        let taken_back = ledger.take_back(&line, value, scribe);
+        scribe.end_void(ledger);
+        match taken_back {
+            Ok(()) => self.decided(asked, VOID, None),
+            Err(Undecided::Refused(refusal)) => self.decided(asked, VOID, Some(refusal)),
+            Err(Undecided::Broken(broken)) => return Err(stop(broken)),
+        }
         Ok(())
     }
 

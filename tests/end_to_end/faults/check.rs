@@ -210,6 +210,7 @@ fn usage(site: &Site, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
                 UsageControl::AccountShut(shut) => *now = shut.at.max(*now),
                 UsageControl::Catalogue(catalogue) => *now = catalogue.at.max(*now),
                 UsageControl::SettingsInForce(settings) => *now = settings.at.max(*now),
+                UsageControl::VoidAsked(void) => *now = void.at.max(*now),
             },
         }
     });
@@ -275,7 +276,7 @@ fn compare_charges(site: &Site, books: &mut Books, keeper: &BookKeeper) {
             if !is_kept(charge.account.as_str()) {
                 continue;
             }
-            records += u64::from(charge.records);
+            records += u64::try_from(charge.records).unwrap();
             let total = charged.entry(charge.account.to_string()).or_default();
             *total = total.plus(charge.charge).unwrap();
         }

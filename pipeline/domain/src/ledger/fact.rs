@@ -1,7 +1,7 @@
 //! What can happen to a ledger. Deciding makes facts; applying them makes the state; nothing else
 //! does either.
 
-use crate::commands::{DelayedSuspension, LowBalanceAlert, Recipients};
+use crate::commands::{Asked, DelayedSuspension, LowBalanceAlert, Recipients};
 use crate::ids::{MethodId, OrderId, PrincipalId, RegionId, Text};
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
@@ -13,7 +13,7 @@ use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
 use crate::notices::NoticeKind;
 use crate::payments::{MethodState, Payment, PaymentAnswer};
-use crate::rating::{Change, MeterNumber, ValueCount};
+use crate::rating::{Change, MeterNumber, Value, ValueCount};
 use crate::refusal::Refusal;
 use crate::rights::Role;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
@@ -226,7 +226,7 @@ record! {
         pub account: AccountNumber,
         pub used: Minute,
         pub quantity: Amount,
-        pub records: u32,
+        pub records: i64,
         pub why: Unpriced,
     }
 }
@@ -236,6 +236,25 @@ record! {
     pub struct ValuesCounted {
         pub series: SeriesKey,
         pub values: Vec<ValueCount>,
+    }
+}
+
+record! {
+    /// A usage record is to be taken back (R2.5): metering is asked which it was.
+    pub struct VoidAsked {
+        pub account: AccountNumber,
+        pub source: String,
+        pub id: String,
+        /// Who waits for the answer.
+        pub asked: Asked,
+    }
+}
+
+record! {
+    /// A record was taken back whose value made its month's quantity, not its sum with others (R2.5).
+    pub struct ValueTakenBack {
+        pub series: SeriesKey,
+        pub value: Value,
     }
 }
 
@@ -352,6 +371,15 @@ record! {
         pub bill: u64,
         pub by: u64,
         pub amount: Amount,
+    }
+}
+
+record! {
+    /// A negative bill has so much yet to undo, as long as a payment of the bills of which that is is in flight;
+    /// over 0: nothing any more (R5.7).
+    pub struct CorrectionWaits {
+        pub wallet: WalletNumber,
+        pub bill: Bill,
     }
 }
 
@@ -714,6 +742,9 @@ one_of! {
         WalletStateChanged,
         AdministratorsChanged,
         BadDebtChanged,
+        VoidAsked,
+        ValueTakenBack,
+        CorrectionWaits,
     }
 }
 
@@ -725,6 +756,7 @@ impl Fact {
             Fact::BillIssued(fact) => Some(fact.wallet),
             Fact::BillReduced(fact) => Some(fact.wallet),
             Fact::BillPaid(fact) => Some(fact.wallet),
+            Fact::CorrectionWaits(fact) => Some(fact.wallet),
             Fact::LimitChanged(fact) => Some(fact.wallet),
             Fact::CouponOpened(fact) => Some(fact.wallet),
             Fact::OverdueChanged(fact) => Some(fact.wallet),
@@ -781,7 +813,9 @@ impl Fact {
             | Fact::RoleRevoked(_)
             | Fact::WalletRenamed(_)
             | Fact::AdministratorsChanged(_)
-            | Fact::BadDebtChanged(_) => None,
+            | Fact::BadDebtChanged(_)
+            | Fact::VoidAsked(_)
+            | Fact::ValueTakenBack(_) => None,
         }
     }
 

@@ -48,6 +48,7 @@ mod top_up;
 mod transfer;
 mod values;
 mod views;
+mod voiding;
 mod write_off;
 
 use std::collections::VecDeque;
@@ -216,6 +217,7 @@ impl Ledger {
             Command::FinishAuthentication(command) => {
                 self.finish_authentication(asked, command, journal)?
             }
+            Command::VoidUsage(command) => self.ask_for_void(asked, command, journal)?,
             command => {
                 self.decide(asked, command, journal)?;
                 Answer::Accepted
@@ -289,11 +291,12 @@ impl Ledger {
             Command::PreferPaymentMethod(command) => self.prefer_method(command, journal),
             Command::Pay(command) => self.pay_by_hand(command, journal),
             Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
-            // The first two have an answer of their own. What is claimed comes with what is known of it. The
+            // The first three have an answer of their own. What is claimed comes with what is known of it. The
             // others concern every ledger or none, and the registry checks them once and sends what they
             // change.
             Command::LinkPaymentMethod(_)
             | Command::FinishAuthentication(_)
+            | Command::VoidUsage(_)
             | Command::ClaimRemittance(_)
             | Command::ReceiveRemittance(_)
             | Command::LoadPrices(_)

@@ -130,6 +130,7 @@ impl Ledger {
             let moved = Moved::of(number, Lot::OWN_CASH, left, cause);
             self.record(journal, Moved { remark, method, ..moved })?;
         }
+        self.correct_what_waited(number, journal)?;
         self.settlement_answered(number, payment, journal)?;
         self.write_off(number, journal)
     }
@@ -162,6 +163,7 @@ impl Ledger {
             self.notice(number, kind, None, row, None, journal)?;
         }
         // Its bills return in order, and are paid from what has come meanwhile.
+        self.correct_what_waited(number, journal)?;
         self.settlement_answered(number, payment, journal)?;
         self.write_off(number, journal)
     }

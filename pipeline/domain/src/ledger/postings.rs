@@ -187,7 +187,10 @@ impl Ledger {
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)
-            | Fact::BadDebtChanged(_) => Ok(Postings::new()),
+            | Fact::BadDebtChanged(_)
+            | Fact::VoidAsked(_)
+            | Fact::ValueTakenBack(_)
+            | Fact::CorrectionWaits(_) => Ok(Postings::new()),
         }
     }
 

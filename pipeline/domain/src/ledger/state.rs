@@ -349,6 +349,8 @@ record! {
         pub number: u64 = 0,
         /// None until somebody names it, stops it, administers it or there is bad debt.
         pub governing: Option<Box<Governing>>,
+        /// Negative bills over what they have yet to undo: the bills of which that is are in flight (R5.7).
+        pub corrections: Vec<Bill> = Vec::new(),
     }
 }
 
