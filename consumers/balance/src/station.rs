@@ -8,6 +8,8 @@ use drawdown_domain::ledger::{
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::rating::MeterNumber;
+use drawdown_domain::refusal::Refusal;
+use drawdown_domain::requests::Crossing;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_log::Message;
 use drawdown_runtime::{Input, Output, Station, Stop};
@@ -16,7 +18,7 @@ use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
     Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
     LedgerMessage, Measured, MeasuredLine, Notices, Outcome, Outcomes, PaymentAnswered,
-    PaymentWishes, Payments, PeriodsClosed, Services, Settled, TimeOnly,
+    PaymentRequests, PaymentWishes, Payments, PeriodsClosed, Services, Settled, TimeOnly,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -56,6 +58,8 @@ pub struct Balance {
 /// What so many lines ask for stays in the nearest caches until they are decided.
 const LINES_AHEAD: usize = 128;
 const BALANCES_AHEAD: usize = 32;
+/// What the command is called whose answer comes from another ledger.
+const CANCEL: &str = "cancel_payment_request";
 
 impl Balance {
     pub fn new(options: BalanceOptions, partition: u32) -> Balance {
@@ -204,6 +208,10 @@ impl Balance {
                 output.hurry();
                 self.payment_answered(answered)?;
             }
+            LedgerInput::Crossing(crossing) => {
+                output.hurry();
+                self.hear(crossing)?;
+            }
         }
         Ok(())
     }
@@ -229,6 +237,11 @@ impl Balance {
                 let claimed = ledger.claimed(&asked, command, admitted.carries, scribe);
                 claimed.map(|()| Answer::Accepted)
             }
+            command @ Command::RequestPayment(_) => {
+                let requested =
+                    ledger.requested(&asked, command, admitted.payer.as_deref(), scribe);
+                requested.map(|()| Answer::Accepted)
+            }
             command => ledger.command(&asked, command, scribe),
         };
         let refused = match decided {
@@ -237,23 +250,41 @@ impl Balance {
             Err(Undecided::Refused(refusal)) => Some(refusal),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         };
+        self.answer(asked, admitted.command.name(), refused);
+        Ok(())
+    }
+
+    /// Says what became of a command.
+    fn answer(&mut self, asked: Asked, name: &str, refused: Option<Refusal>) {
         let at = self.ledger.clock().now();
-        self.scribe.settled.push(Settled {
-            at,
-            command: admitted.number,
-            accepted: refused.is_none(),
-        });
+        let Asked { number: command, principal, key, origin } = asked;
+        self.scribe.settled.push(Settled { at, command, accepted: refused.is_none() });
         self.scribe.outcomes.push(Outcome {
-            command: admitted.number,
+            command,
             at,
-            principal: asked.principal,
-            key: asked.key,
-            origin: asked.origin,
-            name: admitted.command.name().to_owned(),
+            principal,
+            key,
+            origin,
+            name: name.to_owned(),
             refused,
             detail: None,
             repeats: None,
         });
+    }
+
+    /// Another ledger says something, or this one to itself.
+    fn hear(&mut self, crossing: Crossing) -> Result<(), Stop> {
+        let wallet = self.ledger.wallet_named(&crossing.billing_account);
+        let wallet = wallet.and_then(|wallet| self.ledger.wallet(wallet));
+        let Some(enterprise) = wallet.map(|wallet| wallet.enterprise) else {
+            let Crossing { billing_account, request, .. } = crossing;
+            let what = format!("{request} concerns {billing_account}, which is not here");
+            return Err(Stop::Broken(what));
+        };
+        self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
+        if let Some(answered) = self.ledger.hear(crossing, &mut self.scribe).map_err(stop)? {
+            self.answer(answered.asked, CANCEL, answered.refused);
+        }
         Ok(())
     }
 
@@ -325,6 +356,12 @@ impl Balance {
         let settled = std::mem::take(&mut self.scribe.settled).into_iter();
         let wanted = std::mem::take(&mut self.scribe.wanted).into_iter();
         let settled = settled.map(CommandControl::Settled);
+        for (enterprise, crossing) in std::mem::take(&mut self.scribe.crossings) {
+            let ledgers = self.options.topics.ledger_partitions;
+            let ledger = partition_of(enterprise.as_str().as_bytes(), ledgers);
+            let message = LedgerMessage { at: self.ledger.clock().now(), input: crossing.into() };
+            output.append(self.name(Topic::Ledger), ledger, schemas::LEDGER.message(&message));
+        }
         for control in settled.chain(wanted.map(CommandControl::NumberWanted)) {
             let topic = self.name(Topic::Commands);
             let message =
@@ -366,6 +403,11 @@ impl Balance {
         if !scribe.payments.is_empty() {
             let payments = std::mem::take(&mut scribe.payments);
             messages.push((Topic::Payments, schemas::PAYMENTS.message(&Payments { payments })));
+        }
+        if !scribe.requests.is_empty() {
+            let requests = std::mem::take(&mut scribe.requests);
+            let message = schemas::PAYMENT_REQUESTS.message(&PaymentRequests { requests });
+            messages.push((Topic::PaymentRequests, message));
         }
         if !scribe.notices.is_empty() {
             let notices = std::mem::take(&mut scribe.notices);

@@ -138,6 +138,7 @@ impl Ledger {
             delays: Vec::new(),
             number: 0,
             governing: None,
+            requests: None,
         }
     }
 
