@@ -131,6 +131,33 @@ ORDER BY (billing_account, payment, at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Payments, a row for each status they came to';
 
+CREATE TABLE IF NOT EXISTS payment_requests
+(
+    request String,
+    billing_account String,
+    direction LowCardinality(String),
+    requester String,
+    payer String,
+    service String,
+    amount Decimal(38, 12),
+    currency LowCardinality(String),
+    note Nullable(String),
+    resends Nullable(String),
+    status LowCardinality(String),
+    reason Nullable(String),
+    in_flight Decimal(38, 12),
+    asked_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    _partition UInt32 CODEC(ZSTD(1)),
+    _offset Int64 CODEC(Delta, ZSTD(1)),
+    _index UInt32 CODEC(Delta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(at)
+ORDER BY (billing_account, request, at)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Requests to pay, a row for each status they came to on each of their two sides';
+
 CREATE TABLE IF NOT EXISTS balance
 (
     billing_account String,
@@ -200,6 +227,22 @@ CREATE TABLE IF NOT EXISTS notices
         at DateTime64(6, 'UTC'),
         reason Nullable(String),
         bills Array(String))),
+    request Nullable(Tuple(
+        request String,
+        billing_account String,
+        direction String,
+        requester String,
+        payer String,
+        service String,
+        amount Decimal(38, 12),
+        currency String,
+        note Nullable(String),
+        resends Nullable(String),
+        status String,
+        reason Nullable(String),
+        in_flight Decimal(38, 12),
+        asked_at DateTime64(6, 'UTC'),
+        at DateTime64(6, 'UTC'))),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))

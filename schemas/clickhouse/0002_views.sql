@@ -75,6 +75,26 @@ ORDER BY at DESC, _offset DESC, _index DESC
 LIMIT 1 BY billing_account
 COMMENT 'How billing accounts stand';
 
+CREATE OR REPLACE VIEW payment_requests_now AS
+SELECT *
+FROM payment_requests
+ORDER BY at DESC, _offset DESC, _index DESC
+LIMIT 1 BY billing_account, request
+COMMENT 'Requests to pay as they stand, a row for each of their two sides';
+
+CREATE OR REPLACE VIEW payment_request_totals AS
+SELECT
+    billing_account,
+    direction,
+    status,
+    currency,
+    count() AS requests,
+    sum(amount) AS total,
+    sum(in_flight) AS total_in_flight
+FROM payment_requests_now
+GROUP BY billing_account, direction, status, currency
+COMMENT 'How many requests to pay there are of each kind, and what they come to';
+
 CREATE OR REPLACE VIEW burn AS
 WITH (SELECT max(at) FROM blocks) AS now
 SELECT

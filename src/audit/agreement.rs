@@ -263,7 +263,7 @@ impl Views {
 }
 
 /// What does not change by time alone.
-fn lasting(balance: &Balance) -> Result<[(&'static str, Amount); 11], Overflow> {
+fn lasting(balance: &Balance) -> Result<[(&'static str, Amount); 12], Overflow> {
     Ok([
         ("cash", balance.cash),
         ("cash_transferred_in", balance.cash_transferred_in),
@@ -276,5 +276,6 @@ fn lasting(balance: &Balance) -> Result<[(&'static str, Amount); 11], Overflow> 
         ("quota_consumed", balance.quota_consumed),
         ("unbilled", balance.unbilled),
         ("transferable", balance.transferable),
+        ("in_flight", balance.in_flight),
     ])
 }

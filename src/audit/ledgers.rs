@@ -27,7 +27,8 @@ struct Proof<'a> {
 }
 
 /// What follows from deltas alone.
-const TOLD: [Topic; 4] = [Topic::Entries, Topic::Bills, Topic::PeriodClosed, Topic::Invoices];
+const TOLD: [Topic; 5] =
+    [Topic::Entries, Topic::Bills, Topic::PeriodClosed, Topic::Invoices, Topic::PaymentRequests];
 
 /// Proves one ledger. Names the sources that said something else to it than was decided again.
 pub(super) fn audit_ledger(
@@ -94,6 +95,7 @@ impl Proof<'_> {
         let told = copy_of(station, self.partition, make)?;
         self.books.open(told.ledger())?;
         self.report.remittances.read(sequence == 1);
+        self.report.crossings.read(sequence == 1);
         if sequence == 1 {
             self.followers.iter_mut().for_each(|(_, follower)| follower.begin_at_the_start());
         }
@@ -143,12 +145,13 @@ impl Proof<'_> {
     fn tell(&mut self, step: &Step) -> anyhow::Result<Option<Vec<Append>>> {
         let Some(told) = self.told.as_mut() else { return Ok(None) };
         let (books, views, mut wrong) = (&mut self.books, &mut self.views, Vec::new());
-        let remittances = &mut self.report.remittances;
+        let (remittances, crossings) = (&mut self.report.remittances, &mut self.report.crossings);
         let mut output = Output::default();
         let applied = told.tell_again(&step.delta, &mut output, &mut |ledger, part| {
             views.note(ledger, part);
             if let Part::Fact(fact) = part {
                 wrong.extend(remittances.take(ledger, fact));
+                wrong.extend(crossings.take(ledger, fact));
             }
             let unbalanced = books.take(ledger, part);
             wrong.extend(unbalanced.map_err(|error| Stop::Broken(error.to_string()))?);
@@ -211,6 +214,7 @@ impl Proof<'_> {
             })?;
         }
         let ledger = told.ledger();
+        self.report.crossings.close(ledger);
         let state = topics.name(Topic::BalanceState);
         let mut wrong = Vec::new();
         for number in wallets_of(ledger) {

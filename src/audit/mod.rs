@@ -9,6 +9,7 @@
 mod again;
 mod agreement;
 mod books;
+mod crossings;
 mod follow;
 mod ledgers;
 mod numbers;
@@ -89,6 +90,11 @@ pub fn audit(
         for source in unlike {
             speakers::locate(&job, source, ledger, &kept_from(source), &sayings, &mut report)?;
         }
+    }
+    let crossed = report.crossings.arrived();
+    report.count(Figure::MoneyCrossed, crossed);
+    for what in report.crossings.unlike() {
+        report.differs(topics.name(Topic::PaymentRequests), 0, None, what);
     }
     for what in report.remittances.unlike() {
         report.differs(topics.name(Topic::RegistryState), 0, None, what);

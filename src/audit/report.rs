@@ -7,6 +7,7 @@ use drawdown_domain::ledger::Book;
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_log::Offset;
 
+use super::crossings::Crossings;
 use super::numbers::Numbers;
 use super::remittances::Remittances;
 
@@ -82,6 +83,7 @@ figures! {
     ChargesRead = "charges: on the topic, summed by month",
     InvoicesRead = "invoices: on the topic, each adds up",
     InvoicesNumbered = "invoices: numbered one after the other, none left out",
+    MoneyCrossed = "payment requests: money that left one ledger and entered another, once",
     BalancesCompared = "balances: latest rows that are the ledger's",
     BalancesMoving = "balances: wallets that were not at rest",
 }
@@ -96,6 +98,8 @@ pub struct Report {
     pub(super) numbers: Numbers,
     /// Transfers that named nobody, over all ledgers.
     pub(super) remittances: Remittances,
+    /// What one ledger sent and another got, over all ledgers.
+    pub(super) crossings: Crossings,
     differences: Vec<Difference>,
     count: usize,
 }
@@ -146,6 +150,9 @@ impl Report {
     ) -> anyhow::Result<()> {
         for what in self.numbers.add(other.numbers) {
             self.differs(invoices, 0, None, what);
+        }
+        for what in self.crossings.add(other.crossings) {
+            self.differs(entries, 0, None, what);
         }
         for what in self.remittances.add(other.remittances) {
             self.differs(entries, 0, None, what);

@@ -66,10 +66,12 @@ pub(super) fn spoken(message: &[u8]) -> Option<Spoken> {
         | LedgerInput::PricesComplete(_)
         | LedgerInput::NewSettings(_)
         | LedgerInput::InvoiceNumbered(_) => (Source::Registry, None, None),
-        // What a gateway says is decided by nobody here.
-        LedgerInput::Lines(_) | LedgerInput::TimeOnly(_) | LedgerInput::PaymentAnswered(_) => {
-            return None;
-        }
+        // What a gateway says is decided by nobody here; what ledgers say to each other is held against both
+        // (`crossings`).
+        LedgerInput::Lines(_)
+        | LedgerInput::TimeOnly(_)
+        | LedgerInput::PaymentAnswered(_)
+        | LedgerInput::Crossing(_) => return None,
     };
     Some(Spoken { source, sign, offset, at })
 }

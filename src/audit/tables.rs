@@ -39,6 +39,7 @@ pub(super) const TABLES: &[Table] = &[
     table("charges", Topic::Charges, &["quantity", "charge", "records"]),
     table("balance", Topic::Balances, &["cash", "available"]),
     table("payments", Topic::Payments, &["amount"]),
+    table("payment_requests", Topic::PaymentRequests, &["amount", "in_flight"]),
     table("invoices", Topic::Invoices, &["net", "tax", "total"]),
     table("services", Topic::Services, &[]),
     table("commands", Topic::Outcomes, &["command"]),

@@ -110,8 +110,8 @@ impl Views {
             Topic::Bills => self.take_bills(&at, ledger, &held.value, report),
             Topic::Charges => self.take_charges(&at, ledger, &held.value, report),
             Topic::Invoices => self.take_invoices(&at, &held.value, report),
-            // What is closed is drafted, and stands among the facts.
-            Topic::PeriodClosed => Ok(()),
+            // What is closed is drafted, and what is asked for and paid crosses: both stand among the facts.
+            Topic::PeriodClosed | Topic::PaymentRequests => Ok(()),
             other => anyhow::bail!("{} is not added up", other.name()),
         };
         if let Err(error) = read {

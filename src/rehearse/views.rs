@@ -9,7 +9,8 @@ use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
 use drawdown_wire::messages::{
-    Bills, Charges, Entries, Invoices, Mails, Notices, Outcome, Outcomes, Payments, Rejects,
+    Bills, Charges, Entries, Invoices, Mails, Notices, Outcome, Outcomes, PaymentRequests,
+    Payments, Rejects,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -22,13 +23,14 @@ use crate::views;
 pub type Row = Map<String, Value>;
 
 /// The topics that hold rows.
-const LISTED: [Topic; 9] = [
+const LISTED: [Topic; 10] = [
     Topic::Entries,
     Topic::Bills,
     Topic::Charges,
     Topic::Invoices,
     Topic::Rejects,
     Topic::Payments,
+    Topic::PaymentRequests,
     Topic::Notices,
     Topic::Mails,
     Topic::Outcomes,
@@ -44,6 +46,8 @@ pub struct Rows {
     invoices: Vec<Row>,
     rejects: Vec<Row>,
     payments: Vec<Row>,
+    payment_requests: Vec<Row>,
+    payment_request_history: Vec<Row>,
     messages: Vec<Row>,
     mail: Vec<Row>,
     outcomes: Vec<Outcome>,
@@ -107,11 +111,14 @@ impl Rows {
             Topic::Payments => {
                 let payments: Payments = schemas::PAYMENTS.read(message)?;
                 for payment in rows(&payments.payments)? {
-                    let same = |known: &&mut Row| known.get("payment") == payment.get("payment");
-                    match self.payments.iter_mut().find(same) {
-                        Some(known) => *known = payment,
-                        None => self.payments.push(payment),
-                    }
+                    put(&mut self.payments, payment, &["payment"]);
+                }
+            }
+            Topic::PaymentRequests => {
+                let message: PaymentRequests = schemas::PAYMENT_REQUESTS.read(message)?;
+                for request in rows(&message.requests)? {
+                    self.payment_request_history.push(request.clone());
+                    put(&mut self.payment_requests, request, &["request", "direction"]);
                 }
             }
             Topic::Notices => {
@@ -166,6 +173,8 @@ impl Rows {
             "invoices" => self.invoices.clone(),
             "rejects" => self.rejects.clone(),
             "payments" => self.payments.clone(),
+            "payment_requests" => self.payment_requests.clone(),
+            "payment_request_history" => self.payment_request_history.clone(),
             "messages" => self.messages.clone(),
             "mail" => self.mail.clone(),
             "commands" => rows(&self.outcomes)?,
@@ -175,10 +184,19 @@ impl Rows {
             other => anyhow::bail!("there is no view {other}"),
         };
         let concerns = |row: &Row| {
-            let keys = ["billing_account", "account", "principal", "enterprise"];
+            let keys = ["billing_account", "account", "principal", "enterprise", "request"];
             of == "all" || keys.iter().any(|key| row.get(*key).and_then(Value::as_str) == Some(of))
         };
         Ok(all.into_iter().filter(concerns).collect())
+    }
+}
+
+/// Puts a row in the place of the one with the same keys.
+fn put(all: &mut Vec<Row>, row: Row, keys: &[&str]) {
+    let same = |known: &&mut Row| keys.iter().all(|key| known.get(*key) == row.get(*key));
+    match all.iter_mut().find(same) {
+        Some(known) => *known = row,
+        None => all.push(row),
     }
 }
 

@@ -3,6 +3,7 @@
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{MeterCost, Notice, NoticeKind, Service, ServiceCause};
 use drawdown_domain::payments::{Payment, PaymentCause};
+use drawdown_domain::requests::PaymentRequest;
 
 use crate::words::{self, Tone};
 
@@ -26,6 +27,7 @@ pub(crate) struct Figures<'a> {
     pub(crate) costliest: Vec<Costly<'a>>,
     pub(crate) service: Option<Stopped<'a>>,
     pub(crate) payment: Option<Paid<'a>>,
+    pub(crate) request: Option<Requested<'a>>,
 }
 
 /// A meter and what it has cost this month.
@@ -56,6 +58,18 @@ pub(crate) struct Paid<'a> {
     pub(crate) bills: usize,
 }
 
+/// The request to pay it is about.
+pub(crate) struct Requested<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) requester: &'a str,
+    pub(crate) payer: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) amount: String,
+    pub(crate) asked_at: String,
+    pub(crate) note: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
+}
+
 impl<'a> Figures<'a> {
     pub(crate) fn of(notice: &'a Notice, recipient: &'a str) -> Figures<'a> {
         let (zone, currency, standing) = (notice.time_zone, notice.currency, &notice.standing);
@@ -84,6 +98,16 @@ impl<'a> Figures<'a> {
                 bills: payment.bills.len(),
             }
         };
+        let requested = |request: &'a PaymentRequest| Requested {
+            name: request.request.as_str(),
+            requester: request.requester.as_str(),
+            payer: request.payer.as_str(),
+            service: request.service.as_str(),
+            amount: money(request.amount, request.currency),
+            asked_at: zone.shown(request.asked_at),
+            note: request.note.as_ref().map(|note| note.as_str()),
+            reason: request.reason.as_ref().map(|reason| reason.as_str()),
+        };
         let mut figures = Figures {
             kind: notice.kind,
             tone: words::tone(notice.kind),
@@ -103,6 +127,7 @@ impl<'a> Figures<'a> {
             costliest: standing.costliest.iter().map(costly).collect(),
             service: notice.service.as_ref().map(stopped),
             payment: notice.payment.as_ref().map(paid),
+            request: notice.request.as_ref().map(requested),
         };
         figures.heading = words::heading(&figures);
         figures
@@ -111,6 +136,11 @@ impl<'a> Figures<'a> {
     /// Whose services it is about.
     pub(crate) fn account(&self) -> &str {
         self.service.as_ref().map_or(self.billing_account, |service| service.account)
+    }
+
+    /// What somebody is asked to pay.
+    pub(crate) fn asked_for(&self) -> &str {
+        self.request.as_ref().map_or("", |request| &request.amount)
     }
 
     /// What was to be paid.

@@ -57,6 +57,7 @@ pub(crate) fn tone(kind: NoticeKind) -> Tone {
 pub(crate) fn heading(figures: &Figures<'_>) -> String {
     use NoticeKind as Kind;
     let (available, to_pay, account) = (&figures.available, figures.to_pay(), figures.account());
+    let asked_for = figures.asked_for();
     match figures.kind {
         Kind::LowBalance => format!("Low balance: {available} left"),
         Kind::Recovered => format!("Balance recovered: {available}"),
@@ -77,13 +78,13 @@ pub(crate) fn heading(figures: &Figures<'_>) -> String {
         Kind::CreditLimit => "Your credit limit".to_owned(),
         Kind::SpendCap => "Spending cap".to_owned(),
         Kind::TestTopUpFailed => "Test of your payment method failed".to_owned(),
-        Kind::PaymentRequestNew => "You are asked to pay".to_owned(),
-        Kind::PaymentRequestApproved => "Payment request approved".to_owned(),
-        Kind::PaymentRequestRejected => "Payment request rejected".to_owned(),
-        Kind::PaymentRequestCancelled => "Payment request cancelled".to_owned(),
-        Kind::PaymentRequestExpired => "Payment request expired".to_owned(),
-        Kind::PaymentRequestPaid => "Payment request paid".to_owned(),
-        Kind::PaymentRequestFailed => "Payment request failed".to_owned(),
+        Kind::PaymentRequestNew => format!("You are asked to pay {asked_for}"),
+        Kind::PaymentRequestApproved => format!("Payment request approved: {asked_for}"),
+        Kind::PaymentRequestRejected => format!("Payment request rejected: {asked_for}"),
+        Kind::PaymentRequestCancelled => format!("Payment request cancelled: {asked_for}"),
+        Kind::PaymentRequestExpired => format!("Payment request expired: {asked_for}"),
+        Kind::PaymentRequestPaid => format!("Payment request paid: {asked_for}"),
+        Kind::PaymentRequestFailed => format!("Payment request failed: {asked_for}"),
     }
 }
 

@@ -74,6 +74,19 @@ fn r8_each_kind_says_what_it_is_about() {
         Kind::AuthenticationRequired,
         &["Please confirm", "https://sandbox.invalid/authenticate/7"],
     );
+    let asked = ["1,234.50 USD", "compute", "ba-bolt, 1 March 2026, 08:00", "march", "not ours"];
+    for (kind, says) in [
+        (Kind::PaymentRequestNew, "You are asked to pay 1,234.50 USD"),
+        (Kind::PaymentRequestApproved, "the money is on its way"),
+        (Kind::PaymentRequestRejected, "It can be sent anew"),
+        (Kind::PaymentRequestCancelled, "has taken the request back"),
+        (Kind::PaymentRequestExpired, "Nobody has answered"),
+        (Kind::PaymentRequestPaid, "The money has arrived"),
+        (Kind::PaymentRequestFailed, "has gone back"),
+    ] {
+        check(kind, &asked);
+        check(kind, &[says]);
+    }
     check(Kind::SpendCap, &["Spending cap", "There is news about ba-acme."]);
 }
 

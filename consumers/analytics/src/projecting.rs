@@ -24,6 +24,7 @@ pub(crate) const PROJECTIONS: &[(Topic, Project)] = &[
     (Topic::Charges, money::charges),
     (Topic::Balances, money::balances),
     (Topic::Payments, dealings::payments),
+    (Topic::PaymentRequests, dealings::payment_requests),
     (Topic::Invoices, dealings::invoices),
     (Topic::Services, dealings::services),
     (Topic::Outcomes, said::outcomes),
@@ -70,11 +71,15 @@ mod tests {
         }
     }
 
+    fn capitalised(word: &str) -> String {
+        let (first, rest) = word.split_at(1);
+        format!("{}{rest}", first.to_uppercase())
+    }
+
     #[test]
     fn every_example_becomes_a_row_for_each_thing_it_says() {
         for (topic, project) in PROJECTIONS {
-            let (first, rest) = topic.name().split_at(1);
-            let schema = format!("{}{rest}", first.to_uppercase());
+            let schema: String = topic.name().split('_').map(capitalised).collect();
             let mut most = 0;
             for (message, value) in examples(&schema) {
                 let mut rows = Rows::default();

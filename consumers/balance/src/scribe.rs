@@ -1,6 +1,6 @@
 //! Writes down what the ledger decides: the delta for itself, and rows for others.
 
-use drawdown_domain::ids::{ProductId, RegionId, Text};
+use drawdown_domain::ids::{EnterpriseId, ProductId, RegionId, RequestId, Text};
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
     self, AccountOpened, Accrued, Bill, BillIssued, Fact, HELD, Journal, Ledger, Line, LinkBegun,
@@ -10,6 +10,7 @@ use drawdown_domain::ledger::{
 use drawdown_domain::money::Amount;
 use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::{Payment, PaymentAnswer, PaymentCause, PaymentStatus};
+use drawdown_domain::requests::{Crossing, Direction, PaymentRequest};
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::messages::{
@@ -35,6 +36,9 @@ pub(crate) struct Scribe {
     pub(crate) payments: Vec<Payment>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) services: Vec<Service>,
+    pub(crate) requests: Vec<PaymentRequest>,
+    /// What is said to ledgers, and to whose.
+    pub(crate) crossings: Vec<(EnterpriseId, Crossing)>,
     /// What was to be said and cannot be: state and facts do not fit together.
     pub(crate) unsaid: Option<&'static str>,
     bills: Bills,
@@ -72,6 +76,19 @@ impl Journal for Scribe {
             Fact::PaymentBegun(begun) => self.payment_begun(ledger, begun),
             Fact::PaymentDelayed(delayed) => self.payment_delayed(ledger, delayed),
             Fact::PaymentEnded(ended) => self.payment_ended(ledger, ended),
+            Fact::RequestOpened(opened) => {
+                let request = &opened.request.terms.request;
+                self.request(ledger, opened.wallet, opened.direction, request);
+            }
+            Fact::RequestChanged(changed) => {
+                self.request(ledger, changed.wallet, changed.direction, &changed.request);
+            }
+            Fact::RequestFunded(funded) => {
+                self.request(ledger, funded.wallet, Direction::ToPay, &funded.request);
+            }
+            Fact::SaidAcross(said) => {
+                self.crossings.push((said.to.clone(), (*said.crossing).clone()));
+            }
             Fact::ServiceChanged(changed) => self.services.extend(ledger.service(changed.account)),
             Fact::Noticed(noticed) => match ledger.notice_of(noticed) {
                 Some(Ok(notice)) => self.notices.push(notice),
@@ -164,6 +181,8 @@ impl Scribe {
             payments: Vec::new(),
             notices: Vec::new(),
             services: Vec::new(),
+            requests: Vec::new(),
+            crossings: Vec::new(),
             unsaid: None,
             bills: no_bills(),
             charges: ChargesBuilder::default(),
@@ -367,6 +386,19 @@ impl Scribe {
             detail: fact.reason.as_ref().map(Text::to_string),
             repeats: None,
         });
+    }
+
+    fn request(
+        &mut self,
+        ledger: &Ledger,
+        wallet: WalletNumber,
+        direction: Direction,
+        request: &RequestId,
+    ) {
+        match ledger.payment_request(wallet, direction, request) {
+            Some(row) => self.requests.push(row),
+            None => self.unsaid = Some("a request to pay that is not there"),
+        }
     }
 
     fn payment_begun(&mut self, ledger: &Ledger, fact: &PaymentBegun) {

@@ -9,6 +9,7 @@ use drawdown_domain::ledger::{
 use drawdown_domain::money::Amount;
 use drawdown_domain::rating::MeterNumber;
 use drawdown_domain::refusal::Refusal;
+use drawdown_domain::requests::Crossing;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_log::Message;
 use drawdown_runtime::{Input, Output, Station, Stop};
@@ -17,7 +18,8 @@ use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
     Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
     LedgerMessage, Measured, MeasuredLine, Notices, Outcome, Outcomes, PaymentAnswered,
-    PaymentWishes, Payments, PeriodsClosed, RecordVoided, Services, Settled, TimeOnly, VoidRefused,
+    PaymentRequests, PaymentWishes, Payments, PeriodsClosed, RecordVoided, Services, Settled,
+    TimeOnly, VoidRefused,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -60,6 +62,8 @@ const VOID: &str = "void_usage";
 /// What so many lines ask for stays in the nearest caches until they are decided.
 const LINES_AHEAD: usize = 128;
 const BALANCES_AHEAD: usize = 32;
+/// What the command is called whose answer comes from another ledger.
+const CANCEL: &str = "cancel_payment_request";
 
 impl Balance {
     pub fn new(options: BalanceOptions, partition: u32) -> Balance {
@@ -216,6 +220,10 @@ impl Balance {
                 output.hurry();
                 self.payment_answered(answered)?;
             }
+            LedgerInput::Crossing(crossing) => {
+                output.hurry();
+                self.hear(crossing)?;
+            }
         }
         Ok(())
     }
@@ -241,6 +249,11 @@ impl Balance {
                 let claimed = ledger.claimed(&asked, command, admitted.carries, scribe);
                 claimed.map(|()| Answer::Accepted)
             }
+            command @ Command::RequestPayment(_) => {
+                let requested =
+                    ledger.requested(&asked, command, admitted.payer.as_deref(), scribe);
+                requested.map(|()| Answer::Accepted)
+            }
             command => ledger.command(&asked, command, scribe),
         };
         let refused = match decided {
@@ -249,11 +262,12 @@ impl Balance {
             Err(Undecided::Refused(refusal)) => Some(refusal),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         };
-        self.decided(asked, admitted.command.name(), refused);
+        self.answer(asked, admitted.command.name(), refused);
         Ok(())
     }
 
-    fn decided(&mut self, asked: Asked, name: &str, refused: Option<Refusal>) {
+    /// Says what became of a command.
+    fn answer(&mut self, asked: Asked, name: &str, refused: Option<Refusal>) {
         let at = self.ledger.clock().now();
         let Asked { number: command, principal, key, origin } = asked;
         self.scribe.settled.push(Settled { at, command, accepted: refused.is_none() });
@@ -293,9 +307,25 @@ impl Balance {
         let taken_back = ledger.take_back(&line, value, scribe);
         scribe.end_void(ledger);
         match taken_back {
-            Ok(()) => self.decided(asked, VOID, None),
-            Err(Undecided::Refused(refusal)) => self.decided(asked, VOID, Some(refusal)),
+            Ok(()) => self.answer(asked, VOID, None),
+            Err(Undecided::Refused(refusal)) => self.answer(asked, VOID, Some(refusal)),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
+        }
+        Ok(())
+    }
+
+    /// Another ledger says something, or this one to itself.
+    fn hear(&mut self, crossing: Crossing) -> Result<(), Stop> {
+        let wallet = self.ledger.wallet_named(&crossing.billing_account);
+        let wallet = wallet.and_then(|wallet| self.ledger.wallet(wallet));
+        let Some(enterprise) = wallet.map(|wallet| wallet.enterprise) else {
+            let Crossing { billing_account, request, .. } = crossing;
+            let what = format!("{request} concerns {billing_account}, which is not here");
+            return Err(Stop::Broken(what));
+        };
+        self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
+        if let Some(answered) = self.ledger.hear(crossing, &mut self.scribe).map_err(stop)? {
+            self.answer(answered.asked, CANCEL, answered.refused);
         }
         Ok(())
     }
@@ -368,6 +398,12 @@ impl Balance {
         let settled = std::mem::take(&mut self.scribe.settled).into_iter();
         let wanted = std::mem::take(&mut self.scribe.wanted).into_iter();
         let settled = settled.map(CommandControl::Settled);
+        for (enterprise, crossing) in std::mem::take(&mut self.scribe.crossings) {
+            let ledgers = self.options.topics.ledger_partitions;
+            let ledger = partition_of(enterprise.as_str().as_bytes(), ledgers);
+            let message = LedgerMessage { at: self.ledger.clock().now(), input: crossing.into() };
+            output.append(self.name(Topic::Ledger), ledger, schemas::LEDGER.message(&message));
+        }
         for control in settled.chain(wanted.map(CommandControl::NumberWanted)) {
             let topic = self.name(Topic::Commands);
             let message =
@@ -409,6 +445,11 @@ impl Balance {
         if !scribe.payments.is_empty() {
             let payments = std::mem::take(&mut scribe.payments);
             messages.push((Topic::Payments, schemas::PAYMENTS.message(&Payments { payments })));
+        }
+        if !scribe.requests.is_empty() {
+            let requests = std::mem::take(&mut scribe.requests);
+            let message = schemas::PAYMENT_REQUESTS.message(&PaymentRequests { requests });
+            messages.push((Topic::PaymentRequests, message));
         }
         if !scribe.notices.is_empty() {
             let notices = std::mem::take(&mut scribe.notices);

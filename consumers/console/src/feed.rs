@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use drawdown_log::{Change, Error, Log, Member, Membership, Next};
 use drawdown_wire::messages::{
-    Balances, Bills, Entries, Invoices, Mails, Notices, Outcome, Outcomes, Payments, Services,
+    Balances, Bills, Entries, Invoices, Mails, Notices, Outcome, Outcomes, PaymentRequests,
+    Payments, Services,
 };
 use drawdown_wire::schemas::{self, Unreadable};
 use drawdown_wire::topics::{Topic, Topics};
@@ -31,6 +32,7 @@ pub const WATCHED: &[(&str, Topic)] = &[
     ("entries", Topic::Entries),
     ("bills", Topic::Bills),
     ("payments", Topic::Payments),
+    ("payment_requests", Topic::PaymentRequests),
     ("service", Topic::Services),
     ("notices", Topic::Notices),
     ("mail", Topic::Mails),
@@ -206,6 +208,9 @@ impl Feed {
             }
             Topic::Payments => {
                 rows!("payments", PAYMENTS: Payments, payments, |row: &drawdown_domain::payments::Payment| id(&row.billing_account));
+            }
+            Topic::PaymentRequests => {
+                rows!("payment_requests", PAYMENT_REQUESTS: PaymentRequests, requests, |row: &drawdown_domain::requests::PaymentRequest| id(&row.billing_account));
             }
             Topic::Services => {
                 rows!("service", SERVICES: Services, services, |row: &drawdown_domain::notices::Service| row.account.as_str().to_owned());

@@ -6,6 +6,7 @@ use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::Payment;
 use drawdown_domain::record;
+use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
 use drawdown_domain::time::{Month, Timestamp};
 use drawdown_domain::vocabulary::{DescribedRecord, Record};
 use drawdown_wire::messages::{Charge, Entry, Mail, Outcome, Rejected};
@@ -92,6 +93,21 @@ record! {
     }
 }
 
+record! {
+    /// A row of the view `payment_request_totals`.
+    pub struct RequestTotal {
+        pub billing_account: drawdown_domain::ids::WalletId,
+        pub direction: Direction,
+        pub status: RequestStatus,
+        pub currency: Currency,
+        /// How many there are.
+        pub requests: u64,
+        pub total: Amount,
+        /// What has left the payers and not reached the requesters.
+        pub total_in_flight: Amount,
+    }
+}
+
 const fn list(
     from: &'static str,
     of: &'static str,
@@ -139,6 +155,15 @@ views! {
         "Priced usage.";
     "payments": Payment = list("(SELECT * FROM payments ORDER BY at DESC LIMIT 1 BY payment)",
         BY_BILLING_ACCOUNT, &["begun_at", "payment"], Topic::Payments), "Payments as they stand.";
+    "payment_requests": PaymentRequest = list("payment_requests_now", BY_BILLING_ACCOUNT,
+        &["asked_at", "request", "billing_account"], Topic::PaymentRequests),
+        "Requests to pay, asked and to pay, as they stand.";
+    "payment_request_history": PaymentRequest = list("payment_requests", BY_BILLING_ACCOUNT,
+        &["at", "request", "billing_account", "status", "in_flight"], Topic::PaymentRequests),
+        "Every status that requests to pay came to.";
+    "payment_request_totals": RequestTotal = list("payment_request_totals", BY_BILLING_ACCOUNT,
+        &["billing_account", "direction", "status", "currency"], Topic::PaymentRequests),
+        "What requests to pay come to, by side and status.";
     "notices": Notice = list("notices", BY_BILLING_ACCOUNT, &["at", "notice"], Topic::Notices),
         "What people were told.";
     "invoices": Invoice = list("invoices", BY_BILLING_ACCOUNT, &["issued_at", "number"],

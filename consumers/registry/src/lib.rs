@@ -187,15 +187,16 @@ impl Registry {
             detail: None,
             repeats: None,
         };
+        let (carries, payer) = (None, None);
+        let mut admitted = Admitted { number, principal, key, origin, command, carries, payer };
         match admission {
-            Admission::Forward(enterprise) => {
-                let carries = None;
-                let admitted = Admitted { number, principal, key, origin, command, carries };
+            Admission::Forward(enterprise) => return self.forward(&enterprise, admitted, output),
+            Admission::Carry(enterprise, currency) => {
+                admitted.carries = Some(currency);
                 return self.forward(&enterprise, admitted, output);
             }
-            Admission::Carry(enterprise, currency) => {
-                let carries = Some(currency);
-                let admitted = Admitted { number, principal, key, origin, command, carries };
+            Admission::Ask(enterprise, payer) => {
+                admitted.payer = Some(Box::new(payer));
                 return self.forward(&enterprise, admitted, output);
             }
             Admission::Done => {}

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
-    RegionId, ScopeId, Text, WalletId,
+    RegionId, RequestId, ScopeId, Text, WalletId,
 };
 use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;
@@ -468,6 +468,41 @@ commands! {
         id: String,
     }
 
+    /// Asks somebody, in whatever enterprise, to pay bills of a billing account.
+    "request_payment" => RequestPayment {
+        /// A name for the request, unique for ever.
+        request: RequestId,
+        /// The billing account whose bills are to be paid.
+        requester: WalletId,
+        /// An account, or the e-mail address of one.
+        payer: Text,
+        /// What the money is for.
+        service: Text,
+        amount: Amount,
+        note: Option<Text>,
+        /// A request of the same billing account that was rejected.
+        resends: Option<RequestId>,
+    }
+
+    /// Pays what somebody asks for: from own cash as far as that reaches, the rest by a method.
+    "approve_payment_request" => ApprovePaymentRequest {
+        request: RequestId,
+        /// Without one only the balance pays.
+        method: Option<MethodId>,
+    }
+
+    /// Declines to pay what somebody asks for.
+    "reject_payment_request" => RejectPaymentRequest {
+        request: RequestId,
+        reason: Option<Text>,
+    }
+
+    /// Takes back a request that nobody has answered.
+    "cancel_payment_request" => CancelPaymentRequest {
+        request: RequestId,
+        reason: Option<Text>,
+    }
+
     /// Loads a price book: the whole document as text.
     "load_prices" => LoadPrices {
         document: String,
@@ -490,6 +525,10 @@ pub enum Subject<'a> {
     Wallet(&'a WalletId),
     /// The enterprise of that name, or else the billing account.
     Scope(&'a ScopeId),
+    /// The billing account that has asked somebody to pay.
+    RequestOf(&'a RequestId),
+    /// The billing account that is asked to pay.
+    RequestTo(&'a RequestId),
     /// All ledgers alike.
     Everyone,
 }
@@ -536,9 +575,17 @@ impl Command {
             | Command::UnlinkPaymentMethod(UnlinkPaymentMethod { billing_account, .. })
             | Command::PreferPaymentMethod(PreferPaymentMethod { billing_account, .. })
             | Command::Pay(Pay { billing_account, .. })
+            | Command::RequestPayment(RequestPayment { requester: billing_account, .. })
             | Command::Transfer(Transfer { from: billing_account, .. })
             | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
                 Subject::Wallet(billing_account)
+            }
+            Command::CancelPaymentRequest(CancelPaymentRequest { request, .. }) => {
+                Subject::RequestOf(request)
+            }
+            Command::ApprovePaymentRequest(ApprovePaymentRequest { request, .. })
+            | Command::RejectPaymentRequest(RejectPaymentRequest { request, .. }) => {
+                Subject::RequestTo(request)
             }
             Command::ReceiveRemittance(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {
                 Subject::Everyone

@@ -98,6 +98,8 @@ names! {
     RegionId,
     /// A payment method: a card or a PayPal account.
     MethodId,
+    /// A request to pay for somebody.
+    RequestId,
     /// Where a role holds: the enterprise of that name, or else the billing account.
     ScopeId,
     /// Who acts: an account's root, an administrator, the operator, a key.

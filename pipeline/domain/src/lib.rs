@@ -31,6 +31,8 @@ pub mod rights;
 
 pub mod payments;
 
+pub mod requests;
+
 pub mod notices;
 
 pub mod invoices;

@@ -3,6 +3,7 @@
 use crate::ids::{AccountId, Country, MeterId, ProductId, Text, WalletId};
 use crate::money::{Amount, Currency};
 use crate::payments::Payment;
+use crate::requests::PaymentRequest;
 use crate::time::{Timestamp, Zone};
 use crate::{record, symbols};
 
@@ -119,5 +120,7 @@ record! {
         pub service: Option<Service>,
         /// The payment it is about.
         pub payment: Option<Payment>,
+        /// The request to pay that it is about.
+        pub request: Option<PaymentRequest>,
     }
 }

@@ -52,6 +52,8 @@ pub enum Purpose {
     Bills,
     /// It becomes own cash (R7.1).
     Cash,
+    /// It pays somebody else's bills (R10.2). Whatever pays bills is charged one at a time (R6.3).
+    Request,
     /// It goes back, and has shown that the method works (R7.2, R7.4).
     Proof,
 }
@@ -63,8 +65,8 @@ impl PaymentCause {
             | PaymentCause::MonthEnd
             | PaymentCause::Retry
             | PaymentCause::Manual
-            | PaymentCause::Order
-            | PaymentCause::PaymentRequest => Purpose::Bills,
+            | PaymentCause::Order => Purpose::Bills,
+            PaymentCause::PaymentRequest => Purpose::Request,
             PaymentCause::Recharge | PaymentCause::TopUp => Purpose::Cash,
             PaymentCause::Test | PaymentCause::Preauthorisation => Purpose::Proof,
         }

@@ -65,6 +65,10 @@ refusals! {
     SettlementInProgress = "settlement_in_progress",
     /// Somebody has claimed that transfer.
     AlreadyClaimed = "already_claimed",
+    /// Several accounts have that e-mail address. Name one of them.
+    PayerAmbiguous = "payer_ambiguous",
+    /// The request is not pending: it was approved, rejected, cancelled or has expired.
+    NotPending = "not_pending",
     /// The method is in use: it has a payment in flight, or serves another billing account.
     MethodInUse = "method_in_use",
     /// The card expires this month or before. Link another one.

@@ -1,7 +1,7 @@
 //! Who comes first, what repeats, and a registry taken apart while it goes on.
 
 use super::*;
-use crate::commands::{ClaimRemittance, Mode, ReceiveRemittance, TopUp};
+use crate::commands::{ClaimRemittance, Mode, ReceiveRemittance, RequestPayment, TopUp};
 use crate::money::{Amount, Currency};
 
 fn asked(number: u64, key: Option<u64>, content: u64, command: &Command) -> Asked<'_> {
@@ -35,10 +35,14 @@ fn open(enterprise: &str) -> Command {
 }
 
 fn account(account: &str, enterprise: &str) -> Command {
+    account_at(account, enterprise, "a@b.example")
+}
+
+fn account_at(account: &str, enterprise: &str, email: &str) -> Command {
     OpenAccount {
         account: account.parse().unwrap(),
         enterprise: enterprise.parse().unwrap(),
-        email: "a@b.example".parse().unwrap(),
+        email: email.parse().unwrap(),
         currency: None,
         time_zone: None,
         billing_account: None,
@@ -299,6 +303,19 @@ fn link(wallet: &str, method: &str) -> Command {
     .into()
 }
 
+fn request(request: &str, requester: &str, payer: &str) -> Command {
+    RequestPayment {
+        request: request.parse().unwrap(),
+        requester: requester.parse().unwrap(),
+        payer: payer.parse().unwrap(),
+        service: "s".parse().unwrap(),
+        amount: Amount::whole(1),
+        note: None,
+        resends: None,
+    }
+    .into()
+}
+
 fn close(wallet: &str) -> Command {
     DeregisterBillingAccount { billing_account: wallet.parse().unwrap() }.into()
 }
@@ -338,6 +355,67 @@ fn r7_5_a_method_is_free_once_its_closed_billing_account_has_cooled_down() {
     assert_eq!(ask(&mut registry, cool, link("ba-a", "visa")).1, in_use);
 }
 
+/// R10.1: whoever is asked is found by account or e-mail address, in any enterprise; a name is used once.
+#[test]
+fn r10_1_every_refusal_of_a_request_that_concerns_all_enterprises() {
+    let mut registry = Registry::default();
+    let mut number = 0;
+    let mut ask = |registry: &mut Registry, command: Command| {
+        number += 1;
+        registry.ask(asked(number, None, 0, &command), &mut |_| {})
+    };
+    for command in [
+        open("e"),
+        open("f"),
+        account_at("a", "e", "a@e.example"),
+        account_at("x", "f", "Pay@F.example"),
+        account_at("y", "f", "both@f.example"),
+        account_at("z", "e", "Both@f.example"),
+    ] {
+        ask(&mut registry, command);
+    }
+    let refused = |refusal| Admission::Refused(refusal, None);
+    let to = |account: &str, enterprise: &str| {
+        let addressee = Addressee {
+            account: account.parse().unwrap(),
+            billing_account: format!("ba-{account}").parse().unwrap(),
+            enterprise: enterprise.parse().unwrap(),
+            currency: Currency::Sgd,
+        };
+        Admission::Ask("e".parse().unwrap(), addressee)
+    };
+    for (command, expected) in [
+        (request("r", "ba-none", "none"), refused(Refusal::NotFound)),
+        (request("r", "ba-a", "none"), refused(Refusal::NotFound)),
+        (request("r", "ba-a", "Not An Id"), refused(Refusal::NotFound)),
+        (request("r", "ba-a", "none@f.example"), refused(Refusal::NotFound)),
+        (request("r", "ba-a", "@"), refused(Refusal::NotFound)),
+        (request("r", "ba-a", "BOTH@f.example"), refused(Refusal::PayerAmbiguous)),
+        (request("r", "ba-a", "x"), to("x", "f")),
+        (request("r", "ba-a", "none"), refused(Refusal::AlreadyExists)),
+        (request("s", "ba-a", "pay@f.example"), to("x", "f")),
+    ] {
+        assert_eq!(ask(&mut registry, command.clone()), expected, "{command:?}");
+    }
+    let on = |name: &str, request: &str| {
+        Command::read(name, serde_json::json!({ "request": request })).unwrap().unwrap()
+    };
+    let forward = |enterprise: &str| Admission::Forward(enterprise.parse().unwrap());
+    for (name, enterprise) in [
+        ("cancel_payment_request", "e"),
+        ("approve_payment_request", "f"),
+        ("reject_payment_request", "f"),
+    ] {
+        assert_eq!(ask(&mut registry, on(name, "r")), forward(enterprise), "{name}");
+        assert_eq!(ask(&mut registry, on(name, "none")), refused(Refusal::NotFound), "{name}");
+    }
+    // Its ledger would not have it made: the name is free, and an account that is not opened has no address.
+    registry.settle(13, false, &mut |_| {});
+    registry.settle(6, false, &mut |_| {});
+    assert_eq!(ask(&mut registry, on("cancel_payment_request", "r")), refused(Refusal::NotFound));
+    assert_eq!(ask(&mut registry, request("r", "ba-a", "both@f.example")), to("y", "f"));
+}
+
 /// A short life in which every kind of fact happens.
 fn life() -> Vec<RegistryFact> {
     let (mut registry, mut facts) = (Registry::default(), Vec::new());
@@ -352,6 +430,9 @@ fn life() -> Vec<RegistryFact> {
         claim("ba-a", "r", 6),
         link("ba-a", "visa"),
         close("ba-a"),
+        request("q", "ba-a", "b"),
+        request("p", "ba-a", "a@b.example"),
+        request("p", "ba-a", "b"),
     ];
     for (number, command) in (1..).zip(&commands) {
         registry.pass(Timestamp::from_micros(number), &mut tell);
@@ -367,6 +448,8 @@ fn life() -> Vec<RegistryFact> {
     registry.number(numberless(3, InvoiceType::Invoice), &mut tell);
     registry.pass(Timestamp::from_micros(KEYS_KEPT.as_micros() + 3), &mut tell);
     registry.settle(7, true, &mut tell);
+    registry.settle(8, false, &mut tell);
+    registry.settle(10, true, &mut tell);
     registry.settle(4, true, &mut tell);
     registry.settle(8, true, &mut tell);
     registry.settle(9, true, &mut tell);

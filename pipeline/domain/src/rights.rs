@@ -6,14 +6,15 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::commands::{
-    AcceptInvitation, ChangePayer, ClaimRemittance, CloseAccount, Command, Configure,
-    ConfirmContract, DeregisterBillingAccount, EndMembership, FinishAuthentication,
-    FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole, InviteAccount, LinkPaymentMethod,
-    OpenAccount, Pay, PlaceOrder, PreferPaymentMethod, RenameBillingAccount, RevokeAdmin,
-    RevokeRole, RevokeTransfer, SetTaxId, SettleEnterprise, TopUp, Transfer,
-    UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod, Withdraw,
+    AcceptInvitation, ApprovePaymentRequest, CancelPaymentRequest, ChangePayer, ClaimRemittance,
+    CloseAccount, Command, Configure, ConfirmContract, DeregisterBillingAccount, EndMembership,
+    FinishAuthentication, FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole,
+    InviteAccount, LinkPaymentMethod, OpenAccount, Pay, PlaceOrder, PreferPaymentMethod,
+    RejectPaymentRequest, RenameBillingAccount, RequestPayment, RevokeAdmin, RevokeRole,
+    RevokeTransfer, SetTaxId, SettleEnterprise, TopUp, Transfer, UnfreezeBillingAccount,
+    UnfreezeRecharge, UnlinkPaymentMethod, Withdraw,
 };
-use crate::ids::{AccountId, EnterpriseId, ScopeId, WalletId};
+use crate::ids::{AccountId, EnterpriseId, RequestId, ScopeId, WalletId};
 use crate::symbols;
 
 symbols! {
@@ -101,6 +102,10 @@ pub enum Place<'a> {
     Membership(&'a AccountId),
     Wallet(&'a WalletId),
     Scope(&'a ScopeId),
+    /// The billing account that has asked somebody to pay.
+    RequestOf(&'a RequestId),
+    /// The billing account that is asked to pay.
+    RequestTo(&'a RequestId),
 }
 
 /// A right, and where it is needed.
@@ -108,7 +113,10 @@ pub type Need<'a> = (Right, Place<'a>);
 
 /// The rights that a command needs: all of them.
 pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
-    use Place::{Account, Enterprise, EnterpriseOf, Membership, Platform, Scope, Wallet};
+    use Place::{
+        Account, Enterprise, EnterpriseOf, Membership, Platform, RequestOf, RequestTo, Scope,
+        Wallet,
+    };
     use Right::{Change, Govern, Grant, Join, Operate, Spend};
     let need = match command {
         Command::OpenEnterprise(_)
@@ -164,9 +172,18 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::ClaimRemittance(ClaimRemittance { billing_account, .. })
         | Command::ConfirmContract(ConfirmContract { billing_account })
         | Command::PlaceOrder(PlaceOrder { billing_account, .. })
+        | Command::RequestPayment(RequestPayment { requester: billing_account, .. })
         | Command::Transfer(Transfer { from: billing_account, .. })
         | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
             (Spend, Wallet(billing_account))
+        }
+
+        Command::CancelPaymentRequest(CancelPaymentRequest { request, .. }) => {
+            (Spend, RequestOf(request))
+        }
+        Command::ApprovePaymentRequest(ApprovePaymentRequest { request, .. })
+        | Command::RejectPaymentRequest(RejectPaymentRequest { request, .. }) => {
+            (Spend, RequestTo(request))
         }
 
         Command::FreezeRecharge(FreezeRecharge { enterprise })
@@ -187,9 +204,23 @@ pub fn to_see(view: &str) -> Right {
     match view {
         "service" => Right::SeeService,
         "commands" => Right::SeeTrail,
-        "balance" | "balances" | "due" | "runway" | "bills" | "charges" | "entries"
-        | "money_by_month" | "invoices" | "spend" | "spend_by_day" | "usage_by_day"
-        | "spend_by_month" | "coupons" => Right::SeeBilling,
+        "balance"
+        | "balances"
+        | "due"
+        | "runway"
+        | "bills"
+        | "charges"
+        | "entries"
+        | "money_by_month"
+        | "invoices"
+        | "spend"
+        | "spend_by_day"
+        | "usage_by_day"
+        | "spend_by_month"
+        | "coupons"
+        | "payment_requests"
+        | "payment_request_history"
+        | "payment_request_totals" => Right::SeeBilling,
         // What is not said to be harmless is for those who may see all.
         _ => Right::See,
     }

@@ -25,6 +25,7 @@ pub struct Settings {
     pub suspension: SuspensionSettings,
     pub alerts: AlertSettings,
     pub runway: RunwaySettings,
+    pub requests: RequestSettings,
     pub invoices: InvoiceSettings,
     pub tax: TaxSettings,
 }
@@ -228,6 +229,20 @@ impl Default for OverdueSettings {
     }
 }
 
+/// R10.1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RequestSettings {
+    /// How long somebody who is asked to pay has to say so.
+    pub expire_after: Span,
+}
+
+impl Default for RequestSettings {
+    fn default() -> Self {
+        RequestSettings { expire_after: Span::days(30) }
+    }
+}
+
 /// R12.1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -300,6 +315,7 @@ mod tests {
         assert_eq!(defaults.methods.cool_down.to_string(), "30d");
         assert_eq!(defaults.methods.strong_authentication.len(), 28);
         assert_eq!((defaults.runway.alert_days, defaults.alerts.near_due_cycles), (5, 3));
+        assert_eq!(defaults.requests.expire_after.to_string(), "30d");
         assert_eq!(defaults.invoices.schedule, Schedule::SemiMonthly);
         assert_eq!(defaults.tax.issuer_country.as_str(), "SG");
     }

@@ -12,6 +12,7 @@ use drawdown_domain::notices::{Notice, NoticeKind, Service};
 use drawdown_domain::payments::{MethodKind, Payment, PaymentAnswer, PaymentCause};
 use drawdown_domain::rating::{Aggregate, Change, Offer, ValueCount};
 use drawdown_domain::refusal::Refusal;
+use drawdown_domain::requests::{Addressee, Crossing, PaymentRequest};
 use drawdown_domain::time::{Minute, Month, Timestamp};
 use drawdown_domain::usage::Reject;
 use drawdown_domain::vocabulary::{Described, Shape};
@@ -298,6 +299,8 @@ record! {
         pub command: Command,
         /// Money comes with it, as much as the command says, in this currency.
         pub carries: Option<Currency>,
+        /// Whom a request to pay goes to.
+        pub payer: Option<Box<Addressee>>,
     }
 }
 
@@ -364,6 +367,7 @@ one_of! {
         Measured,
         RecordVoided,
         VoidRefused,
+        Crossing,
     }
 }
 
@@ -646,6 +650,13 @@ record! {
     /// Payments, each as it stood when its status was decided.
     pub struct Payments {
         pub payments: Vec<Payment>,
+    }
+}
+
+record! {
+    /// Requests to pay, each as it stood when its status was decided, for one of its two sides.
+    pub struct PaymentRequests {
+        pub requests: Vec<PaymentRequest>,
     }
 }
 

@@ -51,6 +51,7 @@ released! {
         MeteringPiece
         Notices
         Outcomes
+        PaymentRequests
         PaymentWishes
         Payments
         PeriodsClosed

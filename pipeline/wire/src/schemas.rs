@@ -85,6 +85,7 @@ schemas! {
     REJECTS = "Rejects" for Readers: messages::Rejects::shape;
     PAYMENT_WISHES = "PaymentWishes" for Ours: messages::PaymentWishes::shape;
     PAYMENTS = "Payments" for Readers: messages::Payments::shape;
+    PAYMENT_REQUESTS = "PaymentRequests" for Readers: messages::PaymentRequests::shape;
     NOTICES = "Notices" for Readers: messages::Notices::shape;
     SERVICES = "Services" for Readers: messages::Services::shape;
     PERIODS_CLOSED = "PeriodsClosed" for Ours: messages::PeriodsClosed::shape;

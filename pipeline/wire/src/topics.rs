@@ -51,6 +51,8 @@ topics! {
     PaymentWishes = "payment_wishes",
     /// Payments as they stand.
     Payments = "payments",
+    /// Requests to pay as they stand.
+    PaymentRequests = "payment_requests",
     /// What people are told.
     Notices = "notices",
     /// Services that are to stop, or may go on.
@@ -143,6 +145,7 @@ impl TopicPlan {
             | Topic::Balances
             | Topic::PaymentWishes
             | Topic::Payments
+            | Topic::PaymentRequests
             | Topic::Notices
             | Topic::Services
             | Topic::PeriodClosed

@@ -3,4 +3,5 @@
 
 mod disturbed;
 mod plant;
+mod requests;
 mod retries;

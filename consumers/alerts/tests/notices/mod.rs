@@ -6,6 +6,7 @@ use drawdown_domain::notices::{
     MeterCost, Notice, NoticeKind, Service, ServiceCause, ServiceState, Standing,
 };
 use drawdown_domain::payments::{Payment, PaymentCause, PaymentStatus};
+use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
 use drawdown_domain::time::Timestamp;
 
 pub(crate) fn at() -> Timestamp {
@@ -51,6 +52,27 @@ pub(crate) fn notice(name: &str, kind: NoticeKind, recipients: &[&str]) -> Notic
             cause: (kind == NoticeKind::Suspended).then_some(ServiceCause::NoCredit),
         }),
         payment: payment(kind),
+        request: kind.text().starts_with("payment_request").then(request),
+    }
+}
+
+fn request() -> PaymentRequest {
+    PaymentRequest {
+        request: "march".parse().unwrap(),
+        billing_account: "ba-acme".parse().unwrap(),
+        direction: Direction::ToPay,
+        requester: "ba-bolt".parse().unwrap(),
+        payer: "acme".parse().unwrap(),
+        service: "compute".parse().unwrap(),
+        amount: "1234.5".parse().unwrap(),
+        currency: Currency::Usd,
+        note: Some("for the <trial>".parse().unwrap()),
+        resends: None,
+        status: RequestStatus::Rejected,
+        reason: Some("not ours".parse().unwrap()),
+        in_flight: "0".parse().unwrap(),
+        asked_at: at(),
+        at: at(),
     }
 }
 

@@ -1,11 +1,12 @@
-//! Payments, invoices and services.
+//! Payments, requests to pay, invoices and services.
 
-use drawdown_wire::messages::{Invoices, Payments, Services};
+use drawdown_wire::messages::{Invoices, PaymentRequests, Payments, Services};
 use drawdown_wire::schemas::{self, Unreadable};
 
 use crate::rows::{Lines, Place, Rows};
 
 const PAYMENTS: Lines = Lines { table: "payments", by: "at" };
+const PAYMENT_REQUESTS: Lines = Lines { table: "payment_requests", by: "at" };
 const INVOICES: Lines = Lines { table: "invoices", by: "issued_at" };
 const SERVICES: Lines = Lines { table: "services", by: "since" };
 
@@ -13,6 +14,18 @@ pub(super) fn payments(message: &[u8], place: Place, rows: &mut Rows) -> Result<
     let Payments { payments } = schemas::PAYMENTS.read(message)?;
     for (payment, index) in payments.iter().zip(0..) {
         rows.line(PAYMENTS, payment.at, place, index, payment);
+    }
+    Ok(())
+}
+
+pub(super) fn payment_requests(
+    message: &[u8],
+    place: Place,
+    rows: &mut Rows,
+) -> Result<(), Unreadable> {
+    let PaymentRequests { requests } = schemas::PAYMENT_REQUESTS.read(message)?;
+    for (request, index) in requests.iter().zip(0..) {
+        rows.line(PAYMENT_REQUESTS, request.at, place, index, request);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A billing account: its wallet, bills, invoices and runway.
+//! A billing account: its wallet, bills, invoices, requests to pay and runway.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -72,6 +72,27 @@ const PAYMENTS: &[Column] = &[
     extra("reason", "Reason", Kind::Text),
 ];
 
+const REQUESTS: &[Column] = &[
+    extra("asked_at", "Asked", Kind::Time),
+    column("request", "Request", Kind::Text),
+    column("direction", "Side", Kind::Words),
+    extra("requester", "Requester", Kind::Text),
+    extra("payer", "Payer", Kind::Text),
+    extra("service", "For", Kind::Text),
+    column("amount", "Amount", Kind::Money),
+    extra("in_flight", "In flight", Kind::Money),
+    column("status", "Status", Kind::Badge),
+    extra("reason", "Reason", Kind::Text),
+];
+
+const REQUEST_TOTALS: &[Column] = &[
+    column("direction", "Side", Kind::Words),
+    column("status", "Status", Kind::Badge),
+    column("requests", "Requests", Kind::Text),
+    column("total", "Total", Kind::Money),
+    extra("total_in_flight", "In flight", Kind::Money),
+];
+
 #[derive(Template)]
 #[template(path = "account.html")]
 struct Account {
@@ -109,8 +130,13 @@ struct Settings {
 impl Account {
     fn new(id: &str, tab: &'static str, balance: &Row) -> Account {
         let path = crate::outside::escaped(id);
-        let tabs =
-            [("Wallet", ""), ("Bills", "/bills"), ("Invoices", "/invoices"), ("Runway", "/runway")];
+        let tabs = [
+            ("Wallet", ""),
+            ("Bills", "/bills"),
+            ("Invoices", "/invoices"),
+            ("Requests", "/requests"),
+            ("Runway", "/runway"),
+        ];
         Account {
             here: "",
             id: id.to_owned(),
@@ -223,6 +249,7 @@ pub(super) async fn tab(
     match tab.as_str() {
         "bills" => Ok(bills(&site, &id, &balance, &headers).await),
         "invoices" => Ok(invoices(&site, &id, &balance, &headers).await),
+        "requests" => Ok(requests(&site, &id, &balance, &headers).await),
         "runway" => Ok(runway_of(&site, &id, &balance, &headers).await),
         other => Err(Problem::not_found(format!("there is no page {other} of {id}")).into()),
     }
@@ -262,6 +289,25 @@ async fn invoices(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -
     let empty = "No invoice yet: they come on the 1st and the 16th, for the half-month before.";
     page.tables =
         vec![Table::new("invoices", "Invoices", empty, INVOICES, invoices).on("invoices")];
+    shown(&page)
+}
+
+/// Pay for me, on both sides (R10.3).
+async fn requests(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> Response {
+    let of = [("billing_account", id), ("limit", "100")];
+    let (totals, requests) = tokio::join!(
+        rows(site, headers, "payment_request_totals", &of),
+        rows(site, headers, "payment_requests", &of),
+    );
+    let mut page = Account::new(id, "Requests", balance);
+    let empty = "Nobody was asked to pay yet.";
+    let export = format!("/v1/show/payment_requests/{}?format=csv", crate::outside::escaped(id));
+    page.tables = vec![
+        Table::new("totals", "Totals", empty, REQUEST_TOTALS, totals).on("payment_requests"),
+        Table::new("requests", "Requests to pay", empty, REQUESTS, requests)
+            .on("payment_requests")
+            .exported(export),
+    ];
     shown(&page)
 }
 

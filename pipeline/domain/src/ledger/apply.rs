@@ -220,6 +220,11 @@ impl Ledger {
             | Fact::RetryPassed(_)
             | Fact::Cured(_)
             | Fact::MonthSwept(_) => self.apply_paying(fact)?,
+            Fact::RequestOpened(_) | Fact::RequestChanged(_) | Fact::RequestFunded(_) => {
+                self.apply_request(fact)?;
+            }
+            // It changes the ledger that hears it.
+            Fact::SaidAcross(_) => {}
             Fact::OrderRefunded(OrderRefunded { wallet, order, amount }) => {
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     let placed = wallet.orders.iter_mut().find(|placed| placed.order == *order);

@@ -4,18 +4,23 @@
 //! - `use | account | quantity`: so much is used, at 1 USD each.
 //! - `answer | billing account | succeeded`: the gateway answers the last payment.
 //! - `number | invoices`: those that wait for their numbers get them.
+//! - `hold | messages`: what ledgers say to each other stays on its way, until `let | messages` go on. The one
+//!   ledger here plays both.
 //! - `see | view of | fields`: the row of a view says this.
 //! - `principal | command | fields | outcome`: `ok`, or the code of a refusal.
 
 use serde_json::Value;
 
+use std::collections::VecDeque;
+
 use super::{
-    AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
+    AccountNumber, Accrued, Answer, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
     RegionNumber, SettingsChanged, Undecided,
 };
 use crate::commands::{Asked, Command};
 use crate::money::Amount;
 use crate::rating::{self, MeterNumber, PriceBook};
+use crate::requests::{Addressee, Crossing, Direction};
 use crate::time::Timestamp;
 
 /// Facts in the order of their decision; accruals are left out.
@@ -35,6 +40,12 @@ pub(super) struct Asking {
     pub(super) ledger: Ledger,
     pub(super) facts: Facts,
     commands: u64,
+    /// How many facts were looked through for what they say to another ledger.
+    looked_through: usize,
+    on_its_way: VecDeque<Crossing>,
+    holds: bool,
+    /// What became of the last command that waited for an answer.
+    answered: Option<String>,
 }
 
 /// The enterprise `e` with its account centre on, managed by `boss`, with `a`, `b` and `c`; `f` has `boss-f`
@@ -53,7 +64,15 @@ const MEMBERS: &str = r#"
 
 impl Asking {
     pub(super) fn new() -> Asking {
-        let mut asking = Asking { ledger: Ledger::new(1), facts: Facts::default(), commands: 0 };
+        let mut asking = Asking {
+            ledger: Ledger::new(1),
+            facts: Facts::default(),
+            commands: 0,
+            looked_through: 0,
+            on_its_way: VecDeque::new(),
+            holds: false,
+            answered: None,
+        };
         let entries = rating::parse(
             r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
         );
@@ -105,6 +124,11 @@ impl Asking {
                 self.fire();
             }
             ["number", "invoices"] => self.number_invoices(),
+            ["hold", "messages"] => self.holds = true,
+            ["let", "messages"] => {
+                self.holds = false;
+                self.carry();
+            }
             ["see", view, fields] => return self.see(view, fields),
             [who, name, fields, expected] => {
                 let found = self.ask(who, name, fields);
@@ -121,13 +145,62 @@ impl Asking {
         let asked = Asked { number: self.commands, principal, key: None, origin: None };
         let command = Command::read(name, table(fields)).expect(name);
         let command = command.unwrap_or_else(|error| panic!("{name} {fields}: {error}"));
-        let outcome = match self.ledger.command(&asked, &command, &mut self.facts) {
-            Ok(_) => "ok".to_owned(),
+        let decided = match &command {
+            Command::RequestPayment(request) => {
+                let payer = self.addressee(request.payer.as_str());
+                let requested =
+                    self.ledger.requested(&asked, &command, payer.as_ref(), &mut self.facts);
+                requested.map(|()| Answer::Accepted)
+            }
+            command => self.ledger.command(&asked, command, &mut self.facts),
+        };
+        let outcome = match decided {
+            Ok(Answer::Accepted) => "ok".to_owned(),
+            Ok(Answer::Later) => "ok".to_owned(),
             Err(Undecided::Refused(refusal)) => refusal.code().to_owned(),
             Err(Undecided::Broken(broken)) => panic!("{name} {fields}: {broken}"),
         };
         self.fire();
-        outcome
+        match command {
+            // The other side says what becomes of it.
+            Command::CancelPaymentRequest(_) if outcome == "ok" => {
+                self.answered.take().unwrap_or("later".to_owned())
+            }
+            _ => outcome,
+        }
+    }
+
+    /// Whom the registry would find.
+    fn addressee(&self, payer: &str) -> Option<Addressee> {
+        let number = self.ledger.account_named(&payer.parse().ok()?)?;
+        let wallet = self.ledger.wallets().iter().find(|wallet| wallet.owner == number)?;
+        Some(Addressee {
+            account: payer.parse().ok()?,
+            billing_account: wallet.id.clone(),
+            enterprise: self.ledger.enterprise(wallet.enterprise)?.id.clone(),
+            currency: wallet.currency,
+        })
+    }
+
+    /// What was said to another ledger is heard.
+    fn carry(&mut self) {
+        loop {
+            for fact in &self.facts.0[self.looked_through..] {
+                if let Fact::SaidAcross(said) = fact {
+                    self.on_its_way.push_back((*said.crossing).clone());
+                }
+            }
+            self.looked_through = self.facts.0.len();
+            if self.holds {
+                return;
+            }
+            let Some(crossing) = self.on_its_way.pop_front() else { return };
+            let answered = self.ledger.hear(crossing, &mut self.facts).unwrap();
+            let outcome = |refused: Option<crate::refusal::Refusal>| {
+                refused.map_or("ok", crate::refusal::Refusal::code).to_owned()
+            };
+            self.answered = answered.map(|it| outcome(it.refused)).or(self.answered.take());
+        }
     }
 
     fn pass(&mut self, at: Timestamp) {
@@ -145,6 +218,7 @@ impl Asking {
 
     fn fire(&mut self) {
         while self.ledger.fire(usize::MAX, &mut self.facts).unwrap().more {}
+        self.carry();
     }
 
     fn use_some(&mut self, account: &str, quantity: &str) {
@@ -178,6 +252,16 @@ impl Asking {
             "balance" => serde_json::to_value(self.ledger.balance(wallet()).unwrap().unwrap()),
             "billing_account" => serde_json::to_value(self.ledger.billing_account(wallet())),
             "account" => serde_json::to_value(self.ledger.account_row(account())),
+            direction @ ("asked" | "to_pay") => {
+                let (direction, id) = (direction.parse().unwrap(), of.parse().unwrap());
+                let sides = &self.ledger.requests;
+                let wallet = match direction {
+                    Direction::Asked => sides.of(&id),
+                    Direction::ToPay => sides.to(&id),
+                };
+                let row = |wallet| self.ledger.payment_request(wallet, direction, &id);
+                serde_json::to_value(wallet.and_then(row))
+            }
             "enterprise" => {
                 let enterprise = self.ledger.enterprise_named(&of.parse().unwrap()).unwrap();
                 serde_json::to_value(self.ledger.enterprise_row(enterprise))

@@ -153,7 +153,7 @@ impl Ledger {
             unbilled: if wallet.is_ecosystem() { current.plus(previous)? } else { Amount::ZERO },
             overdue: self.is_overdue_with(wallet, available),
             transferable,
-            in_flight: Amount::ZERO,
+            in_flight: wallet.in_flight(),
         })
     }
 

@@ -2,7 +2,7 @@
 //! does either.
 
 use crate::commands::{Asked, DelayedSuspension, LowBalanceAlert, Recipients};
-use crate::ids::{MethodId, OrderId, PrincipalId, RegionId, Text};
+use crate::ids::{EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId, Text};
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
@@ -15,6 +15,7 @@ use crate::notices::NoticeKind;
 use crate::payments::{MethodState, Payment, PaymentAnswer};
 use crate::rating::{Change, MeterNumber, Value, ValueCount};
 use crate::refusal::Refusal;
+use crate::requests::{Crossing, Direction, PaymentRequest, Request, RequestStatus};
 use crate::rights::Role;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
@@ -325,6 +326,8 @@ symbols! {
         Withdrawal = "withdrawal",
         /// A bank transfer that had named nobody was claimed (R7.3).
         Remittance = "remittance",
+        /// Money on its way to somebody who asked for it, or back (R10.2).
+        PaymentRequest = "payment_request",
     }
 }
 
@@ -648,6 +651,47 @@ record! {
         pub payment: Option<Payment>,
         /// Which of a series it is, from one on.
         pub of_series: Option<u32>,
+        pub request: Option<Box<PaymentRequest>>,
+    }
+}
+
+record! {
+    /// A wallet asks somebody to pay, or is asked (R10.1).
+    pub struct RequestOpened {
+        pub wallet: WalletNumber,
+        pub direction: Direction,
+        pub request: Box<Request>,
+    }
+}
+
+record! {
+    /// How a request stands from now on.
+    pub struct RequestChanged {
+        pub wallet: WalletNumber,
+        pub direction: Direction,
+        pub request: RequestId,
+        pub status: RequestStatus,
+        pub reason: Option<Text>,
+        pub in_flight: Amount,
+        /// The payment by which the payer's method pays its part.
+        pub payment: Option<u64>,
+    }
+}
+
+record! {
+    /// The payer's method has paid its part of a request.
+    pub struct RequestFunded {
+        pub wallet: WalletNumber,
+        pub request: RequestId,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// Something is said to the ledger of another enterprise, or of this one.
+    pub struct SaidAcross {
+        pub to: EnterpriseId,
+        pub crossing: Box<Crossing>,
     }
 }
 
@@ -745,6 +789,10 @@ one_of! {
         VoidAsked,
         ValueTakenBack,
         CorrectionWaits,
+        RequestOpened,
+        RequestChanged,
+        RequestFunded,
+        SaidAcross,
     }
 }
 
@@ -762,6 +810,8 @@ impl Fact {
             Fact::OverdueChanged(fact) => Some(fact.wallet),
             Fact::WalletOpened(fact) => Some(fact.number),
             Fact::WalletStateChanged(fact) => Some(fact.wallet),
+            Fact::RequestChanged(fact) => Some(fact.wallet),
+            Fact::RequestFunded(fact) => Some(fact.wallet),
             Fact::TimePassed(_)
             | Fact::Marked(_)
             | Fact::SettingsChanged(_)
@@ -815,7 +865,9 @@ impl Fact {
             | Fact::AdministratorsChanged(_)
             | Fact::BadDebtChanged(_)
             | Fact::VoidAsked(_)
-            | Fact::ValueTakenBack(_) => None,
+            | Fact::ValueTakenBack(_)
+            | Fact::RequestOpened(_)
+            | Fact::SaidAcross(_) => None,
         }
     }
 

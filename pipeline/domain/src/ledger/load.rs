@@ -249,6 +249,7 @@ impl Ledger {
     fn put_wallet(&mut self, number: WalletNumber, wallet: Wallet) {
         let id = wallet.id.clone();
         self.due.insert_all(number, &wallet);
+        self.requests.note_all(number, &wallet);
         self.wallets.push(wallet);
         self.headroom.push(Amount::ZERO);
         self.watch_unpaid(number);

@@ -9,9 +9,10 @@ use super::super::{
 use super::{Piece, Place};
 use crate::commands::{Asked, Command};
 use crate::ids::PrincipalId;
-use crate::money::Amount;
+use crate::money::{Amount, Currency};
 use crate::payments::PaymentAnswer;
 use crate::rating::{self, MeterNumber, PriceBook};
+use crate::requests::Addressee;
 use crate::time::Timestamp;
 
 #[derive(Clone)]
@@ -48,11 +49,12 @@ fn at(text: &str) -> Timestamp {
 struct Told {
     ledger: Ledger,
     recorder: Recorder,
+    heard: usize,
 }
 
 impl Told {
     fn begin() -> Told {
-        let mut told = Told { ledger: Ledger::new(1), recorder: Recorder::default() };
+        let mut told = Told { ledger: Ledger::new(1), recorder: Recorder::default(), heard: 0 };
         let begins = at("2026-03-01T00:00:00Z");
         let entries = rating::parse(
             r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
@@ -104,6 +106,33 @@ impl Told {
             records: 1,
         };
         self.ledger.line(&line, &mut self.recorder).unwrap();
+    }
+
+    /// `b` asks `a` to pay.
+    fn request(&mut self, request: &str, amount: &str) {
+        let asked =
+            Asked { number: 1, principal: PrincipalId::operator(), key: None, origin: None };
+        let fields = json!({ "request": request, "requester": "ba-b", "payer": "a", "service": "s", "amount": amount });
+        let command = Command::read("request_payment", fields).unwrap().unwrap();
+        let payer = Addressee {
+            account: "a".parse().unwrap(),
+            billing_account: "ba-a".parse().unwrap(),
+            enterprise: "e".parse().unwrap(),
+            currency: Currency::Usd,
+        };
+        self.ledger.requested(&asked, &command, Some(&payer), &mut self.recorder).unwrap();
+        self.hear();
+    }
+
+    /// What was said across is heard.
+    fn hear(&mut self) {
+        while let Some(recorded) = self.recorder.0.get(self.heard) {
+            self.heard += 1;
+            let Recorded::Fact(fact) = recorded else { continue };
+            let Fact::SaidAcross(said) = &**fact else { continue };
+            let crossing = (*said.crossing).clone();
+            self.ledger.hear(crossing, &mut self.recorder).unwrap();
+        }
     }
 
     fn pass(&mut self, to: &str) {
@@ -163,7 +192,7 @@ fn invoiced() -> Vec<Recorded> {
     told.use_some(0);
     told.pass("2026-03-16T00:00:00Z");
     let draft = told.ledger.wallets()[0].drafts()[0].draft;
-    let Told { ledger, recorder } = &mut told;
+    let Told { ledger, recorder, .. } = &mut told;
     ledger.number_invoice(draft, "SG-2026-000001", ledger.clock().now(), recorder).unwrap();
     told.use_some(0);
     told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
@@ -195,6 +224,27 @@ fn governed() -> Vec<Recorded> {
     told.recorder.0
 }
 
+/// Another, in which somebody is asked to pay, and what is sent crosses to the same ledger.
+fn requested() -> Vec<Recorded> {
+    let mut told = Told::begin();
+    for (enterprise, account) in [("e", "a"), ("f", "b")] {
+        told.ask(
+            "open_enterprise",
+            json!({ "enterprise": enterprise, "name": "E", "country": "SG" }),
+        );
+        told.open(account, enterprise);
+    }
+    told.link("visa", PaymentAnswer::Succeeded);
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    told.request("r", "60");
+    told.request("s", "5");
+    told.ask("approve_payment_request", json!({ "request": "r", "method": "visa" }));
+    told.answer(2, PaymentAnswer::Succeeded);
+    told.hear();
+    told.pass("2026-03-31T00:00:00Z");
+    told.recorder.0
+}
+
 /// All that a ledger holds.
 fn dump(ledger: &Ledger) -> (Vec<Piece>, Option<Timestamp>) {
     let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
@@ -219,7 +269,7 @@ fn stages(life: &[Recorded]) -> Vec<Ledger> {
 
 #[test]
 fn pieces_taken_at_any_moments_make_the_same_ledger() {
-    for life in [governed(), billed(), invoiced(), paying()] {
+    for life in [governed(), billed(), invoiced(), paying(), requested()] {
         check(&life);
     }
 }
@@ -249,6 +299,7 @@ fn is_tried(moments: [usize; 4]) -> bool {
 fn check(life: &[Recorded]) {
     let stages = stages(life);
     let expected = dump(stages.last().unwrap());
+    let sides = format!("{:?}", stages.last().unwrap().requests);
     let later = |from: usize| from..=life.len();
     let mut loads = 0;
     for shared in later(0) {
@@ -259,7 +310,9 @@ fn check(life: &[Recorded]) {
                     if !is_tried(moments) {
                         continue;
                     }
-                    let found = dump(&put_together(life, &stages, moments));
+                    let ledger = put_together(life, &stages, moments);
+                    assert_eq!(format!("{:?}", ledger.requests), sides);
+                    let found = dump(&ledger);
                     assert!(
                         found == expected,
                         "pieces after {moments:?} facts: {}",

@@ -7,6 +7,7 @@
 mod accrue;
 mod administering;
 mod apply;
+mod approving;
 #[cfg(test)]
 mod asking;
 mod bad_debt;
@@ -35,6 +36,7 @@ mod permitting;
 mod postings;
 mod recharge;
 mod refunds;
+mod requests;
 mod reversal;
 mod running_out;
 mod services;
@@ -67,6 +69,7 @@ pub use load::*;
 pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use postings::{Book, Posting, Postings};
+pub use requests::Answered;
 pub use state::*;
 pub use timers::Fired;
 pub use values::{SeriesKey, SeriesValues, VALUES_MAX, ValuePlace};
@@ -99,6 +102,8 @@ pub struct Ledger {
     account_names: Names,
     wallet_names: Names,
     due: timers::Due,
+    /// Whose requests to pay are whose. Derived, never stored.
+    requests: requests::Sides,
     /// For each wallet the least charge that could change how it is judged. Derived, never stored.
     headroom: Vec<Amount>,
     /// For each wallet the accounts it pays for, or has paid for. Derived, never stored.
@@ -121,7 +126,7 @@ impl fmt::Debug for Ledger {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Accepted,
-    /// Somebody outside has to be asked: a later fact says what became of it.
+    /// Somebody else has to be asked first, a gateway or another ledger: what became of it is said later.
     Later,
 }
 
@@ -171,6 +176,7 @@ impl Ledger {
             account_names: Names::default(),
             wallet_names: Names::default(),
             due: timers::Due::default(),
+            requests: requests::Sides::default(),
             headroom: Vec::new(),
             payees: Vec::new(),
             touched: VecDeque::new(),
@@ -218,6 +224,9 @@ impl Ledger {
                 self.finish_authentication(asked, command, journal)?
             }
             Command::VoidUsage(command) => self.ask_for_void(asked, command, journal)?,
+            Command::CancelPaymentRequest(command) => {
+                self.cancel_request(asked, command, journal)?
+            }
             command => {
                 self.decide(asked, command, journal)?;
                 Answer::Accepted
@@ -289,15 +298,19 @@ impl Ledger {
             Command::Configure(command) => self.configure(command, journal),
             Command::UnlinkPaymentMethod(command) => self.unlink_method(command, journal),
             Command::PreferPaymentMethod(command) => self.prefer_method(command, journal),
+            Command::ApprovePaymentRequest(command) => self.approve_request(command, journal),
+            Command::RejectPaymentRequest(command) => self.reject_request(command, journal),
             Command::Pay(command) => self.pay_by_hand(command, journal),
             Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
-            // The first three have an answer of their own. What is claimed comes with what is known of it. The
-            // others concern every ledger or none, and the registry checks them once and sends what they
+            // The first four have an answer of their own. What is claimed, and whom is asked, comes with what is
+            // known of it. The others concern every ledger or none, and the registry checks them once and sends what they
             // change.
             Command::LinkPaymentMethod(_)
             | Command::FinishAuthentication(_)
             | Command::VoidUsage(_)
+            | Command::CancelPaymentRequest(_)
             | Command::ClaimRemittance(_)
+            | Command::RequestPayment(_)
             | Command::ReceiveRemittance(_)
             | Command::LoadPrices(_)
             | Command::LoadSettings(_) => Err(Refusal::Malformed.into()),

@@ -139,6 +139,7 @@ impl Ledger {
             number: 0,
             governing: None,
             corrections: Vec::new(),
+            requests: None,
         }
     }
 

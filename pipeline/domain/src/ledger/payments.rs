@@ -113,10 +113,15 @@ impl Ledger {
             retry_at: None,
         };
         self.record(journal, ended)?;
+        if let Some(request) = self.request_paid_by(number, payment.payment) {
+            self.notice_payment(number, payment, PaymentStatus::Succeeded, None, journal)?;
+            return self.fund_request(number, &request, payment.amount, journal);
+        }
+        // What a request to pay no longer waits for is its payer's.
         let cause = match payment.cause.purpose() {
             Purpose::Proof => return Ok(()),
             Purpose::Cash => Cause::TopUp,
-            Purpose::Bills => Cause::Payment,
+            Purpose::Bills | Purpose::Request => Cause::Payment,
         };
         if cause == Cause::Payment {
             self.cure(number, !payment.by_hand, journal)?;
@@ -161,6 +166,9 @@ impl Ledger {
             let row = self.payment_row(number, payment, PaymentStatus::Declined, reason);
             let kind = NoticeKind::AuthenticationRequired;
             self.notice(number, kind, None, row, None, journal)?;
+        }
+        if let Some(request) = self.request_paid_by(number, payment.payment) {
+            self.fail_request(number, &request, journal)?;
         }
         // Its bills return in order, and are paid from what has come meanwhile.
         self.correct_what_waited(number, journal)?;
@@ -360,7 +368,7 @@ impl Paying {
 
     fn begin_payment(&mut self, payment: &InFlight) {
         self.begun = payment.payment;
-        if payment.cause.purpose() != Purpose::Bills {
+        if !matches!(payment.cause.purpose(), Purpose::Bills | Purpose::Request) {
             self.others.push(payment.clone());
             return;
         }

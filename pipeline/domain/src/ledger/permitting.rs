@@ -51,6 +51,8 @@ impl Ledger {
             Subject::Account(id) => Place::Account(id),
             Subject::Wallet(id) => Place::Wallet(id),
             Subject::Scope(id) => Place::Scope(id),
+            Subject::RequestOf(id) => Place::RequestOf(id),
+            Subject::RequestTo(id) => Place::RequestTo(id),
             Subject::Everyone => Place::Platform,
         };
         let held = |right: &Right| self.held(who, *right, place, enterprise) > Held::Not;
@@ -64,6 +66,8 @@ impl Ledger {
             Subject::Account(id) => Some(self.account(self.account_named(id)?)?.enterprise),
             Subject::Wallet(id) => Some(self.wallet(self.wallet_named(id)?)?.enterprise),
             Subject::Scope(id) => self.scope(id).map(|(enterprise, _)| enterprise),
+            Subject::RequestOf(id) => Some(self.wallet(self.requests.of(id)?)?.enterprise),
+            Subject::RequestTo(id) => Some(self.wallet(self.requests.to(id)?)?.enterprise),
             Subject::Everyone => None,
         }
     }
@@ -101,12 +105,29 @@ impl Ledger {
                 // Another ledger has it: the rule says so itself.
                 None => Held::Fully,
             },
+            Place::RequestOf(id) => {
+                self.held_over_side(who, right, self.requests.of(id), enterprise)
+            }
+            Place::RequestTo(id) => {
+                self.held_over_side(who, right, self.requests.to(id), enterprise)
+            }
             Place::Scope(id) => match self.scope(id) {
                 Some((_, Some(wallet))) => self.held_over_wallet(who, right, wallet, enterprise),
                 Some((_, None)) => self.held_over_all(who, right, enterprise),
                 None => Held::Not,
             },
         }
+    }
+
+    /// Over the billing account on one side of a request.
+    fn held_over_side(
+        &self,
+        who: &PrincipalId,
+        right: Right,
+        wallet: Option<WalletNumber>,
+        enterprise: EnterpriseNumber,
+    ) -> Held {
+        wallet.map_or(Held::Not, |wallet| self.held_over_wallet(who, right, wallet, enterprise))
     }
 
     /// Over an enterprise: its management account, and those with a role for all of it.

@@ -181,6 +181,9 @@ fn r11_1_a_role_may_top_up_so_much() {
 #[test]
 fn r11_1_every_command_asks_for_a_right() {
     let mut asking = Asking::with_members();
+    asking.table(
+        r#"a | request_payment | request = "x", requester = "ba-a", payer = "x", service = "s", amount = "5" | ok"#,
+    );
     for (name, record) in Command::described() {
         let fields = Value::Object(some(&record));
         let fields = toml::Table::try_from(&fields).unwrap().to_string();

@@ -8,10 +8,12 @@ use smallvec::{SmallVec, smallvec};
 
 use super::fact::{
     Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone, PeriodClosed,
+    RequestChanged, RequestFunded,
 };
 use super::state::{Lot, Wallet, WalletNumber};
 use super::{Broken, Ledger};
 use crate::money::Amount;
+use crate::requests::{Direction, RequestStatus};
 
 macro_rules! books {
     ($($(#[doc = $doc:literal])* $book:ident = $name:literal,)*) => {
@@ -58,6 +60,10 @@ books! {
     GivenBack = "given back",
     /// Between two wallets; nothing stays.
     Between = "between wallets",
+    /// What was paid for others and has not arrived: no longer the payer's, not yet theirs.
+    ForOthers = "paid for others, on its way",
+    /// Between two ledgers: what has arrived, and the sender does not know yet.
+    BetweenLedgers = "between ledgers",
     /// Bank transfers that somebody has claimed, on their way from the registry.
     OnTheWay = "claimed, on its way",
     /// Bank transfers that nobody has claimed: owed to owners not known yet.
@@ -131,6 +137,11 @@ impl Ledger {
             Fact::BillPaid(BillPaid { wallet, amount, .. }) => {
                 transfer(*wallet, Book::Receivable, Book::Bank, *amount)
             }
+            Fact::RequestChanged(fact) => self.request_changed(fact),
+            // What a method pays is on its way at once.
+            Fact::RequestFunded(RequestFunded { wallet, amount, .. }) => {
+                transfer(*wallet, Book::ForOthers, Book::Bank, *amount)
+            }
             // A coupon's money comes with the entry that grants it, a wallet's with those that fill it.
             Fact::CouponOpened(_)
             | Fact::WalletOpened(_)
@@ -190,7 +201,9 @@ impl Ledger {
             | Fact::BadDebtChanged(_)
             | Fact::VoidAsked(_)
             | Fact::ValueTakenBack(_)
-            | Fact::CorrectionWaits(_) => Ok(Postings::new()),
+            | Fact::CorrectionWaits(_)
+            | Fact::RequestOpened(_)
+            | Fact::SaidAcross(_) => Ok(Postings::new()),
         }
     }
 
@@ -240,6 +253,26 @@ impl Ledger {
         Ok(postings)
     }
 
+    /// What arrives crosses from the books of the payer's ledger into those of the requester's.
+    fn request_changed(&self, fact: &RequestChanged) -> Result<Postings, Broken> {
+        if fact.status != RequestStatus::Paid {
+            return Ok(Postings::new());
+        }
+        let wallet = self.wallet(fact.wallet).ok_or(Broken("an unknown wallet"))?;
+        let known = wallet.requests(fact.direction).iter();
+        let known = known.rev().find(|known| known.terms.request == fact.request);
+        let request = known.ok_or(Broken("an unknown request to pay"))?;
+        match fact.direction {
+            Direction::ToPay => {
+                transfer(fact.wallet, Book::BetweenLedgers, Book::ForOthers, request.in_flight)
+            }
+            Direction::Asked => {
+                let amount = request.terms.amount;
+                transfer(fact.wallet, Book::ForOthers, Book::BetweenLedgers, amount)
+            }
+        }
+    }
+
     fn unbilled(&self, number: WalletNumber, wallet: &Wallet) -> Result<Amount, Broken> {
         let mut unbilled = Amount::ZERO;
         for cycle in &wallet.open_cycles {
@@ -256,7 +289,7 @@ impl Ledger {
 }
 
 /// What a wallet holds, by book.
-fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 6], Broken> {
+fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 7], Broken> {
     let left = |cash: bool| {
         Amount::sum(wallet.coupons.iter().filter(|c| c.cash == cash).map(|coupon| coupon.left))
     };
@@ -267,6 +300,7 @@ fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 6], Broken> {
         (Book::Coupons, left(false)?),
         (Book::CashCoupons, left(true)?),
         (Book::Quota, wallet.quota.minus(wallet.quota_consumed)?),
+        (Book::ForOthers, wallet.in_flight()),
     ])
 }
 
@@ -287,6 +321,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
     let other = match fact.cause {
         Cause::TopUp | Cause::Payment | Cause::Withdrawal => Book::Bank,
         Cause::Remittance => Book::OnTheWay,
+        Cause::PaymentRequest => Book::ForOthers,
         Cause::Adjustment => Book::Adjustments,
         Cause::Transfer | Cause::Revocation => Book::Between,
         Cause::Grant | Cause::Lapse => Book::Grants,

@@ -16,6 +16,7 @@ use crate::money::{Amount, Currency};
 use crate::notices::ServiceCause;
 use crate::payments::{MethodKind, MethodState, PaymentCause};
 use crate::rating::{MeterNumber, PriceNumber};
+use crate::requests::{Direction, Request};
 use crate::rights::Role;
 use crate::time::{Cycle, HalfMonth, Minute, Month, Timestamp, Window, Zone};
 use crate::vocabulary::{Described, Shape};
@@ -351,6 +352,18 @@ record! {
         pub governing: Option<Box<Governing>>,
         /// Negative bills over what they have yet to undo: the bills of which that is are in flight (R5.7).
         pub corrections: Vec<Bill> = Vec::new(),
+        /// None until it asks somebody to pay, or is asked.
+        pub requests: Option<Box<Requests>>,
+    }
+}
+
+record! {
+    /// Pay for me, in the order in which it was asked (R10.1). They stay: both lists show their history.
+    pub struct Requests {
+        /// What it has asked for.
+        pub asked: Vec<Request>,
+        /// What it is asked for.
+        pub to_pay: Vec<Request>,
     }
 }
 
@@ -734,6 +747,30 @@ impl Wallet {
     pub fn has_bad_debt(&self) -> bool {
         let bad_debt = self.governing.as_deref().and_then(|governing| governing.bad_debt);
         bad_debt.is_some_and(|bad_debt| !bad_debt.lifted)
+    }
+
+    /// Its requests on one side.
+    pub fn requests(&self, direction: Direction) -> &[Request] {
+        match (self.requests.as_deref(), direction) {
+            (None, _) => &[],
+            (Some(requests), Direction::Asked) => &requests.asked,
+            (Some(requests), Direction::ToPay) => &requests.to_pay,
+        }
+    }
+
+    pub(super) fn requests_mut(&mut self, direction: Direction) -> &mut Vec<Request> {
+        let none = || Box::new(Requests { asked: Vec::new(), to_pay: Vec::new() });
+        let requests = self.requests.get_or_insert_with(none);
+        match direction {
+            Direction::Asked => &mut requests.asked,
+            Direction::ToPay => &mut requests.to_pay,
+        }
+    }
+
+    /// What has left it for others and not reached them (R10.4).
+    pub fn in_flight(&self) -> Amount {
+        let to_pay = self.requests(Direction::ToPay).iter();
+        Amount::sum(to_pay.map(|request| request.in_flight)).unwrap_or_default()
     }
 
     pub(super) fn governing_mut(&mut self) -> &mut Governing {

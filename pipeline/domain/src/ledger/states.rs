@@ -27,6 +27,8 @@ impl Ledger {
         let subject = match command.subject() {
             Subject::Wallet(id) => within(id),
             Subject::Scope(id) => self.scope(id).and_then(|(_, wallet)| self.wallet(wallet?)),
+            Subject::RequestOf(id) => self.requests.of(id).and_then(|wallet| self.wallet(wallet)),
+            Subject::RequestTo(id) => self.requests.to(id).and_then(|wallet| self.wallet(wallet)),
             Subject::Enterprise(_) | Subject::Account(_) | Subject::Everyone => None,
         };
         let other = command.other_wallet().and_then(within);
@@ -34,7 +36,11 @@ impl Ledger {
         if subject.into_iter().chain(other).any(closed) {
             return Err(Refusal::Deregistered);
         }
-        if takes_from(command).and_then(within).is_some_and(Wallet::is_frozen) {
+        let taken_from = match command {
+            Command::ApprovePaymentRequest(_) => subject,
+            command => takes_from(command).and_then(within),
+        };
+        if taken_from.is_some_and(Wallet::is_frozen) {
             return Err(Refusal::Frozen);
         }
         let stopped = self.enterprise(enterprise).is_some_and(|known| known.recharge_frozen);
@@ -137,7 +143,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Nothing is owed, under way or still to be invoiced, and nothing is left that could pay. A quota is its
+    /// Nothing is owed, under way, on its way from or to somebody else, or still to be invoiced, and nothing is left that could pay. A quota is its
     /// partner's.
     fn is_empty(&self, wallet: &Wallet) -> bool {
         let now = self.clock.now().minute();
@@ -153,6 +159,7 @@ impl Ledger {
             && wallet.refunds.is_empty()
             && !wallet.coupons.iter().any(usable)
             && !under_way
+            && !wallet.awaits_money()
             && !billed
             && wallet.drafts().is_empty()
     }

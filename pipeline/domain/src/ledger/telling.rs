@@ -7,6 +7,7 @@ use crate::ids::Text;
 use crate::money::Overflow;
 use crate::notices::{Notice, NoticeKind, Service, ServiceState, Standing};
 use crate::payments::Payment;
+use crate::requests::PaymentRequest;
 
 /// Mails name so many of the month's costliest meters.
 const COSTLIEST: usize = 3;
@@ -44,7 +45,25 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let before = self.wallet(number).map_or(0, Wallet::notices);
         let (wallet, number) = (number, before.saturating_add(1));
-        self.record(journal, Noticed { wallet, number, kind, account, payment, of_series })?;
+        let request = None;
+        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request };
+        self.record(journal, noticed)?;
+        Ok(())
+    }
+
+    /// Tells one side of a request how it stands.
+    pub(super) fn notice_request(
+        &mut self,
+        wallet: WalletNumber,
+        kind: NoticeKind,
+        request: Option<PaymentRequest>,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
+        let (account, payment, of_series) = (None, None, None);
+        let request = request.map(Box::new);
+        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request };
+        self.record(journal, noticed)?;
         Ok(())
     }
 
@@ -72,6 +91,7 @@ impl Ledger {
             of_series: fact.of_series,
             service,
             payment: fact.payment.clone(),
+            request: fact.request.as_deref().cloned(),
         }))
     }
 

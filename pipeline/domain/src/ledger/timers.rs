@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::fact::{Journal, Marked, TimePassed};
 use super::state::{EnterpriseNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
+use crate::requests::Direction;
 use crate::time::{Minute, Month, Timestamp};
 
 /// What falls due at one instant happens in this order (R3.6).
@@ -40,6 +41,8 @@ pub(super) enum Timer {
     Midnight,
     /// A card's last month is over (R7.4).
     CardExpires,
+    /// Nobody has said whether he pays for somebody (R10.1).
+    RequestExpires,
 }
 
 /// What firing came to.
@@ -128,6 +131,8 @@ impl Wallet {
             let until = self.delays.iter().map(|delay| delayed.until(delay.since));
             own.extend(until.map(|at| (at, Timer::SuspensionDue)));
         }
+        let expire = self.requests(Direction::ToPay).iter().filter_map(|it| it.expires_at);
+        own.extend(expire.map(|at| (at, Timer::RequestExpires)));
         let low = self.telling.as_deref().and_then(|telling| telling.fall.as_ref()?.next_at);
         own.extend(low.map(|at| (at, Timer::LowBalance)));
         own.into_iter().filter(|(at, _)| *at != Minute::END)
@@ -274,6 +279,7 @@ impl Ledger {
             Timer::PaymentLate => self.delay(wallet, journal),
             Timer::Midnight => self.fix_typical(wallet, journal),
             Timer::CardExpires => self.expire_cards(wallet, at, journal),
+            Timer::RequestExpires => self.expire_requests(wallet, journal),
             Timer::UnpaidTooLong | Timer::PayerBegins => {
                 self.due.remove(at, timer, wallet);
                 // What was paid or replaced meanwhile leaves its timer behind, but not in a ledger that was

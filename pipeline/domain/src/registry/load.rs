@@ -9,9 +9,10 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claimed, KeyHash, KeyUsed, Registry, Remittance};
-use crate::ids::{AccountId, Country, EnterpriseId, MethodId, Text, WalletId};
+use super::{Address, Claimed, KeyHash, KeyUsed, Registry, Remittance, RequestRoute};
+use crate::ids::{AccountId, Country, EnterpriseId, MethodId, RequestId, Text, WalletId};
 use crate::invoices::InvoiceType;
+use crate::money::Currency;
 use crate::rating::{PriceBook, Prices};
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -38,18 +39,41 @@ record! {
 }
 
 record! {
-    /// An account and the enterprise it belongs to.
-    pub struct AccountBelongs {
-        pub account: AccountId,
+    pub struct EnterpriseKnown {
         pub enterprise: EnterpriseId,
+        pub country: Country,
     }
 }
 
 record! {
-    /// A wallet and the enterprise it belongs to.
+    /// An account and the wallet that was opened with it.
+    pub struct AccountOwns {
+        pub account: AccountId,
+        pub wallet: WalletId,
+    }
+}
+
+record! {
+    /// A wallet, the enterprise it belongs to, and what it holds.
     pub struct WalletBelongs {
         pub wallet: WalletId,
         pub enterprise: EnterpriseId,
+        pub currency: Currency,
+    }
+}
+
+/// The enterprise a wallet belongs to, and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WalletServes {
+    pub(super) enterprise: EnterpriseId,
+    pub(super) currency: Currency,
+}
+
+record! {
+    /// An e-mail address, and an account that has it.
+    pub struct AccountAddressed {
+        pub email: Text,
+        pub account: Option<AccountId>,
     }
 }
 
@@ -61,13 +85,13 @@ record! {
 
 record! {
     pub struct SomeIds {
-        pub enterprises: Vec<EnterpriseId>,
+        pub enterprises: Vec<EnterpriseKnown>,
     }
 }
 
 record! {
     pub struct SomeOwned {
-        pub accounts: Vec<AccountBelongs>,
+        pub accounts: Vec<AccountOwns>,
     }
 }
 
@@ -91,6 +115,18 @@ impl MethodServes {
     /// Whether it is taken at that time.
     pub(super) fn serves_at(&self, now: Timestamp) -> bool {
         self.free_at.is_none_or(|free_at| now < free_at)
+    }
+}
+
+record! {
+    pub struct SomeAddressed {
+        pub addresses: Vec<AccountAddressed>,
+    }
+}
+
+record! {
+    pub struct SomeRequests {
+        pub requests: Vec<RequestRoute>,
     }
 }
 
@@ -123,6 +159,8 @@ one_of! {
         SomeKeys,
         SomeMethods,
         SomeRemittances,
+        SomeAddressed,
+        SomeRequests,
     }
 }
 
@@ -135,8 +173,10 @@ pub enum Place {
     Enterprises(Option<EnterpriseId>),
     Accounts(Option<AccountId>),
     Wallets(Option<WalletId>),
+    Emails(Option<Address>),
     Methods(Option<MethodId>),
     Remittances(Option<Text>),
+    Requests(Option<RequestId>),
     Keys(Option<KeyHash>),
 }
 
@@ -179,28 +219,42 @@ impl Registry {
                 (SomeClaims { claims }.into(), Some(after))
             }
             Place::Enterprises(from) => {
-                let (enterprises, last) = part(&self.enterprises, from, most, |id, ()| id.clone());
+                let known = |enterprise: &EnterpriseId, country: &Country| EnterpriseKnown {
+                    enterprise: enterprise.clone(),
+                    country: *country,
+                };
+                let (enterprises, last) = part(&self.enterprises, from, most, known);
                 let after =
                     last.map_or(Place::Accounts(None), |last| Place::Enterprises(Some(last)));
                 (SomeIds { enterprises }.into(), Some(after))
             }
             Place::Accounts(from) => {
-                let belongs = |account: &AccountId, enterprise: &EnterpriseId| AccountBelongs {
+                let owns = |account: &AccountId, wallet: &WalletId| AccountOwns {
                     account: account.clone(),
-                    enterprise: enterprise.clone(),
+                    wallet: wallet.clone(),
                 };
-                let (accounts, last) = part(&self.accounts, from, most, belongs);
+                let (accounts, last) = part(&self.accounts, from, most, owns);
                 let after = last.map_or(Place::Wallets(None), |last| Place::Accounts(Some(last)));
                 (SomeOwned { accounts }.into(), Some(after))
             }
             Place::Wallets(from) => {
-                let belongs = |wallet: &WalletId, enterprise: &EnterpriseId| WalletBelongs {
+                let belongs = |wallet: &WalletId, serves: &WalletServes| WalletBelongs {
                     wallet: wallet.clone(),
-                    enterprise: enterprise.clone(),
+                    enterprise: serves.enterprise.clone(),
+                    currency: serves.currency,
                 };
                 let (wallets, last) = part(&self.wallets, from, most, belongs);
-                let after = last.map_or(Place::Methods(None), |last| Place::Wallets(Some(last)));
+                let after = last.map_or(Place::Emails(None), |last| Place::Wallets(Some(last)));
                 (SomePaying { wallets }.into(), Some(after))
+            }
+            Place::Emails(from) => {
+                let addressed = |(email, account): &Address, (): &()| AccountAddressed {
+                    email: email.clone(),
+                    account: account.clone(),
+                };
+                let (addresses, last) = part(&self.emails, from, most, addressed);
+                let after = last.map_or(Place::Methods(None), |last| Place::Emails(Some(last)));
+                (SomeAddressed { addresses }.into(), Some(after))
             }
             Place::Methods(from) => {
                 let (methods, last) = part(&self.methods, from, most, |_, serves| serves.clone());
@@ -211,8 +265,14 @@ impl Registry {
             Place::Remittances(from) => {
                 let (remittances, last) =
                     part(&self.remittances, from, most, |_, known| known.clone());
-                let after = last.map_or(Place::Keys(None), |last| Place::Remittances(Some(last)));
+                let after =
+                    last.map_or(Place::Requests(None), |last| Place::Remittances(Some(last)));
                 (SomeRemittances { remittances }.into(), Some(after))
+            }
+            Place::Requests(from) => {
+                let (requests, last) = part(&self.requests, from, most, |_, route| route.clone());
+                let after = last.map_or(Place::Keys(None), |last| Place::Requests(Some(last)));
+                (SomeRequests { requests }.into(), Some(after))
             }
             Place::Keys(from) => {
                 let used = |key: &KeyHash, used: &super::Used| KeyUsed {
@@ -250,14 +310,17 @@ impl Registry {
                 self.claims.extend(part.claims.into_iter().map(|claim| (claim.command, claim)));
             }
             RegistryPiece::SomeIds(part) => {
-                self.enterprises.extend(part.enterprises.into_iter().map(|id| (id, ())));
+                let known = |known: EnterpriseKnown| (known.enterprise, known.country);
+                self.enterprises.extend(part.enterprises.into_iter().map(known));
             }
             RegistryPiece::SomeOwned(part) => {
-                let belongs = |owned: AccountBelongs| (owned.account, owned.enterprise);
-                self.accounts.extend(part.accounts.into_iter().map(belongs));
+                let owns = |owner: AccountOwns| (owner.account, owner.wallet);
+                self.accounts.extend(part.accounts.into_iter().map(owns));
             }
             RegistryPiece::SomePaying(part) => {
-                let belongs = |owned: WalletBelongs| (owned.wallet, owned.enterprise);
+                let belongs = |WalletBelongs { wallet, enterprise, currency }| {
+                    (wallet, WalletServes { enterprise, currency })
+                };
                 self.wallets.extend(part.wallets.into_iter().map(belongs));
             }
             RegistryPiece::SomeMethods(part) => {
@@ -267,6 +330,14 @@ impl Registry {
             RegistryPiece::SomeRemittances(part) => {
                 let known = |known: Remittance| (known.reference.clone(), known);
                 self.remittances.extend(part.remittances.into_iter().map(known));
+            }
+            RegistryPiece::SomeAddressed(part) => {
+                let addressed = |known: AccountAddressed| ((known.email, known.account), ());
+                self.emails.extend(part.addresses.into_iter().map(addressed));
+            }
+            RegistryPiece::SomeRequests(part) => {
+                let known = |route: RequestRoute| (route.request.clone(), route);
+                self.requests.extend(part.requests.into_iter().map(known));
             }
             RegistryPiece::SomeKeys(part) => part.keys.iter().for_each(|used| self.put_key(used)),
         }

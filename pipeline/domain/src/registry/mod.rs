@@ -1,27 +1,32 @@
-//! What is unique over all enterprises: ids, idempotency keys, payment methods, transfers that nobody has
-//! claimed, the price book that may be loaded, the numbers of invoices. The registry claims and forwards; the
+//! What is unique over all enterprises: ids, idempotency keys, payment methods, e-mail addresses, transfers that
+//! nobody has claimed, the price book that may be loaded, the numbers of invoices. The registry claims and forwards; the
 //! ledger concerned decides, and the registry keeps or releases.
 
 mod load;
 mod remittances;
+mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use load::MethodServes;
+use load::{MethodServes, WalletServes};
 pub use load::{NotAPiece, Place, RegistryPiece};
 pub use remittances::{Remittance, RemittanceClaim, RemittanceReceived, Whereabouts};
+pub use requests::RequestRoute;
 
 use crate::commands::{
     Command, DeregisterBillingAccount, FinishAuthentication, LinkPaymentMethod, LoadPrices,
     LoadSettings, OpenAccount, OpenEnterprise, Subject, UnlinkPaymentMethod,
 };
-use crate::ids::{AccountId, Country, EnterpriseId, MethodId, PrincipalId, Text, WalletId};
+use crate::ids::{
+    AccountId, Country, EnterpriseId, MethodId, PrincipalId, RequestId, Text, WalletId,
+};
 use crate::invoices::{InvoiceType, invoice_number};
 use crate::money::Currency;
 use crate::rating::{self, Change, PriceBook};
 use crate::refusal::Refusal;
+use crate::requests::Addressee;
 use crate::rights;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
@@ -57,20 +62,34 @@ record! {
     pub struct Claimed {
         pub command: u64,
         pub enterprise: EnterpriseId,
-        pub account: Option<AccountId>,
-        pub wallet: Option<WalletId>,
+        /// That of an enterprise that is to be opened.
+        pub country: Option<Country>,
+        pub account: Option<Box<AccountClaim>>,
         pub method: Option<MethodClaim>,
         pub remittance: Option<RemittanceClaim>,
         /// A wallet that is to be closed.
         pub closes: Option<WalletId>,
+        pub request: Option<Box<RequestRoute>>,
     }
 }
 
 impl Claimed {
     /// A claim for nothing yet.
     fn of(command: u64, enterprise: EnterpriseId) -> Claimed {
-        let (account, wallet, method, remittance, closes) = (None, None, None, None, None);
-        Claimed { command, enterprise, account, wallet, method, remittance, closes }
+        let (country, account, method, remittance) = (None, None, None, None);
+        let (closes, request) = (None, None);
+        Claimed { command, enterprise, country, account, method, remittance, closes, request }
+    }
+}
+
+record! {
+    /// An account that is to be opened, with a wallet of its own.
+    pub struct AccountClaim {
+        pub account: AccountId,
+        pub wallet: WalletId,
+        /// As addresses are compared.
+        pub email: Text,
+        pub currency: Currency,
     }
 }
 
@@ -155,6 +174,9 @@ pub struct Numberless {
 /// What is numbered without a gap: by issuer, year and kind (R12.2).
 type Series = (Country, u32, InvoiceType);
 
+/// An e-mail address and one of its accounts. None comes before all of them.
+type Address = (Text, Option<AccountId>);
+
 /// What becomes of a command that asks for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -163,6 +185,8 @@ pub enum Admission {
     /// The ledger of this enterprise decides, and gets money of this currency with the command: as much as
     /// the command says.
     Carry(EnterpriseId, Currency),
+    /// The ledger of this enterprise decides whether somebody is asked to pay.
+    Ask(EnterpriseId, Addressee),
     /// It is done: no ledger is concerned.
     Done,
     /// Every ledger gets these prices, and metering what is for sale.
@@ -200,12 +224,15 @@ pub struct Registry {
     keys: BTreeMap<KeyHash, Used>,
     /// The keys in the order of their use, to forget the oldest.
     keys_by_age: VecDeque<KeyHash>,
-    enterprises: BTreeMap<EnterpriseId, ()>,
-    accounts: BTreeMap<AccountId, EnterpriseId>,
-    wallets: BTreeMap<WalletId, EnterpriseId>,
+    enterprises: BTreeMap<EnterpriseId, Country>,
+    /// Each with the wallet that was opened with it.
+    accounts: BTreeMap<AccountId, WalletId>,
+    wallets: BTreeMap<WalletId, WalletServes>,
+    emails: BTreeMap<Address, ()>,
     methods: BTreeMap<MethodId, MethodServes>,
     claims: BTreeMap<u64, Claimed>,
     remittances: BTreeMap<Text, Remittance>,
+    requests: BTreeMap<RequestId, RequestRoute>,
     book: PriceBook,
     settings: Settings,
     settings_document: String,
@@ -224,9 +251,11 @@ impl Default for Registry {
             enterprises: BTreeMap::new(),
             accounts: BTreeMap::new(),
             wallets: BTreeMap::new(),
+            emails: BTreeMap::new(),
             methods: BTreeMap::new(),
             claims: BTreeMap::new(),
             remittances: BTreeMap::new(),
+            requests: BTreeMap::new(),
             book: PriceBook::default(),
             settings: Settings::default(),
             settings_document: String::new(),
@@ -288,6 +317,7 @@ impl Registry {
             Command::ClaimRemittance(command) => {
                 self.claim_remittance(asked.number, command, facts)
             }
+            Command::RequestPayment(command) => self.request_payment(asked.number, command, facts),
             Command::UnlinkPaymentMethod(command) => {
                 self.unlink_method(asked.number, command, facts)
             }
@@ -341,8 +371,8 @@ impl Registry {
         if self.enterprises.contains_key(&command.enterprise) {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
-        let enterprise = command.enterprise.clone();
-        self.record(Claimed::of(number, enterprise), facts);
+        let (enterprise, country) = (command.enterprise.clone(), Some(command.country));
+        self.record(Claimed { country, ..Claimed::of(number, enterprise) }, facts);
         Admission::Forward(command.enterprise.clone())
     }
 
@@ -352,9 +382,9 @@ impl Registry {
         command: &OpenAccount,
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
-        if !self.enterprises.contains_key(&command.enterprise) {
+        let Some(country) = self.enterprises.get(&command.enterprise).copied() else {
             return Admission::Refused(Refusal::NotFound, None);
-        }
+        };
         let own = command.billing_account.clone().or_else(|| WalletId::own_of(&command.account));
         let Some(wallet) = own else {
             let detail =
@@ -368,9 +398,11 @@ impl Registry {
         if self.accounts.contains_key(&command.account) || self.wallets.contains_key(&wallet) {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
-        let (enterprise, account) = (command.enterprise.clone(), Some(command.account.clone()));
-        let wallet = Some(wallet);
-        self.record(Claimed { account, wallet, ..Claimed::of(number, enterprise) }, facts);
+        let (enterprise, account) = (command.enterprise.clone(), command.account.clone());
+        let email = requests::compared(&command.email);
+        let currency = command.currency.unwrap_or_else(|| country.currency());
+        let account = Some(Box::new(AccountClaim { account, wallet, email, currency }));
+        self.record(Claimed { account, ..Claimed::of(number, enterprise) }, facts);
         Admission::Forward(command.enterprise.clone())
     }
 
@@ -382,7 +414,7 @@ impl Registry {
         method: &MethodId,
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
-        let Some(enterprise) = self.wallets.get(wallet).cloned() else {
+        let Some(enterprise) = self.enterprise_of(Subject::Wallet(wallet)) else {
             return Admission::Refused(Refusal::NotFound, None);
         };
         match self.methods.get(method).filter(|known| known.serves_at(self.now)) {
@@ -405,7 +437,7 @@ impl Registry {
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
         let wallet = &command.billing_account;
-        let enterprise = self.wallets.get(wallet).cloned();
+        let enterprise = self.enterprise_of(Subject::Wallet(wallet));
         let known = self.methods.get(&command.method);
         let serves = known.is_some_and(|known| known.wallet == *wallet);
         let Some(enterprise) = enterprise.filter(|_| serves) else {
@@ -423,7 +455,7 @@ impl Registry {
         command: &DeregisterBillingAccount,
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
-        let Some(enterprise) = self.wallets.get(&command.billing_account).cloned() else {
+        let Some(enterprise) = self.enterprise_of(Subject::Wallet(&command.billing_account)) else {
             return Admission::Refused(Refusal::NotFound, None);
         };
         let closes = Some(command.billing_account.clone());
@@ -478,11 +510,11 @@ impl Registry {
 
     fn enterprise_of(&self, subject: Subject<'_>) -> Option<EnterpriseId> {
         match subject {
-            Subject::Enterprise(id) => {
-                self.enterprises.get_key_value(id).map(|(id, ())| id.clone())
-            }
-            Subject::Account(id) => self.accounts.get(id).cloned(),
-            Subject::Wallet(id) => self.wallets.get(id).cloned(),
+            Subject::Enterprise(id) => self.enterprises.get_key_value(id).map(|(id, _)| id.clone()),
+            Subject::Account(id) => self.enterprise_of(Subject::Wallet(self.accounts.get(id)?)),
+            Subject::Wallet(id) => self.wallets.get(id).map(|serves| serves.enterprise.clone()),
+            Subject::RequestOf(id) => self.requests.get(id).map(|route| route.requester.clone()),
+            Subject::RequestTo(id) => self.requests.get(id).map(|route| route.payer.clone()),
             Subject::Scope(id) => {
                 let enterprise = self.enterprise_of(Subject::Enterprise(&id.enterprise()));
                 enterprise.or_else(|| self.enterprise_of(Subject::Wallet(&id.wallet())))
@@ -513,7 +545,7 @@ impl Registry {
             RegistryFact::Claimed(fact) => self.claim(fact),
             RegistryFact::ClaimSettled(fact) => {
                 let Some(claimed) = self.claims.remove(&fact.command) else { return };
-                let Claimed { enterprise, account, wallet, method, remittance, closes, .. } =
+                let Claimed { enterprise, account, method, remittance, closes, request, .. } =
                     claimed;
                 if closes.is_some() {
                     return;
@@ -532,14 +564,20 @@ impl Registry {
                 if fact.kept {
                     return;
                 }
-                if account.is_none() && wallet.is_none() {
-                    self.enterprises.remove(&enterprise);
+                if let Some(route) = request {
+                    self.requests.remove(&route.request);
+                    return;
                 }
-                if let Some(account) = account {
-                    self.accounts.remove(&account);
-                }
-                if let Some(wallet) = wallet {
-                    self.wallets.remove(&wallet);
+                match account {
+                    Some(claim) => {
+                        let AccountClaim { account, wallet, email, .. } = *claim;
+                        self.accounts.remove(&account);
+                        self.wallets.remove(&wallet);
+                        self.emails.remove(&(email, Some(account)));
+                    }
+                    None => {
+                        self.enterprises.remove(&enterprise);
+                    }
                 }
             }
             RegistryFact::PricesLoaded(fact) => self.book.apply(&fact.changes),
@@ -565,7 +603,8 @@ impl Registry {
     }
 
     fn claim(&mut self, fact: &Claimed) {
-        let Claimed { command, enterprise, account, wallet, method, remittance, closes } = fact;
+        let Claimed { command, enterprise, country, account, method, remittance, closes, request } =
+            fact;
         if self.has(&Place::Claims(Some(*command))) {
             self.claims.insert(*command, fact.clone());
         }
@@ -586,18 +625,33 @@ impl Registry {
             }
             return;
         }
-        if self.has(&Place::Enterprises(Some(enterprise.clone()))) {
-            self.enterprises.insert(enterprise.clone(), ());
+        if let Some(route) = request {
+            if self.has(&Place::Requests(Some(route.request.clone()))) {
+                self.requests.insert(route.request.clone(), (**route).clone());
+            }
+            return;
         }
-        if let Some(account) = account
-            && self.has(&Place::Accounts(Some(account.clone())))
+        if let Some(country) = country
+            && self.has(&Place::Enterprises(Some(enterprise.clone())))
         {
-            self.accounts.insert(account.clone(), enterprise.clone());
+            self.enterprises.insert(enterprise.clone(), *country);
         }
-        if let Some(wallet) = wallet
-            && self.has(&Place::Wallets(Some(wallet.clone())))
-        {
-            self.wallets.insert(wallet.clone(), enterprise.clone());
+        if let Some(account) = account {
+            self.claim_account(enterprise, account);
+        }
+    }
+
+    fn claim_account(&mut self, enterprise: &EnterpriseId, claim: &AccountClaim) {
+        let AccountClaim { account, wallet, email, currency } = claim.clone();
+        if self.has(&Place::Accounts(Some(account.clone()))) {
+            self.accounts.insert(account.clone(), wallet.clone());
+        }
+        if self.has(&Place::Wallets(Some(wallet.clone()))) {
+            self.wallets.insert(wallet, WalletServes { enterprise: enterprise.clone(), currency });
+        }
+        let address = (email, Some(account));
+        if self.has(&Place::Emails(Some(address.clone()))) {
+            self.emails.insert(address, ());
         }
     }
 

@@ -2,7 +2,7 @@
 //! (R7.3).
 
 use super::{Admission, Claimed, Registry, RegistryFact};
-use crate::commands::{ClaimRemittance, ReceiveRemittance};
+use crate::commands::{ClaimRemittance, ReceiveRemittance, Subject};
 use crate::ids::{Text, WalletId};
 use crate::money::{Amount, Currency};
 use crate::record;
@@ -109,7 +109,7 @@ impl Registry {
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
         let wallet = &command.billing_account;
-        let Some(enterprise) = self.wallets.get(wallet).cloned() else {
+        let Some(enterprise) = self.enterprise_of(Subject::Wallet(wallet)) else {
             return Admission::Refused(Refusal::NotFound, None);
         };
         let known = self.remittances.get(&command.reference);

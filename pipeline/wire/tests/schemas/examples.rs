@@ -111,6 +111,7 @@ pub(crate) fn by_us(schema: &Schema, message: &[u8]) -> Value {
         "Rejects" => declared::<messages::Rejects>(schema, message),
         "PaymentWishes" => declared::<messages::PaymentWishes>(schema, message),
         "Payments" => declared::<messages::Payments>(schema, message),
+        "PaymentRequests" => declared::<messages::PaymentRequests>(schema, message),
         "Notices" => declared::<messages::Notices>(schema, message),
         "Services" => declared::<messages::Services>(schema, message),
         "PeriodsClosed" => declared::<messages::PeriodsClosed>(schema, message),
