@@ -169,6 +169,8 @@ fn of_shape(shape: &Shape) -> Option<String> {
         Shape::Text("country") => "SG",
         Shape::Text("coupon") => "welcome",
         Shape::Text("order") => "order-1",
+        Shape::Text("benefit") => "storage-1",
+        Shape::Text("organisation") => "research",
         Shape::Text("payment method") => "visa-1",
         Shape::Text("product") => "compute",
         Shape::Text("meter") => "vcpu_hours",

@@ -3,8 +3,8 @@
 use drawdown_domain::ids::{ProductId, RegionId, Text};
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    self, AccountOpened, Accrued, Bill, BillIssued, Fact, HELD, Journal, Ledger, Line, LinkBegun,
-    LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
+    self, AccountOpened, Accrued, Bill, BillIssued, Covered, Fact, HELD, Journal, Ledger, Line, LinkBegun,
+    LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded, Portion,
     ProductNumber, WalletNumber,
 };
 use drawdown_domain::money::Amount;
@@ -13,7 +13,7 @@ use drawdown_domain::payments::{Payment, PaymentAnswer, PaymentCause, PaymentSta
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::messages::{
-    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, Outcome,
+    AccountRouted, AccountShut, BillPayment, Bills, CoveredLine, Entry, IssuedBill, NumberWanted, Outcome,
     PaymentWish, PeriodClosed, Settled, UsageControl,
 };
 use drawdown_wire::schemas;
@@ -65,6 +65,8 @@ impl Journal for Scribe {
                 self.paid(ledger, reduced.wallet, reduced.bill, reduced.amount)
             }
             Fact::BillPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
+            Fact::SharedCouponPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
+            Fact::Covered(covered) => self.covered(ledger, covered),
             Fact::LinkBegun(begun) => self.link_begun(ledger, begun),
             Fact::LinkEnded(ended) => self.link_ended(ledger, ended),
             Fact::PaymentBegun(begun) => self.payment_begun(ledger, begun),
@@ -130,7 +132,14 @@ impl Journal for Scribe {
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)
-            | Fact::BadDebtChanged(_) => {}
+            | Fact::BadDebtChanged(_)
+            | Fact::SharedCouponReturned(_)
+            | Fact::BenefitBought(_)
+            | Fact::BenefitEnded(_)
+            | Fact::SharingChanged(_)
+            | Fact::SharingRuleChanged(_)
+            | Fact::OrganisationChanged(_)
+            | Fact::ServedChanged(_) => {}
         }
     }
 
@@ -286,6 +295,15 @@ impl Scribe {
         self.bills.payments.push(BillPayment { bill, at: ledger.clock().now(), amount });
     }
 
+    fn covered(&mut self, ledger: &Ledger, fact: &Covered) {
+        for portion in &fact.hour.portions {
+            match covered_line(ledger, fact, portion) {
+                Some(line) => self.charges.cover(&line),
+                None => self.unsaid = Some("usage that was covered by an unknown benefit"),
+            }
+        }
+    }
+
     fn opened(&mut self, ledger: &Ledger, fact: &AccountOpened) {
         let routed = AccountRouted {
             at: ledger.clock().now(),
@@ -438,6 +456,7 @@ fn lot_name(ledger: &Ledger, lot: &Lot) -> String {
         Lot::CashCouponLot(lot) => lot.coupon.to_string(),
         Lot::QuotaLot(_) => "quota".to_owned(),
         Lot::MethodPaid(lot) => lot.payment.to_string(),
+        Lot::SharedCouponLot(lot) => lot.coupon.to_string(),
     }
 }
 
@@ -466,6 +485,26 @@ fn charged_row<'a>(
         records: line.records,
     };
     Some((key, row, series.wallet))
+}
+
+/// What a benefit covered, as others know it.
+fn covered_line(ledger: &Ledger, fact: &Covered, portion: &Portion) -> Option<CoveredLine> {
+    let (of, holder) = (&fact.hour.of, ledger.wallet(portion.wallet)?);
+    let benefit = holder.bought().iter().find(|known| known.benefit == portion.benefit)?;
+    let (product, meter) = ledger.book().names(of.meter)?;
+    Some(CoveredLine {
+        account: ledger.account(of.account)?.id.clone(),
+        billing_account: ledger.wallet(fact.payer)?.id.clone(),
+        product: product.clone(),
+        meter: meter.clone(),
+        region: ledger.region(of.region).map(RegionId::to_string),
+        used: fact.used,
+        holder: holder.id.clone(),
+        benefit: portion.benefit.clone(),
+        kind: benefit.kind,
+        quantity: portion.quantity,
+        drawn: portion.drawn,
+    })
 }
 
 fn group_names<'a>(ledger: &'a Ledger, line: &Line) -> Option<GroupNames<'a>> {

@@ -6,12 +6,13 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::commands::{
-    AcceptInvitation, ChangePayer, ClaimRemittance, CloseAccount, Command, Configure,
+    AcceptInvitation, BuyBenefit, ChangePayer, ClaimRemittance, CloseAccount, Command, Configure,
     ConfirmContract, DeregisterBillingAccount, EndMembership, FinishAuthentication,
     FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole, InviteAccount, LinkPaymentMethod,
     OpenAccount, Pay, PlaceOrder, PreferPaymentMethod, RenameBillingAccount, RevokeAdmin,
-    RevokeRole, RevokeTransfer, SetTaxId, SettleEnterprise, TopUp, Transfer,
-    UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod, Withdraw,
+    RevokeRole, RevokeTransfer, SetOrganisation, SetSharingRule, SetTaxId, SettleEnterprise,
+    ShareBenefit, TopUp, Transfer, UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod,
+    UnshareBenefit, Withdraw,
 };
 use crate::ids::{AccountId, EnterpriseId, ScopeId, WalletId};
 use crate::symbols;
@@ -129,7 +130,10 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         Command::GrantRole(GrantRole { scope, .. })
         | Command::RevokeRole(RevokeRole { scope, .. }) => (Grant, Scope(scope)),
 
-        Command::OpenAccount(OpenAccount { enterprise, .. }) => (Govern, Enterprise(enterprise)),
+        Command::OpenAccount(OpenAccount { enterprise, .. })
+        | Command::SetOrganisation(SetOrganisation { enterprise, .. }) => {
+            (Govern, Enterprise(enterprise))
+        }
         Command::InviteAccount(InviteAccount { account, .. }) => (Govern, EnterpriseOf(account)),
         Command::AcceptInvitation(AcceptInvitation { account, .. }) => (Join, Account(account)),
         Command::EndMembership(EndMembership { account, .. }) => (Govern, Membership(account)),
@@ -163,6 +167,10 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::ClaimRemittance(ClaimRemittance { billing_account, .. })
         | Command::ConfirmContract(ConfirmContract { billing_account })
         | Command::PlaceOrder(PlaceOrder { billing_account, .. })
+        | Command::BuyBenefit(BuyBenefit { billing_account, .. })
+        | Command::ShareBenefit(ShareBenefit { billing_account, .. })
+        | Command::UnshareBenefit(UnshareBenefit { billing_account, .. })
+        | Command::SetSharingRule(SetSharingRule { billing_account, .. })
         | Command::Transfer(Transfer { from: billing_account, .. })
         | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
             (Spend, Wallet(billing_account))
@@ -188,7 +196,7 @@ pub fn to_see(view: &str) -> Right {
         "commands" => Right::SeeTrail,
         "balance" | "balances" | "due" | "runway" | "bills" | "charges" | "entries"
         | "money_by_month" | "invoices" | "spend" | "spend_by_day" | "usage_by_day"
-        | "spend_by_month" | "coupons" => Right::SeeBilling,
+        | "spend_by_month" | "coupons" | "benefits" | "covered" => Right::SeeBilling,
         // What is not said to be harmless is for those who may see all.
         _ => Right::See,
     }

@@ -24,7 +24,7 @@ pub struct Line {
 }
 
 /// Why a line cannot be priced, or why the ledger is broken.
-enum Trouble {
+pub(super) enum Trouble {
     Unpriced(Unpriced),
     Broken(Broken),
 }
@@ -131,13 +131,16 @@ impl Ledger {
                 return Err(Broken("records were added up whose values count").into());
             }
         };
+        if self.may_be_covered(account, wallet) {
+            return self.accrue_uncovered(line, series, quantity, journal);
+        }
         let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
         self.charge(line, (wallet, price), series, (quantity, charge), journal)
     }
 
     /// Puts what a change of a month's quantity costs on the tab it belongs to.
     #[inline]
-    fn charge(
+    pub(super) fn charge(
         &mut self,
         line: &Line,
         (wallet, price): (WalletNumber, PriceNumber),
@@ -204,7 +207,7 @@ impl Ledger {
         self.charge(&line, payer, place, (change, charge), journal)
     }
 
-    fn priced(
+    pub(super) fn priced(
         &self,
         meter: MeterNumber,
         price: PriceNumber,
@@ -287,6 +290,8 @@ impl Ledger {
     ) -> Result<usize, Trouble> {
         let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
         let (used, own) = self.cycle_and_hour(wallet, line.used);
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let used = used.overlap(account.undivided_by_shared_coupons(line.used));
         let adjustment = self.is_late(line.usage_partition, own.until);
         let ends = match adjustment {
             true => self.cycle_collected_after(line.usage_partition, payer),
@@ -305,7 +310,6 @@ impl Ledger {
             region: line.region,
             adjustment,
         };
-        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
         if let Some(place) = account.tabs.iter().rposition(|known| known.key() == tab.key()) {
             return Ok(place);
         }

@@ -9,7 +9,7 @@ use smallvec::smallvec;
 
 use super::fact::{
     Accrued, BillIssued, BillReduced, Cause, CouponOpened, Fact, LimitChanged, Moved,
-    OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, TabOpened,
+    OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, SharedCouponPaid, TabOpened,
 };
 use super::state::{
     Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom, ProductNumber,
@@ -227,6 +227,16 @@ impl Ledger {
             Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
             Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
             Fact::ValuesCounted(fact) => self.apply_values(fact)?,
+            Fact::SharedCouponPaid(fact) => self.apply_shared_coupon(fact)?,
+            // Its holder has it back by an entry of its own.
+            Fact::SharedCouponReturned(_) => {}
+            Fact::BenefitBought(fact) => self.apply_benefit(fact)?,
+            Fact::BenefitEnded(fact) => self.apply_benefit_end(fact)?,
+            Fact::SharingChanged(fact) => self.apply_sharing(fact)?,
+            Fact::SharingRuleChanged(fact) => self.apply_sharing_rule(fact)?,
+            Fact::OrganisationChanged(fact) => self.apply_organisation(fact)?,
+            Fact::ServedChanged(fact) => self.apply_served(fact)?,
+            Fact::Covered(fact) => self.apply_covered(fact)?,
         }
         Ok(())
     }
@@ -389,6 +399,18 @@ impl Ledger {
         }
     }
 
+    /// A shared coupon of another wallet paid. That one's entry is a fact of its own.
+    fn apply_shared_coupon(&mut self, fact: &SharedCouponPaid) -> Result<(), Broken> {
+        let SharedCouponPaid { wallet: number, bill, lot, amount, paid } = fact;
+        let lot = Lot::from(lot.clone());
+        if let Some(wallet) = self.wallet_mut(*number)? {
+            let half = wallet.pay(*bill, &lot, *amount, paid)?;
+            self.note(*number, half, |wallet| wallet.note_coupon(half, *amount))?;
+        }
+        self.forget_bad_debt_of(*number, paid.month);
+        self.note_payment(*number, &lot, *amount, paid)
+    }
+
     /// Remembers with the account what paid its bills of a month.
     pub(super) fn note_payment(
         &mut self,
@@ -434,7 +456,7 @@ impl Ledger {
     }
 
     fn apply_payment_undone(&mut self, fact: &PaymentUndone) -> Result<(), Broken> {
-        if let Lot::CouponLot(_) = &fact.lot {
+        if let Lot::CouponLot(_) | Lot::SharedCouponLot(_) = &fact.lot {
             let back = fact.amount.negated()?;
             self.note(fact.wallet, fact.half, |wallet| wallet.note_coupon(fact.half, back))?;
         }
@@ -553,7 +575,9 @@ impl Wallet {
             }
             Lot::QuotaLot(_) if fact.cause == Cause::QuotaSet => add(&mut self.quota, fact.amount),
             Lot::QuotaLot(_) => add(&mut self.quota_consumed, fact.amount.negated()?),
-            Lot::MethodPaid(_) => Err(Broken("what a method paid was never in the wallet")),
+            Lot::MethodPaid(_) | Lot::SharedCouponLot(_) => {
+                Err(Broken("what paid was never in the wallet"))
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! For tests: tables of who asks for what and what becomes of it, a line each.
 //!
 //! - `at | 2026-03-01T02:00:00Z`: time goes on to then, and what falls due happens.
-//! - `use | account | quantity`: so much is used, at 1 USD each.
+//! - `use | account | quantity`: so much is used, at 1 USD each; with `product/meter` behind it, of that
+//!   meter; with `@time` behind that, it was used then.
 //! - `answer | billing account | succeeded`: the gateway answers the last payment.
 //! - `number | invoices`: those that wait for their numbers get them.
 //! - `see | view of | fields`: the row of a view says this.
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::commands::{Asked, Command};
 use crate::money::Amount;
-use crate::rating::{self, MeterNumber, PriceBook};
+use crate::rating::{self, PriceBook};
 use crate::time::Timestamp;
 
 /// Facts in the order of their decision; accruals are left out.
@@ -53,10 +54,14 @@ const MEMBERS: &str = r#"
 
 impl Asking {
     pub(super) fn new() -> Asking {
-        let mut asking = Asking { ledger: Ledger::new(1), facts: Facts::default(), commands: 0 };
-        let entries = rating::parse(
+        Asking::with_prices(
             r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
-        );
+        )
+    }
+
+    pub(super) fn with_prices(document: &str) -> Asking {
+        let mut asking = Asking { ledger: Ledger::new(1), facts: Facts::default(), commands: 0 };
+        let entries = rating::parse(document);
         let begins: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
         let changes = PriceBook::default().changes(entries.unwrap(), begins).unwrap();
         asking.take(PricesArrived { changes });
@@ -66,8 +71,12 @@ impl Asking {
 
     pub(super) fn with_members() -> Asking {
         let mut asking = Asking::new();
-        asking.table(MEMBERS);
+        asking.members();
         asking
+    }
+
+    pub(super) fn members(&mut self) {
+        self.table(MEMBERS);
     }
 
     pub(super) fn settings(&mut self, document: &str) {
@@ -95,7 +104,8 @@ impl Asking {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         match cells[..] {
             ["at", at] => self.pass(at.parse().unwrap()),
-            ["use", account, quantity] => self.use_some(account, quantity),
+            ["use", account, quantity] => self.use_some(account, quantity, "p/m"),
+            ["use", account, quantity, what] => self.use_some(account, quantity, what),
             ["answer", wallet, answer] => {
                 let wallet = self.ledger.wallet_named(&wallet.parse().unwrap()).unwrap();
                 let paying = self.ledger.wallet(wallet).unwrap().paying.as_deref();
@@ -147,14 +157,19 @@ impl Asking {
         while self.ledger.fire(usize::MAX, &mut self.facts).unwrap().more {}
     }
 
-    fn use_some(&mut self, account: &str, quantity: &str) {
+    fn use_some(&mut self, account: &str, quantity: &str, what: &str) {
+        let (what, at) = what.split_once('@').unwrap_or((what, ""));
+        let (product, meter) = what.split_once('/').unwrap();
+        let (product, meter) = (product.parse().unwrap(), meter.parse().unwrap());
+        let now = self.ledger.clock().now();
+        let used = if at.is_empty() { now } else { at.parse().unwrap() };
         let AccountNumber(number) = self.ledger.account_named(&account.parse().unwrap()).unwrap();
         let line = Line {
             usage_partition: 0,
             account: AccountNumber(number),
-            meter: MeterNumber(0),
+            meter: self.ledger.book().meter(&product, &meter).unwrap(),
             region: RegionNumber::NONE,
-            used: self.ledger.clock().now().minute(),
+            used: used.minute(),
             quantity: quantity.parse().unwrap(),
             records: 1,
         };
@@ -181,6 +196,13 @@ impl Asking {
             "enterprise" => {
                 let enterprise = self.ledger.enterprise_named(&of.parse().unwrap()).unwrap();
                 serde_json::to_value(self.ledger.enterprise_row(enterprise))
+            }
+            "benefit" => {
+                let (wallet, benefit) = of.split_once('/').unwrap();
+                let wallet = self.ledger.wallet_named(&wallet.parse().unwrap()).unwrap();
+                let rows = self.ledger.benefits(wallet).unwrap().benefits.into_iter();
+                let mut of_name = rows.filter(|row| row.benefit.is_called(benefit));
+                serde_json::to_value(of_name.next())
             }
             other => panic!("{other}: there is no such view"),
         };

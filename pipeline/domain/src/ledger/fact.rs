@@ -2,12 +2,16 @@
 //! does either.
 
 use crate::commands::{DelayedSuspension, LowBalanceAlert, Recipients};
-use crate::ids::{MethodId, OrderId, PrincipalId, RegionId, Text};
+use crate::ids::{BenefitId, MethodId, OrderId, PrincipalId, RegionId, Text};
 use crate::invoices::{Invoice, InvoiceDraft};
+use crate::ledger::benefits::Benefit;
+use crate::ledger::coverage::CoveredHour;
+use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
     EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, ProductNumber,
-    Recharge, RegionNumber, RunwayAlert, Series, Services, Tab, Wallet, WalletNumber, WalletState,
+    Recharge, RegionNumber, RunwayAlert, Series, Services, SharedCouponLot, Tab, Wallet,
+    WalletNumber, WalletState,
 };
 use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
@@ -306,6 +310,8 @@ symbols! {
         Withdrawal = "withdrawal",
         /// A bank transfer that had named nobody was claimed (R7.3).
         Remittance = "remittance",
+        /// A shared coupon paid a bill of another wallet, or has that back (R9.7).
+        Shared = "shared",
     }
 }
 
@@ -367,6 +373,88 @@ record! {
         pub lot: Lot,
         /// The invoice period of the bill that undid it.
         pub half: HalfMonth,
+    }
+}
+
+record! {
+    /// A shared coupon of another wallet paid so much of a bill (R9.7).
+    pub struct SharedCouponPaid {
+        pub wallet: WalletNumber,
+        pub bill: u64,
+        pub lot: SharedCouponLot,
+        pub amount: Amount,
+        pub paid: PaidBill,
+    }
+}
+
+record! {
+    /// What a shared coupon had paid was undone, and goes back to it.
+    pub struct SharedCouponReturned {
+        pub wallet: WalletNumber,
+        pub lot: SharedCouponLot,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// A benefit was bought (R9.8).
+    pub struct BenefitBought {
+        pub wallet: WalletNumber,
+        pub benefit: Benefit,
+    }
+}
+
+record! {
+    /// A benefit covers no usage from then on: its order was given back.
+    pub struct BenefitEnded {
+        pub wallet: WalletNumber,
+        pub benefit: BenefitId,
+        pub until: Minute,
+    }
+}
+
+record! {
+    /// With whom a benefit or coupon is shared from now on (R9.7).
+    pub struct SharingChanged {
+        pub wallet: WalletNumber,
+        pub benefit: BenefitId,
+        pub sharing: Sharing,
+    }
+}
+
+record! {
+    /// With whom what a wallet buys from now on is shared.
+    pub struct SharingRuleChanged {
+        pub wallet: WalletNumber,
+        pub rule: SharingRule,
+    }
+}
+
+record! {
+    /// Who makes an organisation from now on; nobody: there is none.
+    pub struct OrganisationChanged {
+        pub enterprise: EnterpriseNumber,
+        pub organisation: Organisation,
+    }
+}
+
+record! {
+    /// In which minutes of use another wallet's benefit or coupon serves an account; one that had begun in
+    /// the same minute is replaced.
+    pub struct ServedChanged {
+        pub account: AccountNumber,
+        pub served: Served,
+    }
+}
+
+record! {
+    /// Usage was covered, or could have been (R9.8).
+    pub struct Covered {
+        /// Who pays for the rest.
+        pub payer: WalletNumber,
+        pub used: Minute,
+        /// What this adds to its hour of use.
+        pub hour: CoveredHour,
     }
 }
 
@@ -714,6 +802,15 @@ one_of! {
         WalletStateChanged,
         AdministratorsChanged,
         BadDebtChanged,
+        SharedCouponPaid,
+        SharedCouponReturned,
+        BenefitBought,
+        BenefitEnded,
+        SharingChanged,
+        SharingRuleChanged,
+        OrganisationChanged,
+        ServedChanged,
+        Covered,
     }
 }
 
@@ -730,6 +827,7 @@ impl Fact {
             Fact::OverdueChanged(fact) => Some(fact.wallet),
             Fact::WalletOpened(fact) => Some(fact.number),
             Fact::WalletStateChanged(fact) => Some(fact.wallet),
+            Fact::SharedCouponPaid(fact) => Some(fact.wallet),
             Fact::TimePassed(_)
             | Fact::Marked(_)
             | Fact::SettingsChanged(_)
@@ -781,7 +879,15 @@ impl Fact {
             | Fact::RoleRevoked(_)
             | Fact::WalletRenamed(_)
             | Fact::AdministratorsChanged(_)
-            | Fact::BadDebtChanged(_) => None,
+            | Fact::BadDebtChanged(_)
+            | Fact::SharedCouponReturned(_)
+            | Fact::BenefitBought(_)
+            | Fact::BenefitEnded(_)
+            | Fact::SharingChanged(_)
+            | Fact::SharingRuleChanged(_)
+            | Fact::OrganisationChanged(_)
+            | Fact::ServedChanged(_)
+            | Fact::Covered(_) => None,
         }
     }
 

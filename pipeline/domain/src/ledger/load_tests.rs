@@ -195,6 +195,26 @@ fn governed() -> Vec<Recorded> {
     told.recorder.0
 }
 
+/// Another, in which benefits and coupons are bought, shared, drawn on and given back.
+fn covered() -> Vec<Recorded> {
+    let mut told = Told::begin();
+    told.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "SG", "account_center": true, "management_account": "a" }));
+    told.open("a", "e");
+    told.open("b", "e");
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    told.ask("set_organisation", json!({ "enterprise": "e", "organisation": "o", "accounts": ["b"] }));
+    told.ask("set_sharing_rule", json!({ "billing_account": "ba-a", "organisation": "o" }));
+    told.ask("buy_benefit", json!({ "billing_account": "ba-a", "benefit": "plan", "kind": "savings_plan", "product": "p", "commitment": "1", "discount": "0.5", "price": "5", "valid_from": "2026-03-01T00:00:00Z", "valid_until": "2026-03-02T00:00:00Z" }));
+    told.ask("grant_coupon", json!({ "billing_account": "ba-a", "coupon": "k", "amount": "1", "valid_from": "2026-03-01T00:00:00Z", "valid_until": "2026-06-01T00:00:00Z" }));
+    told.use_some(0);
+    told.pass("2026-03-01T00:10:00Z");
+    told.use_some(1);
+    told.pass("2026-03-01T01:00:00Z");
+    told.use_some(1);
+    told.ask("end_membership", json!({ "account": "b" }));
+    told.recorder.0
+}
+
 /// All that a ledger holds.
 fn dump(ledger: &Ledger) -> (Vec<Piece>, Option<Timestamp>) {
     let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
@@ -225,6 +245,7 @@ fn pieces_taken_at_any_moments_make_the_same_ledger() {
     // What is governed does not touch the first piece.
     check(&governed(), 7);
     check(&paying(), 3);
+    check(&covered(), 29);
 }
 
 /// What differs, each thing on a line.
@@ -260,6 +281,7 @@ fn check(life: &[Recorded], apart: usize) {
                     life[enterprises..accounts].iter().for_each(|fact| apply(&mut ledger, fact));
                     ledger.load(piece(Place::Accounts(0), accounts)).unwrap();
                     life[accounts..wallets].iter().for_each(|fact| apply(&mut ledger, fact));
+                    ledger.load(piece(Place::Coverage(None), wallets)).unwrap();
                     ledger.load(piece(Place::Wallets(0), wallets)).unwrap();
                     ledger.loaded();
                     life[wallets..].iter().for_each(|fact| apply(&mut ledger, fact));

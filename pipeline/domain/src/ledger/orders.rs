@@ -2,12 +2,21 @@
 
 use super::coupons::Precision;
 use super::fact::{BillIssued, Cause, Journal, Moved, OrderPlaced};
-use super::state::{Bill, Lot, Order, Wallet, WalletNumber};
+use super::state::{AccountNumber, Bill, Lot, Order, ProductNumber, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::commands::PlaceOrder;
+use crate::ids::OrderId;
 use crate::money::{Amount, Overflow};
 use crate::refusal::Refusal;
 use crate::time::{Minute, Window};
+
+/// What somebody wants to buy.
+pub(super) struct Purchase {
+    pub(super) order: OrderId,
+    pub(super) amount: Amount,
+    pub(super) account: AccountNumber,
+    pub(super) product: Option<ProductNumber>,
+}
 
 impl Ledger {
     pub(super) fn place_order(
@@ -36,39 +45,62 @@ impl Ledger {
         if command.method.is_some() {
             return Err(Refusal::MethodNotAllowed.into());
         }
+        let product = command.product.as_ref().and_then(|product| self.book.product_named(product));
+        let (order, amount) = (command.order.clone(), command.amount);
+        let order = self.order_of(number, Purchase { order, amount, account, product })?;
+
+        self.buy(number, order, journal)
+    }
+
+    /// The order and the bill of a purchase that can be paid for.
+    pub(super) fn order_of(
+        &self,
+        number: WalletNumber,
+        purchase: Purchase,
+    ) -> Result<(Order, Bill), Undecided> {
+        let wallet = self.wallet(number).ok_or(Refusal::NotFound)?;
         if self.is_overdue(number)? {
             return Err(Refusal::Overdue.into());
         }
+        let Purchase { order, amount, account, product } = purchase;
         let now = self.clock.now();
-        let product = command.product.as_ref().and_then(|product| self.book.product_named(product));
         let bill = Bill {
             number: wallet.bills_issued.saturating_add(1),
             account,
             product,
             month: wallet.zone.month_of(now),
-            amount: command.amount,
+            amount,
             paid: Amount::ZERO,
             issued_at: now,
-            order: Some(command.order.clone()),
+            order: Some(order.clone()),
             half: wallet.zone.half_month_of(now),
         };
         let Some(on_credit) = self.left_on_credit(wallet, number, &bill)? else {
             return Err(Refusal::InsufficientFunds.into());
         };
-
         let order = Order {
-            order: command.order.clone(),
+            order,
             bill: bill.number,
-            amount: command.amount,
+            amount,
             on_credit,
             refunded: Amount::ZERO,
             payments: Vec::new(),
         };
+        Ok((order, bill))
+    }
+
+    /// Buys something: its bill is issued and paid at once.
+    pub(super) fn buy(
+        &mut self,
+        number: WalletNumber,
+        (order, bill): (Order, Bill),
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let now = self.clock.now();
         self.record(journal, OrderPlaced { wallet: number, order })?;
-        let (exact, ends) = (command.amount, now.full_minute());
-        let issued = BillIssued::of(number, bill.clone(), exact, ends);
+        let issued = BillIssued::of(number, bill.clone(), bill.amount, now.full_minute());
         self.record(journal, issued)?;
-        let parts = parts_of(now.minute(), command.amount);
+        let parts = parts_of(now.minute(), bill.amount);
         self.pay_with_coupons(number, &bill, &parts, journal)?;
         self.pay_at_once(number, bill.number, journal)?;
         self.write_off_issued(number, journal)

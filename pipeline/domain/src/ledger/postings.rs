@@ -8,6 +8,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::fact::{
     Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone, PeriodClosed,
+    SharedCouponPaid, SharedCouponReturned,
 };
 use super::state::{Lot, Wallet, WalletNumber};
 use super::{Broken, Ledger};
@@ -99,6 +100,8 @@ impl Book {
             Lot::TransferredCash(_) => Book::TransferredCash,
             Lot::RefundedCredit(_) => Book::CreditRefunds,
             Lot::CouponLot(_) => Book::Coupons,
+            // Where it is kept is its holder's.
+            Lot::SharedCouponLot(_) => Book::Between,
             Lot::CashCouponLot(_) => Book::CashCoupons,
             Lot::QuotaLot(_) => Book::Quota,
             Lot::MethodPaid(_) => Book::Bank,
@@ -130,6 +133,14 @@ impl Ledger {
             }
             Fact::BillPaid(BillPaid { wallet, amount, .. }) => {
                 transfer(*wallet, Book::Receivable, Book::Bank, *amount)
+            }
+            Fact::SharedCouponPaid(SharedCouponPaid { wallet, amount, .. }) => {
+                let mut postings = transfer(*wallet, Book::Receivable, Book::Between, *amount)?;
+                postings.extend(transfer(*wallet, Book::ToInvoice, Book::Invoiced, *amount)?);
+                Ok(postings)
+            }
+            Fact::SharedCouponReturned(SharedCouponReturned { wallet, amount, .. }) => {
+                transfer(*wallet, Book::Between, Book::GivenBack, *amount)
             }
             // A coupon's money comes with the entry that grants it, a wallet's with those that fill it.
             Fact::CouponOpened(_)
@@ -187,7 +198,15 @@ impl Ledger {
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)
-            | Fact::BadDebtChanged(_) => Ok(Postings::new()),
+            | Fact::BadDebtChanged(_)
+            // What a benefit costs is its order's bill; covered usage costs nothing.
+            | Fact::BenefitBought(_)
+            | Fact::BenefitEnded(_)
+            | Fact::SharingChanged(_)
+            | Fact::SharingRuleChanged(_)
+            | Fact::OrganisationChanged(_)
+            | Fact::ServedChanged(_)
+            | Fact::Covered(_) => Ok(Postings::new()),
         }
     }
 
@@ -285,7 +304,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
         Cause::TopUp | Cause::Payment | Cause::Withdrawal => Book::Bank,
         Cause::Remittance => Book::OnTheWay,
         Cause::Adjustment => Book::Adjustments,
-        Cause::Transfer | Cause::Revocation => Book::Between,
+        Cause::Transfer | Cause::Revocation | Cause::Shared => Book::Between,
         Cause::Grant | Cause::Lapse => Book::Grants,
         Cause::QuotaSet => Book::Partners,
         Cause::Bill => Book::Receivable,
@@ -305,7 +324,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
 fn undone(fact: &PaymentUndone) -> Result<Postings, Broken> {
     let PaymentUndone { wallet, amount, .. } = *fact;
     let mut postings = transfer(wallet, Book::GivenBack, Book::Corrections, amount)?;
-    if let Lot::CouponLot(_) = fact.lot {
+    if let Lot::CouponLot(_) | Lot::SharedCouponLot(_) = fact.lot {
         postings.extend(transfer(wallet, Book::Invoiced, Book::ToInvoice, amount)?);
     }
     Ok(postings)

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::benefits::Benefits;
 use super::periods::Invoicing;
+use super::sharing::{Organisation, Served, Sharing};
 use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
@@ -94,6 +96,8 @@ record! {
         pub grants: Vec<Grant> = Vec::new(),
         /// Nobody may top up (R11.3).
         pub recharge_frozen: bool = false,
+        /// In the order of their names (R9.7).
+        pub organisations: Vec<Organisation> = Vec::new(),
     }
 }
 
@@ -136,6 +140,8 @@ record! {
         pub months: Vec<MonthBills>,
         /// Its services as they were last told; none: they run, as they have from the beginning.
         pub services: Option<Services>,
+        /// What other wallets share with it (R9.7).
+        pub served: Vec<Served> = Vec::new(),
     }
 }
 
@@ -254,6 +260,14 @@ record! {
 }
 
 record! {
+    /// What is left of a coupon that another wallet shares. The paying wallet never held it.
+    pub struct SharedCouponLot {
+        pub holder: WalletNumber,
+        pub coupon: CouponId,
+    }
+}
+
+record! {
     /// Money that a payment method paid straight to bills. The wallet never held it.
     pub struct MethodPaid {
         /// The payment's number.
@@ -271,6 +285,7 @@ one_of! {
         CashCouponLot,
         QuotaLot,
         MethodPaid,
+        SharedCouponLot,
     }
 }
 
@@ -283,7 +298,7 @@ impl Lot {
         match self {
             Lot::OwnCash(_) | Lot::TransferredCash(_) => "cash",
             Lot::RefundedCredit(_) => "credit_refund",
-            Lot::CouponLot(_) => "coupon",
+            Lot::CouponLot(_) | Lot::SharedCouponLot(_) => "coupon",
             Lot::CashCouponLot(_) => "cash_coupon",
             Lot::QuotaLot(_) => "quota",
             Lot::MethodPaid(_) => "method",
@@ -349,6 +364,8 @@ record! {
         pub number: u64 = 0,
         /// None until somebody names it, stops it, administers it or there is bad debt.
         pub governing: Option<Box<Governing>>,
+        /// None until one is bought, or a rule is made for those to come (R9.7, R9.8).
+        pub benefits: Option<Box<Benefits>>,
     }
 }
 
@@ -606,6 +623,8 @@ record! {
         pub products: Vec<ProductId>,
         pub minimum: Amount,
         pub valid: Window,
+        /// None until it is shared (R9.7).
+        pub sharing: Option<Box<Sharing>>,
     }
 }
 
@@ -776,7 +795,7 @@ impl Wallet {
                 found.map_or(Amount::ZERO, |known| known.left)
             }
             Lot::QuotaLot(_) => self.quota.minus(self.quota_consumed).unwrap_or_default(),
-            Lot::MethodPaid(_) => Amount::ZERO,
+            Lot::MethodPaid(_) | Lot::SharedCouponLot(_) => Amount::ZERO,
         }
     }
 
