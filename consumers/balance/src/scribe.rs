@@ -3,9 +3,9 @@
 use drawdown_domain::ids::{ProductId, RegionId, Text};
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    self, AccountOpened, Accrued, Bill, BillIssued, Covered, Fact, HELD, Journal, Ledger, Line, LinkBegun,
-    LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded, Portion,
-    ProductNumber, WalletNumber,
+    self, AccountOpened, Accrued, Bill, BillIssued, Covered, Fact, HELD, Journal, Ledger, Line,
+    LinkBegun, LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
+    Portion, ProductNumber, WalletNumber,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::notices::{Notice, Service};
@@ -13,8 +13,8 @@ use drawdown_domain::payments::{Payment, PaymentAnswer, PaymentCause, PaymentSta
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::messages::{
-    AccountRouted, AccountShut, BillPayment, Bills, CoveredLine, Entry, IssuedBill, NumberWanted, Outcome,
-    PaymentWish, PeriodClosed, Settled, UsageControl,
+    AccountRouted, AccountShut, BillPayment, Bills, CoveredLine, Entry, IssuedBill, NumberWanted,
+    Outcome, PaymentWish, PeriodClosed, Settled, UsageControl,
 };
 use drawdown_wire::schemas;
 

@@ -7,9 +7,7 @@ use super::sharing::{Sharing, SharingRule};
 use super::state::{AccountNumber, Coupon, ProductNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::commands::{BenefitKind, BuyBenefit};
-use crate::ids::{
-    AccountId, BenefitId, CouponId, MeterId, OrganisationId, ProductId, WalletId,
-};
+use crate::ids::{AccountId, BenefitId, CouponId, MeterId, OrganisationId, ProductId, WalletId};
 use crate::money::Amount;
 use crate::rating::{Aggregate, MeterNumber};
 use crate::record;
@@ -219,9 +217,8 @@ impl Ledger {
         };
         let product = self.book.product_named(&command.product).ok_or(Refusal::NotFound)?;
         let meter = command.meter.as_ref();
-        let meter = meter.map(|meter| {
-            self.book.meter(&command.product, meter).ok_or(Refusal::NotFound)
-        });
+        let meter =
+            meter.map(|meter| self.book.meter(&command.product, meter).ok_or(Refusal::NotFound));
         let meter = meter.transpose()?;
         // Nobody pays for what can cover nothing.
         let aggregate = meter.and_then(|meter| self.book.aggregate(meter));

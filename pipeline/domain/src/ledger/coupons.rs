@@ -3,8 +3,8 @@
 use super::fact::{Cause, CouponOpened, Journal, Moved, SharedCouponPaid, TabCut};
 use super::payments::paid_bill;
 use super::state::{
-    AccountNumber, Bill, CashCouponLot, Coupon, CouponLot, Lot, ProductNumber, SharedCouponLot, Tab,
-    Wallet, WalletNumber,
+    AccountNumber, Bill, CashCouponLot, Coupon, CouponLot, Lot, ProductNumber, SharedCouponLot,
+    Tab, Wallet, WalletNumber,
 };
 use super::{Broken, Ledger, Undecided};
 use crate::commands::GrantCoupon;
@@ -218,7 +218,8 @@ impl Ledger {
                 Some(some) => some.rounded_down(wallet.currency)?,
             };
             // One that is shared for several spans of time pays for each.
-            let same = |paid: &&CouponPayment| (paid.holder, &paid.coupon) == (holder, &coupon.coupon);
+            let same =
+                |paid: &&CouponPayment| (paid.holder, &paid.coupon) == (holder, &coupon.coupon);
             let paid = Amount::sum(payments.iter().filter(same).map(|paid| paid.amount))?;
             let amount = coupon.left.minus(paid)?.min(owed).min(eligible);
             if !amount.is_positive() {

@@ -7,8 +7,7 @@ const MARCH: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-
 const PACK: &str = r#"kind = "storage_package", product = "p", meter = "m""#;
 const INSTANCE: &str = r#"kind = "reserved_instance", product = "p", meter = "m""#;
 const PLAN: &str = r#"kind = "savings_plan", product = "p""#;
-const RICH: &str =
-    r#"amount = "1000", currency = "USD", method = "bank_transfer""#;
+const RICH: &str = r#"amount = "1000", currency = "USD", method = "bank_transfer""#;
 
 fn rich() -> Asking {
     let mut asking = Asking::with_members();

@@ -1,8 +1,8 @@
 //! A ledger taken apart and put together again: in pieces small enough to be written beside the daily
 //! business, while it goes on.
 
-use super::state::{Account, AccountNumber, Enterprise, EnterpriseNumber, Wallet, WalletNumber};
 use super::coverage::{CoveredHour, HourOfUse};
+use super::state::{Account, AccountNumber, Enterprise, EnterpriseNumber, Wallet, WalletNumber};
 use super::values::{SeriesValues, ValuePlace};
 use super::{Broken, Clock, Ledger};
 use crate::ids::RegionId;

@@ -202,7 +202,10 @@ fn covered() -> Vec<Recorded> {
     told.open("a", "e");
     told.open("b", "e");
     told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
-    told.ask("set_organisation", json!({ "enterprise": "e", "organisation": "o", "accounts": ["b"] }));
+    told.ask(
+        "set_organisation",
+        json!({ "enterprise": "e", "organisation": "o", "accounts": ["b"] }),
+    );
     told.ask("set_sharing_rule", json!({ "billing_account": "ba-a", "organisation": "o" }));
     told.ask("buy_benefit", json!({ "billing_account": "ba-a", "benefit": "plan", "kind": "savings_plan", "product": "p", "commitment": "1", "discount": "0.5", "price": "5", "valid_from": "2026-03-01T00:00:00Z", "valid_until": "2026-03-02T00:00:00Z" }));
     told.ask("grant_coupon", json!({ "billing_account": "ba-a", "coupon": "k", "amount": "1", "valid_from": "2026-03-01T00:00:00Z", "valid_until": "2026-06-01T00:00:00Z" }));

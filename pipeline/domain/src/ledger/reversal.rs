@@ -115,8 +115,7 @@ impl Ledger {
             | Lot::QuotaLot(_)
             | Lot::MethodPaid(_) => return false,
         };
-        let known =
-            holder.and_then(|it| it.coupons.iter().find(|known| known.coupon == *coupon));
+        let known = holder.and_then(|it| it.coupons.iter().find(|known| known.coupon == *coupon));
         known.is_none_or(|known| known.valid.until <= self.clock.now().minute())
     }
 }

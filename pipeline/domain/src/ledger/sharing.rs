@@ -114,7 +114,8 @@ impl Sharing {
 impl SharingRule {
     /// What it says of something new, from then on.
     fn sharing(&self, from: Minute) -> Sharing {
-        let accounts = self.accounts.iter().map(|account| SharedAccount { account: *account, from });
+        let accounts =
+            self.accounts.iter().map(|account| SharedAccount { account: *account, from });
         let organisation = self.organisation.clone();
         let organisations =
             organisation.map(|organisation| SharedOrganisation { organisation, from });
@@ -246,9 +247,8 @@ impl Ledger {
         let from = self.clock.now().plus(SHARED_AFTER).full_minute();
         let mut members = Vec::with_capacity(command.accounts.len());
         for account in self.members_named(number, &command.accounts)? {
-            let known = before.and_then(|known| {
-                known.members.iter().find(|member| member.account == account)
-            });
+            let known = before
+                .and_then(|known| known.members.iter().find(|member| member.account == account));
             members.push(known.copied().unwrap_or(SharedAccount { account, from }));
         }
         let organisation = Organisation { organisation: command.organisation.clone(), members };
@@ -448,7 +448,8 @@ impl Ledger {
         let before = enterprise.organisation(&organisation.organisation);
         let members = before.map(|before| before.members.clone()).unwrap_or_default();
         let before: Vec<AccountNumber> = members.iter().map(|member| member.account).collect();
-        let concerned = self.shared_in(number, |sharing| sharing.is_with(&organisation.organisation));
+        let concerned =
+            self.shared_in(number, |sharing| sharing.is_with(&organisation.organisation));
         if members == organisation.members {
             return Ok(());
         }
@@ -495,8 +496,7 @@ impl Ledger {
         for (wallet, benefit, valid) in self.shared_in(number, |_| true) {
             let sharing = self.wallet(wallet).and_then(|it| it.sharing_of(&benefit));
             let sharing = sharing.unwrap_or_default();
-            let sharing =
-                if wallet == own { Sharing::default() } else { sharing.without(leaves) };
+            let sharing = if wallet == own { Sharing::default() } else { sharing.without(leaves) };
             self.share(wallet, &benefit, sharing, valid, journal)?;
         }
         let wallets = self.enterprise(number).map(|it| it.wallets.clone()).unwrap_or_default();
@@ -560,9 +560,8 @@ impl Wallet {
     /// When a benefit or coupon is valid, and whether what it gives is money.
     fn worth_of(&self, id: &BenefitId) -> Option<(Window, bool)> {
         let benefit = self.benefit(id);
-        let benefit = benefit.map(|it| {
-            (it.valid, it.kind == crate::commands::BenefitKind::SavingsPlan)
-        });
+        let benefit =
+            benefit.map(|it| (it.valid, it.kind == crate::commands::BenefitKind::SavingsPlan));
         benefit.or_else(|| Some((self.shareable_coupon(id)?.valid, true)))
     }
 }

@@ -3,7 +3,8 @@
 use super::super::asking::Asking;
 
 const MARCH: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z""#;
-const PACK: &str = r#"benefit = "pack", kind = "storage_package", product = "p", quantity = "100", price = "5""#;
+const PACK: &str =
+    r#"benefit = "pack", kind = "storage_package", product = "p", quantity = "100", price = "5""#;
 
 /// Members `b`, `c`, and so many more; `ba-a` has a storage package and coupons.
 fn asking(more: usize) -> Asking {

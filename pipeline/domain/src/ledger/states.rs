@@ -5,7 +5,8 @@ use super::state::{Account, Wallet, WalletNumber, WalletState};
 use super::{Ledger, Undecided};
 use crate::commands::{
     Asked, BuyBenefit, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay, PlaceOrder,
-    RenameBillingAccount, RevokeTransfer, ShareBenefit, Subject, Transfer, UnfreezeBillingAccount, Withdraw,
+    RenameBillingAccount, RevokeTransfer, ShareBenefit, Subject, Transfer, UnfreezeBillingAccount,
+    Withdraw,
 };
 use crate::ids::{PrincipalId, WalletId};
 use crate::refusal::Refusal;

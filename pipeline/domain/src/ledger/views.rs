@@ -5,7 +5,8 @@ use super::state::{Account, AccountNumber, Enterprise, Grant, Membership, Method
 use super::{EnterpriseNumber, Ledger};
 use crate::commands::Mode;
 use crate::ids::{
-    AccountId, Country, EnterpriseId, MethodId, OrganisationId, PrincipalId, RegionId, Text, WalletId,
+    AccountId, Country, EnterpriseId, MethodId, OrganisationId, PrincipalId, RegionId, Text,
+    WalletId,
 };
 use crate::money::{Amount, Currency, Overflow};
 use crate::payments::{MethodKind, MethodState};
@@ -190,7 +191,11 @@ impl Ledger {
             roles: enterprise.grants.iter().map(|it| self.role_row(enterprise, it)).collect(),
             credit_total: enterprise.credit_total,
             recharge_frozen: enterprise.recharge_frozen,
-            organisations: enterprise.organisations.iter().map(|it| self.organisation_row(it)).collect(),
+            organisations: enterprise
+                .organisations
+                .iter()
+                .map(|it| self.organisation_row(it))
+                .collect(),
         })
     }
 
