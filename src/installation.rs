@@ -55,7 +55,7 @@ impl Installation {
             snapshot_after_bytes: 4 * 1024 * 1024,
             identities: IdentityOptions::default(),
             timers_per_message_max: 1_000,
-            balances_per_step_max: 4_000,
+            balances_per_step_max: 256,
         }
     }
 

@@ -98,9 +98,15 @@ enum Verb {
     /// Proves from the log alone that the books are right: decides every step again, books it as double
     /// entry, and holds it against what stands on the topics. Prints the proof; exit code 1 on any
     /// difference.
-    #[command(after_help = "Example: drawdown audit --config drawdown.toml\n\n\
-        An embedded log is audited while no worker holds it. On Kafka workers may go on.")]
-    Audit,
+    #[command(
+        after_help = "Examples:\n  drawdown audit --config drawdown.toml\n  drawdown audit --data data\n\n\
+        An embedded log is audited while no worker holds it. On Kafka workers may go on."
+    )]
+    Audit {
+        /// The folder of `drawdown up`, while it is down.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// Runs scenario files on a virtual clock in memory and prints each expectation that fails.
     #[command(after_help = "Example: drawdown rehearse tests/scenarios/contract-example.toml")]
     Rehearse {
@@ -221,6 +227,9 @@ enum InvoicesVerb {
         /// The day of the run, such as 2026-03-16.
         #[arg(long)]
         as_of: Day,
+        /// The folder of `drawdown up`, while it is down.
+        #[arg(long)]
+        data: Option<PathBuf>,
     },
     /// Shows how far the run of that day is, and waits until all of it is issued.
     #[command(
@@ -276,18 +285,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
-    let setup = || Setup::read(arguments.config.as_deref(), &arguments.set);
+    let (file, set) = (arguments.config.as_deref(), &arguments.set);
+    let setup = || Setup::read(file, set);
     match arguments.command {
         Verb::Up { data, port, sql_port, clock, demo } => {
             let options = cli::UpOptions { data, port, sql_port, clock, demo };
-            cli::up(arguments.config.as_deref(), &arguments.set, &options, out)
+            cli::up(file, set, &options, out)
         }
         Verb::Worker { names } => cli::run_workers(&setup()?, &names),
         Verb::Topics { verb: TopicsVerb::Check } => cli::check_topics(&setup()?, out),
         Verb::Topics { verb: TopicsVerb::Apply } => cli::apply_topics(&setup()?, out),
-        Verb::Ingest(options) => {
-            cli::ingest(arguments.config.as_deref(), &arguments.set, &options, out)
-        }
+        Verb::Ingest(options) => cli::ingest(file, set, &options, out),
         Verb::Do(options) => cli::do_command(&options, out),
         Verb::Show(options) => cli::show(&options, out),
         Verb::Rejects { verb: RejectsVerb::List { selection, json } } => {
@@ -299,9 +307,19 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Rejects { verb: RejectsVerb::Replay { names, selection } } => {
             cli::replay_rejects(&setup()?, &names, &selection, out)
         }
-        Verb::Audit => cli::audit_log(&setup()?, out, &mut std::io::stderr()),
-        Verb::Invoices { verb: InvoicesVerb::Preview { as_of } } => {
-            cli::preview_invoices(&setup()?, as_of, out)
+        Verb::Audit { data } => {
+            let mut audit = |setup: &Setup| cli::audit_log(setup, out, &mut std::io::stderr());
+            match data {
+                Some(data) => cli::with_folder(file, set, &data, audit),
+                None => audit(&setup()?),
+            }
+        }
+        Verb::Invoices { verb: InvoicesVerb::Preview { as_of, data } } => {
+            let mut preview = |setup: &Setup| cli::preview_invoices(setup, as_of, out);
+            match data {
+                Some(data) => cli::with_folder(file, set, &data, preview),
+                None => preview(&setup()?),
+            }
         }
         Verb::Invoices { verb: InvoicesVerb::Run { as_of } } => {
             cli::await_invoices(&setup()?, as_of, out)

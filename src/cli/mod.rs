@@ -38,6 +38,6 @@ pub use server::ServerOptions;
 pub use setup::Setup;
 pub use show::{ShowOptions, show};
 pub use topics::{apply_topics, check_topics};
-pub use up::{UpOptions, up};
+pub use up::{UpOptions, up, with_folder};
 pub use worker::end_when_asked;
 pub use worker::{run_workers, run_workers_on};

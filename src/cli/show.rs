@@ -115,6 +115,7 @@ fn command(view: &View) -> clap::Command {
                 .help("Only these columns, in this order"),
             flag("csv")
                 .action(ArgAction::SetTrue)
+                .conflicts_with_all(["limit", "columns"])
                 .help("CSV of all rows, with a header, for other programs"),
         ]);
         examples.push_str(&format!("\n  drawdown show {} --all --json", view.name));

@@ -1,12 +1,13 @@
 //! `drawdown up`: everything in one process tree, on the embedded log.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use drawdown_domain::ids::WalletId;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
@@ -40,6 +41,7 @@ const PARTITIONS: u32 = 4;
 const DEMO_KEY: &str = "demo";
 /// Where the ClickHouse engine keeps its data.
 const ENGINE: &str = "clickhouse";
+const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 const TRAFFIC_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs everything until the process is asked to end.
@@ -52,16 +54,8 @@ pub fn up(
     let folder = DataFolder::open_or_make(&options.data)?;
     let address = format!("127.0.0.1:{}", options.port);
     let listener = crate::serve::listen(&address)?;
-    let mut given = vec![
-        "log.engine=embedded".to_owned(),
-        format!("embedded.directory={}", folder.at("log").display()),
-        format!("worker.data={}", folder.at("state").display()),
-        format!("worker.http={address}"),
-        format!("installation.secret={}", folder.secret()?),
-        format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
-        format!("mail.folder={}", folder.at("mail").display()),
-        format!("console.mails={}", folder.at("mail").display()),
-    ];
+    let mut given = settings(&folder)?;
+    given.push(format!("worker.http={address}"));
     let sql = format!("127.0.0.1:{}", free_port(options.sql_port)?);
     given.push(format!("clickhouse.url=http://{sql}"));
     let key = if options.demo { DEMO_KEY.to_owned() } else { folder.key()? };
@@ -116,6 +110,52 @@ pub fn up(
         engine.join().map_err(|_| anyhow!("the thread of the ClickHouse engine panicked"))?;
     }
     ran.and(shown.unwrap_or(Ok(())))
+}
+
+/// Does something with the installation of a folder while it is down; its ClickHouse runs meanwhile.
+pub fn with_folder(
+    file: Option<&Path>,
+    flags: &[String],
+    data: &Path,
+    what: impl FnOnce(&Setup) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let folder = DataFolder::open(data)?;
+    let port = free_port(0)?;
+    let mut given = settings(&folder)?;
+    given.push(format!("clickhouse.url=http://127.0.0.1:{port}"));
+    given.extend_from_slice(flags);
+    let setup = setup(file, &given)?;
+    if !folder.at(ENGINE).exists() {
+        return what(&setup);
+    }
+    let end = Arc::new(AtomicBool::new(false));
+    let engine = run_engine(engine_library(&setup)?, &folder.at(ENGINE), port, end.clone())?;
+    let done = await_engine(port).and_then(|()| what(&setup));
+    end.store(true, Ordering::Release);
+    engine.join().map_err(|_| anyhow!("the thread of the ClickHouse engine panicked"))?;
+    done
+}
+
+fn await_engine(port: u16) -> anyhow::Result<()> {
+    let deadline = Instant::now() + ENGINE_STARTS_WITHIN;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        ensure!(Instant::now() < deadline, "the ClickHouse engine of the folder does not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// What a folder says of its installation: where its parts are, and its secret.
+fn settings(folder: &DataFolder) -> anyhow::Result<Vec<String>> {
+    Ok(vec![
+        "log.engine=embedded".to_owned(),
+        format!("embedded.directory={}", folder.at("log").display()),
+        format!("worker.data={}", folder.at("state").display()),
+        format!("installation.secret={}", folder.secret()?),
+        format!("payments.sandbox_book={}", folder.at("sandbox/book.ndjson").display()),
+        format!("mail.folder={}", folder.at("mail").display()),
+        format!("console.mails={}", folder.at("mail").display()),
+    ])
 }
 
 fn setup(file: Option<&Path>, flags: &[String]) -> anyhow::Result<Setup> {

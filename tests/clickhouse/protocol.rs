@@ -60,6 +60,27 @@ fn statements_stand_in_the_address_or_the_body() {
     check("POST", "/?wait_end_of_query=1", "SELECT 3", "200", "3\n");
 }
 
+/// The engine makes several blocks of so many rows.
+#[test]
+fn what_stands_around_the_rows_stands_there_once() {
+    let rows = "SELECT number FROM numbers(200000) FORMAT";
+    let ask = |format: &str| ask("POST", "/", &[], format!("{rows} {format}").as_bytes()).1;
+    let csv = ask("CSVWithNames");
+    assert_eq!(csv.lines().count(), 200_001);
+    assert_eq!(csv.matches("number").count(), 1, "one line of names");
+    let json: serde_json::Value = serde_json::from_str(&ask("JSON")).unwrap();
+    assert_eq!(json["rows"], 200_000);
+    assert_eq!(json["data"].as_array().unwrap().len(), 200_000);
+    assert_eq!(ask("TSV").lines().count(), 200_000);
+    let array = "/?output_format_json_array_of_rows=1";
+    let (_, array) = self::ask("POST", array, &[], format!("{rows} JSONEachRow").as_bytes());
+    let array: Vec<serde_json::Value> = serde_json::from_str(&array).unwrap();
+    assert_eq!(array.len(), 200_000);
+    let set = format!("{rows} JSONEachRow SETTINGS output_format_json_array_of_rows = 1");
+    let (_, array) = self::ask("POST", "/", &[], set.as_bytes());
+    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&array).unwrap().len(), 200_000);
+}
+
 #[test]
 fn what_is_wrong_has_its_code_and_status() {
     check("POST", "/?database=nowhere", "SELECT 1", "404", "Code: 81. DB::Exception");

@@ -2,8 +2,8 @@
 //! the reason why not.
 //!
 //! A block is indented by four spaces, or fenced as `sh`. A comment right before it says against what it
-//! is run: `<!-- run: checkout -->`, `<!-- run: up -->`, `<!-- run: kafka -->`. All blocks of one kind are
-//! one story, in one folder and one shell.
+//! is run: `<!-- run: checkout -->`, `<!-- run: up -->`, `<!-- run: rest -->` (once what is up has ended), `<!-- run:
+//! kafka -->`. All blocks of one kind are one story, in one folder and one shell.
 
 use std::fs;
 use std::net::TcpListener;
@@ -83,7 +83,7 @@ fn every_block_is_run_or_named_with_a_reason() {
     let mut named = Vec::new();
     for block in blocks(include_str!("../../README.md")) {
         match block.against.as_deref() {
-            Some("checkout" | "up" | "kafka") => {}
+            Some("checkout" | "up" | "rest" | "kafka") => {}
             Some(other) => panic!("line {}: nothing is run against {other}", block.line),
             None => {
                 let known = NOT_RUN.iter().position(|(begins, _)| block.text.starts_with(begins));
@@ -132,6 +132,7 @@ impl Drop for Running {
 struct Reader {
     folder: TempDir,
     port: u16,
+    sql_port: u16,
     /// What README says, and what stands for it here.
     instead: Vec<(String, String)>,
     variables: Vec<(&'static str, String)>,
@@ -140,14 +141,15 @@ struct Reader {
 
 impl Reader {
     fn new() -> Reader {
-        let (folder, port) = (TempDir::with_prefix("drawdown-readme-").unwrap(), free_port());
+        let folder = TempDir::with_prefix("drawdown-readme-").unwrap();
+        let (port, sql_port) = (free_port(), free_port());
         let instead = vec![("127.0.0.1:8080".to_owned(), format!("127.0.0.1:{port}"))];
         let variables = vec![
             ("DRAWDOWN_SERVER", format!("http://127.0.0.1:{port}")),
             ("DRAWDOWN_WORKER_HTTP", format!("127.0.0.1:{port}")),
             ("XDG_STATE_HOME", folder.path().join(".state").display().to_string()),
         ];
-        Reader { folder, port, instead, variables, running: Vec::new() }
+        Reader { folder, port, sql_port, instead, variables, running: Vec::new() }
     }
 
     fn shell(&self, program: &str) -> Command {
@@ -181,8 +183,10 @@ impl Reader {
     }
 
     fn runs(&self, script: &str) {
-        let mut shell = self.shell("bash");
-        let output = shell.args(["-euxo", "pipefail", "-c", &self.here(script)]).output().unwrap();
+        // Loops that wait for something would wait for ever.
+        let mut shell = self.shell("timeout");
+        shell.args(["180", "bash", "-euxo", "pipefail", "-c", &self.here(script)]);
+        let output = shell.output().unwrap();
         let (out, err) = (&output.stdout, &output.stderr);
         assert!(
             output.status.success(),
@@ -193,9 +197,9 @@ impl Reader {
     }
 
     fn serves(&mut self, line: &str) {
-        let port = self.port;
+        let (port, sql_port) = (self.port, self.sql_port);
         let line = match line.starts_with("drawdown up") {
-            true => format!("{} --port {port}", line.replace(" --port 8080", "")),
+            true => format!("{line} --port {port} --sql-port {sql_port}"),
             false => line.to_owned(),
         };
         let said = self.folder.path().join("said-by-the-server");
@@ -214,12 +218,21 @@ impl Reader {
         }
         self.running.push(running);
     }
+
+    /// Ends what serves, as Ctrl-C does.
+    fn ends(&mut self) {
+        for mut running in self.running.drain(..) {
+            let id = rustix::process::Pid::from_child(&running.0);
+            rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+            assert!(running.0.wait().unwrap().success());
+        }
+    }
 }
 
 #[test]
 fn what_is_run_in_the_checkout_goes_well() {
     let mut reader = Reader::new();
-    reader.instead.push(("cargo run --release -- ".to_owned(), "drawdown ".to_owned()));
+    reader.instead.push(("cargo run --profile quick -- ".to_owned(), "drawdown ".to_owned()));
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::os::unix::fs::symlink(checkout.join("tests"), reader.folder.path().join("tests")).unwrap();
     reader.reads(&script("checkout"));
@@ -238,36 +251,16 @@ fn what_is_run_on_kafka_goes_well() {
     reader.reads(&script);
 }
 
-/// A story as the README may have one, which holds the mechanism fast while it has none.
-const STORY: &str = r#"
-drawdown up --data data --port 8080
-export DRAWDOWN_KEY=$(cat data/key)
-printf '[[price]]\nproduct = "compute"\nmeter = "vcpu_hours"\ncurrency = "USD"\nmodel = "per_unit"\nunit_price = "0.50"\n' > prices.toml
-drawdown do load_prices --document @prices.toml
-drawdown do open_enterprise --enterprise acme --name 'Acme Ltd' --country SG
-drawdown do open_account --account acme --enterprise acme --email finance@acme.example --currency USD --mode prepaid
-drawdown do top_up --billing_account ba-acme --amount 100.00 --currency USD --method bank_transfer
-drawdown do configure --billing_account ba-acme --low_balance_alert '{"enabled": true, "threshold": "20"}'
-printf 'source,id,account,product,meter,quantity,time\ntour,1,acme,compute,vcpu_hours,40,%s\n' "$(date -u +%FT%TZ)" > usage.csv
-drawdown ingest usage.csv
-drawdown ingest usage.csv
-until drawdown show balance ba-acme --json | grep '"available":"80"'; do :; done
-curl -sf -H "Authorization: Bearer $DRAWDOWN_KEY" http://127.0.0.1:8080/v1/show/balance/ba-acme | grep '"available":"80"'
-drawdown show billing_account ba-acme
-drawdown version
-"#;
-
+/// The tour, on a clock that is ten times faster, and the audit of all it left.
 #[test]
-fn what_is_run_against_drawdown_up_goes_well() {
+fn the_tour_goes_well() {
+    let _turn = turn::take();
     let mut reader = Reader::new();
-    reader.reads(STORY);
-    let script = script("up");
-    if script.is_empty() {
-        return;
-    }
-    let mut reader = Reader::new();
-    if !script.lines().any(|line| line.starts_with("drawdown up")) {
-        reader.serves("drawdown up --data data");
-    }
-    reader.reads(&script);
+    reader.instead.push(("--clock 60".to_owned(), "--clock 600".to_owned()));
+    reader.instead.push(("127.0.0.1:8123".to_owned(), format!("127.0.0.1:{}", reader.sql_port)));
+    reader.reads(&script("up"));
+    reader.ends();
+    let rest = script("rest");
+    assert!(rest.contains("drawdown audit"), "{rest}");
+    reader.reads(&rest);
 }

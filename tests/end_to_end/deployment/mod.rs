@@ -20,9 +20,7 @@ fn text(path: &str) -> String {
 
 /// YAML as JSON, with `<<` carried out.
 fn yaml(text: &str) -> Value {
-    let mut value: serde_yaml::Value = serde_yaml::from_str(text).unwrap();
-    value.apply_merge().unwrap();
-    serde_json::to_value(value).unwrap()
+    serde_saphyr::from_str(text).unwrap()
 }
 
 /// The entries of a mapping; none where there is none.

@@ -12,9 +12,9 @@ use drawdown::audit::{TablesReport, audit_tables};
 use drawdown_components::{ClickHouse, MailServer};
 use drawdown_domain::money::Amount;
 use drawdown_domain::payments::{PaymentCause, PaymentStatus};
-use drawdown_log::Next;
+use drawdown_log::{Next, Point};
 use drawdown_runtime::clock::Clock;
-use drawdown_wire::messages::{Charges, MailState, Mails, Notices, Payments};
+use drawdown_wire::messages::{Charges, Invoices, MailState, Mails, Notices, Payments};
 use drawdown_wire::topics::Topic;
 use serde_json::{Value, json};
 
@@ -32,9 +32,11 @@ const CONSUMERS: &[&[&str]] = &[
     &["alerts"],
     &["analytics"],
     &["console"],
+    &["invoices"],
 ];
 const ALERTS: usize = 4;
 const ANALYTICS: usize = 5;
+const INVOICES: usize = 7;
 /// Each is killed so many times.
 const ROUNDS: usize = 2;
 const WITHIN: Duration = Duration::from_secs(120);
@@ -154,22 +156,32 @@ fn position(rig: &Rig, consumer: &str) -> i64 {
 /// Kills a worker, starts it again, and waits until it has got on.
 fn kill_and_wait(rig: &mut Rig, worker: usize) {
     let consumer = CONSUMERS[worker][0];
-    rig.kill(worker);
-    let before = (consumer != "console").then(|| position(rig, consumer));
-    rig.restart(worker);
     let what = format!("{consumer} getting on after its end");
-    match before {
-        None => await_that(&what, WITHIN, || {
-            rig.console().try_send("GET", "/healthz", &[], b"") == Some(200)
-        }),
-        Some(before) => await_that(&what, WITHIN, || position(rig, consumer) > before),
+    rig.kill(worker);
+    match consumer {
+        "console" => {
+            rig.restart(worker);
+            let is_well = || rig.console().try_send("GET", "/healthz", &[], b"") == Some(200);
+            await_that(&what, WITHIN, is_well);
+        }
+        // It may have nothing to do for hours.
+        "invoices" => {
+            let reads = |rig: &Rig| rig.said_by(worker).matches("restored; reading").count();
+            let before = reads(rig);
+            rig.restart(worker);
+            await_that(&what, WITHIN, || reads(rig) > before);
+        }
+        _ => {
+            let before = position(rig, consumer);
+            rig.restart(worker);
+            await_that(&what, WITHIN, || position(rig, consumer) > before);
+        }
     }
 }
 
 /// R1.3, R2.2, R6.3, R6.4: no total changes, each charge is one in the gateway's own book, and each mail arrives;
 /// twice only where the server took it and nobody heard of that.
 #[test]
-#[ignore = "not right yet: it has not come to its end within five minutes"]
 fn whoever_is_killed_no_total_changes_and_no_charge_is_made_twice() {
     let began = Instant::now();
     let mut mails = MailServer::start().unwrap();
@@ -183,11 +195,13 @@ fn whoever_is_killed_no_total_changes_and_no_charge_is_made_twice() {
     let mut rig = Rig::start(options);
     rig.open_accounts();
     open_customers(rig.console());
+    // It ends among the mails of the first invoices, before it has said so; there are none yet.
+    assert!(!rig.kill_at(INVOICES, Point::OffsetsSent, 3), "INVOICES ended before any invoice");
     let load = Load::start(&rig, 31);
     let by_http = ByHttp::start(rig.console(), rig.clock.clone());
     let mut kills = 0;
     for _ in 0..ROUNDS {
-        for worker in 0..rig.workers() {
+        for worker in (0..rig.workers()).filter(|worker| *worker != INVOICES) {
             kill_and_wait(&mut rig, worker);
             kills += 1;
         }
@@ -203,6 +217,9 @@ fn whoever_is_killed_no_total_changes_and_no_charge_is_made_twice() {
     }
     let (sent, each_customer) = (load.stop(), by_http.stop());
     rig.wait_for_rest();
+    await_that("the end of INVOICES among its mails", WITHIN, || rig.ended(INVOICES).is_some());
+    kill_and_wait(&mut rig, INVOICES);
+    kills += 1;
     await_rest_outside(&rig);
     // Time itself is told as long as they run.
     let others: Vec<usize> = (0..rig.workers()).filter(|worker| *worker != ANALYTICS).collect();
@@ -255,9 +272,16 @@ fn open_payments(rig: &Rig) -> BTreeSet<String> {
     open
 }
 
-/// The mails that notices ask for and that no server has taken.
+/// The mails that notices and invoices ask for and that no server has taken.
 fn unsent_mails(rig: &Rig) -> BTreeSet<(String, String)> {
     let mut unsent = BTreeSet::new();
+    each(rig, Topic::Invoices, |told: Invoices| {
+        for invoice in told.invoices {
+            unsent.extend(
+                invoice.recipients.iter().map(|to| (invoice.number.to_string(), to.to_string())),
+            );
+        }
+    });
     each(rig, Topic::Notices, |told: Notices| {
         for notice in told.notices {
             unsent

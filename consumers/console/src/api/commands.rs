@@ -34,7 +34,7 @@ pub(super) async fn command(
     let message = CommandMessage { principal: who, key: Some(key.clone()), origin, command };
     let asked = ask(&site, message).await?;
     let mut response = match asked {
-        Asked::Decided(decided, position) => answered(&site, &decided, position.as_ref()).await,
+        Asked::Decided(decided, position) => answered(&site, &decided, position.as_ref()).await?,
         Asked::Waiting(number) => {
             let place = format!("/v1/show/commands/{number}");
             let body = json!({ "command": number, "name": name, "key": key, "status": "waiting",
@@ -151,10 +151,14 @@ async fn ask(site: &Shared, message: CommandMessage) -> Result<Asked, Problem> {
 }
 
 /// The outcome as its caller gets it: of a command that repeats another, the answer of that.
-async fn answered(site: &Shared, decided: &Decided, position: Option<&Position>) -> Response {
+async fn answered(
+    site: &Shared,
+    decided: &Decided,
+    position: Option<&Position>,
+) -> Result<Response, Problem> {
     let outcome = &decided.outcome;
     let first = match outcome.repeats {
-        Some(first) => first_answer(site, first).await,
+        Some(first) => Some(first_answer(site, first).await?),
         None => None,
     };
     let mut response = respond(outcome, first.as_ref());
@@ -169,24 +173,34 @@ async fn answered(site: &Shared, decided: &Decided, position: Option<&Position>)
             response.headers_mut().append(SET_COOKIE, cookie);
         }
     }
-    response
+    Ok(response)
 }
 
-/// The answer that a repeated command had: from the latest outcomes, or from the audit trail.
-async fn first_answer(site: &Shared, number: u64) -> Option<Outcome> {
+/// The answer that a repeated command had: from the latest outcomes, or from the audit trail. Where neither can say
+/// it, nobody is told that a command was accepted which may have been refused.
+async fn first_answer(site: &Shared, number: u64) -> Result<Outcome, Problem> {
     if let Some(decided) = site.feed.lately(number) {
-        return Some(decided.outcome);
+        return Ok(decided.outcome);
     }
-    let view = named("commands")?;
-    let Source::List(list) = view.source else { return None };
+    let unknown = || {
+        Problem::unavailable(format!(
+            "this repeats command {number}, which is decided; what was answered cannot be read now, ask again"
+        ))
+        .with("repeats", number)
+    };
+    let view = named("commands").ok_or_else(unknown)?;
+    let Source::List(list) = view.source else { return Err(unknown()) };
     let filters = vec![("command".to_owned(), number.to_string())];
     let wanted = Wanted { filters, after: None, rows_max: 1 };
-    let rows = site.lists.rows(view, &list, &wanted).await;
-    let rows = rows.inspect_err(|error| {
+    let rows = site.lists.rows(view, &list, &wanted).await.map_err(|error| {
         tracing::warn!(%error, number, "the first answer of a repeated command cannot be read");
-    });
-    let row = rows.ok()?.into_iter().next()?;
-    serde_json::from_value(Value::Object(row)).ok()
+        unknown()
+    })?;
+    let row = rows.into_iter().next().ok_or_else(unknown)?;
+    serde_json::from_value(Value::Object(row)).map_err(|error| {
+        tracing::warn!(%error, number, "the first answer of a repeated command is no outcome");
+        unknown()
+    })
 }
 
 fn respond(outcome: &Outcome, first: Option<&Outcome>) -> Response {
