@@ -26,13 +26,14 @@ pub(super) struct Books {
 }
 
 /// Books that the state has as well.
-const IN_STATE: [Book; 9] = [
+const IN_STATE: [Book; 10] = [
     Book::OwnCash,
     Book::TransferredCash,
     Book::CreditRefunds,
     Book::Coupons,
     Book::CashCoupons,
     Book::Quota,
+    Book::Held,
     Book::Receivable,
     Book::Unbilled,
     Book::ToInvoice,

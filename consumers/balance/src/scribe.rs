@@ -66,6 +66,7 @@ impl Journal for Scribe {
             }
             Fact::BillPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
             Fact::SharedCouponPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
+            Fact::HeldPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
             Fact::Covered(covered) => self.covered(ledger, covered),
             Fact::LinkBegun(begun) => self.link_begun(ledger, begun),
             Fact::LinkEnded(ended) => self.link_ended(ledger, ended),
@@ -139,7 +140,9 @@ impl Journal for Scribe {
             | Fact::SharingChanged(_)
             | Fact::SharingRuleChanged(_)
             | Fact::OrganisationChanged(_)
-            | Fact::ServedChanged(_) => {}
+            | Fact::ServedChanged(_)
+            | Fact::OrderBegun(_)
+            | Fact::OrderEnded(_) => {}
         }
     }
 

@@ -213,7 +213,10 @@ impl Ledger {
             | Fact::PaymentEnded(_)
             | Fact::RetryPassed(_)
             | Fact::Cured(_)
-            | Fact::MonthSwept(_) => self.apply_paying(fact)?,
+            | Fact::MonthSwept(_)
+            | Fact::OrderBegun(_)
+            | Fact::HeldPaid(_)
+            | Fact::OrderEnded(_) => self.apply_paying(fact)?,
             Fact::OrderRefunded(OrderRefunded { wallet, order, amount }) => {
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     let placed = wallet.orders.iter_mut().find(|placed| placed.order == *order);

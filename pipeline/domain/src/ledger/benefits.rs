@@ -154,7 +154,7 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let (number, wallet) = self.wallet_of(&command.billing_account)?;
         let id = &command.benefit;
-        let taken = wallet.orders.iter().any(|order| id.is_called(order.order.as_str()))
+        let taken = wallet.has_order(&id.order())
             || wallet.coupons.iter().any(|coupon| id.is_called(coupon.coupon.as_str()));
         if taken {
             return Err(Refusal::AlreadyExists.into());

@@ -9,9 +9,9 @@ use crate::ledger::coverage::CoveredHour;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
-    EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, ProductNumber,
-    Recharge, RegionNumber, RunwayAlert, Series, Services, SharedCouponLot, Tab, Wallet,
-    WalletNumber, WalletState,
+    EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, PendingOrder,
+    ProductNumber, Recharge, RegionNumber, RunwayAlert, Series, Services, SharedCouponLot, Tab,
+    Wallet, WalletNumber, WalletState,
 };
 use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
@@ -312,6 +312,8 @@ symbols! {
         Remittance = "remittance",
         /// A shared coupon paid a bill of another wallet, or has that back (R9.7).
         Shared = "shared",
+        /// Set aside for an order while its payment is in flight, or free again (R5.8).
+        Held = "held",
     }
 }
 
@@ -498,6 +500,33 @@ record! {
     pub struct OrderPlaced {
         pub wallet: WalletNumber,
         pub order: Order,
+    }
+}
+
+record! {
+    /// An order waits for its payment; what else pays it is set aside by entries before.
+    pub struct OrderBegun {
+        pub wallet: WalletNumber,
+        pub order: PendingOrder,
+    }
+}
+
+record! {
+    /// What was set aside for an order has paid so much of its bill.
+    pub struct HeldPaid {
+        pub wallet: WalletNumber,
+        pub bill: u64,
+        pub lot: Lot,
+        pub amount: Amount,
+        pub paid: PaidBill,
+    }
+}
+
+record! {
+    /// An order waits no more: it is bought, or its payment was declined.
+    pub struct OrderEnded {
+        pub wallet: WalletNumber,
+        pub order: OrderId,
     }
 }
 
@@ -811,6 +840,9 @@ one_of! {
         OrganisationChanged,
         ServedChanged,
         Covered,
+        OrderBegun,
+        HeldPaid,
+        OrderEnded,
     }
 }
 
@@ -828,6 +860,7 @@ impl Fact {
             Fact::WalletOpened(fact) => Some(fact.number),
             Fact::WalletStateChanged(fact) => Some(fact.wallet),
             Fact::SharedCouponPaid(fact) => Some(fact.wallet),
+            Fact::HeldPaid(fact) => Some(fact.wallet),
             Fact::TimePassed(_)
             | Fact::Marked(_)
             | Fact::SettingsChanged(_)
@@ -887,7 +920,9 @@ impl Fact {
             | Fact::SharingRuleChanged(_)
             | Fact::OrganisationChanged(_)
             | Fact::ServedChanged(_)
-            | Fact::Covered(_) => None,
+            | Fact::Covered(_)
+            | Fact::OrderBegun(_)
+            | Fact::OrderEnded(_) => None,
         }
     }
 

@@ -150,6 +150,13 @@ fn paying() -> Vec<Recorded> {
     told.pass("2026-03-01T01:00:00Z");
     told.answer(1, PaymentAnswer::Succeeded);
     told.ask("settle_enterprise", json!({ "enterprise": "e" }));
+    told.answer(2, PaymentAnswer::Succeeded);
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    let order = |name: &str| json!({ "billing_account": "ba-a", "order": name, "amount": "500", "method": "visa" });
+    told.ask("place_order", order("o"));
+    told.answer(3, PaymentAnswer::Declined);
+    told.ask("place_order", order("o"));
+    told.answer(4, PaymentAnswer::Succeeded);
     told.recorder.0
 }
 

@@ -32,6 +32,7 @@ mod orders;
 mod pay;
 mod paying;
 mod payments;
+mod pending;
 mod periods;
 mod permitting;
 mod postings;

@@ -2,7 +2,9 @@
 
 use super::coupons::Precision;
 use super::fact::{BillIssued, Cause, Journal, Moved, OrderPlaced};
-use super::state::{AccountNumber, Bill, Lot, Order, ProductNumber, Wallet, WalletNumber};
+use super::state::{
+    AccountNumber, Bill, Lot, Order, PaidFrom, ProductNumber, Wallet, WalletNumber,
+};
 use super::{Ledger, Undecided};
 use crate::commands::PlaceOrder;
 use crate::ids::OrderId;
@@ -18,6 +20,15 @@ pub(super) struct Purchase {
     pub(super) product: Option<ProductNumber>,
 }
 
+/// How an order's bill would be paid.
+pub(super) struct Planned {
+    /// The wallet as it would be then.
+    after: Box<Wallet>,
+    pub(super) payments: Vec<PaidFrom>,
+    /// What coupons and wallet do not cover.
+    pub(super) left: Amount,
+}
+
 impl Ledger {
     pub(super) fn place_order(
         &mut self,
@@ -25,7 +36,7 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let (number, wallet) = self.wallet_of(&command.billing_account)?;
-        if wallet.orders.iter().any(|order| order.order == command.order) {
+        if wallet.has_order(&command.order) {
             return Err(Refusal::AlreadyExists.into());
         }
         let account = match &command.account {
@@ -42,12 +53,13 @@ impl Ledger {
         if !command.amount.is_positive() || !command.amount.is_payable(wallet.currency) {
             return Err(Refusal::InvalidAmount.into());
         }
-        if command.method.is_some() {
-            return Err(Refusal::MethodNotAllowed.into());
-        }
         let product = command.product.as_ref().and_then(|product| self.book.product_named(product));
         let (order, amount) = (command.order.clone(), command.amount);
-        let order = self.order_of(number, Purchase { order, amount, account, product })?;
+        let purchase = Purchase { order, amount, account, product };
+        if let Some(method) = &command.method {
+            return self.order_by_method(number, purchase, method, journal);
+        }
+        let order = self.order_of(number, purchase)?;
 
         self.buy(number, order, journal)
     }
@@ -62,19 +74,8 @@ impl Ledger {
         if self.is_overdue(number)? {
             return Err(Refusal::Overdue.into());
         }
-        let Purchase { order, amount, account, product } = purchase;
-        let now = self.clock.now();
-        let bill = Bill {
-            number: wallet.bills_issued.saturating_add(1),
-            account,
-            product,
-            month: wallet.zone.month_of(now),
-            amount,
-            paid: Amount::ZERO,
-            issued_at: now,
-            order: Some(order.clone()),
-            half: wallet.zone.half_month_of(now),
-        };
+        let bill = self.bill_of(wallet, &purchase);
+        let Purchase { order, amount, .. } = purchase;
         let Some(on_credit) = self.left_on_credit(wallet, number, &bill)? else {
             return Err(Refusal::InsufficientFunds.into());
         };
@@ -87,6 +88,22 @@ impl Ledger {
             payments: Vec::new(),
         };
         Ok((order, bill))
+    }
+
+    /// The bill of an order that is bought now.
+    pub(super) fn bill_of(&self, wallet: &Wallet, purchase: &Purchase) -> Bill {
+        let now = self.clock.now();
+        Bill {
+            number: wallet.bills_issued.saturating_add(1),
+            account: purchase.account,
+            product: purchase.product,
+            month: wallet.zone.month_of(now),
+            amount: purchase.amount,
+            paid: Amount::ZERO,
+            issued_at: now,
+            order: Some(purchase.order.clone()),
+            half: wallet.zone.half_month_of(now),
+        }
     }
 
     /// Buys something: its bill is issued and paid at once.
@@ -118,26 +135,39 @@ impl Ledger {
             let enough = self.available(wallet, number)? >= bill.amount;
             return Ok(enough.then_some(Amount::ZERO));
         }
-        let mut after = wallet.clone();
-        after.note_spent(bill)?;
-        let parts = parts_of(bill.issued_at.minute(), bill.amount);
-        let mut left = bill.amount;
-        for payment in self.coupons_for(&after, bill, &parts, Precision::Payable)? {
-            left = left.minus(payment.amount)?;
-            let lot = super::CouponLot { coupon: payment.coupon }.into();
-            spend(&mut after, number, lot, payment.amount)?;
-        }
-        while left.is_positive() {
-            let Some((lot, available)) = self.next_lot(&after, bill) else { break };
-            let amount = left.min(available);
-            left = left.minus(amount)?;
-            spend(&mut after, number, lot, amount)?;
-        }
+        let Planned { after, left, .. } = self.plan_order(wallet, number, bill)?;
         if !left.is_positive() {
             return Ok(Some(Amount::ZERO));
         }
         let carried = !self.available(&after, number)?.minus(left)?.is_negative();
         Ok((wallet.limit.is_positive() && carried).then_some(left))
+    }
+
+    /// What coupons and wallet would pay of an order's bill, in write-off order.
+    pub(super) fn plan_order(
+        &self,
+        wallet: &Wallet,
+        number: WalletNumber,
+        bill: &Bill,
+    ) -> Result<Planned, Overflow> {
+        let mut after = wallet.clone();
+        after.note_spent(bill)?;
+        let parts = parts_of(bill.issued_at.minute(), bill.amount);
+        let (mut left, mut payments) = (bill.amount, Vec::new());
+        for payment in self.coupons_for(&after, bill, &parts, Precision::Payable)? {
+            left = left.minus(payment.amount)?;
+            let lot: Lot = super::CouponLot { coupon: payment.coupon }.into();
+            spend(&mut after, number, lot.clone(), payment.amount)?;
+            payments.push(PaidFrom { lot, amount: payment.amount });
+        }
+        while left.is_positive() {
+            let Some((lot, available)) = self.next_lot(&after, bill) else { break };
+            let amount = left.min(available);
+            left = left.minus(amount)?;
+            spend(&mut after, number, lot.clone(), amount)?;
+            payments.push(PaidFrom { lot, amount });
+        }
+        Ok(Planned { after: Box::new(after), payments, left })
     }
 
     /// Pays an order's bill in write-off order, whatever the switch says: it is bought now.

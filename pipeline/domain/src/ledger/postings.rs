@@ -7,8 +7,8 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::fact::{
-    Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone, PeriodClosed,
-    SharedCouponPaid, SharedCouponReturned,
+    Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, HeldPaid, Moved, PaymentUndone,
+    PeriodClosed, SharedCouponPaid, SharedCouponReturned,
 };
 use super::state::{Lot, Wallet, WalletNumber};
 use super::{Broken, Ledger};
@@ -57,6 +57,8 @@ books! {
     /// Payments undone, until the lot that paid has its money back. What stays has lapsed with its
     /// coupon.
     GivenBack = "given back",
+    /// What is set aside for orders whose payment is in flight.
+    Held = "held for orders",
     /// Between two wallets; nothing stays.
     Between = "between wallets",
     /// Bank transfers that somebody has claimed, on their way from the registry.
@@ -139,6 +141,13 @@ impl Ledger {
                 postings.extend(transfer(*wallet, Book::ToInvoice, Book::Invoiced, *amount)?);
                 Ok(postings)
             }
+            Fact::HeldPaid(HeldPaid { wallet, lot, amount, .. }) => {
+                let mut postings = transfer(*wallet, Book::Receivable, Book::Held, *amount)?;
+                if let Lot::CouponLot(_) = lot {
+                    postings.extend(transfer(*wallet, Book::ToInvoice, Book::Invoiced, *amount)?);
+                }
+                Ok(postings)
+            }
             Fact::SharedCouponReturned(SharedCouponReturned { wallet, amount, .. }) => {
                 transfer(*wallet, Book::Between, Book::GivenBack, *amount)
             }
@@ -206,7 +215,9 @@ impl Ledger {
             | Fact::SharingRuleChanged(_)
             | Fact::OrganisationChanged(_)
             | Fact::ServedChanged(_)
-            | Fact::Covered(_) => Ok(Postings::new()),
+            | Fact::Covered(_)
+            | Fact::OrderBegun(_)
+            | Fact::OrderEnded(_) => Ok(Postings::new()),
         }
     }
 
@@ -272,7 +283,7 @@ impl Ledger {
 }
 
 /// What a wallet holds, by book.
-fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 6], Broken> {
+fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 7], Broken> {
     let left = |cash: bool| {
         Amount::sum(wallet.coupons.iter().filter(|c| c.cash == cash).map(|coupon| coupon.left))
     };
@@ -283,6 +294,7 @@ fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 6], Broken> {
         (Book::Coupons, left(false)?),
         (Book::CashCoupons, left(true)?),
         (Book::Quota, wallet.quota.minus(wallet.quota_consumed)?),
+        (Book::Held, wallet.held()?),
     ])
 }
 
@@ -303,6 +315,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
     let other = match fact.cause {
         Cause::TopUp | Cause::Payment | Cause::Withdrawal => Book::Bank,
         Cause::Remittance => Book::OnTheWay,
+        Cause::Held => Book::Held,
         Cause::Adjustment => Book::Adjustments,
         Cause::Transfer | Cause::Revocation | Cause::Shared => Book::Between,
         Cause::Grant | Cause::Lapse => Book::Grants,

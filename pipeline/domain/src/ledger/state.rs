@@ -520,6 +520,20 @@ record! {
 }
 
 record! {
+    /// An order that is bought once its payment succeeds (R5.8).
+    pub struct PendingOrder {
+        pub order: OrderId,
+        pub amount: Amount,
+        pub account: AccountNumber,
+        pub product: Option<ProductNumber>,
+        /// The payment of what coupons and wallet do not cover.
+        pub payment: u64,
+        /// What they cover, set aside until its result is known.
+        pub held: Vec<PaidFrom>,
+    }
+}
+
+record! {
     /// How a wallet pays by methods of its own.
     pub struct Paying {
         /// In the order in which they were linked.
@@ -541,6 +555,8 @@ record! {
         pub sweep_at: Minute,
         /// A month ended while nothing could be charged: that is made good as soon as it can.
         pub sweep_waits: bool,
+        /// The order that the payment in flight is for.
+        pub order: Option<PendingOrder>,
     }
 }
 
