@@ -10,8 +10,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 /// The views of one thing.
-pub const SINGLE: &[&str] =
-    &["account", "balance", "billing_account", "due", "enterprise", "runway", "service"];
+pub const SINGLE: &[&str] = &[
+    "account",
+    "balance",
+    "benefits",
+    "billing_account",
+    "due",
+    "enterprise",
+    "runway",
+    "service",
+];
 
 /// There is no view of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +75,7 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
         "billing_account" => {
             wallet().and_then(|(ledger, wallet)| shown(ledger.billing_account(wallet).map(Ok)))
         }
+        "benefits" => wallet().and_then(|(ledger, wallet)| shown(ledger.benefits(wallet).map(Ok))),
         "due" => wallet().and_then(|(ledger, wallet)| shown(ledger.due(wallet))),
         "runway" => wallet().and_then(|(ledger, wallet)| shown(ledger.runway_row(wallet))),
         "service" => account().and_then(|(ledger, account)| shown(ledger.service(account).map(Ok))),

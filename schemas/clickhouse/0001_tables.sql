@@ -106,7 +106,30 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(used)
 ORDER BY (billing_account, account, product, meter, used)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Priced usage, exact';
+COMMENT 'Priced usage, exact, without what benefits covered';
+
+CREATE TABLE IF NOT EXISTS covered
+(
+    account String,
+    billing_account String COMMENT 'Who pays for the rest',
+    product LowCardinality(String),
+    meter LowCardinality(String),
+    region LowCardinality(Nullable(String)),
+    used DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    holder String COMMENT 'Whose benefit it is',
+    benefit String,
+    kind LowCardinality(String),
+    quantity Decimal(38, 12) CODEC(ZSTD(1)),
+    drawn Decimal(38, 12) COMMENT 'On the benefit: quantity, or money of a savings plan' CODEC(ZSTD(1)),
+    _partition UInt32 CODEC(ZSTD(1)),
+    _offset Int64 CODEC(Delta, ZSTD(1)),
+    _index UInt32 CODEC(Delta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(used)
+ORDER BY (billing_account, account, product, meter, used)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Usage that benefits covered';
 
 CREATE TABLE IF NOT EXISTS payments
 (

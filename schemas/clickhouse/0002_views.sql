@@ -147,12 +147,20 @@ SELECT
     meter,
     region,
     toStartOfHour(used) AS hour,
-    sum(quantity) AS quantity,
-    sum(records) AS records,
+    sum(used_up.quantity) AS quantity,
+    sum(used_up.covered) AS covered,
+    sum(used_up.records) AS records,
     uniqExact(account) AS accounts
-FROM charges
+FROM
+(
+    SELECT product, meter, region, used, account, quantity, toDecimal128(0, 12) AS covered, records
+    FROM charges
+    UNION ALL
+    SELECT product, meter, region, used, account, quantity, quantity AS covered, toUInt32(0) AS records
+    FROM covered
+) AS used_up
 GROUP BY product, meter, region, hour
-COMMENT 'How much of each meter was used in each hour';
+COMMENT 'How much of each meter was used in each hour, and what of that benefits covered';
 
 CREATE OR REPLACE VIEW cash_flow AS
 SELECT
@@ -200,13 +208,13 @@ SELECT
     'Usage-Based' AS ChargeFrequency,
     addMinutes(toDateTime(used, 'UTC'), 1) AS ChargePeriodEnd,
     toDateTime(used, 'UTC') AS ChargePeriodStart,
-    CAST(NULL, 'Nullable(String)') AS CommitmentDiscountCategory,
-    CAST(NULL, 'Nullable(String)') AS CommitmentDiscountId,
-    CAST(NULL, 'Nullable(String)') AS CommitmentDiscountName,
-    CAST(NULL, 'Nullable(Decimal(38, 12))') AS CommitmentDiscountQuantity,
-    CAST(NULL, 'Nullable(String)') AS CommitmentDiscountStatus,
-    CAST(NULL, 'Nullable(String)') AS CommitmentDiscountType,
-    CAST(NULL, 'Nullable(String)') AS CommitmentDiscountUnit,
+    multiIf(benefit IS NULL, NULL, kind = 'savings_plan', 'Spend', 'Usage') AS CommitmentDiscountCategory,
+    if(benefit IS NULL, NULL, concat(holder, '/', benefit)) AS CommitmentDiscountId,
+    benefit AS CommitmentDiscountName,
+    drawn AS CommitmentDiscountQuantity,
+    if(benefit IS NULL, NULL, 'Used') AS CommitmentDiscountStatus,
+    kind AS CommitmentDiscountType,
+    multiIf(benefit IS NULL, NULL, kind = 'savings_plan', currency, meter) AS CommitmentDiscountUnit,
     charges.quantity AS ConsumedQuantity,
     meter AS ConsumedUnit,
     charges.charge AS ContractedCost,
@@ -216,7 +224,7 @@ SELECT
     'drawdown' AS InvoiceIssuerName,
     charges.charge AS ListCost,
     CAST(NULL, 'Nullable(Decimal(38, 12))') AS ListUnitPrice,
-    'Standard' AS PricingCategory,
+    if(benefit IS NULL, 'Standard', 'Committed') AS PricingCategory,
     currency AS PricingCurrency,
     charges.charge AS PricingCurrencyEffectiveCost,
     charges.quantity AS PricingQuantity,
@@ -233,11 +241,46 @@ SELECT
     'Other (Other)' AS ServiceSubcategory,
     concat(product, '/', meter) AS SkuId,
     meter AS SkuMeter,
-    toString(price) AS SkuPriceId,
+    if(benefit IS NULL, toString(price), NULL) AS SkuPriceId,
     account AS SubAccountId,
     account AS SubAccountName,
     'Account' AS SubAccountType,
     CAST(map(), 'Map(String, String)') AS Tags
-FROM charges
+FROM
+(
+    SELECT
+        account,
+        billing_account,
+        product,
+        meter,
+        region,
+        price,
+        used,
+        quantity,
+        charge,
+        adjustment,
+        CAST(NULL, 'Nullable(String)') AS holder,
+        CAST(NULL, 'Nullable(String)') AS benefit,
+        CAST(NULL, 'Nullable(String)') AS kind,
+        CAST(NULL, 'Nullable(Decimal(38, 12))') AS drawn
+    FROM charges
+    UNION ALL
+    SELECT
+        account,
+        billing_account,
+        product,
+        meter,
+        region,
+        toUInt32(0) AS price,
+        used,
+        quantity,
+        toDecimal128(0, 12) AS charge,
+        false AS adjustment,
+        CAST(holder, 'Nullable(String)') AS holder,
+        CAST(benefit, 'Nullable(String)') AS benefit,
+        CAST(kind, 'Nullable(String)') AS kind,
+        CAST(drawn, 'Nullable(Decimal(38, 12))') AS drawn
+    FROM covered
+) AS charges
 LEFT JOIN currencies USING (billing_account)
-COMMENT 'Charges in the columns of FOCUS 1.2, exact and before coupons and tax; months are those of use';
+COMMENT 'Charges in the columns of FOCUS 1.2, exact and before coupons and tax, beside what benefits covered; months are those of use';

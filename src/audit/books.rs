@@ -26,7 +26,7 @@ pub(super) struct Books {
 }
 
 /// Books that the state has as well.
-const IN_STATE: [Book; 10] = [
+const IN_STATE: [Book; 11] = [
     Book::OwnCash,
     Book::TransferredCash,
     Book::CreditRefunds,
@@ -34,6 +34,7 @@ const IN_STATE: [Book; 10] = [
     Book::CashCoupons,
     Book::Quota,
     Book::ForOthers,
+    Book::Held,
     Book::Receivable,
     Book::Unbilled,
     Book::ToInvoice,

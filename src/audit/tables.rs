@@ -37,6 +37,7 @@ pub(super) const TABLES: &[Table] = &[
     table("bills_issued", Topic::Bills, &["amount"]),
     table("bill_payments", Topic::Bills, &["amount"]),
     table("charges", Topic::Charges, &["quantity", "charge", "records"]),
+    table("covered", Topic::Charges, &["quantity", "drawn"]),
     table("balance", Topic::Balances, &["cash", "available"]),
     table("payments", Topic::Payments, &["amount"]),
     table("payment_requests", Topic::PaymentRequests, &["amount", "in_flight"]),

@@ -170,6 +170,8 @@ fn of_shape(shape: &Shape) -> Option<String> {
         Shape::Text("country") => "SG",
         Shape::Text("coupon") => "welcome",
         Shape::Text("order") => "order-1",
+        Shape::Text("benefit") => "storage-1",
+        Shape::Text("organisation") => "research",
         Shape::Text("payment method") => "visa-1",
         Shape::Text("payment request") => "request-1",
         Shape::Text("product") => "compute",

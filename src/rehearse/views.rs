@@ -43,6 +43,7 @@ pub struct Rows {
     entries: Vec<Row>,
     bills: Vec<Row>,
     charges: Vec<Row>,
+    covered: Vec<Row>,
     invoices: Vec<Row>,
     rejects: Vec<Row>,
     payments: Vec<Row>,
@@ -99,6 +100,7 @@ impl Rows {
             Topic::Charges => {
                 let charges: Charges = schemas::CHARGES.read(message)?;
                 self.charges.extend(rows(&charges.rows().collect::<Vec<_>>())?);
+                self.covered.extend(rows(&charges.coverage().collect::<Vec<_>>())?);
             }
             Topic::Invoices => {
                 let Invoices { invoices } = schemas::INVOICES.read(message)?;
@@ -170,6 +172,7 @@ impl Rows {
             "entries" => self.entries.clone(),
             "bills" => self.bills.clone(),
             "charges" => self.charges.clone(),
+            "covered" => self.covered.clone(),
             "invoices" => self.invoices.clone(),
             "rejects" => self.rejects.clone(),
             "payments" => self.payments.clone(),
@@ -179,6 +182,7 @@ impl Rows {
             "mail" => self.mail.clone(),
             "commands" => rows(&self.outcomes)?,
             "coupons" => coupons(of, pipeline)?,
+            "benefits" => benefits(of, pipeline)?,
             "payment_methods" => payment_methods(of, pipeline)?,
             "remittances" => remittances(pipeline)?,
             other => anyhow::bail!("there is no view {other}"),
@@ -205,6 +209,13 @@ fn payment_methods(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
     let found = pipeline.ledgers().find_map(|ledger| Some((ledger, ledger.wallet_named(&wallet)?)));
     let (ledger, wallet) = found.context("not_found")?;
     rows(&ledger.methods(wallet))
+}
+
+fn benefits(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+    let wallet: WalletId = of.parse()?;
+    let found = pipeline.ledgers().find_map(|ledger| Some((ledger, ledger.wallet_named(&wallet)?)));
+    let (ledger, wallet) = found.context("not_found")?;
+    rows(&ledger.benefits(wallet).map(|row| row.benefits).unwrap_or_default())
 }
 
 fn remittances(pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
@@ -271,6 +282,10 @@ pub(super) fn single(view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Resul
         let report = pipeline.audit()?;
         let found: Vec<String> = report.found().iter().map(ToString::to_string).collect();
         return Ok(Some(row(&json!({ "differences": report.differences(), "found": found }))?));
+    }
+    // A list here, and one row elsewhere.
+    if view == "benefits" {
+        return Ok(None);
     }
     let ledgers: Vec<&Ledger> = pipeline.ledgers().collect();
     match views::one(view, of, &ledgers) {

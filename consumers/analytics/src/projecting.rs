@@ -66,7 +66,8 @@ mod tests {
                 .unwrap()
                 .iter()
                 .map(|group| length(&group["lines"]))
-                .sum(),
+                .sum::<usize>()
+                .saturating_add(length(&value["covered"])),
             _ => value.as_object().unwrap().values().map(length).sum(),
         }
     }

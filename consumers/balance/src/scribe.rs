@@ -3,9 +3,9 @@
 use drawdown_domain::ids::{EnterpriseId, ProductId, RegionId, RequestId, Text};
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    self, AccountOpened, Accrued, Bill, BillIssued, Fact, HELD, Journal, Ledger, Line, LinkBegun,
-    LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
-    ProductNumber, WalletNumber,
+    self, AccountOpened, Accrued, Bill, BillIssued, Covered, Fact, HELD, Journal, Ledger, Line,
+    LinkBegun, LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
+    Portion, ProductNumber, WalletNumber,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::notices::{Notice, Service};
@@ -14,8 +14,8 @@ use drawdown_domain::requests::{Crossing, Direction, PaymentRequest};
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::messages::{
-    AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, Outcome,
-    PaymentWish, PeriodClosed, Settled, UsageControl, VoidAsked,
+    AccountRouted, AccountShut, BillPayment, Bills, CoveredLine, Entry, IssuedBill, NumberWanted,
+    Outcome, PaymentWish, PeriodClosed, Settled, UsageControl, VoidAsked,
 };
 use drawdown_wire::schemas;
 
@@ -71,6 +71,9 @@ impl Journal for Scribe {
                 self.paid(ledger, reduced.wallet, reduced.bill, reduced.amount)
             }
             Fact::BillPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
+            Fact::SharedCouponPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
+            Fact::HeldPaid(paid) => self.paid(ledger, paid.wallet, paid.bill, paid.amount),
+            Fact::Covered(covered) => self.covered(ledger, covered),
             Fact::LinkBegun(begun) => self.link_begun(ledger, begun),
             Fact::LinkEnded(ended) => self.link_ended(ledger, ended),
             Fact::PaymentBegun(begun) => self.payment_begun(ledger, begun),
@@ -152,7 +155,16 @@ impl Journal for Scribe {
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)
-            | Fact::BadDebtChanged(_) => {}
+            | Fact::BadDebtChanged(_)
+            | Fact::SharedCouponReturned(_)
+            | Fact::BenefitBought(_)
+            | Fact::BenefitEnded(_)
+            | Fact::SharingChanged(_)
+            | Fact::SharingRuleChanged(_)
+            | Fact::OrganisationChanged(_)
+            | Fact::ServedChanged(_)
+            | Fact::OrderBegun(_)
+            | Fact::OrderEnded(_) => {}
         }
     }
 
@@ -339,6 +351,15 @@ impl Scribe {
         self.controls.push((account.id.to_string(), void.into()));
     }
 
+    fn covered(&mut self, ledger: &Ledger, fact: &Covered) {
+        for portion in &fact.hour.portions {
+            match covered_line(ledger, fact, portion) {
+                Some(line) => self.charges.cover(&line),
+                None => self.unsaid = Some("usage that was covered by an unknown benefit"),
+            }
+        }
+    }
+
     fn opened(&mut self, ledger: &Ledger, fact: &AccountOpened) {
         let routed = AccountRouted {
             at: ledger.clock().now(),
@@ -504,6 +525,7 @@ fn lot_name(ledger: &Ledger, lot: &Lot) -> String {
         Lot::CashCouponLot(lot) => lot.coupon.to_string(),
         Lot::QuotaLot(_) => "quota".to_owned(),
         Lot::MethodPaid(lot) => lot.payment.to_string(),
+        Lot::SharedCouponLot(lot) => lot.coupon.to_string(),
     }
 }
 
@@ -532,6 +554,26 @@ fn charged_row<'a>(
         records: line.records,
     };
     Some((key, row, series.wallet))
+}
+
+/// What a benefit covered, as others know it.
+fn covered_line(ledger: &Ledger, fact: &Covered, portion: &Portion) -> Option<CoveredLine> {
+    let (of, holder) = (&fact.hour.of, ledger.wallet(portion.wallet)?);
+    let benefit = holder.bought().iter().find(|known| known.benefit == portion.benefit)?;
+    let (product, meter) = ledger.book().names(of.meter)?;
+    Some(CoveredLine {
+        account: ledger.account(of.account)?.id.clone(),
+        billing_account: ledger.wallet(fact.payer)?.id.clone(),
+        product: product.clone(),
+        meter: meter.clone(),
+        region: ledger.region(of.region).map(RegionId::to_string),
+        used: fact.used,
+        holder: holder.id.clone(),
+        benefit: portion.benefit.clone(),
+        kind: benefit.kind,
+        quantity: portion.quantity,
+        drawn: portion.drawn,
+    })
 }
 
 fn group_names<'a>(ledger: &'a Ledger, line: &Line) -> Option<GroupNames<'a>> {

@@ -575,16 +575,18 @@ fn packed(place: Place) -> Vec<u8> {
         Place::Accounts(number) => (2, number.to_be_bytes().to_vec()),
         Place::Wallets(number) => (3, number.to_be_bytes().to_vec()),
         Place::Values(after) => (4, after.map_or_else(Vec::new, |after| avro::encode(&after))),
+        Place::Coverage(after) => (5, after.map_or_else(Vec::new, |after| avro::encode(&after))),
     };
     [vec![kind], number].concat()
 }
 
 fn unpacked(place: &[u8]) -> Place {
     let Some((kind, number)) = place.split_first() else { return Place::Shared };
-    let value = || avro::decode(number).ok();
+    let (value, hour) = (|| avro::decode(number).ok(), || avro::decode(number).ok());
     let number = number.try_into().map_or(0, u32::from_be_bytes);
     match kind {
         4 => Place::Values(value()),
+        5 => Place::Coverage(hour()),
         0 => Place::Shared,
         1 => Place::Enterprises(number),
         2 => Place::Accounts(number),

@@ -1,7 +1,9 @@
 //! The views: what each is called, what its rows hold, and where they come from. Adding one is one line.
 
 use drawdown_domain::invoices::Invoice;
-use drawdown_domain::ledger::{AccountRow, Balance, BillingAccount, Due, EnterpriseRow, RunwayRow};
+use drawdown_domain::ledger::{
+    AccountRow, Balance, BenefitsRow, BillingAccount, Due, EnterpriseRow, RunwayRow,
+};
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::Payment;
@@ -9,7 +11,7 @@ use drawdown_domain::record;
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
 use drawdown_domain::time::{Month, Timestamp};
 use drawdown_domain::vocabulary::{DescribedRecord, Record};
-use drawdown_wire::messages::{Charge, Entry, Mail, Outcome, Rejected};
+use drawdown_wire::messages::{Charge, Coverage, Entry, Mail, Outcome, Rejected};
 use drawdown_wire::topics::Topic;
 
 /// Where the rows of a view come from.
@@ -136,6 +138,7 @@ views! {
     "enterprise": EnterpriseRow = Source::Ledger, "An enterprise: its members, administrators and roles.";
     "balance": Balance = Source::Ledger, "How a billing account stands.";
     "billing_account": BillingAccount = Source::Ledger, "A billing account and its settings.";
+    "benefits": BenefitsRow = Source::Ledger, "The benefits of a billing account, and with whom they are shared.";
     "due": Due = Source::Ledger, "What is owed, and what the balance covers.";
     "runway": RunwayRow = Source::Ledger, "How long what is available lasts.";
     "service": Service = Source::Ledger, "Whether an account's services run.";
@@ -153,6 +156,9 @@ views! {
     "charges": Charge = list("charges", BY_BILLING_ACCOUNT,
         &["used", "billing_account", "account", "product", "meter"], Topic::Charges),
         "Priced usage.";
+    "covered": Coverage = list("covered", BY_BILLING_ACCOUNT,
+        &["used", "billing_account", "account", "product", "meter", "benefit"], Topic::Charges),
+        "Usage that benefits covered.";
     "payments": Payment = list("(SELECT * FROM payments ORDER BY at DESC LIMIT 1 BY payment)",
         BY_BILLING_ACCOUNT, &["begun_at", "payment"], Topic::Payments), "Payments as they stand.";
     "payment_requests": PaymentRequest = list("payment_requests_now", BY_BILLING_ACCOUNT,

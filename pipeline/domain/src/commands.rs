@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use crate::ids::{
-    AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
-    RegionId, RequestId, ScopeId, Text, WalletId,
+    AccountId, BenefitId, Country, CouponId, EnterpriseId, MeterId, MethodId, OrderId,
+    OrganisationId, PrincipalId, ProductId, RegionId, RequestId, ScopeId, Text, WalletId,
 };
 use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;
@@ -38,6 +38,18 @@ symbols! {
         Original = "original",
         Cash = "cash",
         Credit = "credit",
+    }
+}
+
+symbols! {
+    /// What a benefit gives (R9.8).
+    pub enum BenefitKind {
+        /// So much in all.
+        StoragePackage = "storage_package",
+        /// So much for each hour of use.
+        ReservedInstance = "reserved_instance",
+        /// For each hour of use so much money at lower prices.
+        SavingsPlan = "savings_plan",
     }
 }
 
@@ -359,6 +371,60 @@ commands! {
         renews: Option<bool>,
     }
 
+    /// Buys a benefit: usage that is paid for beforehand.
+    "buy_benefit" => BuyBenefit {
+        billing_account: WalletId,
+        /// The order is called so, too.
+        benefit: BenefitId,
+        kind: BenefitKind,
+        product: ProductId,
+        /// By default every meter of the product.
+        meter: Option<MeterId>,
+        /// What a storage package covers in all, and a reserved instance in each hour of use.
+        quantity: Option<Amount>,
+        /// What a savings plan has to spend in each hour of use.
+        commitment: Option<Amount>,
+        /// The fraction by which a savings plan lowers prices: 0.2 for a fifth.
+        discount: Option<Amount>,
+        price: Amount,
+        valid_from: Timestamp,
+        valid_until: Timestamp,
+        /// With whom it is shared at once.
+        accounts: Option<Vec<AccountId>>,
+        organisation: Option<OrganisationId>,
+    }
+
+    /// Shares a benefit or coupon with accounts of the enterprise, or with an organisation.
+    "share_benefit" => ShareBenefit {
+        billing_account: WalletId,
+        benefit: BenefitId,
+        accounts: Option<Vec<AccountId>>,
+        organisation: Option<OrganisationId>,
+    }
+
+    /// Ends the sharing of a benefit or coupon: with those who are named, or with everybody.
+    "unshare_benefit" => UnshareBenefit {
+        billing_account: WalletId,
+        benefit: BenefitId,
+        accounts: Option<Vec<AccountId>>,
+        organisation: Option<OrganisationId>,
+    }
+
+    /// Says with whom every new benefit and coupon of a billing account is shared; nobody: none is.
+    "set_sharing_rule" => SetSharingRule {
+        billing_account: WalletId,
+        accounts: Option<Vec<AccountId>>,
+        organisation: Option<OrganisationId>,
+    }
+
+    /// Says which accounts make an organisation, with which benefits can be shared; nobody: there is none.
+    "set_organisation" => SetOrganisation {
+        enterprise: EnterpriseId,
+        organisation: OrganisationId,
+        /// At most 100.
+        accounts: Vec<AccountId>,
+    }
+
     /// Gives back what an order cost, or part of it.
     "refund_order" => RefundOrder {
         billing_account: WalletId,
@@ -517,6 +583,9 @@ commands! {
 /// So many accounts can be made administrators, or be it no more, in one call (R9.5).
 pub const ADMINS_A_CALL_MAX: usize = 20;
 
+/// A benefit is shared with so many accounts at most, members of organisations included (R9.7).
+pub const SHARED_WITH_MAX: usize = 100;
+
 /// Whom a command concerns first: that decides which ledger judges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
@@ -540,6 +609,7 @@ impl Command {
             | Command::OpenAccount(OpenAccount { enterprise, .. })
             | Command::SettleEnterprise(SettleEnterprise { enterprise })
             | Command::SetTaxId(SetTaxId { enterprise, .. })
+            | Command::SetOrganisation(SetOrganisation { enterprise, .. })
             | Command::FreezeRecharge(FreezeRecharge { enterprise })
             | Command::UnfreezeRecharge(UnfreezeRecharge { enterprise }) => {
                 Subject::Enterprise(enterprise)
@@ -567,6 +637,10 @@ impl Command {
             | Command::ConfirmContract(ConfirmContract { billing_account })
             | Command::GrantCoupon(GrantCoupon { billing_account, .. })
             | Command::PlaceOrder(PlaceOrder { billing_account, .. })
+            | Command::BuyBenefit(BuyBenefit { billing_account, .. })
+            | Command::ShareBenefit(ShareBenefit { billing_account, .. })
+            | Command::UnshareBenefit(UnshareBenefit { billing_account, .. })
+            | Command::SetSharingRule(SetSharingRule { billing_account, .. })
             | Command::RefundOrder(RefundOrder { billing_account, .. })
             | Command::SetQuota(SetQuota { billing_account, .. })
             | Command::Configure(Configure { billing_account, .. })
@@ -601,6 +675,15 @@ impl Command {
             Command::GrantAdmin(GrantAdmin { accounts, .. })
             | Command::RevokeAdmin(RevokeAdmin { accounts, .. })
                 if accounts.len() <= ADMINS_A_CALL_MAX =>
+            {
+                accounts
+            }
+            Command::SetOrganisation(SetOrganisation { accounts, .. })
+            | Command::BuyBenefit(BuyBenefit { accounts: Some(accounts), .. })
+            | Command::ShareBenefit(ShareBenefit { accounts: Some(accounts), .. })
+            | Command::UnshareBenefit(UnshareBenefit { accounts: Some(accounts), .. })
+            | Command::SetSharingRule(SetSharingRule { accounts: Some(accounts), .. })
+                if accounts.len() <= SHARED_WITH_MAX =>
             {
                 accounts
             }

@@ -90,6 +90,10 @@ names! {
     CouponId,
     /// An order, within its wallet.
     OrderId,
+    /// A benefit that was bought, or a coupon that can be shared like one, within its wallet.
+    BenefitId,
+    /// Some accounts of an enterprise that share benefits, within it.
+    OrganisationId,
     /// What is sold.
     ProductId,
     /// What is measured of a product.
@@ -118,6 +122,35 @@ impl WalletId {
     /// The name of an account's own billing account, unless it is given another (CONTRACT, `open_account`).
     pub fn own_of(account: &AccountId) -> Option<WalletId> {
         compact_str::format_compact!("ba-{account}").parse().ok()
+    }
+}
+
+impl BenefitId {
+    /// The order by which it was bought.
+    pub fn order(&self) -> OrderId {
+        OrderId(self.0.clone())
+    }
+
+    /// The coupon of this name, if there is one.
+    pub fn coupon(&self) -> CouponId {
+        CouponId(self.0.clone())
+    }
+
+    /// Whether an order or coupon has this name.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.0 == name
+    }
+}
+
+impl From<&OrderId> for BenefitId {
+    fn from(order: &OrderId) -> BenefitId {
+        BenefitId(order.0.clone())
+    }
+}
+
+impl From<&CouponId> for BenefitId {
+    fn from(coupon: &CouponId) -> BenefitId {
+        BenefitId(coupon.0.clone())
     }
 }
 

@@ -158,6 +158,15 @@ impl Amount {
             .ok_or(Overflow)
     }
 
+    /// This times `part` over `whole`, to twelve places, rounded down. Where the product of both leaves its
+    /// range, `part` over `whole` is rounded first.
+    pub fn portion(self, part: Amount, whole: Amount) -> Result<Amount, Overflow> {
+        match self.0.checked_mul(part.0) {
+            Some(product) => product.checked_div_euclid(whole.0).map(Amount).ok_or(Overflow),
+            None => Ok(Amount(self.times(part.ratio(whole)?)?.whole)),
+        }
+    }
+
     /// So many of it.
     pub fn many(self, times: usize) -> Result<Amount, Overflow> {
         let times = i128::try_from(times).map_err(|_| Overflow)?;

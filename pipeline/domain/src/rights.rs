@@ -6,13 +6,14 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::commands::{
-    AcceptInvitation, ApprovePaymentRequest, CancelPaymentRequest, ChangePayer, ClaimRemittance,
-    CloseAccount, Command, Configure, ConfirmContract, DeregisterBillingAccount, EndMembership,
-    FinishAuthentication, FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole,
-    InviteAccount, LinkPaymentMethod, OpenAccount, Pay, PlaceOrder, PreferPaymentMethod,
+    AcceptInvitation, ApprovePaymentRequest, BuyBenefit, CancelPaymentRequest, ChangePayer,
+    ClaimRemittance, CloseAccount, Command, Configure, ConfirmContract, DeregisterBillingAccount,
+    EndMembership, FinishAuthentication, FreezeBillingAccount, FreezeRecharge, GrantAdmin,
+    GrantRole, InviteAccount, LinkPaymentMethod, OpenAccount, Pay, PlaceOrder, PreferPaymentMethod,
     RejectPaymentRequest, RenameBillingAccount, RequestPayment, RevokeAdmin, RevokeRole,
-    RevokeTransfer, SetTaxId, SettleEnterprise, TopUp, Transfer, UnfreezeBillingAccount,
-    UnfreezeRecharge, UnlinkPaymentMethod, Withdraw,
+    RevokeTransfer, SetOrganisation, SetSharingRule, SetTaxId, SettleEnterprise, ShareBenefit,
+    TopUp, Transfer, UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod, UnshareBenefit,
+    Withdraw,
 };
 use crate::ids::{AccountId, EnterpriseId, RequestId, ScopeId, WalletId};
 use crate::symbols;
@@ -138,7 +139,10 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         Command::GrantRole(GrantRole { scope, .. })
         | Command::RevokeRole(RevokeRole { scope, .. }) => (Grant, Scope(scope)),
 
-        Command::OpenAccount(OpenAccount { enterprise, .. }) => (Govern, Enterprise(enterprise)),
+        Command::OpenAccount(OpenAccount { enterprise, .. })
+        | Command::SetOrganisation(SetOrganisation { enterprise, .. }) => {
+            (Govern, Enterprise(enterprise))
+        }
         Command::InviteAccount(InviteAccount { account, .. }) => (Govern, EnterpriseOf(account)),
         Command::AcceptInvitation(AcceptInvitation { account, .. }) => (Join, Account(account)),
         Command::EndMembership(EndMembership { account, .. }) => (Govern, Membership(account)),
@@ -173,6 +177,10 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::ConfirmContract(ConfirmContract { billing_account })
         | Command::PlaceOrder(PlaceOrder { billing_account, .. })
         | Command::RequestPayment(RequestPayment { requester: billing_account, .. })
+        | Command::BuyBenefit(BuyBenefit { billing_account, .. })
+        | Command::ShareBenefit(ShareBenefit { billing_account, .. })
+        | Command::UnshareBenefit(UnshareBenefit { billing_account, .. })
+        | Command::SetSharingRule(SetSharingRule { billing_account, .. })
         | Command::Transfer(Transfer { from: billing_account, .. })
         | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
             (Spend, Wallet(billing_account))
@@ -218,6 +226,8 @@ pub fn to_see(view: &str) -> Right {
         | "usage_by_day"
         | "spend_by_month"
         | "coupons"
+        | "benefits"
+        | "covered"
         | "payment_requests"
         | "payment_request_history"
         | "payment_request_totals" => Right::SeeBilling,

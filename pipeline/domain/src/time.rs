@@ -255,6 +255,14 @@ impl Window {
     pub fn overlap(self, other: Window) -> Window {
         Window { from: self.from.max(other.from), until: self.until.min(other.until) }
     }
+
+    /// As much of this span, around a minute in it, as another one's begin or end does not divide.
+    pub fn undivided_by(self, other: Window, around: Minute) -> Window {
+        [other.from, other.until].into_iter().fold(self, |window, edge| match edge <= around {
+            true => Window { from: window.from.max(edge), ..window },
+            false => Window { until: window.until.min(edge), ..window },
+        })
+    }
 }
 
 #[cfg(test)]

@@ -114,6 +114,8 @@ described! {
     Shape::Text("billing account") => crate::ids::WalletId;
     Shape::Text("coupon") => crate::ids::CouponId;
     Shape::Text("order") => crate::ids::OrderId;
+    Shape::Text("benefit") => crate::ids::BenefitId;
+    Shape::Text("organisation") => crate::ids::OrganisationId;
     Shape::Text("product") => crate::ids::ProductId;
     Shape::Text("meter") => crate::ids::MeterId;
     Shape::Text("region") => crate::ids::RegionId;

@@ -5,7 +5,8 @@ use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Minute, Timestamp};
 use hashbrown::HashMap;
 
-use crate::avro::{put_decimal, put_long, put_text};
+use crate::avro::{encode_into, put_decimal, put_long, put_text};
+use crate::messages::CoveredLine;
 
 /// What the lines of a group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +52,9 @@ struct Group {
 pub struct ChargesBuilder {
     groups: Vec<Group>,
     places: HashMap<GroupKey, usize, foldhash::fast::RandomState>,
+    /// What benefits covered, and how many lines that are.
+    covered: Vec<u8>,
+    covered_count: i64,
     /// Memory of lines that were put out, for those to come.
     spare: Vec<Vec<u8>>,
     /// The group of the last line.
@@ -63,7 +67,7 @@ const SPARE_MAX: usize = 8;
 
 impl ChargesBuilder {
     pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.groups.is_empty() && self.covered_count == 0
     }
 
     /// What has been collected so far.
@@ -94,6 +98,14 @@ impl ChargesBuilder {
         put_long(to, row.records);
         group.count += 1;
         self.bytes += to.len() - before;
+    }
+
+    /// Adds what a benefit covered of a line.
+    pub fn cover(&mut self, covered: &CoveredLine) {
+        let before = self.covered.len();
+        encode_into(&mut self.covered, covered);
+        self.covered_count += 1;
+        self.bytes += self.covered.len() - before;
     }
 
     fn place<'a>(
@@ -149,27 +161,42 @@ impl ChargesBuilder {
         put_long(to, 0);
         put_long(to, voids.is_some().into());
         voids.into_iter().for_each(|index| put_long(to, index.into()));
+        if self.covered_count > 0 {
+            put_long(to, self.covered_count);
+            to.append(&mut self.covered);
+        }
+        put_long(to, 0);
         self.places.clear();
-        (self.last, self.bytes) = (0, 0);
+        (self.last, self.bytes, self.covered_count) = (0, 0, 0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use drawdown_domain::commands::BenefitKind;
     use proptest::prelude::*;
 
     use super::*;
     use crate::avro::{decode, encode};
-    use crate::messages::{ChargeGroup, ChargedLine, Charges};
+    use crate::messages::{ChargeGroup, ChargedLine, Charges, CoveredLine};
 
     proptest! {
         /// Written by hand is written by declaration.
         #[test]
         fn charges_are_as_declared(
             rows in proptest::collection::vec((0u32..3, any::<u32>(), any::<i128>(), any::<bool>(), any::<bool>()), 0..20),
+            covered in proptest::collection::vec((any::<u32>(), any::<i128>()), 0..3),
             at in any::<i64>(), first in any::<i64>(), last in any::<i64>(), voids in any::<Option<u32>>(),
         ) {
             let mut builder = ChargesBuilder::default();
+            let covered: Vec<CoveredLine> = covered.into_iter().map(|(used, amount)| CoveredLine {
+                account: "e1.a7".parse().unwrap(), billing_account: "ba-e1.a7".parse().unwrap(),
+                product: "compute".parse().unwrap(), meter: "hours".parse().unwrap(),
+                region: None, used: Minute::from_number(used), holder: "ba".parse().unwrap(),
+                benefit: "pack".parse().unwrap(), kind: BenefitKind::SavingsPlan,
+                quantity: Amount::from_raw(amount), drawn: Amount::from_raw(amount >> 9),
+            }).collect();
+            covered.iter().for_each(|line| builder.cover(line));
             let mut groups: Vec<(GroupKey, ChargeGroup)> = Vec::new();
             for (price, number, amount, with_region, adjustment) in rows {
                 let key = GroupKey {
@@ -200,7 +227,7 @@ mod tests {
             }
             let at = Timestamp::from_micros(at);
             let groups = groups.into_iter().map(|(_, group)| group).collect();
-            let declared = Charges { at, usage_partition: 7, first_offset: first, last_offset: last, groups, voids };
+            let declared = Charges { at, usage_partition: 7, first_offset: first, last_offset: last, groups, voids, covered };
             let mut bytes = Vec::new();
             builder.finish(&mut bytes, at, 7, (first, last), voids);
             prop_assert_eq!(&bytes, &encode(&declared));

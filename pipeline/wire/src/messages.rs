@@ -1,9 +1,9 @@
 //! What travels on the topics between our own consumers, and what others may read. Each is declared
 //! once; the schemas under `schemas/avro` are made from these declarations.
 
-use drawdown_domain::commands::{Asked, Command};
+use drawdown_domain::commands::{Asked, BenefitKind, Command};
 use drawdown_domain::ids::{
-    AccountId, Country, MeterId, MethodId, PrincipalId, ProductId, Text, WalletId,
+    AccountId, BenefitId, Country, MeterId, MethodId, PrincipalId, ProductId, Text, WalletId,
 };
 use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{Balance, Cause};
@@ -500,7 +500,7 @@ record! {
         pub billing_account: WalletId,
         /// The minute of use.
         pub used: Minute,
-        /// What was used.
+        /// What was used and not covered by a benefit.
         pub quantity: Amount,
         /// What that costs, exact; the bill is rounded.
         pub charge: Amount,
@@ -526,6 +526,28 @@ record! {
 }
 
 record! {
+    /// What a benefit covered of a line. It is in no charge.
+    pub struct CoveredLine {
+        /// Whose usage.
+        pub account: AccountId,
+        /// Who pays for the rest.
+        pub billing_account: WalletId,
+        pub product: ProductId,
+        pub meter: MeterId,
+        pub region: Option<String>,
+        /// The minute of use.
+        pub used: Minute,
+        /// Whose benefit it is.
+        pub holder: WalletId,
+        pub benefit: BenefitId,
+        pub kind: BenefitKind,
+        pub quantity: Amount,
+        /// What that has drawn on the benefit: quantity, or money of a savings plan.
+        pub drawn: Amount,
+    }
+}
+
+record! {
     /// What the usage of a span of offsets costs.
     pub struct Charges {
         pub at: Timestamp,
@@ -539,6 +561,8 @@ record! {
         /// The charges are for a usage record that is taken back: that with this place in the message at
         /// `first_offset`.
         pub voids: Option<u32>,
+        /// What benefits covered of it.
+        pub covered: Vec<CoveredLine> = Vec::new(),
     }
 }
 
@@ -565,7 +589,44 @@ record! {
     }
 }
 
+record! {
+    /// A row of the view `covered`: what a benefit covered of a line.
+    pub struct Coverage {
+        pub account: AccountId,
+        pub billing_account: WalletId,
+        pub product: ProductId,
+        pub meter: MeterId,
+        pub region: Option<String>,
+        /// The minute of use.
+        pub used: Timestamp,
+        /// Whose benefit it is.
+        pub holder: WalletId,
+        pub benefit: BenefitId,
+        pub kind: BenefitKind,
+        pub quantity: Amount,
+        /// What that has drawn on the benefit: quantity, or money of a savings plan.
+        pub drawn: Amount,
+    }
+}
+
 impl Charges {
+    /// Each covered line by itself.
+    pub fn coverage(&self) -> impl Iterator<Item = Coverage> {
+        self.covered.iter().cloned().map(|line| Coverage {
+            account: line.account,
+            billing_account: line.billing_account,
+            product: line.product,
+            meter: line.meter,
+            region: line.region,
+            used: line.used.starts(),
+            holder: line.holder,
+            benefit: line.benefit,
+            kind: line.kind,
+            quantity: line.quantity,
+            drawn: line.drawn,
+        })
+    }
+
     /// Each line by itself.
     pub fn rows(&self) -> impl Iterator<Item = Charge> {
         self.groups.iter().flat_map(|group| {

@@ -101,6 +101,9 @@ impl Expected {
                     let sums = [row.quantity, row.charge, Amount::whole(row.records)];
                     self.row(0, held, index, &sums)?;
                 }
+                for (index, row) in charges.coverage().enumerate() {
+                    self.row(1, held, index, &[row.quantity, row.drawn])?;
+                }
             }
             Topic::Balances => {
                 let Balances { balances, .. } = schemas::BALANCES.read(value)?;

@@ -43,6 +43,27 @@ const CHARGES: Columns = Columns {
     ],
 };
 
+const COVERED: Columns = Columns {
+    table: "covered",
+    by: "used",
+    layout: &[
+        ("account", Text),
+        ("billing_account", Text),
+        ("product", Text),
+        ("meter", Text),
+        ("region", OptionalText),
+        ("used", Instant),
+        ("holder", Text),
+        ("benefit", Text),
+        ("kind", Text),
+        ("quantity", Decimal),
+        ("drawn", Decimal),
+        ("_partition", Number32),
+        ("_offset", Number64),
+        ("_index", Number32),
+    ],
+};
+
 pub(super) fn entries(message: &[u8], place: Place, rows: &mut Rows) -> Result<(), Unreadable> {
     let Entries { entries } = schemas::ENTRIES.read(message)?;
     for (entry, index) in entries.iter().zip(0..) {
@@ -109,6 +130,16 @@ pub(super) fn charges(message: &[u8], place: Place, rows: &mut Rows) -> Result<(
             row.number32(place.partition).number64(place.offset).number32(index);
             index += 1;
         }
+    }
+    for (line, index) in charges.covered.iter().zip(0..) {
+        let used = line.used.starts();
+        let Some(mut row) = rows.row(COVERED, used) else { continue };
+        row.text(line.account.as_str()).text(line.billing_account.as_str());
+        row.text(line.product.as_str()).text(line.meter.as_str());
+        row.optional(line.region.as_deref()).instant(used);
+        row.text(line.holder.as_str()).text(line.benefit.as_str()).text(line.kind.text());
+        row.decimal(line.quantity).decimal(line.drawn);
+        row.number32(place.partition).number64(place.offset).number32(index);
     }
     Ok(())
 }

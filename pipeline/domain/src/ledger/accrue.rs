@@ -132,6 +132,9 @@ impl Ledger {
                 return Err(Broken("records were added up whose values count").into());
             }
         };
+        if self.may_be_covered(account, wallet) {
+            return self.accrue_uncovered(line, series, quantity, journal);
+        }
         let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
         self.charge(line, (wallet, price), series, (quantity, charge), journal)
     }
@@ -289,6 +292,8 @@ impl Ledger {
     ) -> Result<usize, Trouble> {
         let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
         let (used, own) = self.cycle_and_hour(wallet, line.used);
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let used = used.overlap(account.undivided_by_shared_coupons(line.used));
         let adjustment = self.is_late(line.usage_partition, own.until);
         let ends = match adjustment {
             true => self.cycle_collected_after(line.usage_partition, payer),
@@ -307,7 +312,6 @@ impl Ledger {
             region: line.region,
             adjustment,
         };
-        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
         if let Some(place) = account.tabs.iter().rposition(|known| known.key() == tab.key()) {
             return Ok(place);
         }

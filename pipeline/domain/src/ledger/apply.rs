@@ -9,7 +9,7 @@ use smallvec::smallvec;
 
 use super::fact::{
     Accrued, BillIssued, BillReduced, Cause, CorrectionWaits, CouponOpened, Fact, LimitChanged,
-    Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, TabOpened,
+    Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, SharedCouponPaid, TabOpened,
 };
 use super::state::{
     Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom, ProductNumber,
@@ -219,7 +219,10 @@ impl Ledger {
             | Fact::PaymentEnded(_)
             | Fact::RetryPassed(_)
             | Fact::Cured(_)
-            | Fact::MonthSwept(_) => self.apply_paying(fact)?,
+            | Fact::MonthSwept(_)
+            | Fact::OrderBegun(_)
+            | Fact::HeldPaid(_)
+            | Fact::OrderEnded(_) => self.apply_paying(fact)?,
             Fact::RequestOpened(_) | Fact::RequestChanged(_) | Fact::RequestFunded(_) => {
                 self.apply_request(fact)?;
             }
@@ -239,6 +242,16 @@ impl Ledger {
             Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
             Fact::ValuesCounted(fact) => self.apply_values(fact)?,
             Fact::ValueTakenBack(fact) => self.apply_value_taken_back(fact)?,
+            Fact::SharedCouponPaid(fact) => self.apply_shared_coupon(fact)?,
+            // Its holder has it back by an entry of its own.
+            Fact::SharedCouponReturned(_) => {}
+            Fact::BenefitBought(fact) => self.apply_benefit(fact)?,
+            Fact::BenefitEnded(fact) => self.apply_benefit_end(fact)?,
+            Fact::SharingChanged(fact) => self.apply_sharing(fact)?,
+            Fact::SharingRuleChanged(fact) => self.apply_sharing_rule(fact)?,
+            Fact::OrganisationChanged(fact) => self.apply_organisation(fact)?,
+            Fact::ServedChanged(fact) => self.apply_served(fact)?,
+            Fact::Covered(fact) => self.apply_covered(fact)?,
         }
         Ok(())
     }
@@ -401,6 +414,18 @@ impl Ledger {
         }
     }
 
+    /// A shared coupon of another wallet paid. That one's entry is a fact of its own.
+    fn apply_shared_coupon(&mut self, fact: &SharedCouponPaid) -> Result<(), Broken> {
+        let SharedCouponPaid { wallet: number, bill, lot, amount, paid } = fact;
+        let lot = Lot::from(lot.clone());
+        if let Some(wallet) = self.wallet_mut(*number)? {
+            let half = wallet.pay(*bill, &lot, *amount, paid)?;
+            self.note(*number, half, |wallet| wallet.note_coupon(half, *amount))?;
+        }
+        self.forget_bad_debt_of(*number, paid.month);
+        self.note_payment(*number, &lot, *amount, paid)
+    }
+
     /// Remembers with the account what paid its bills of a month.
     pub(super) fn note_payment(
         &mut self,
@@ -446,7 +471,7 @@ impl Ledger {
     }
 
     fn apply_payment_undone(&mut self, fact: &PaymentUndone) -> Result<(), Broken> {
-        if let Lot::CouponLot(_) = &fact.lot {
+        if let Lot::CouponLot(_) | Lot::SharedCouponLot(_) = &fact.lot {
             let back = fact.amount.negated()?;
             self.note(fact.wallet, fact.half, |wallet| wallet.note_coupon(fact.half, back))?;
         }
@@ -565,7 +590,9 @@ impl Wallet {
             }
             Lot::QuotaLot(_) if fact.cause == Cause::QuotaSet => add(&mut self.quota, fact.amount),
             Lot::QuotaLot(_) => add(&mut self.quota_consumed, fact.amount.negated()?),
-            Lot::MethodPaid(_) => Err(Broken("what a method paid was never in the wallet")),
+            Lot::MethodPaid(_) | Lot::SharedCouponLot(_) => {
+                Err(Broken("what paid was never in the wallet"))
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! For tests: tables of who asks for what and what becomes of it, a line each.
 //!
 //! - `at | 2026-03-01T02:00:00Z`: time goes on to then, and what falls due happens.
-//! - `use | account | quantity`: so much is used, at 1 USD each.
+//! - `use | account | quantity`: so much is used, at 1 USD each; with `product/meter` behind it, of that
+//!   meter; with `@time` behind that, it was used then.
 //! - `answer | billing account | succeeded`: the gateway answers the last payment.
 //! - `number | invoices`: those that wait for their numbers get them.
 //! - `hold | messages`: what ledgers say to each other stays on its way, until `let | messages` go on. The one
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::commands::{Asked, Command};
 use crate::money::Amount;
-use crate::rating::{self, MeterNumber, PriceBook};
+use crate::rating::{self, PriceBook};
 use crate::requests::{Addressee, Crossing, Direction};
 use crate::time::Timestamp;
 
@@ -64,6 +65,12 @@ const MEMBERS: &str = r#"
 
 impl Asking {
     pub(super) fn new() -> Asking {
+        Asking::with_prices(
+            r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
+        )
+    }
+
+    pub(super) fn with_prices(document: &str) -> Asking {
         let mut asking = Asking {
             ledger: Ledger::new(1),
             facts: Facts::default(),
@@ -73,9 +80,7 @@ impl Asking {
             holds: false,
             answered: None,
         };
-        let entries = rating::parse(
-            r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
-        );
+        let entries = rating::parse(document);
         let begins: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
         let changes = PriceBook::default().changes(entries.unwrap(), begins).unwrap();
         asking.take(PricesArrived { changes });
@@ -85,8 +90,12 @@ impl Asking {
 
     pub(super) fn with_members() -> Asking {
         let mut asking = Asking::new();
-        asking.table(MEMBERS);
+        asking.members();
         asking
+    }
+
+    pub(super) fn members(&mut self) {
+        self.table(MEMBERS);
     }
 
     pub(super) fn settings(&mut self, document: &str) {
@@ -114,7 +123,8 @@ impl Asking {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         match cells[..] {
             ["at", at] => self.pass(at.parse().unwrap()),
-            ["use", account, quantity] => self.use_some(account, quantity),
+            ["use", account, quantity] => self.use_some(account, quantity, "p/m"),
+            ["use", account, quantity, what] => self.use_some(account, quantity, what),
             ["answer", wallet, answer] => {
                 let wallet = self.ledger.wallet_named(&wallet.parse().unwrap()).unwrap();
                 let paying = self.ledger.wallet(wallet).unwrap().paying.as_deref();
@@ -221,14 +231,19 @@ impl Asking {
         self.carry();
     }
 
-    fn use_some(&mut self, account: &str, quantity: &str) {
+    fn use_some(&mut self, account: &str, quantity: &str, what: &str) {
+        let (what, at) = what.split_once('@').unwrap_or((what, ""));
+        let (product, meter) = what.split_once('/').unwrap();
+        let (product, meter) = (product.parse().unwrap(), meter.parse().unwrap());
+        let now = self.ledger.clock().now();
+        let used = if at.is_empty() { now } else { at.parse().unwrap() };
         let AccountNumber(number) = self.ledger.account_named(&account.parse().unwrap()).unwrap();
         let line = Line {
             usage_partition: 0,
             account: AccountNumber(number),
-            meter: MeterNumber(0),
+            meter: self.ledger.book().meter(&product, &meter).unwrap(),
             region: RegionNumber::NONE,
-            used: self.ledger.clock().now().minute(),
+            used: used.minute(),
             quantity: quantity.parse().unwrap(),
             records: 1,
         };
@@ -265,6 +280,13 @@ impl Asking {
             "enterprise" => {
                 let enterprise = self.ledger.enterprise_named(&of.parse().unwrap()).unwrap();
                 serde_json::to_value(self.ledger.enterprise_row(enterprise))
+            }
+            "benefit" => {
+                let (wallet, benefit) = of.split_once('/').unwrap();
+                let wallet = self.ledger.wallet_named(&wallet.parse().unwrap()).unwrap();
+                let rows = self.ledger.benefits(wallet).unwrap().benefits.into_iter();
+                let mut of_name = rows.filter(|row| row.benefit.is_called(benefit));
+                serde_json::to_value(of_name.next())
             }
             other => panic!("{other}: there is no such view"),
         };

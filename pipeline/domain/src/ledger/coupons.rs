@@ -1,12 +1,14 @@
 //! Coupons: granted, in scope or not, and what they would pay of a bill (R5.2).
 
-use super::fact::{Cause, CouponOpened, Journal, Moved, TabCut};
+use super::fact::{Cause, CouponOpened, Journal, Moved, SharedCouponPaid, TabCut};
+use super::payments::paid_bill;
 use super::state::{
-    Bill, CashCouponLot, Coupon, CouponLot, Lot, ProductNumber, Wallet, WalletNumber,
+    AccountNumber, Bill, CashCouponLot, Coupon, CouponLot, Lot, ProductNumber, SharedCouponLot,
+    Tab, Wallet, WalletNumber,
 };
-use super::{Ledger, Undecided};
+use super::{Broken, Ledger, Undecided};
 use crate::commands::GrantCoupon;
-use crate::ids::ProductId;
+use crate::ids::{BenefitId, CouponId, ProductId, Text};
 use crate::money::{Amount, Overflow};
 use crate::refusal::Refusal;
 use crate::time::{Minute, Window};
@@ -25,8 +27,17 @@ pub(super) enum Precision {
 
 /// What one coupon pays of one bill.
 pub(super) struct CouponPayment {
-    pub(super) coupon: crate::ids::CouponId,
+    pub(super) coupon: CouponId,
+    /// Whose it is, if another wallet shares it.
+    pub(super) holder: Option<WalletNumber>,
     pub(super) amount: Amount,
+}
+
+/// A coupon that may pay a bill, and the minutes of use whose charges it may pay.
+struct Usable<'a> {
+    coupon: &'a Coupon,
+    holder: Option<WalletNumber>,
+    valid: Window,
 }
 
 impl Coupon {
@@ -46,19 +57,15 @@ impl Coupon {
 }
 
 impl Wallet {
+    fn own_coupons(&self) -> impl Iterator<Item = Usable<'_>> {
+        let own = self.coupons.iter().filter(|coupon| !coupon.cash);
+        own.map(|coupon| Usable { coupon, holder: None, valid: coupon.valid })
+    }
+
     /// The minutes around `used` that no coupon's begin or end divides.
     pub(super) fn undivided_by_coupons(&self, used: Minute) -> Window {
-        let mut window = Window::ALWAYS;
-        for coupon in self.coupons.iter().filter(|coupon| !coupon.cash) {
-            for edge in [coupon.valid.from, coupon.valid.until] {
-                if edge <= used {
-                    window.from = window.from.max(edge);
-                } else {
-                    window.until = window.until.min(edge);
-                }
-            }
-        }
-        window
+        let coupons = self.coupons.iter().filter(|coupon| !coupon.cash);
+        coupons.fold(Window::ALWAYS, |window, coupon| window.undivided_by(coupon.valid, used))
     }
 }
 
@@ -80,7 +87,10 @@ impl Ledger {
         {
             return Err(Refusal::InvalidAmount.into());
         }
-        if wallet.coupons.iter().any(|coupon| coupon.coupon == command.coupon) {
+        let id = BenefitId::from(&command.coupon);
+        if wallet.coupons.iter().any(|coupon| coupon.coupon == command.coupon)
+            || wallet.benefit(&id).is_some()
+        {
             return Err(Refusal::AlreadyExists.into());
         }
         if valid.until <= valid.from {
@@ -95,14 +105,19 @@ impl Ledger {
             products: command.products.clone().unwrap_or_default(),
             minimum,
             valid,
+            sharing: None,
         };
-        let lot = coupon.lot();
-        if !coupon.cash {
+        let (lot, cash) = (coupon.lot(), coupon.cash);
+        let sharing = self.sharing_of_new(wallet);
+        if !cash {
             self.cut_tabs(number, coupon.valid, journal)?;
         }
         self.record(journal, CouponOpened { wallet: number, coupon })?;
         let amount = command.amount;
         self.record(journal, Moved::of(number, lot, amount, Cause::Grant))?;
+        if !cash {
+            self.share(number, &id, sharing, valid, journal)?;
+        }
         self.write_off(number, journal)
     }
 
@@ -119,23 +134,34 @@ impl Ledger {
             self.wallet(number).map(|wallet| wallet.open_cycles.clone()).unwrap_or_default();
         let ahead = Minute::from_number(self.clock.now().minute().number().saturating_add(1));
         for account in cycles.iter().flat_map(|cycle| cycle.accounts.iter().copied()) {
-            let tabs =
-                self.account(account).map(|account| account.tabs.clone()).unwrap_or_default();
-            for (tab, place) in tabs.iter().zip(0u32..).filter(|(tab, _)| tab.wallet == number) {
-                let edges = [valid.from, valid.until].into_iter();
-                let inside = edges.filter(|edge| tab.used.from < *edge && *edge < tab.used.until);
-                let cut =
-                    inside.map(|edge| edge.max(ahead)).min().filter(|cut| *cut < tab.used.until);
-                if let Some(until) = cut {
-                    self.record(journal, TabCut { account, tab: place, until })?;
-                }
+            self.cut_tabs_of(account, valid, ahead, |tab| tab.wallet == number, journal)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts the open tabs of an account that a coupon concerns, not earlier than `ahead`.
+    pub(super) fn cut_tabs_of(
+        &mut self,
+        account: AccountNumber,
+        valid: Window,
+        ahead: Minute,
+        concerns: impl Fn(&Tab) -> bool,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        let tabs = self.account(account).map(|account| account.tabs.clone()).unwrap_or_default();
+        for (tab, place) in tabs.iter().zip(0u32..).filter(|(tab, _)| concerns(tab)) {
+            let edges = [valid.from, valid.until].into_iter();
+            let inside = edges.filter(|edge| tab.used.from < *edge && *edge < tab.used.until);
+            let cut = inside.map(|edge| edge.max(ahead)).min().filter(|cut| *cut < tab.used.until);
+            if let Some(until) = cut {
+                self.record(journal, TabCut { account, tab: place, until })?;
             }
         }
         Ok(())
     }
 
-    /// What the coupons of a wallet pay of a bill that is being issued. `spent` is what the month's
-    /// bills in question have come to, this one included.
+    /// What the coupons of a wallet itself pay of a bill that is being issued, or would pay. What others share
+    /// with it is not counted on: somebody else may use that up before.
     pub(super) fn coupons_for(
         &self,
         wallet: &Wallet,
@@ -143,39 +169,65 @@ impl Ledger {
         parts: &Parts,
         precision: Precision,
     ) -> Result<Vec<CouponPayment>, Overflow> {
-        let mut payments = Vec::new();
-        if wallet.coupons.is_empty() || !bill.amount.is_positive() {
+        self.paid_by(wallet.own_coupons().collect(), wallet, bill, parts, precision)
+    }
+
+    /// The coupons that other wallets share with the account of a bill. They serve usage only (R9.7).
+    fn shared_coupons(&self, payer: WalletNumber, wallet: &Wallet, bill: &Bill) -> Vec<Usable<'_>> {
+        let account = self.account(bill.account).filter(|_| bill.order.is_none());
+        let served = account.into_iter().flat_map(|account| account.served.iter());
+        let shared = served.filter(|it| it.coupon && it.wallet != payer && !wallet.is_ecosystem());
+        let usable = shared.filter_map(|served| {
+            let holder = self.wallet(served.wallet)?;
+            let coupon = holder.shareable_coupon(&served.benefit)?;
+            let pays = holder.currency == wallet.currency && !holder.is_frozen();
+            pays.then_some(Usable { coupon, holder: Some(served.wallet), valid: served.valid })
+        });
+        usable.collect()
+    }
+
+    /// What these coupons pay of a bill of a wallet, own before shared.
+    fn paid_by(
+        &self,
+        mut usable: Vec<Usable<'_>>,
+        wallet: &Wallet,
+        bill: &Bill,
+        parts: &Parts,
+        precision: Precision,
+    ) -> Result<Vec<CouponPayment>, Overflow> {
+        let mut payments: Vec<CouponPayment> = Vec::new();
+        if usable.is_empty() || !bill.amount.is_positive() {
             return Ok(payments);
         }
         let product = bill.product.and_then(|product| self.book.product(product));
-        let mut usable: Vec<&Coupon> = wallet
-            .coupons
-            .iter()
-            .filter(|coupon| !coupon.cash && coupon.left.is_positive() && coupon.in_scope(product))
-            .collect();
-        usable.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        usable.retain(|it| it.coupon.left.is_positive() && it.coupon.in_scope(product));
+        usable.sort_by(|one, other| one.rank().cmp(&other.rank()));
         let mut owed = bill.owed();
         let mut open = parts.clone();
         open.sort_by_key(|(used, _)| used.from);
-        for coupon in usable {
+        for Usable { coupon, holder, valid } in usable {
             if !owed.is_positive() {
                 break;
             }
             if self.spent_in_scope(wallet, bill, coupon)? < coupon.minimum {
                 continue;
             }
-            let eligible = match eligible(coupon, &open, parts.len())? {
+            let eligible = match eligible(valid, &open, parts.len())? {
                 None => owed,
                 Some(some) if precision == Precision::Exact => some,
                 Some(some) => some.rounded_down(wallet.currency)?,
             };
-            let amount = coupon.left.min(owed).min(eligible);
+            // One that is shared for several spans of time pays for each.
+            let same =
+                |paid: &&CouponPayment| (paid.holder, &paid.coupon) == (holder, &coupon.coupon);
+            let paid = Amount::sum(payments.iter().filter(same).map(|paid| paid.amount))?;
+            let amount = coupon.left.minus(paid)?.min(owed).min(eligible);
             if !amount.is_positive() {
                 continue;
             }
-            cover(&mut open, coupon, amount)?;
+            cover(&mut open, valid, amount)?;
             owed = owed.minus(amount)?;
-            payments.push(CouponPayment { coupon: coupon.coupon.clone(), amount });
+            payments.push(CouponPayment { coupon: coupon.coupon.clone(), holder, amount });
         }
         Ok(payments)
     }
@@ -205,11 +257,59 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(payer) else { return Ok(()) };
-        for payment in self.coupons_for(wallet, bill, parts, Precision::Payable)? {
-            let lot = CouponLot { coupon: payment.coupon }.into();
-            self.pay(payer, bill.number, lot, payment.amount, journal)?;
+        let shared = self.shared_coupons(payer, wallet, bill);
+        let usable = wallet.own_coupons().chain(shared).collect();
+        for payment in self.paid_by(usable, wallet, bill, parts, Precision::Payable)? {
+            let CouponPayment { coupon, holder, amount } = payment;
+            match holder {
+                None => {
+                    self.pay(payer, bill.number, CouponLot { coupon }.into(), amount, journal)?;
+                }
+                Some(holder) => {
+                    let lot = SharedCouponLot { holder, coupon };
+                    self.pay_with_shared(payer, bill, lot, amount, journal)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn pay_with_shared(
+        &mut self,
+        payer: WalletNumber,
+        bill: &Bill,
+        lot: SharedCouponLot,
+        amount: Amount,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        self.move_shared(payer, bill.number, &lot, amount.negated()?, journal)?;
+        let paid = paid_bill(bill);
+        let paid = SharedCouponPaid { wallet: payer, bill: bill.number, lot, amount, paid };
+        self.record(journal, paid)?;
+        Ok(())
+    }
+
+    /// The entry of a shared coupon's holder: it paid a bill of another wallet, or has that back.
+    pub(super) fn move_shared(
+        &mut self,
+        payer: WalletNumber,
+        bill: u64,
+        lot: &SharedCouponLot,
+        amount: Amount,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let bill = self.wallet(payer).map(|payer| payer.bill_name(bill));
+        let remark = bill.map(|bill| Text::fitting(&format!("bill {bill}")));
+        let own = CouponLot { coupon: lot.coupon.clone() }.into();
+        let moved = Moved::of(lot.holder, own, amount, Cause::Shared);
+        self.record(journal, Moved { remark, ..moved })?;
+        Ok(())
+    }
+}
+
+impl Usable<'_> {
+    fn rank(&self) -> (bool, (Minute, Amount, &str)) {
+        (self.holder.is_some(), self.coupon.rank())
     }
 }
 
@@ -221,8 +321,8 @@ fn within(part: Window, valid: Window) -> bool {
 
 /// The charges that a coupon may pay and no other has; none if it may pay every charge of the bill, and
 /// so what rounding adds as well.
-fn eligible(coupon: &Coupon, open: &Parts, parts: usize) -> Result<Option<Amount>, Overflow> {
-    let inside = open.iter().filter(|(used, _)| within(*used, coupon.valid));
+fn eligible(valid: Window, open: &Parts, parts: usize) -> Result<Option<Amount>, Overflow> {
+    let inside = open.iter().filter(|(used, _)| within(*used, valid));
     if inside.clone().count() == parts {
         return Ok(None);
     }
@@ -231,9 +331,9 @@ fn eligible(coupon: &Coupon, open: &Parts, parts: usize) -> Result<Option<Amount
 
 /// Takes what a coupon pays from the charges it covers, the earliest use first, which leaves most to
 /// the coupons that expire later.
-fn cover(open: &mut Parts, coupon: &Coupon, mut amount: Amount) -> Result<(), Overflow> {
+fn cover(open: &mut Parts, valid: Window, mut amount: Amount) -> Result<(), Overflow> {
     for (used, exact) in open.iter_mut() {
-        if within(*used, coupon.valid) && exact.is_positive() {
+        if within(*used, valid) && exact.is_positive() {
             let taken = amount.min(*exact);
             *exact = exact.minus(taken)?;
             amount = amount.minus(taken)?;

@@ -2,12 +2,18 @@
 //! does either.
 
 use crate::commands::{Asked, DelayedSuspension, LowBalanceAlert, Recipients};
-use crate::ids::{EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId, Text};
+use crate::ids::{
+    BenefitId, EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId, Text,
+};
 use crate::invoices::{Invoice, InvoiceDraft};
+use crate::ledger::benefits::Benefit;
+use crate::ledger::coverage::CoveredHour;
+use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
-    EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, ProductNumber,
-    Recharge, RegionNumber, RunwayAlert, Series, Services, Tab, Wallet, WalletNumber, WalletState,
+    EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, PendingOrder,
+    ProductNumber, Recharge, RegionNumber, RunwayAlert, Series, Services, SharedCouponLot, Tab,
+    Wallet, WalletNumber, WalletState,
 };
 use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
@@ -328,6 +334,10 @@ symbols! {
         Remittance = "remittance",
         /// Money on its way to somebody who asked for it, or back (R10.2).
         PaymentRequest = "payment_request",
+        /// A shared coupon paid a bill of another wallet, or has that back (R9.7).
+        Shared = "shared",
+        /// Set aside for an order while its payment is in flight, or free again (R5.8).
+        Held = "held",
     }
 }
 
@@ -402,6 +412,88 @@ record! {
 }
 
 record! {
+    /// A shared coupon of another wallet paid so much of a bill (R9.7).
+    pub struct SharedCouponPaid {
+        pub wallet: WalletNumber,
+        pub bill: u64,
+        pub lot: SharedCouponLot,
+        pub amount: Amount,
+        pub paid: PaidBill,
+    }
+}
+
+record! {
+    /// What a shared coupon had paid was undone, and goes back to it.
+    pub struct SharedCouponReturned {
+        pub wallet: WalletNumber,
+        pub lot: SharedCouponLot,
+        pub amount: Amount,
+    }
+}
+
+record! {
+    /// A benefit was bought (R9.8).
+    pub struct BenefitBought {
+        pub wallet: WalletNumber,
+        pub benefit: Benefit,
+    }
+}
+
+record! {
+    /// A benefit covers no usage from then on: its order was given back.
+    pub struct BenefitEnded {
+        pub wallet: WalletNumber,
+        pub benefit: BenefitId,
+        pub until: Minute,
+    }
+}
+
+record! {
+    /// With whom a benefit or coupon is shared from now on (R9.7).
+    pub struct SharingChanged {
+        pub wallet: WalletNumber,
+        pub benefit: BenefitId,
+        pub sharing: Sharing,
+    }
+}
+
+record! {
+    /// With whom what a wallet buys from now on is shared.
+    pub struct SharingRuleChanged {
+        pub wallet: WalletNumber,
+        pub rule: SharingRule,
+    }
+}
+
+record! {
+    /// Who makes an organisation from now on; nobody: there is none.
+    pub struct OrganisationChanged {
+        pub enterprise: EnterpriseNumber,
+        pub organisation: Organisation,
+    }
+}
+
+record! {
+    /// In which minutes of use another wallet's benefit or coupon serves an account; one that had begun in
+    /// the same minute is replaced.
+    pub struct ServedChanged {
+        pub account: AccountNumber,
+        pub served: Served,
+    }
+}
+
+record! {
+    /// Usage was covered, or could have been (R9.8).
+    pub struct Covered {
+        /// Who pays for the rest.
+        pub payer: WalletNumber,
+        pub used: Minute,
+        /// What this adds to its hour of use.
+        pub hour: CoveredHour,
+    }
+}
+
+record! {
     pub struct CouponOpened {
         pub wallet: WalletNumber,
         pub coupon: Coupon,
@@ -441,6 +533,33 @@ record! {
     pub struct OrderPlaced {
         pub wallet: WalletNumber,
         pub order: Order,
+    }
+}
+
+record! {
+    /// An order waits for its payment; what else pays it is set aside by entries before.
+    pub struct OrderBegun {
+        pub wallet: WalletNumber,
+        pub order: PendingOrder,
+    }
+}
+
+record! {
+    /// What was set aside for an order has paid so much of its bill.
+    pub struct HeldPaid {
+        pub wallet: WalletNumber,
+        pub bill: u64,
+        pub lot: Lot,
+        pub amount: Amount,
+        pub paid: PaidBill,
+    }
+}
+
+record! {
+    /// An order waits no more: it is bought, or its payment was declined.
+    pub struct OrderEnded {
+        pub wallet: WalletNumber,
+        pub order: OrderId,
     }
 }
 
@@ -793,6 +912,18 @@ one_of! {
         RequestChanged,
         RequestFunded,
         SaidAcross,
+        SharedCouponPaid,
+        SharedCouponReturned,
+        BenefitBought,
+        BenefitEnded,
+        SharingChanged,
+        SharingRuleChanged,
+        OrganisationChanged,
+        ServedChanged,
+        Covered,
+        OrderBegun,
+        HeldPaid,
+        OrderEnded,
     }
 }
 
@@ -812,6 +943,8 @@ impl Fact {
             Fact::WalletStateChanged(fact) => Some(fact.wallet),
             Fact::RequestChanged(fact) => Some(fact.wallet),
             Fact::RequestFunded(fact) => Some(fact.wallet),
+            Fact::SharedCouponPaid(fact) => Some(fact.wallet),
+            Fact::HeldPaid(fact) => Some(fact.wallet),
             Fact::TimePassed(_)
             | Fact::Marked(_)
             | Fact::SettingsChanged(_)
@@ -867,7 +1000,17 @@ impl Fact {
             | Fact::VoidAsked(_)
             | Fact::ValueTakenBack(_)
             | Fact::RequestOpened(_)
-            | Fact::SaidAcross(_) => None,
+            | Fact::SaidAcross(_)
+            | Fact::SharedCouponReturned(_)
+            | Fact::BenefitBought(_)
+            | Fact::BenefitEnded(_)
+            | Fact::SharingChanged(_)
+            | Fact::SharingRuleChanged(_)
+            | Fact::OrganisationChanged(_)
+            | Fact::ServedChanged(_)
+            | Fact::Covered(_)
+            | Fact::OrderBegun(_)
+            | Fact::OrderEnded(_) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A ledger taken apart and put together again: in pieces small enough to be written beside the daily
 //! business, while it goes on.
 
+use super::coverage::{CoveredHour, HourOfUse};
 use super::state::{Account, AccountNumber, Enterprise, EnterpriseNumber, Wallet, WalletNumber};
 use super::values::{SeriesValues, ValuePlace};
 use super::{Broken, Clock, Ledger};
@@ -57,10 +58,19 @@ record! {
     }
 }
 
+record! {
+    /// Some of what benefits have covered, in the order of the table.
+    pub struct SomeCoverage {
+        pub hours: Vec<CoveredHour>,
+        /// The last of them; none: no more follow.
+        pub until: Option<HourOfUse>,
+    }
+}
+
 one_of! {
     /// A piece of a ledger. Accounts come before wallets: what a fact does to a wallet may need its
     /// account, never the other way round.
-    pub enum Piece { Shared, SomeEnterprises, SomeAccounts, SomeWallets, SomeValues }
+    pub enum Piece { Shared, SomeEnterprises, SomeAccounts, SomeWallets, SomeValues, SomeCoverage }
 }
 
 /// So many values take about as much as one account.
@@ -74,6 +84,8 @@ pub enum Place {
     Accounts(u32),
     /// Behind this value; none: from the first on.
     Values(Option<ValuePlace>),
+    /// Behind this hour of use; none: from the first on.
+    Coverage(Option<HourOfUse>),
     Wallets(u32),
 }
 
@@ -98,9 +110,14 @@ impl Ledger {
                 let (series, until) = self.values.part(after.as_ref(), most);
                 let after = match until.clone() {
                     Some(until) => Place::Values(Some(until)),
-                    None => Place::Wallets(0),
+                    None => Place::Coverage(None),
                 };
                 (SomeValues { series, until }.into(), Some(after))
+            }
+            Place::Coverage(after) => {
+                let (hours, until) = self.coverage.part(after.as_ref(), most);
+                let after = until.map_or(Place::Wallets(0), |until| Place::Coverage(Some(until)));
+                (SomeCoverage { hours, until }.into(), Some(after))
             }
             Place::Wallets(from) => {
                 let (wallets, next) = part(&self.wallets, from, most);
@@ -124,6 +141,7 @@ impl Ledger {
         if !self.loading {
             self.loading = true;
             self.values.begin_load();
+            self.coverage.begin_load();
         }
     }
 
@@ -154,6 +172,7 @@ impl Ledger {
                 }
             }
             Piece::SomeValues(piece) => self.values.load(piece.series, piece.until),
+            Piece::SomeCoverage(piece) => self.coverage.load(&piece.hours, piece.until)?,
             Piece::SomeWallets(piece) => {
                 for (number, wallet) in (piece.from..).zip(piece.wallets) {
                     if self.is_new(number, self.wallets.len())? {
@@ -169,6 +188,7 @@ impl Ledger {
     pub fn loaded(&mut self) {
         self.loading = false;
         self.values.loaded();
+        self.coverage.loaded();
     }
 
     pub(super) fn add_enterprise(
@@ -250,6 +270,9 @@ impl Ledger {
         let id = wallet.id.clone();
         self.due.insert_all(number, &wallet);
         self.requests.note_all(number, &wallet);
+        if !wallet.bought().is_empty() {
+            self.holders.insert(number);
+        }
         self.wallets.push(wallet);
         self.headroom.push(Amount::ZERO);
         self.watch_unpaid(number);

@@ -179,6 +179,13 @@ fn paying() -> Vec<Recorded> {
     told.pass("2026-03-01T01:00:00Z");
     told.answer(1, PaymentAnswer::Succeeded);
     told.ask("settle_enterprise", json!({ "enterprise": "e" }));
+    told.answer(2, PaymentAnswer::Succeeded);
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    let order = |name: &str| json!({ "billing_account": "ba-a", "order": name, "amount": "500", "method": "visa" });
+    told.ask("place_order", order("o"));
+    told.answer(3, PaymentAnswer::Declined);
+    told.ask("place_order", order("o"));
+    told.answer(4, PaymentAnswer::Succeeded);
     told.recorder.0
 }
 
@@ -245,6 +252,29 @@ fn requested() -> Vec<Recorded> {
     told.recorder.0
 }
 
+/// Another, in which benefits and coupons are bought, shared, drawn on and given back.
+fn covered() -> Vec<Recorded> {
+    let mut told = Told::begin();
+    told.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "SG", "account_center": true, "management_account": "a" }));
+    told.open("a", "e");
+    told.open("b", "e");
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    told.ask(
+        "set_organisation",
+        json!({ "enterprise": "e", "organisation": "o", "accounts": ["b"] }),
+    );
+    told.ask("set_sharing_rule", json!({ "billing_account": "ba-a", "organisation": "o" }));
+    told.ask("buy_benefit", json!({ "billing_account": "ba-a", "benefit": "plan", "kind": "savings_plan", "product": "p", "commitment": "1", "discount": "0.5", "price": "5", "valid_from": "2026-03-01T00:00:00Z", "valid_until": "2026-03-02T00:00:00Z" }));
+    told.ask("grant_coupon", json!({ "billing_account": "ba-a", "coupon": "k", "amount": "1", "valid_from": "2026-03-01T00:00:00Z", "valid_until": "2026-06-01T00:00:00Z" }));
+    told.use_some(0);
+    told.pass("2026-03-01T00:10:00Z");
+    told.use_some(1);
+    told.pass("2026-03-01T01:00:00Z");
+    told.use_some(1);
+    told.ask("end_membership", json!({ "account": "b" }));
+    told.recorder.0
+}
+
 /// All that a ledger holds.
 fn dump(ledger: &Ledger) -> (Vec<Piece>, Option<Timestamp>) {
     let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
@@ -269,7 +299,7 @@ fn stages(life: &[Recorded]) -> Vec<Ledger> {
 
 #[test]
 fn pieces_taken_at_any_moments_make_the_same_ledger() {
-    for life in [governed(), billed(), invoiced(), paying(), requested()] {
+    for life in [governed(), billed(), invoiced(), paying(), requested(), covered()] {
         check(&life);
     }
 }
@@ -334,6 +364,10 @@ fn put_together(life: &[Recorded], stages: &[Ledger], moments: [usize; 4]) -> Le
     let mut told = moments[0];
     for (place, moment) in places.into_iter().zip(moments) {
         life[told..moment].iter().for_each(|fact| apply(&mut ledger, fact));
+        // What was covered comes between accounts and wallets.
+        if place == Place::Wallets(0) {
+            ledger.load(stages[moment].piece(Place::Coverage(None), usize::MAX).0).unwrap();
+        }
         ledger.load(stages[moment].piece(place, usize::MAX).0).unwrap();
         told = moment;
     }

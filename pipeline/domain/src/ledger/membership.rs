@@ -66,6 +66,7 @@ impl Ledger {
             self.part_payers(account, own, journal)?;
             self.part_administrators(account, own, journal)?;
             self.part_roles(account, own, journal)?;
+            self.part_sharing(account, own, journal)?;
         }
         Ok(())
     }

@@ -52,6 +52,7 @@ impl Wallet {
                 turned_down: Vec::new(),
                 sweep_at: Minute::END,
                 sweep_waits: false,
+                order: None,
             })
         })
     }

@@ -12,10 +12,12 @@ mod approving;
 mod asking;
 mod bad_debt;
 mod balance;
+mod benefits;
 mod burn;
 mod clock;
 mod configure;
 mod coupons;
+mod coverage;
 mod credit;
 mod cycles;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod orders;
 mod pay;
 mod paying;
 mod payments;
+mod pending;
 mod periods;
 mod permitting;
 mod postings;
@@ -41,6 +44,7 @@ mod reversal;
 mod running_out;
 mod services;
 mod settlement;
+mod sharing;
 mod standing;
 mod state;
 mod states;
@@ -56,13 +60,15 @@ mod write_off;
 use std::collections::VecDeque;
 use std::fmt;
 
-use hashbrown::HashTable;
+use hashbrown::{HashSet, HashTable};
 use smallvec::SmallVec;
 
 pub use accrue::Line;
 pub use balance::{Balance, BillingAccount};
+pub use benefits::{Benefit, BenefitRow, Benefits, BenefitsRow, SharedCouponRow};
 pub use burn::Runway;
 pub use clock::Clock;
+pub use coverage::{CoveredHour, HourOfUse, Portion};
 pub use fact::*;
 pub use invoicing::{Preview, wallet_of_draft};
 pub use load::*;
@@ -70,6 +76,7 @@ pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use postings::{Book, Posting, Postings};
 pub use requests::Answered;
+pub use sharing::{Organisation, Served, SharedAccount, SharedOrganisation, Sharing, SharingRule};
 pub use state::*;
 pub use timers::Fired;
 pub use values::{SeriesKey, SeriesValues, VALUES_MAX, ValuePlace};
@@ -98,6 +105,10 @@ pub struct Ledger {
     wallets: Vec<Wallet>,
     /// What records said that are not added up.
     values: Box<values::Values>,
+    /// What benefits have covered.
+    coverage: Box<coverage::Coverage>,
+    /// The wallets that have bought benefits. Derived, never stored.
+    holders: HashSet<WalletNumber, foldhash::fast::FixedState>,
     enterprise_names: Names,
     account_names: Names,
     wallet_names: Names,
@@ -172,6 +183,8 @@ impl Ledger {
             accounts: Vec::new(),
             wallets: Vec::new(),
             values: Box::default(),
+            coverage: Box::default(),
+            holders: HashSet::default(),
             enterprise_names: Names::default(),
             account_names: Names::default(),
             wallet_names: Names::default(),
@@ -291,6 +304,11 @@ impl Ledger {
             Command::ConfirmContract(command) => self.confirm_contract(command, journal),
             Command::GrantCoupon(command) => self.grant_coupon(command, journal),
             Command::PlaceOrder(command) => self.place_order(command, journal),
+            Command::BuyBenefit(command) => self.buy_benefit(command, journal),
+            Command::ShareBenefit(command) => self.share_benefit(command, journal),
+            Command::UnshareBenefit(command) => self.unshare_benefit(command, journal),
+            Command::SetSharingRule(command) => self.set_sharing_rule(command, journal),
+            Command::SetOrganisation(command) => self.set_organisation(command, journal),
             Command::RefundOrder(command) => self.refund_order(command, journal),
             Command::SetQuota(command) => self.set_quota(command, journal),
             Command::Transfer(command) => self.transfer(command, journal),

@@ -38,6 +38,7 @@ impl Ledger {
             settling: Vec::new(),
             grants: Vec::new(),
             recharge_frozen: false,
+            organisations: Vec::new(),
         };
         self.record(journal, EnterpriseOpened { number, enterprise })?;
         Ok(())
@@ -85,6 +86,7 @@ impl Ledger {
             tabs: Vec::new(),
             months: Vec::new(),
             services: None,
+            served: Vec::new(),
         };
         self.record(journal, AccountOpened { number: account, account: Box::new(opened) })?;
         Ok(())
@@ -140,6 +142,7 @@ impl Ledger {
             governing: None,
             corrections: Vec::new(),
             requests: None,
+            benefits: None,
         }
     }
 

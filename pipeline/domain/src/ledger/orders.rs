@@ -2,12 +2,32 @@
 
 use super::coupons::Precision;
 use super::fact::{BillIssued, Cause, Journal, Moved, OrderPlaced};
-use super::state::{Bill, Lot, Order, Wallet, WalletNumber};
+use super::state::{
+    AccountNumber, Bill, Lot, Order, PaidFrom, ProductNumber, Wallet, WalletNumber,
+};
 use super::{Ledger, Undecided};
 use crate::commands::PlaceOrder;
+use crate::ids::OrderId;
 use crate::money::{Amount, Overflow};
 use crate::refusal::Refusal;
 use crate::time::{Minute, Window};
+
+/// What somebody wants to buy.
+pub(super) struct Purchase {
+    pub(super) order: OrderId,
+    pub(super) amount: Amount,
+    pub(super) account: AccountNumber,
+    pub(super) product: Option<ProductNumber>,
+}
+
+/// How an order's bill would be paid.
+pub(super) struct Planned {
+    /// The wallet as it would be then.
+    after: Box<Wallet>,
+    pub(super) payments: Vec<PaidFrom>,
+    /// What coupons and wallet do not cover.
+    pub(super) left: Amount,
+}
 
 impl Ledger {
     pub(super) fn place_order(
@@ -16,7 +36,7 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let (number, wallet) = self.wallet_of(&command.billing_account)?;
-        if wallet.orders.iter().any(|order| order.order == command.order) {
+        if wallet.has_order(&command.order) {
             return Err(Refusal::AlreadyExists.into());
         }
         let account = match &command.account {
@@ -33,42 +53,71 @@ impl Ledger {
         if !command.amount.is_positive() || !command.amount.is_payable(wallet.currency) {
             return Err(Refusal::InvalidAmount.into());
         }
-        if command.method.is_some() {
-            return Err(Refusal::MethodNotAllowed.into());
+        let product = command.product.as_ref().and_then(|product| self.book.product_named(product));
+        let (order, amount) = (command.order.clone(), command.amount);
+        let purchase = Purchase { order, amount, account, product };
+        if let Some(method) = &command.method {
+            return self.order_by_method(number, purchase, method, journal);
         }
+        let order = self.order_of(number, purchase)?;
+
+        self.buy(number, order, journal)
+    }
+
+    /// The order and the bill of a purchase that can be paid for.
+    pub(super) fn order_of(
+        &self,
+        number: WalletNumber,
+        purchase: Purchase,
+    ) -> Result<(Order, Bill), Undecided> {
+        let wallet = self.wallet(number).ok_or(Refusal::NotFound)?;
         if self.is_overdue(number)? {
             return Err(Refusal::Overdue.into());
         }
-        let now = self.clock.now();
-        let product = command.product.as_ref().and_then(|product| self.book.product_named(product));
-        let bill = Bill {
-            number: wallet.bills_issued.saturating_add(1),
-            account,
-            product,
-            month: wallet.zone.month_of(now),
-            amount: command.amount,
-            paid: Amount::ZERO,
-            issued_at: now,
-            order: Some(command.order.clone()),
-            half: wallet.zone.half_month_of(now),
-        };
+        let bill = self.bill_of(wallet, &purchase);
+        let Purchase { order, amount, .. } = purchase;
         let Some(on_credit) = self.left_on_credit(wallet, number, &bill)? else {
             return Err(Refusal::InsufficientFunds.into());
         };
-
         let order = Order {
-            order: command.order.clone(),
+            order,
             bill: bill.number,
-            amount: command.amount,
+            amount,
             on_credit,
             refunded: Amount::ZERO,
             payments: Vec::new(),
         };
+        Ok((order, bill))
+    }
+
+    /// The bill of an order that is bought now.
+    pub(super) fn bill_of(&self, wallet: &Wallet, purchase: &Purchase) -> Bill {
+        let now = self.clock.now();
+        Bill {
+            number: wallet.bills_issued.saturating_add(1),
+            account: purchase.account,
+            product: purchase.product,
+            month: wallet.zone.month_of(now),
+            amount: purchase.amount,
+            paid: Amount::ZERO,
+            issued_at: now,
+            order: Some(purchase.order.clone()),
+            half: wallet.zone.half_month_of(now),
+        }
+    }
+
+    /// Buys something: its bill is issued and paid at once.
+    pub(super) fn buy(
+        &mut self,
+        number: WalletNumber,
+        (order, bill): (Order, Bill),
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let now = self.clock.now();
         self.record(journal, OrderPlaced { wallet: number, order })?;
-        let (exact, ends) = (command.amount, now.full_minute());
-        let issued = BillIssued::of(number, bill.clone(), exact, ends);
+        let issued = BillIssued::of(number, bill.clone(), bill.amount, now.full_minute());
         self.record(journal, issued)?;
-        let parts = parts_of(now.minute(), command.amount);
+        let parts = parts_of(now.minute(), bill.amount);
         self.pay_with_coupons(number, &bill, &parts, journal)?;
         self.pay_at_once(number, bill.number, journal)?;
         self.write_off_issued(number, journal)
@@ -86,26 +135,39 @@ impl Ledger {
             let enough = self.available(wallet, number)? >= bill.amount;
             return Ok(enough.then_some(Amount::ZERO));
         }
-        let mut after = wallet.clone();
-        after.note_spent(bill)?;
-        let parts = parts_of(bill.issued_at.minute(), bill.amount);
-        let mut left = bill.amount;
-        for payment in self.coupons_for(&after, bill, &parts, Precision::Payable)? {
-            left = left.minus(payment.amount)?;
-            let lot = super::CouponLot { coupon: payment.coupon }.into();
-            spend(&mut after, number, lot, payment.amount)?;
-        }
-        while left.is_positive() {
-            let Some((lot, available)) = self.next_lot(&after, bill) else { break };
-            let amount = left.min(available);
-            left = left.minus(amount)?;
-            spend(&mut after, number, lot, amount)?;
-        }
+        let Planned { after, left, .. } = self.plan_order(wallet, number, bill)?;
         if !left.is_positive() {
             return Ok(Some(Amount::ZERO));
         }
         let carried = !self.available(&after, number)?.minus(left)?.is_negative();
         Ok((wallet.limit.is_positive() && carried).then_some(left))
+    }
+
+    /// What coupons and wallet would pay of an order's bill, in write-off order.
+    pub(super) fn plan_order(
+        &self,
+        wallet: &Wallet,
+        number: WalletNumber,
+        bill: &Bill,
+    ) -> Result<Planned, Overflow> {
+        let mut after = wallet.clone();
+        after.note_spent(bill)?;
+        let parts = parts_of(bill.issued_at.minute(), bill.amount);
+        let (mut left, mut payments) = (bill.amount, Vec::new());
+        for payment in self.coupons_for(&after, bill, &parts, Precision::Payable)? {
+            left = left.minus(payment.amount)?;
+            let lot: Lot = super::CouponLot { coupon: payment.coupon }.into();
+            spend(&mut after, number, lot.clone(), payment.amount)?;
+            payments.push(PaidFrom { lot, amount: payment.amount });
+        }
+        while left.is_positive() {
+            let Some((lot, available)) = self.next_lot(&after, bill) else { break };
+            let amount = left.min(available);
+            left = left.minus(amount)?;
+            spend(&mut after, number, lot.clone(), amount)?;
+            payments.push(PaidFrom { lot, amount });
+        }
+        Ok(Planned { after: Box::new(after), payments, left })
     }
 
     /// Pays an order's bill in write-off order, whatever the switch says: it is bought now.

@@ -4,7 +4,8 @@
 
 use super::fact::{
     BillPaid, Cause, Cured, Fact, Journal, LinkBegun, MethodPreferred, MethodUnlinked, MonthSwept,
-    Moved, PaidBill, PaymentBegun, PaymentDelayed, PaymentEnded, RetryPassed,
+    Moved, OrderBegun, OrderEnded, PaidBill, PaymentBegun, PaymentDelayed, PaymentEnded,
+    RetryPassed,
 };
 use super::methods::HELD;
 use super::state::{
@@ -113,6 +114,11 @@ impl Ledger {
             retry_at: None,
         };
         self.record(journal, ended)?;
+        if let Some(order) = self.order_waiting_for(number, payment.payment) {
+            self.buy_held(number, order, payment.amount, journal)?;
+            self.notice_payment(number, payment, PaymentStatus::Succeeded, None, journal)?;
+            return self.write_off_issued(number, journal);
+        }
         if let Some(request) = self.request_paid_by(number, payment.payment) {
             self.notice_payment(number, payment, PaymentStatus::Succeeded, None, journal)?;
             return self.fund_request(number, &request, payment.amount, journal);
@@ -166,6 +172,9 @@ impl Ledger {
             let row = self.payment_row(number, payment, PaymentStatus::Declined, reason);
             let kind = NoticeKind::AuthenticationRequired;
             self.notice(number, kind, None, row, None, journal)?;
+        }
+        if let Some(order) = self.order_waiting_for(number, payment.payment) {
+            self.release(number, &order, journal)?;
         }
         if let Some(request) = self.request_paid_by(number, payment.payment) {
             self.fail_request(number, &request, journal)?;
@@ -330,6 +339,17 @@ impl Ledger {
                 self.forget_bad_debt_of(*wallet, paid.month);
                 self.note_payment(*wallet, &lot, *amount, paid)
             }
+            Fact::OrderBegun(OrderBegun { wallet, order }) => {
+                self.apply_method(*wallet, |paying| {
+                    paying.order = Some(order.clone());
+                    Ok(())
+                })
+            }
+            Fact::HeldPaid(fact) => self.apply_held(fact),
+            Fact::OrderEnded(OrderEnded { wallet, .. }) => self.apply_method(*wallet, |paying| {
+                paying.order = None;
+                Ok(())
+            }),
             Fact::PaymentEnded(fact) => {
                 let now = self.clock.now();
                 self.apply_method(fact.wallet, |paying| paying.end_payment(fact, now))

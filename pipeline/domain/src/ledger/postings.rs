@@ -7,8 +7,8 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::fact::{
-    Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, Moved, PaymentUndone, PeriodClosed,
-    RequestChanged, RequestFunded,
+    Accrued, BillIssued, BillPaid, BillReduced, Cause, Fact, HeldPaid, Moved, PaymentUndone,
+    PeriodClosed, RequestChanged, RequestFunded, SharedCouponPaid, SharedCouponReturned,
 };
 use super::state::{Lot, Wallet, WalletNumber};
 use super::{Broken, Ledger};
@@ -58,6 +58,8 @@ books! {
     /// Payments undone, until the lot that paid has its money back. What stays has lapsed with its
     /// coupon.
     GivenBack = "given back",
+    /// What is set aside for orders whose payment is in flight.
+    Held = "held for orders",
     /// Between two wallets; nothing stays.
     Between = "between wallets",
     /// What was paid for others and has not arrived: no longer the payer's, not yet theirs.
@@ -105,6 +107,8 @@ impl Book {
             Lot::TransferredCash(_) => Book::TransferredCash,
             Lot::RefundedCredit(_) => Book::CreditRefunds,
             Lot::CouponLot(_) => Book::Coupons,
+            // Where it is kept is its holder's.
+            Lot::SharedCouponLot(_) => Book::Between,
             Lot::CashCouponLot(_) => Book::CashCoupons,
             Lot::QuotaLot(_) => Book::Quota,
             Lot::MethodPaid(_) => Book::Bank,
@@ -141,6 +145,21 @@ impl Ledger {
             // What a method pays is on its way at once.
             Fact::RequestFunded(RequestFunded { wallet, amount, .. }) => {
                 transfer(*wallet, Book::ForOthers, Book::Bank, *amount)
+            }
+            Fact::SharedCouponPaid(SharedCouponPaid { wallet, amount, .. }) => {
+                let mut postings = transfer(*wallet, Book::Receivable, Book::Between, *amount)?;
+                postings.extend(transfer(*wallet, Book::ToInvoice, Book::Invoiced, *amount)?);
+                Ok(postings)
+            }
+            Fact::HeldPaid(HeldPaid { wallet, lot, amount, .. }) => {
+                let mut postings = transfer(*wallet, Book::Receivable, Book::Held, *amount)?;
+                if let Lot::CouponLot(_) = lot {
+                    postings.extend(transfer(*wallet, Book::ToInvoice, Book::Invoiced, *amount)?);
+                }
+                Ok(postings)
+            }
+            Fact::SharedCouponReturned(SharedCouponReturned { wallet, amount, .. }) => {
+                transfer(*wallet, Book::Between, Book::GivenBack, *amount)
             }
             // A coupon's money comes with the entry that grants it, a wallet's with those that fill it.
             Fact::CouponOpened(_)
@@ -203,7 +222,17 @@ impl Ledger {
             | Fact::ValueTakenBack(_)
             | Fact::CorrectionWaits(_)
             | Fact::RequestOpened(_)
-            | Fact::SaidAcross(_) => Ok(Postings::new()),
+            | Fact::SaidAcross(_)
+            // What a benefit costs is its order's bill; covered usage costs nothing.
+            | Fact::BenefitBought(_)
+            | Fact::BenefitEnded(_)
+            | Fact::SharingChanged(_)
+            | Fact::SharingRuleChanged(_)
+            | Fact::OrganisationChanged(_)
+            | Fact::ServedChanged(_)
+            | Fact::Covered(_)
+            | Fact::OrderBegun(_)
+            | Fact::OrderEnded(_) => Ok(Postings::new()),
         }
     }
 
@@ -289,7 +318,7 @@ impl Ledger {
 }
 
 /// What a wallet holds, by book.
-fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 7], Broken> {
+fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 8], Broken> {
     let left = |cash: bool| {
         Amount::sum(wallet.coupons.iter().filter(|c| c.cash == cash).map(|coupon| coupon.left))
     };
@@ -301,6 +330,7 @@ fn credits_of(wallet: &Wallet) -> Result<[(Book, Amount); 7], Broken> {
         (Book::CashCoupons, left(true)?),
         (Book::Quota, wallet.quota.minus(wallet.quota_consumed)?),
         (Book::ForOthers, wallet.in_flight()),
+        (Book::Held, wallet.held()?),
     ])
 }
 
@@ -322,8 +352,9 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
         Cause::TopUp | Cause::Payment | Cause::Withdrawal => Book::Bank,
         Cause::Remittance => Book::OnTheWay,
         Cause::PaymentRequest => Book::ForOthers,
+        Cause::Held => Book::Held,
         Cause::Adjustment => Book::Adjustments,
-        Cause::Transfer | Cause::Revocation => Book::Between,
+        Cause::Transfer | Cause::Revocation | Cause::Shared => Book::Between,
         Cause::Grant | Cause::Lapse => Book::Grants,
         Cause::QuotaSet => Book::Partners,
         Cause::Bill => Book::Receivable,
@@ -343,7 +374,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
 fn undone(fact: &PaymentUndone) -> Result<Postings, Broken> {
     let PaymentUndone { wallet, amount, .. } = *fact;
     let mut postings = transfer(wallet, Book::GivenBack, Book::Corrections, amount)?;
-    if let Lot::CouponLot(_) = fact.lot {
+    if let Lot::CouponLot(_) | Lot::SharedCouponLot(_) = fact.lot {
         postings.extend(transfer(wallet, Book::Invoiced, Book::ToInvoice, amount)?);
     }
     Ok(postings)

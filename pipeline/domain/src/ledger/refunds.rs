@@ -4,6 +4,7 @@ use super::fact::{BillReduced, Cause, Journal, Moved, OrderRefunded};
 use super::state::{Lot, Order, PaidFrom, RefundedCredit, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::commands::{RefundOrder, RefundTo};
+use crate::ids::BenefitId;
 use crate::money::Amount;
 use crate::refusal::Refusal;
 
@@ -32,6 +33,9 @@ impl Ledger {
         let refunded = OrderRefunded { wallet, order: command.order.clone(), amount };
         self.record(journal, refunded)?;
         self.give_back_order(number, &order, command, journal)?;
+        if order.refunded.plus(amount)? == order.amount {
+            self.end_benefit(number, BenefitId::from(&order.order), journal)?;
+        }
         self.write_off(number, journal)
     }
 

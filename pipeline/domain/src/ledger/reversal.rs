@@ -1,6 +1,8 @@
 //! A negative bill undoes the payments of its account and product's latest bills (R5.7).
 
-use super::fact::{BillReduced, Cause, CorrectionWaits, Journal, Moved, PaymentUndone};
+use super::fact::{
+    BillReduced, Cause, CorrectionWaits, Journal, Moved, PaymentUndone, SharedCouponReturned,
+};
 use super::state::{Bill, Lot, PaidFrom, ProductNumber, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::money::Amount;
@@ -130,6 +132,11 @@ impl Ledger {
         if self.has_expired(wallet, &lot) {
             return Ok(());
         }
+        if let Lot::SharedCouponLot(lot) = &lot {
+            let returned = SharedCouponReturned { wallet: payer, lot: lot.clone(), amount };
+            self.record(journal, returned)?;
+            return self.move_shared(payer, bill, lot, amount, journal);
+        }
         // What a method paid becomes own cash.
         let lot = if matches!(lot, Lot::MethodPaid(_)) { Lot::OWN_CASH } else { lot };
         let bill = Some(bill);
@@ -140,16 +147,17 @@ impl Ledger {
 
     /// Whether `lot` is a coupon that can no longer pay anything.
     pub(super) fn has_expired(&self, wallet: &Wallet, lot: &Lot) -> bool {
-        let coupon = match lot {
-            Lot::CouponLot(lot) => &lot.coupon,
-            Lot::CashCouponLot(lot) => &lot.coupon,
+        let (holder, coupon) = match lot {
+            Lot::CouponLot(lot) => (Some(wallet), &lot.coupon),
+            Lot::CashCouponLot(lot) => (Some(wallet), &lot.coupon),
+            Lot::SharedCouponLot(lot) => (self.wallet(lot.holder), &lot.coupon),
             Lot::OwnCash(_)
             | Lot::TransferredCash(_)
             | Lot::RefundedCredit(_)
             | Lot::QuotaLot(_)
             | Lot::MethodPaid(_) => return false,
         };
-        let known = wallet.coupons.iter().find(|known| known.coupon == *coupon);
+        let known = holder.and_then(|it| it.coupons.iter().find(|known| known.coupon == *coupon));
         known.is_none_or(|known| known.valid.until <= self.clock.now().minute())
     }
 }

@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::benefits::Benefits;
 use super::periods::Invoicing;
+use super::sharing::{Organisation, Served, Sharing};
 use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
@@ -95,6 +97,8 @@ record! {
         pub grants: Vec<Grant> = Vec::new(),
         /// Nobody may top up (R11.3).
         pub recharge_frozen: bool = false,
+        /// In the order of their names (R9.7).
+        pub organisations: Vec<Organisation> = Vec::new(),
     }
 }
 
@@ -137,6 +141,8 @@ record! {
         pub months: Vec<MonthBills>,
         /// Its services as they were last told; none: they run, as they have from the beginning.
         pub services: Option<Services>,
+        /// What other wallets share with it (R9.7).
+        pub served: Vec<Served> = Vec::new(),
     }
 }
 
@@ -255,6 +261,14 @@ record! {
 }
 
 record! {
+    /// What is left of a coupon that another wallet shares. The paying wallet never held it.
+    pub struct SharedCouponLot {
+        pub holder: WalletNumber,
+        pub coupon: CouponId,
+    }
+}
+
+record! {
     /// Money that a payment method paid straight to bills. The wallet never held it.
     pub struct MethodPaid {
         /// The payment's number.
@@ -272,6 +286,7 @@ one_of! {
         CashCouponLot,
         QuotaLot,
         MethodPaid,
+        SharedCouponLot,
     }
 }
 
@@ -284,7 +299,7 @@ impl Lot {
         match self {
             Lot::OwnCash(_) | Lot::TransferredCash(_) => "cash",
             Lot::RefundedCredit(_) => "credit_refund",
-            Lot::CouponLot(_) => "coupon",
+            Lot::CouponLot(_) | Lot::SharedCouponLot(_) => "coupon",
             Lot::CashCouponLot(_) => "cash_coupon",
             Lot::QuotaLot(_) => "quota",
             Lot::MethodPaid(_) => "method",
@@ -354,6 +369,8 @@ record! {
         pub corrections: Vec<Bill> = Vec::new(),
         /// None until it asks somebody to pay, or is asked.
         pub requests: Option<Box<Requests>>,
+        /// None until one is bought, or a rule is made for those to come (R9.7, R9.8).
+        pub benefits: Option<Box<Benefits>>,
     }
 }
 
@@ -518,6 +535,20 @@ record! {
 }
 
 record! {
+    /// An order that is bought once its payment succeeds (R5.8).
+    pub struct PendingOrder {
+        pub order: OrderId,
+        pub amount: Amount,
+        pub account: AccountNumber,
+        pub product: Option<ProductNumber>,
+        /// The payment of what coupons and wallet do not cover.
+        pub payment: u64,
+        /// What they cover, set aside until its result is known.
+        pub held: Vec<PaidFrom>,
+    }
+}
+
+record! {
     /// How a wallet pays by methods of its own.
     pub struct Paying {
         /// In the order in which they were linked.
@@ -539,6 +570,8 @@ record! {
         pub sweep_at: Minute,
         /// A month ended while nothing could be charged: that is made good as soon as it can.
         pub sweep_waits: bool,
+        /// The order that the payment in flight is for.
+        pub order: Option<PendingOrder>,
     }
 }
 
@@ -621,6 +654,8 @@ record! {
         pub products: Vec<ProductId>,
         pub minimum: Amount,
         pub valid: Window,
+        /// None until it is shared (R9.7).
+        pub sharing: Option<Box<Sharing>>,
     }
 }
 
@@ -815,7 +850,7 @@ impl Wallet {
                 found.map_or(Amount::ZERO, |known| known.left)
             }
             Lot::QuotaLot(_) => self.quota.minus(self.quota_consumed).unwrap_or_default(),
-            Lot::MethodPaid(_) => Amount::ZERO,
+            Lot::MethodPaid(_) | Lot::SharedCouponLot(_) => Amount::ZERO,
         }
     }
 

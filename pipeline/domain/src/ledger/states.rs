@@ -4,8 +4,9 @@ use super::fact::{Journal, WalletRenamed, WalletStateChanged};
 use super::state::{Account, Wallet, WalletNumber, WalletState};
 use super::{Ledger, Undecided};
 use crate::commands::{
-    Asked, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay, PlaceOrder,
-    RenameBillingAccount, RevokeTransfer, Subject, Transfer, UnfreezeBillingAccount, Withdraw,
+    Asked, BuyBenefit, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay, PlaceOrder,
+    RenameBillingAccount, RevokeTransfer, ShareBenefit, Subject, Transfer, UnfreezeBillingAccount,
+    Withdraw,
 };
 use crate::ids::{PrincipalId, WalletId};
 use crate::refusal::Refusal;
@@ -158,6 +159,7 @@ impl Ledger {
             && wallet.cash().is_zero()
             && wallet.refunds.is_empty()
             && !wallet.coupons.iter().any(usable)
+            && !wallet.bought().iter().any(|benefit| benefit.valid.until > now)
             && !under_way
             && !wallet.awaits_money()
             && !billed
@@ -188,6 +190,8 @@ fn takes_from(command: &Command) -> Option<&WalletId> {
         Command::Transfer(Transfer { from: wallet, .. })
         | Command::RevokeTransfer(RevokeTransfer { to: wallet, .. })
         | Command::PlaceOrder(PlaceOrder { billing_account: wallet, .. })
+        | Command::BuyBenefit(BuyBenefit { billing_account: wallet, .. })
+        | Command::ShareBenefit(ShareBenefit { billing_account: wallet, .. })
         | Command::Pay(Pay { billing_account: wallet, .. })
         | Command::Withdraw(Withdraw { billing_account: wallet, .. }) => Some(wallet),
         _ => None,

@@ -1,10 +1,12 @@
 //! Rows about one wallet, for whoever looks: computed from the state, never stored.
 
+use super::sharing::Organisation;
 use super::state::{Account, AccountNumber, Enterprise, Grant, Membership, Method, WalletNumber};
 use super::{EnterpriseNumber, Ledger};
 use crate::commands::Mode;
 use crate::ids::{
-    AccountId, Country, EnterpriseId, MethodId, PrincipalId, RegionId, Text, WalletId,
+    AccountId, Country, EnterpriseId, MethodId, OrganisationId, PrincipalId, RegionId, Text,
+    WalletId,
 };
 use crate::money::{Amount, Currency, Overflow};
 use crate::payments::{MethodKind, MethodState};
@@ -106,6 +108,14 @@ record! {
 }
 
 record! {
+    /// Some accounts of an enterprise that share benefits.
+    pub struct OrganisationRow {
+        pub organisation: OrganisationId,
+        pub accounts: Vec<AccountId>,
+    }
+}
+
+record! {
     /// The view `enterprise`.
     pub struct EnterpriseRow {
         pub enterprise: EnterpriseId,
@@ -120,6 +130,7 @@ record! {
         pub roles: Vec<RoleRow>,
         pub credit_total: Option<Amount>,
         pub recharge_frozen: bool,
+        pub organisations: Vec<OrganisationRow>,
     }
 }
 
@@ -180,7 +191,21 @@ impl Ledger {
             roles: enterprise.grants.iter().map(|it| self.role_row(enterprise, it)).collect(),
             credit_total: enterprise.credit_total,
             recharge_frozen: enterprise.recharge_frozen,
+            organisations: enterprise
+                .organisations
+                .iter()
+                .map(|it| self.organisation_row(it))
+                .collect(),
         })
+    }
+
+    fn organisation_row(&self, organisation: &Organisation) -> OrganisationRow {
+        let members = organisation.members.iter();
+        let members = members.filter_map(|member| self.account(member.account));
+        OrganisationRow {
+            organisation: organisation.organisation.clone(),
+            accounts: members.map(|account| account.id.clone()).collect(),
+        }
     }
 
     fn role_row(&self, enterprise: &Enterprise, grant: &Grant) -> RoleRow {

@@ -32,6 +32,9 @@ impl Ledger {
     ) -> Result<Answer, Undecided> {
         let VoidUsage { account, source, id } = command.clone();
         let account = self.account_named(&account).ok_or(Refusal::NotFound)?;
+        if self.coverage.has_covered(account) {
+            return Err(Refusal::Covered.into());
+        }
 
         self.record(journal, VoidAsked { account, source, id, asked: asked.clone() })?;
         Ok(Answer::Later)

@@ -88,6 +88,32 @@ impl Model {
         }
     }
 
+    /// Up to which quantity nothing more is charged; the quantity itself where the next unit costs something.
+    pub fn free_until(&self, quantity: Amount) -> Amount {
+        let (Model::Graduated(Graduated { tiers }) | Model::Volume(Volume { tiers })) = self else {
+            return quantity;
+        };
+        let mut until = quantity;
+        let mut from = Amount::ZERO;
+        for tier in tiers {
+            let ends = tier.up_to.unwrap_or(Amount::MAX);
+            let entered = tier.flat.is_zero() || quantity > from;
+            if until < ends {
+                if !tier.unit_price.is_zero() || !entered {
+                    break;
+                }
+                until = ends;
+            }
+            from = ends;
+        }
+        until
+    }
+
+    /// Whether it is sold in blocks, of which a started one counts whole.
+    pub fn is_in_blocks(&self) -> bool {
+        matches!(self, Model::Package(_))
+    }
+
     /// Whether the quantity is a number of records whatever the meter's aggregate says.
     #[inline]
     pub fn counts_records(&self) -> bool {
@@ -177,6 +203,26 @@ mod tests {
         let rows = &[("10", "1", "5"), ("", "0.5", "2")];
         check(&graduated_model(rows), &[("0", "0"), ("1", "6"), ("10", "15"), ("12", "18")]);
         check(&volume_model(rows), &[("0", "0"), ("1", "6"), ("10", "15"), ("12", "8")]);
+    }
+
+    #[test]
+    fn r9_8_what_costs_nothing_more_is_known() {
+        let check = |model: &Model, rows: &[(&str, &str)]| {
+            for (quantity, until) in rows {
+                assert_eq!(
+                    model.free_until(amount(quantity)),
+                    amount(until),
+                    "{model:?} at {quantity}"
+                );
+            }
+        };
+        let rows = &[("0", "100"), ("99.5", "100"), ("100", "100"), ("250", "250")];
+        check(&graduated_model(CASE), rows);
+        check(&volume_model(CASE), rows);
+        // A tier's flat amount is due with its first unit.
+        let entered = &[("10", "0", "5"), ("20", "0", "0"), ("", "1", "0")];
+        check(&graduated_model(entered), &[("0", "0"), ("1", "20"), ("15", "20"), ("20", "20")]);
+        check(&Model::PerUnit(PerUnit { unit_price: amount("1") }), &[("7", "7")]);
     }
 
     #[test]

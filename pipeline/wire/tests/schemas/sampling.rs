@@ -276,6 +276,8 @@ fn text(meaning: &str, place: &str) -> String {
         ("region", _) | (_, "region" | "regions") => "eu-1",
         ("coupon", _) => "welcome",
         ("order", _) => "order-1",
+        ("benefit", _) => "storage-1",
+        ("organisation", _) => "research",
         (_, "source") => "collector-1",
         (_, "email") => "billing@acme.example",
         (_, "document") => "usage.max_age = \"40d\"\n",

@@ -1,0 +1,96 @@
+//! Buying benefits: every refusal, in its order, and what follows.
+
+use super::super::asking::Asking;
+
+const VALID: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z""#;
+
+/// R9.8: what is bought is an order, and refused like one.
+#[test]
+fn r9_8_benefits_are_bought() {
+    let mut asking = Asking::with_prices(
+        r#"price = [
+            { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
+            { product = "p", meter = "peak", currency = "USD", model = "per_unit", unit_price = "1", aggregate = "max" },
+        ]"#,
+    );
+    asking.members();
+    let many = format!("[{}]", vec![r#""b""#; 101].join(", "));
+    let ba = r#"billing_account = "ba-a""#;
+    let pack = r#"benefit = "pack", kind = "storage_package", product = "p", meter = "m""#;
+    let plan = r#"benefit = "plan", kind = "savings_plan", product = "p""#;
+    asking.table(&format!(
+        r#"
+        operator | top_up | {ba}, amount = "100", currency = "USD", method = "bank_transfer" | ok
+        operator | grant_coupon | {ba}, coupon = "k", amount = "5", {VALID} | ok
+        operator | place_order | {ba}, order = "o", amount = "1" | ok
+        b | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", {VALID} | not_permitted
+        operator | buy_benefit | billing_account = "none", {pack}, quantity = "10", price = "20", {VALID} | not_found
+        operator | buy_benefit | {ba}, benefit = "o", kind = "storage_package", product = "p", price = "20", {VALID} | already_exists
+        operator | buy_benefit | {ba}, benefit = "k", kind = "storage_package", product = "p", price = "20", {VALID} | already_exists
+        # Each kind has its own terms.
+        operator | buy_benefit | {ba}, {pack}, price = "20", {VALID} | malformed
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", commitment = "1", price = "20", {VALID} | malformed
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", discount = "0.1", price = "20", {VALID} | malformed
+        operator | buy_benefit | {ba}, {plan}, price = "20", {VALID} | malformed
+        operator | buy_benefit | {ba}, {plan}, commitment = "1", quantity = "10", price = "20", {VALID} | malformed
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", valid_from = "2026-03-02T00:00:00Z", valid_until = "2026-03-02T00:00:00Z" | malformed
+        operator | buy_benefit | {ba}, benefit = "x", kind = "storage_package", product = "none", quantity = "10", price = "20", {VALID} | not_found
+        operator | buy_benefit | {ba}, benefit = "x", kind = "storage_package", product = "p", meter = "none", quantity = "10", price = "20", {VALID} | not_found
+        # The largest of some quantities has no part that could be covered.
+        operator | buy_benefit | {ba}, benefit = "x", kind = "storage_package", product = "p", meter = "peak", quantity = "10", price = "20", {VALID} | malformed
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "0", {VALID} | invalid_amount
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "1.001", {VALID} | invalid_amount
+        operator | buy_benefit | {ba}, {pack}, quantity = "0", price = "20", {VALID} | invalid_amount
+        operator | buy_benefit | {ba}, {plan}, commitment = "-1", price = "20", {VALID} | invalid_amount
+        operator | buy_benefit | {ba}, {plan}, commitment = "1", discount = "1", price = "20", {VALID} | invalid_amount
+        operator | buy_benefit | {ba}, {plan}, commitment = "1", discount = "-0.1", price = "20", {VALID} | invalid_amount
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", valid_from = "2026-02-01T00:00:00Z", valid_until = "2026-03-01T00:00:00Z" | in_the_past
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", {VALID}, accounts = {many} | too_many_accounts
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", {VALID}, organisation = "none" | not_found
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", {VALID}, accounts = ["x"] | different_enterprise
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "104.01", {VALID} | insufficient_funds
+        a | freeze_billing_account | {ba} | ok
+        operator | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", {VALID} | frozen
+        operator | unfreeze_billing_account | {ba} | ok
+        see | balance ba-a | cash = "100"
+        a | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", {VALID}, accounts = ["b"] | ok
+        # The coupon, which paid the order before, paid 4 of it.
+        see | balance ba-a | cash = "84"
+        see | benefit ba-a/pack | kind = "storage_package", product = "p", meter = "m", quantity = "10", price = "20", covered = "0", left = "10", accounts = ["b"], organisations = []
+        a | buy_benefit | {ba}, {pack}, quantity = "10", price = "20", {VALID} | already_exists
+        operator | grant_coupon | {ba}, coupon = "pack", amount = "5", {VALID} | already_exists
+        operator | place_order | {ba}, order = "pack", amount = "5" | already_exists
+        operator | adjust | {ba}, amount = "-84", reason = "gone" | ok
+        operator | deregister_billing_account | {ba} | not_empty
+        use | a | 11
+        operator | buy_benefit | {ba}, {plan}, commitment = "1", price = "20", {VALID} | overdue
+        "#
+    ));
+}
+
+/// R9.8, R5.8: who has his money back for a benefit has it no longer.
+#[test]
+fn r9_8_a_benefit_ends_when_its_order_is_given_back() {
+    Asking::with_members().table(&format!(
+        r#"
+        operator | top_up | billing_account = "ba-a", amount = "100", currency = "USD", method = "bank_transfer" | ok
+        a | buy_benefit | billing_account = "ba-a", benefit = "pack", kind = "storage_package", product = "p", quantity = "10", price = "20", {VALID} | ok
+        at | 2026-03-01T00:10:00Z
+        use | a | 1
+        operator | refund_order | billing_account = "ba-a", order = "pack", amount = "5", to = "original" | ok
+        use | a | 1
+        see | benefit ba-a/pack | covered = "2", left = "8"
+        at | 2026-03-01T00:20:30Z
+        operator | refund_order | billing_account = "ba-a", order = "pack", amount = "15", to = "original" | ok
+        see | benefit ba-a/pack | valid_until = "2026-03-01T00:21:00Z"
+        at | 2026-03-01T00:21:00Z
+        use | a | 1
+        see | benefit ba-a/pack | covered = "2"
+        see | balance ba-a | cash = "100", unsettled_current = "1"
+        # What was used before is covered, however late it comes.
+        use | a | 1 | p/m@2026-03-01T00:20:00Z
+        see | benefit ba-a/pack | covered = "3"
+        see | balance ba-a | unsettled_current = "1"
+        "#
+    ));
+}

@@ -1,0 +1,74 @@
+//! Orders by a chosen method: every refusal, in its order, and what becomes of them.
+
+use super::super::asking::Asking;
+
+fn linked() -> Asking {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | top_up | billing_account = "ba-a", amount = "30", currency = "USD", method = "bank_transfer" | ok
+        operator | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t", expires = "2029-12" | ok
+        answer | ba-a | succeeded
+        operator | grant_coupon | billing_account = "ba-a", coupon = "k", amount = "5", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z" | ok
+        "#,
+    );
+    asking
+}
+
+/// R5.8: what coupons and wallet do not cover is charged; bought once that succeeds. R6.3: meanwhile nothing
+/// else spends it.
+#[test]
+fn r5_8_an_order_is_bought_once_its_payment_succeeds() {
+    let mut asking = linked();
+    asking.table(
+        r#"
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "none" | method_not_allowed
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "bank_transfer" | method_not_allowed
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "visa" | ok
+        see | balance ba-a | cash = "0", available = "0"
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "visa" | already_exists
+        a | place_order | billing_account = "ba-a", order = "p", amount = "100", method = "visa" | payment_in_progress
+        a | pay | billing_account = "ba-a" | payment_in_progress
+        use | a | 7
+        at | 2026-03-01T01:00:00Z
+        # The bill of the hour cannot take what is set aside.
+        see | balance ba-a | cash = "0", unsettled_current = "7"
+        answer | ba-a | succeeded
+        see | balance ba-a | cash = "0", unsettled_current = "7"
+        # Said twice, it is booked once.
+        answer | ba-a | succeeded
+        see | balance ba-a | cash = "0"
+        operator | refund_order | billing_account = "ba-a", order = "o", amount = "65", to = "original" | ok
+        # What the method paid comes back as cash, which pays the bill.
+        see | balance ba-a | cash = "58", unsettled_current = "0"
+        operator | refund_order | billing_account = "ba-a", order = "o", amount = "35", to = "original" | ok
+        see | balance ba-a | cash = "88"
+        # All of it is covered by now: nothing is charged.
+        a | place_order | billing_account = "ba-a", order = "q", amount = "93", method = "visa" | ok
+        see | balance ba-a | cash = "0"
+        "#,
+    );
+}
+
+/// R5.8, R6.4: declined, nothing is bought, and what was set aside is free again; paid after all, it is cash.
+#[test]
+fn r5_8_an_order_whose_payment_is_declined_is_not_bought() {
+    let mut asking = linked();
+    asking.table(
+        r#"
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "visa" | ok
+        use | a | 7
+        at | 2026-03-01T01:00:00Z
+        answer | ba-a | declined
+        # The coupon is back, but bills are paid from coupons at their issue only.
+        see | balance ba-a | cash = "23", unsettled_current = "0"
+        operator | refund_order | billing_account = "ba-a", order = "o", amount = "1", to = "original" | not_found
+        answer | ba-a | succeeded
+        see | balance ba-a | cash = "88"
+        a | place_order | billing_account = "ba-a", order = "o", amount = "93", method = "visa" | ok
+        see | balance ba-a | cash = "0"
+        operator | unlink_payment_method | billing_account = "ba-a", method = "visa" | ok
+        a | place_order | billing_account = "ba-a", order = "p", amount = "1", method = "visa" | method_not_allowed
+        "#,
+    );
+}
