@@ -148,6 +148,7 @@ fn items(topic: Topic, message: &[u8]) -> anyhow::Result<Vec<Value>> {
             items.push(serde_json::json!({
                 "at": charges.at, "usage_partition": charges.usage_partition,
                 "first_offset": charges.first_offset, "last_offset": charges.last_offset,
+                "voids": charges.voids,
             }));
             more.push(serde_json::to_value(charges.rows().collect::<Vec<_>>())?);
         }

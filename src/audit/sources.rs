@@ -56,6 +56,12 @@ pub(super) fn spoken(message: &[u8]) -> Option<Spoken> {
         LedgerInput::Measured(measured) => {
             (Source::Metering(measured.usage_partition), None, Some(measured.last_offset))
         }
+        LedgerInput::RecordVoided(voided) => {
+            (Source::Metering(voided.usage_partition), None, Some(voided.asked_at_offset))
+        }
+        LedgerInput::VoidRefused(void) => {
+            (Source::Metering(void.usage_partition), None, Some(void.asked_at_offset))
+        }
         LedgerInput::PriceChanges(_)
         | LedgerInput::PricesComplete(_)
         | LedgerInput::NewSettings(_)

@@ -117,7 +117,7 @@ fn charge(log: &dyn Log, rows: u64) {
         }
         let mut bytes = Vec::new();
         avro::put_header(&mut bytes, schemas::CHARGES.fingerprint());
-        charges.finish(&mut bytes, at, 0, 0, 0);
+        charges.finish(&mut bytes, at, 0, (0, 0), None);
         append(log, "charges", message % u64::from(PARTITIONS), &bytes);
     }
 }

@@ -11,6 +11,7 @@ pub(crate) enum Kind {
     Text,
     OptionalText,
     Number32,
+    OptionalNumber32,
     Number64,
     Flag,
     Instant,
@@ -25,6 +26,7 @@ impl Kind {
             Kind::Text => "String",
             Kind::OptionalText => "Nullable(String)",
             Kind::Number32 => "UInt32",
+            Kind::OptionalNumber32 => "Nullable(UInt32)",
             Kind::Number64 => "Int64",
             Kind::Flag => "Bool",
             Kind::Instant => "DateTime64(6, 'UTC')",
@@ -115,6 +117,15 @@ impl RowWriter<'_> {
     #[inline]
     pub(crate) fn number32(&mut self, number: u32) -> &mut Self {
         self.next(|column| column.values.extend_from_slice(&number.to_le_bytes()));
+        self
+    }
+
+    #[inline]
+    pub(crate) fn optional_number32(&mut self, number: Option<u32>) -> &mut Self {
+        self.next(|column| {
+            column.before.push(u8::from(number.is_none()));
+            column.values.extend_from_slice(&number.unwrap_or_default().to_le_bytes());
+        });
         self
     }
 

@@ -15,7 +15,7 @@ use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::messages::{
     AccountRouted, AccountShut, BillPayment, Bills, Entry, IssuedBill, NumberWanted, Outcome,
-    PaymentWish, PeriodClosed, Settled, UsageControl,
+    PaymentWish, PeriodClosed, Settled, UsageControl, VoidAsked,
 };
 use drawdown_wire::schemas;
 
@@ -45,6 +45,8 @@ pub(crate) struct Scribe {
     charges: ChargesBuilder,
     /// The usage whose charges are being collected: partition, first and last offset.
     span: (u32, i64, i64),
+    /// The record that is being taken back, by its place in the message of that span.
+    voids: Option<u32>,
     /// Messages of charges that are closed.
     charge_messages: Vec<Vec<u8>>,
     pub(crate) controls: Vec<(String, UsageControl)>,
@@ -99,6 +101,7 @@ impl Journal for Scribe {
                 let shut = AccountShut { at, account: account.id.clone(), closed_at };
                 self.controls.push((account.id.to_string(), shut.into()));
             }
+            Fact::VoidAsked(void) => self.void_asked(ledger, void),
             Fact::PeriodClosed(closed) => self.closed(ledger, closed),
             Fact::InvoiceIssued(issued) => self.invoices.push((*issued.invoice).clone()),
             // Nobody outside hears of the rest.
@@ -116,6 +119,8 @@ impl Journal for Scribe {
             | Fact::TabCut(_)
             | Fact::SetAside(_)
             | Fact::ValuesCounted(_)
+            | Fact::ValueTakenBack(_)
+            | Fact::CorrectionWaits(_)
             | Fact::CycleBilled(_)
             | Fact::PaymentUndone(_)
             | Fact::LimitChanged(_)
@@ -182,6 +187,7 @@ impl Scribe {
             bills: no_bills(),
             charges: ChargesBuilder::default(),
             span: (0, 0, 0),
+            voids: None,
             charge_messages: Vec::new(),
             controls: Vec::new(),
             closed: Vec::new(),
@@ -209,6 +215,17 @@ impl Scribe {
         self.span = (partition, first, last);
     }
 
+    /// What follows is the charge of one record that is taken back, in a message of its own.
+    pub(crate) fn begin_void(&mut self, ledger: &Ledger, partition: u32, offset: i64, index: u32) {
+        self.close_charges(ledger);
+        (self.span, self.voids) = ((partition, offset, offset), Some(index));
+    }
+
+    pub(crate) fn end_void(&mut self, ledger: &Ledger) {
+        self.close_charges(ledger);
+        self.voids = None;
+    }
+
     fn close_charges(&mut self, ledger: &Ledger) {
         if self.charges.is_empty() {
             return;
@@ -216,7 +233,8 @@ impl Scribe {
         let (partition, first, last) = self.span;
         let mut message = Vec::with_capacity(self.charges.bytes() + 64);
         avro::put_header(&mut message, schemas::CHARGES.fingerprint());
-        self.charges.finish(&mut message, ledger.clock().now(), partition, first, last);
+        let at = ledger.clock().now();
+        self.charges.finish(&mut message, at, partition, (first, last), self.voids);
         self.charge_messages.push(message);
     }
 
@@ -303,6 +321,22 @@ impl Scribe {
         let Some(payer) = ledger.wallet(wallet) else { return };
         let bill = payer.bill_name(number);
         self.bills.payments.push(BillPayment { bill, at: ledger.clock().now(), amount });
+    }
+
+    /// Metering is asked for the record.
+    fn void_asked(&mut self, ledger: &Ledger, fact: &ledger::VoidAsked) {
+        let Some(account) = ledger.account(fact.account) else {
+            return self.unsaid = Some("a void for an unknown account");
+        };
+        let void = VoidAsked {
+            at: ledger.clock().now(),
+            ledger: self.ledger,
+            account: account.id.clone(),
+            source: fact.source.clone(),
+            id: fact.id.clone(),
+            asked: fact.asked.clone(),
+        };
+        self.controls.push((account.id.to_string(), void.into()));
     }
 
     fn opened(&mut self, ledger: &Ledger, fact: &AccountOpened) {

@@ -18,7 +18,8 @@ use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
     Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
     LedgerMessage, Measured, MeasuredLine, Notices, Outcome, Outcomes, PaymentAnswered,
-    PaymentRequests, PaymentWishes, Payments, PeriodsClosed, Services, Settled, TimeOnly,
+    PaymentRequests, PaymentWishes, Payments, PeriodsClosed, RecordVoided, Services, Settled,
+    TimeOnly, VoidRefused,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -54,6 +55,9 @@ pub struct Balance {
     told_at: Timestamp,
     ticked: Timestamp,
 }
+
+/// The command whose answer metering has.
+const VOID: &str = "void_usage";
 
 /// What so many lines ask for stays in the nearest caches until they are decided.
 const LINES_AHEAD: usize = 128;
@@ -133,7 +137,7 @@ impl Balance {
                 region,
                 used: Minute::from_number(used),
                 quantity: counted.quantity,
-                records: counted.records,
+                records: counted.records.into(),
             };
             ahead.push(line);
             if ahead.len() >= LINES_AHEAD {
@@ -169,7 +173,7 @@ impl Balance {
                 region,
                 used,
                 quantity: Amount::ZERO,
-                records,
+                records: records.into(),
             };
             self.ledger.measured(&line, &values, &mut self.scribe).map_err(stop)?;
         }
@@ -203,6 +207,14 @@ impl Balance {
                 self.fact(SettingsChanged { document: settings.document })?;
             }
             LedgerInput::Measured(measured) => self.measured(measured)?,
+            LedgerInput::RecordVoided(voided) => {
+                output.hurry();
+                self.voided(voided)?;
+            }
+            LedgerInput::VoidRefused(VoidRefused { asked, refused, .. }) => {
+                output.hurry();
+                self.decided(asked, VOID, Some(refused));
+            }
             LedgerInput::InvoiceNumbered(numbered) => self.numbered(&numbered, at)?,
             LedgerInput::PaymentAnswered(answered) => {
                 output.hurry();
@@ -250,12 +262,12 @@ impl Balance {
             Err(Undecided::Refused(refusal)) => Some(refusal),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         };
-        self.answer(asked, admitted.command.name(), refused);
+        self.decided(asked, admitted.command.name(), refused);
         Ok(())
     }
 
     /// Says what became of a command.
-    fn answer(&mut self, asked: Asked, name: &str, refused: Option<Refusal>) {
+    fn decided(&mut self, asked: Asked, name: &str, refused: Option<Refusal>) {
         let at = self.ledger.clock().now();
         let Asked { number: command, principal, key, origin } = asked;
         self.scribe.settled.push(Settled { at, command, accepted: refused.is_none() });
@@ -283,7 +295,37 @@ impl Balance {
         };
         self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         if let Some(answered) = self.ledger.hear(crossing, &mut self.scribe).map_err(stop)? {
-            self.answer(answered.asked, CANCEL, answered.refused);
+            self.decided(answered.asked, CANCEL, answered.refused);
+        }
+        Ok(())
+    }
+
+    /// Metering has found a record that is to be taken back.
+    fn voided(&mut self, voided: RecordVoided) -> Result<(), Stop> {
+        let RecordVoided { usage_partition, asked, account, ref values, .. } = voided;
+        let account = AccountNumber(account);
+        if let Some(enterprise) = self.ledger.account(account).map(|account| account.enterprise) {
+            self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
+        }
+        let region = self.region(voided.region.as_deref())?;
+        let line = Line {
+            usage_partition,
+            account,
+            meter: MeterNumber(voided.meter),
+            region,
+            used: voided.used,
+            quantity: voided.quantity,
+            records: 1,
+        };
+        let (ledger, scribe) = (&mut self.ledger, &mut self.scribe);
+        scribe.begin_void(ledger, usage_partition, voided.record_offset, voided.record_index);
+        let value = values.first().map(|said| &said.value);
+        let taken_back = ledger.take_back(&line, value, scribe);
+        scribe.end_void(ledger);
+        match taken_back {
+            Ok(()) => self.decided(asked, VOID, None),
+            Err(Undecided::Refused(refusal)) => self.decided(asked, VOID, Some(refusal)),
+            Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         }
         Ok(())
     }

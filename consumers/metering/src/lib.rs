@@ -10,6 +10,7 @@ mod measured;
 mod places;
 mod rejecting;
 mod station;
+mod voiding;
 mod window;
 
 pub use station::{Metering, MeteringOptions, identity_key};

@@ -84,8 +84,12 @@ fn line(Place { account, meter, region, used }: Place, said: Said) -> MeasuredLi
     }
 }
 
-/// What a record says; nothing if it lacks the tag. `used` is its time of use, or the minute of its arrival
-/// if it was ahead of that (R2.4).
+/// The time of use that counts: the minute of its arrival if it was ahead of that (R2.4).
+pub(crate) fn moment(used: Timestamp, arrived: Timestamp) -> Timestamp {
+    if used > arrived { arrived.minute().starts() } else { used }
+}
+
+/// What a record says; nothing if it lacks the tag. `used` is the time of use that counts.
 pub(crate) fn value_of(
     measure: &Measure,
     record: &Usage<'_>,

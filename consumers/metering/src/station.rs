@@ -1,6 +1,6 @@
 //! The station: records come in, lines, rejects and marks go out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use drawdown_domain::settings::Settings;
@@ -18,7 +18,7 @@ use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
 use drawdown_wire::signature::{ForgedSignature, Secret};
 use drawdown_wire::state::{
-    MeteringDelta, MeteringFact, MeteringPiece, QuarterClosed, Remembered, TimeMoved,
+    MeteringDelta, MeteringFact, MeteringPiece, QuarterClosed, RecordReread, Remembered, TimeMoved,
 };
 use drawdown_wire::topics::{Topic, Topics};
 use drawdown_wire::usage::{Read, Usage, each_record};
@@ -28,7 +28,7 @@ use crate::catalogue::Catalogue;
 use crate::identities::{
     Entry, Fill, Identities, Known, Position, Shelves, Teller, Told, day_of, stop,
 };
-use crate::measured::{MeasuredLines, Place, value_of};
+use crate::measured::{MeasuredLines, Place, moment, value_of};
 use crate::rejecting::message_of;
 use crate::window::{Part, Seen, Window};
 
@@ -53,22 +53,22 @@ const ACCOUNT_BYTES: usize = 64;
 /// One partition of usage.
 #[derive(Debug)]
 pub struct Metering {
-    options: MeteringOptions,
+    pub(crate) options: MeteringOptions,
     pub(crate) partition: u32,
-    teller: Teller,
+    pub(crate) teller: Teller,
     pub(crate) now: Timestamp,
     ticked: Timestamp,
     /// The quarter of an hour up to which marks are out.
     marked: Timestamp,
-    settings: Settings,
+    pub(crate) settings: Settings,
     settings_document: String,
-    accounts: Accounts,
-    catalogue: Catalogue,
-    identities: Identities,
+    pub(crate) accounts: Accounts,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) identities: Identities,
     /// How far the identities reach that the state knows.
     remembered: Position,
     /// The memory of duplicates is not what it should be; the station cannot go on.
-    broken: Option<Stop>,
+    pub(crate) broken: Option<Stop>,
     lines: Vec<LinesBuilder>,
     /// For the ledgers that have any.
     measured: BTreeMap<u32, MeasuredLines>,
@@ -80,6 +80,8 @@ pub struct Metering {
     facts: Vec<u8>,
     /// Records that were dropped as repeats.
     duplicates: u64,
+    /// What was read again in a step that is being decided again.
+    pub(crate) reread_then: VecDeque<RecordReread>,
 }
 
 /// The key under which identities are hashed: the memory of duplicates is of no use under another.
@@ -116,6 +118,7 @@ impl Metering {
             rejects: Vec::new(),
             facts: Vec::new(),
             duplicates: 0,
+            reread_then: VecDeque::new(),
         }
     }
 
@@ -139,7 +142,7 @@ impl Metering {
         self.identities.fill()
     }
 
-    fn name(&self, topic: Topic) -> &str {
+    pub(crate) fn name(&self, topic: Topic) -> &str {
         self.options.topics.name(topic)
     }
 
@@ -192,7 +195,9 @@ impl Metering {
         let mut from = 0;
         for Part { message, until, is_whole } in window.parts() {
             self.pass(message.at, output);
-            let arrival = Arrival::fresh(self.now);
+            // What is ahead counts as the minute in which the log took it, so that it follows from the message
+            // alone. Its age is judged by the partition's time, as that by which identities are forgotten.
+            let arrival = Arrival { now: message.at, first: self.now };
             for seen in &window.records[from..until] {
                 match seen.read.usage() {
                     Ok(record) => self.record(&record, seen, message, arrival, output),
@@ -221,7 +226,7 @@ impl Metering {
 
     /// Time goes on. At a quarter of an hour the batch is cut: all that arrived before goes out, and
     /// the mark behind it.
-    fn pass(&mut self, at: Timestamp, output: &mut Output) {
+    pub(crate) fn pass(&mut self, at: Timestamp, output: &mut Output) {
         if at <= self.now {
             return;
         }
@@ -247,7 +252,7 @@ impl Metering {
             UsageControl::Tick(tick) => self.pass(tick.at, output),
             UsageControl::PassedOn(passed) => {
                 self.pass(passed.at, output);
-                let arrival = Arrival { now: self.now, first: passed.first_arrival };
+                let arrival = Arrival { now: passed.at, first: passed.first_arrival };
                 self.passed_on(&passed.message.0, message, arrival, output);
             }
             UsageControl::AccountRouted(routed) => {
@@ -266,6 +271,10 @@ impl Metering {
                 self.pass(settings.at, output);
                 self.learn(settings.into());
             }
+            UsageControl::VoidAsked(void) => {
+                self.pass(void.at, output);
+                self.void(void, message, output);
+            }
         }
     }
 
@@ -276,7 +285,7 @@ impl Metering {
     }
 
     /// Records a fact and applies it.
-    fn learn(&mut self, fact: MeteringFact) {
+    pub(crate) fn learn(&mut self, fact: MeteringFact) {
         put_fact(&mut self.facts, &fact);
         self.known(fact);
     }
@@ -315,6 +324,8 @@ impl Metering {
                     self.settings_document = settings.document;
                 }
             }
+            // It was of use to that step only.
+            MeteringFact::RecordReread(_) => {}
         }
     }
 
@@ -381,7 +392,7 @@ impl Metering {
             return Err(Reject::NoPrice);
         }
         let used = dated(record.time, record.quantity, arrival, &self.settings.usage)?;
-        Ok(Counted { route, meter, used })
+        Ok(Counted { route, meter, used, arrived: arrival.now })
     }
 
     fn count(
@@ -429,9 +440,8 @@ impl Metering {
     #[cold]
     fn measure(&mut self, record: &Usage<'_>, counted: &Counted) {
         let Some(measure) = self.catalogue.measure(counted.meter) else { return };
-        let Counted { route, meter, used } = *counted;
-        let time = if record.time > self.now { used.starts() } else { record.time };
-        let value = value_of(measure, record, time, &self.teller);
+        let Counted { route, meter, used, arrived } = *counted;
+        let value = value_of(measure, record, moment(record.time, arrived), &self.teller);
         let region = record.region.map(Into::into);
         let measured = self.measured.entry(route.ledger).or_default();
         measured.push(Place { account: route.number, meter, region, used }, value);
@@ -452,7 +462,7 @@ impl Metering {
         Remembered { total, checksum, kept_from_day: self.identities.kept_from().into() }
     }
 
-    fn say_lines(&mut self, output: &mut Output) {
+    pub(crate) fn say_lines(&mut self, output: &mut Output) {
         let first = self.first_offset.unwrap_or(self.last_offset);
         for (lines, ledger) in self.lines.iter_mut().zip(0u32..) {
             if lines.is_empty() {
@@ -505,6 +515,20 @@ struct Counted {
     route: Route,
     meter: u32,
     used: Minute,
+    arrived: Timestamp,
+}
+
+fn facts_of(delta: &[u8]) -> Result<impl Iterator<Item = MeteringFact> + use<>, Stop> {
+    let MeteringDelta { facts } = avro::decode(delta)
+        .map_err(|error| Stop::Broken(format!("a delta of metering cannot be read: {error}")))?;
+    Ok(facts.into_iter())
+}
+
+fn reread(fact: MeteringFact) -> Option<RecordReread> {
+    match fact {
+        MeteringFact::RecordReread(reread) => Some(reread),
+        _ => None,
+    }
 }
 
 /// Appends a fact to a delta, in a block of its own.
@@ -584,11 +608,20 @@ impl Station for Metering {
         self.identities.full()
     }
 
+    /// What was read again then may be kept no longer.
+    fn decide_again(
+        &mut self,
+        input: Input<'_>,
+        delta: &[u8],
+        output: &mut Output,
+    ) -> Result<(), Stop> {
+        self.reread_then = facts_of(delta)?.filter_map(reread).collect();
+        self.take(input, output)?;
+        self.finish(output)
+    }
+
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        let MeteringDelta { facts } = avro::decode(delta).map_err(|error| {
-            Stop::Broken(format!("a delta of metering cannot be read: {error}"))
-        })?;
-        facts.into_iter().for_each(|fact| self.known(fact));
+        facts_of(delta)?.for_each(|fact| self.known(fact));
         Ok(())
     }
 

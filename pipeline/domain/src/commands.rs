@@ -494,6 +494,15 @@ commands! {
         reason: Option<Text>,
     }
 
+    /// Takes a usage record back, within 35 days of its time of use: it costs nothing, and cannot be sent again.
+    "void_usage" => VoidUsage {
+        account: AccountId,
+        /// Who measured it.
+        source: String,
+        /// What it is called there.
+        id: String,
+    }
+
     /// Loads a price book: the whole document as text.
     "load_prices" => LoadPrices {
         document: String,
@@ -539,6 +548,7 @@ impl Command {
             | Command::InviteAccount(InviteAccount { account, .. })
             | Command::AcceptInvitation(AcceptInvitation { account, .. })
             | Command::EndMembership(EndMembership { account, .. })
+            | Command::VoidUsage(VoidUsage { account, .. })
             | Command::ChangePayer(ChangePayer { account, .. }) => Subject::Account(account),
             Command::GrantRole(GrantRole { scope, .. })
             | Command::RevokeRole(RevokeRole { scope, .. }) => Subject::Scope(scope),

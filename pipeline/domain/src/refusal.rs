@@ -43,6 +43,8 @@ refusals! {
     NotFound = "not_found",
     /// The name is taken.
     AlreadyExists = "already_exists",
+    /// It lies too far back.
+    TooOld = "too_old",
     /// It would hold from a time that has passed.
     InThePast = "in_the_past",
     /// A billing account that settles with a partner has no such thing.

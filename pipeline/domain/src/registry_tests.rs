@@ -304,6 +304,18 @@ fn request(request: &str, requester: &str, payer: &str) -> Command {
     .into()
 }
 
+fn link(wallet: &str, method: &str) -> Command {
+    LinkPaymentMethod {
+        billing_account: wallet.parse().unwrap(),
+        method: method.parse().unwrap(),
+        kind: crate::payments::MethodKind::Card,
+        token: "t".parse().unwrap(),
+        brand: None,
+        expires: None,
+    }
+    .into()
+}
+
 /// R10.1: whoever is asked is found by account or e-mail address, in any enterprise; a name is used once.
 #[test]
 fn r10_1_every_refusal_of_a_request_that_concerns_all_enterprises() {
@@ -365,6 +377,45 @@ fn r10_1_every_refusal_of_a_request_that_concerns_all_enterprises() {
     assert_eq!(ask(&mut registry, request("r", "ba-a", "both@f.example")), to("y", "f"));
 }
 
+fn close(wallet: &str) -> Command {
+    DeregisterBillingAccount { billing_account: wallet.parse().unwrap() }.into()
+}
+
+/// R7.5: a card serves one billing account, and that of a closed one no other until it has cooled down.
+#[test]
+fn r7_5_a_method_is_free_once_its_closed_billing_account_has_cooled_down() {
+    let mut registry = Registry::default();
+    let mut number = 0;
+    let mut ask = |registry: &mut Registry, at: Timestamp, command: Command| {
+        number += 1;
+        registry.pass(at, &mut |_| {});
+        let admission = registry.ask(asked(number, None, 0, &command), &mut |_| {});
+        (number, admission)
+    };
+    let begins: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+    let in_use = Admission::Refused(Refusal::MethodInUse, None);
+    let forward = Admission::Forward("e".parse().unwrap());
+    for command in [open("e"), account("a", "e"), account("b", "e"), link("ba-a", "visa")] {
+        assert_eq!(ask(&mut registry, begins, command).1, forward);
+    }
+    assert_eq!(ask(&mut registry, begins, link("ba-b", "visa")).1, in_use);
+    let not_found = Admission::Refused(Refusal::NotFound, None);
+    assert_eq!(ask(&mut registry, begins, close("ba-nobody")).1, not_found);
+
+    let long_after = begins.plus(Span::days(100));
+    let (refused, admission) = ask(&mut registry, begins, close("ba-a"));
+    assert_eq!(admission, forward);
+    registry.settle(refused, false, &mut |_| {});
+    assert_eq!(ask(&mut registry, long_after, link("ba-b", "visa")).1, in_use);
+    let (closed, _) = ask(&mut registry, long_after, close("ba-a"));
+    registry.settle(closed, true, &mut |_| {});
+    let cool = long_after.plus(Span::days(30));
+    let before = cool.minus(Span::micros(1));
+    assert_eq!(ask(&mut registry, before, link("ba-b", "visa")).1, in_use);
+    assert_eq!(ask(&mut registry, cool, link("ba-b", "visa")).1, forward);
+    assert_eq!(ask(&mut registry, cool, link("ba-a", "visa")).1, in_use);
+}
+
 /// A short life in which every kind of fact happens.
 fn life() -> Vec<RegistryFact> {
     let (mut registry, mut facts) = (Registry::default(), Vec::new());
@@ -380,6 +431,8 @@ fn life() -> Vec<RegistryFact> {
         request("q", "ba-a", "b"),
         request("p", "ba-a", "a@b.example"),
         request("p", "ba-a", "b"),
+        link("ba-a", "visa"),
+        close("ba-a"),
     ];
     for (number, command) in (1..).zip(&commands) {
         registry.pass(Timestamp::from_micros(number), &mut tell);
@@ -398,6 +451,8 @@ fn life() -> Vec<RegistryFact> {
     registry.settle(8, false, &mut tell);
     registry.settle(10, true, &mut tell);
     registry.settle(4, true, &mut tell);
+    registry.settle(11, true, &mut tell);
+    registry.settle(12, true, &mut tell);
     facts
 }
 

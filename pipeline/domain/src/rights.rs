@@ -127,6 +127,7 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::RefundOrder(_)
         | Command::SetQuota(_)
         | Command::ReceiveRemittance(_)
+        | Command::VoidUsage(_)
         | Command::LoadPrices(_)
         | Command::LoadSettings(_) => (Operate, Platform),
 

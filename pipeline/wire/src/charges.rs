@@ -34,7 +34,7 @@ pub struct ChargedRow<'a> {
     pub used: Minute,
     pub quantity: Amount,
     pub charge: Amount,
-    pub records: u32,
+    pub records: i64,
 }
 
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl ChargesBuilder {
         put_long(to, row.used.number().into());
         put_decimal(to, row.quantity);
         put_decimal(to, row.charge);
-        put_long(to, row.records.into());
+        put_long(to, row.records);
         group.count += 1;
         self.bytes += to.len() - before;
     }
@@ -120,14 +120,15 @@ impl ChargesBuilder {
         Some(self.groups.len() - 1)
     }
 
-    /// The message, without its header; the builder is empty afterwards.
+    /// The message, without its header; the builder is empty afterwards. `voids` is the place in its message of
+    /// the record that is taken back by it.
     pub fn finish(
         &mut self,
         to: &mut Vec<u8>,
         at: Timestamp,
         usage_partition: u32,
-        first: i64,
-        last: i64,
+        (first, last): (i64, i64),
+        voids: Option<u32>,
     ) {
         put_long(to, at.as_micros());
         put_long(to, usage_partition.into());
@@ -146,6 +147,8 @@ impl ChargesBuilder {
             }
         }
         put_long(to, 0);
+        put_long(to, voids.is_some().into());
+        voids.into_iter().for_each(|index| put_long(to, index.into()));
         self.places.clear();
         (self.last, self.bytes) = (0, 0);
     }
@@ -164,7 +167,7 @@ mod tests {
         #[test]
         fn charges_are_as_declared(
             rows in proptest::collection::vec((0u32..3, any::<u32>(), any::<i128>(), any::<bool>(), any::<bool>()), 0..20),
-            at in any::<i64>(), first in any::<i64>(), last in any::<i64>(),
+            at in any::<i64>(), first in any::<i64>(), last in any::<i64>(), voids in any::<Option<u32>>(),
         ) {
             let mut builder = ChargesBuilder::default();
             let mut groups: Vec<(GroupKey, ChargeGroup)> = Vec::new();
@@ -178,7 +181,7 @@ mod tests {
                 let row = ChargedRow {
                     account: "e1.a7", billing_account: "ba-e1.a7",
                     used: Minute::from_number(number), quantity: Amount::from_raw(amount),
-                    charge: Amount::from_raw(amount >> 70), records: number >> 1,
+                    charge: Amount::from_raw(amount >> 70), records: i64::from(number) - 7,
                 };
                 builder.push(key, || Some(names), &row);
                 let line = ChargedLine {
@@ -197,9 +200,9 @@ mod tests {
             }
             let at = Timestamp::from_micros(at);
             let groups = groups.into_iter().map(|(_, group)| group).collect();
-            let declared = Charges { at, usage_partition: 7, first_offset: first, last_offset: last, groups };
+            let declared = Charges { at, usage_partition: 7, first_offset: first, last_offset: last, groups, voids };
             let mut bytes = Vec::new();
-            builder.finish(&mut bytes, at, 7, first, last);
+            builder.finish(&mut bytes, at, 7, (first, last), voids);
             prop_assert_eq!(&bytes, &encode(&declared));
             prop_assert_eq!(decode::<Charges>(&bytes).unwrap(), declared);
             prop_assert!(builder.is_empty() && builder.bytes() == 0);

@@ -1,7 +1,7 @@
 //! What travels on the topics between our own consumers, and what others may read. Each is declared
 //! once; the schemas under `schemas/avro` are made from these declarations.
 
-use drawdown_domain::commands::Command;
+use drawdown_domain::commands::{Asked, Command};
 use drawdown_domain::ids::{
     AccountId, Country, MeterId, MethodId, PrincipalId, ProductId, Text, WalletId,
 };
@@ -168,9 +168,32 @@ record! {
     }
 }
 
+record! {
+    /// A usage record is to be taken back (R2.5): metering says which it was.
+    pub struct VoidAsked {
+        /// By which its age is judged.
+        pub at: Timestamp,
+        /// The ledger that asks.
+        pub ledger: u32,
+        pub account: AccountId,
+        pub source: String,
+        pub id: String,
+        /// Who waits for the answer.
+        pub asked: Asked,
+    }
+}
+
 one_of! {
     /// What our own consumers write to `usage`.
-    pub enum UsageControl { Tick, AccountRouted, AccountShut, Catalogue, SettingsInForce, PassedOn }
+    pub enum UsageControl {
+        Tick,
+        AccountRouted,
+        AccountShut,
+        Catalogue,
+        SettingsInForce,
+        PassedOn,
+        VoidAsked,
+    }
 }
 
 record! {
@@ -219,6 +242,40 @@ record! {
         pub first_offset: i64,
         pub last_offset: i64,
         pub lines: Vec<MeasuredLine>,
+    }
+}
+
+record! {
+    /// A record was found that is to be taken back, and is remembered as taken back: nobody will find it again.
+    pub struct RecordVoided {
+        pub usage_partition: u32,
+        /// Where that was asked for on the usage partition.
+        pub asked_at_offset: i64,
+        /// Who waits for the answer.
+        pub asked: Asked,
+        pub account: u32,
+        pub meter: u32,
+        pub region: Option<String>,
+        /// The minute of use under which it was counted.
+        pub used: Minute,
+        pub quantity: Amount,
+        /// What it said, where values count and not their sum; nothing if it lacks the tag.
+        pub values: Vec<ValueCount>,
+        /// Where the record stands on the usage partition, and its place in its message.
+        pub record_offset: i64,
+        pub record_index: u32,
+    }
+}
+
+record! {
+    /// No record can be taken back.
+    pub struct VoidRefused {
+        pub usage_partition: u32,
+        /// Where that was asked for on the usage partition.
+        pub asked_at_offset: i64,
+        /// Who waits for the answer.
+        pub asked: Asked,
+        pub refused: Refusal,
     }
 }
 
@@ -309,6 +366,8 @@ one_of! {
         InvoiceNumbered,
         Measured,
         Crossing,
+        RecordVoided,
+        VoidRefused,
     }
 }
 
@@ -445,8 +504,8 @@ record! {
         pub quantity: Amount,
         /// What that costs, exact; the bill is rounded.
         pub charge: Amount,
-        /// How many usage records make this line.
-        pub records: u32,
+        /// How many usage records make this line; -1 where one is taken back.
+        pub records: i64,
     }
 }
 
@@ -477,6 +536,9 @@ record! {
         /// The last offset of the span.
         pub last_offset: i64,
         pub groups: Vec<ChargeGroup>,
+        /// The charges are for a usage record that is taken back: that with this place in the message at
+        /// `first_offset`.
+        pub voids: Option<u32>,
     }
 }
 
@@ -495,8 +557,8 @@ record! {
         pub quantity: Amount,
         /// Exact; the bill is rounded.
         pub charge: Amount,
-        /// How many usage records make this line.
-        pub records: u32,
+        /// How many usage records make this line; -1 where one is taken back.
+        pub records: i64,
         /// It came after the bills of its cycle, and joins later ones.
         pub adjustment: bool,
         pub cycle_end: Timestamp,

@@ -84,6 +84,24 @@ record! {
     }
 }
 
+record! {
+    /// A counted record, as it stands on the topic.
+    pub struct RereadRecord {
+        /// When its message came to this partition.
+        pub arrived: Timestamp,
+        /// A message that holds this record alone.
+        pub message: Bytes,
+    }
+}
+
+record! {
+    /// A record that is to be taken back was read again. So this can be decided again when it is no longer kept.
+    pub struct RecordReread {
+        /// None: it was no longer kept.
+        pub record: Option<RereadRecord>,
+    }
+}
+
 one_of! {
     /// What can happen to a metering partition.
     pub enum MeteringFact {
@@ -94,6 +112,7 @@ one_of! {
         AccountShut,
         Catalogue,
         SettingsInForce,
+        RecordReread,
     }
 }
 

@@ -470,6 +470,13 @@ pub fn put_record(to: &mut Vec<u8>, record: &NewUsage<'_>) {
     put_long(to, 0);
 }
 
+/// The canonical bytes of source, id and account.
+pub fn identity_of(source: &str, id: &str, account: &str) -> Vec<u8> {
+    let mut identity = Vec::with_capacity(64);
+    [source, id, account].iter().for_each(|text| put_text(&mut identity, text));
+    identity
+}
+
 /// A message of one record.
 pub fn single_message(record: &NewUsage<'_>) -> Vec<u8> {
     let mut message = Vec::with_capacity(256);

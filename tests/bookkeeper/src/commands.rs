@@ -66,6 +66,7 @@ impl BookKeeper {
             "revoke_transfer" => self.revoke_transfer(&fields),
             "place_order" => self.place_order(&fields),
             "refund_order" => self.refund_order(&fields),
+            "void_usage" => self.void_usage(&fields),
             _ => Err("not_supported"),
         }
     }
@@ -133,6 +134,7 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
             &["billing_account", "order", "amount", "account", "product", "method", "renews"]
         }
         "refund_order" => &["billing_account", "order", "amount", "to"],
+        "void_usage" => &["account", "source", "id"],
         _ => return None,
     };
     Some(fields)

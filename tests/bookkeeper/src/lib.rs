@@ -28,6 +28,7 @@ mod standing;
 mod transfers;
 mod usage;
 mod views;
+mod voids;
 mod wallet;
 mod write_off;
 
@@ -58,7 +59,7 @@ pub struct BookKeeper {
     /// What the records of each month have come to (R3.2).
     quantities: HashMap<usage::QuantityKey, rating::MonthQuantity>,
     /// The usage records that have been counted, by identity (R2.1).
-    identities: HashMap<usage::Identity, Usage>,
+    identities: HashMap<usage::Identity, usage::CountedRecord>,
     /// The answers given under an idempotency key, by principal and key (R11.5).
     answers: HashMap<(String, String), commands::Answer>,
     entries: Vec<Entry>,

@@ -20,6 +20,21 @@ impl MonthQuantity {
             Aggregate::Sum => self.quantity += quantity,
             Aggregate::Count => self.quantity += &Exact::whole(1),
         }
+        self.cost(model)
+    }
+
+    /// Takes a record back, and gives the charge: never more than nothing, but for tiers that are not reached any more
+    /// (R2.5).
+    pub fn remove(&mut self, quantity: &Exact, aggregate: Aggregate, model: &Model) -> Exact {
+        self.records -= 1;
+        match aggregate {
+            Aggregate::Sum => self.quantity -= quantity,
+            Aggregate::Count => self.quantity -= &Exact::whole(1),
+        }
+        self.cost(model)
+    }
+
+    fn cost(&mut self, model: &Model) -> Exact {
         let costs = price_of(model, &self.quantity, self.records);
         let charge = &costs - &self.charged;
         self.charged = costs;

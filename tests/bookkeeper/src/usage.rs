@@ -50,12 +50,21 @@ pub struct QuantityKey {
 }
 
 /// What a record that can be used means.
-struct Judged {
-    quantity: Exact,
+#[derive(Clone)]
+pub struct Judged {
+    pub quantity: Exact,
     /// The time of use that counts: one ahead of the clock counts as the minute of arrival (R2.4).
-    time: i64,
-    wallet: usize,
-    price: usize,
+    pub time: i64,
+    pub wallet: usize,
+    pub price: usize,
+}
+
+/// A record that has been counted, and as what.
+pub struct CountedRecord {
+    pub record: Usage,
+    pub judged: Judged,
+    /// It was taken back (R2.5).
+    pub voided: bool,
 }
 
 impl BookKeeper {
@@ -68,16 +77,17 @@ impl BookKeeper {
         };
         let identity = (record.account.clone(), record.source.clone(), record.id.clone());
         if let Some(first) = self.identities.get(&identity)
-            && self.now.saturating_sub(first.time) <= self.settings.max_age
+            && self.now.saturating_sub(first.record.time) <= self.settings.max_age
         {
             // An identity is taken for as long as its time of use can be accepted (R2.2).
-            return match is_same(first, record) {
+            return match is_same(&first.record, record) {
                 true => Verdict::Duplicate,
                 false => Verdict::Rejected("conflicting_duplicate"),
             };
         }
-        self.identities.insert(identity, record.clone());
-        self.charge(record, &judged);
+        self.count(record, &judged);
+        let counted = CountedRecord { record: record.clone(), judged, voided: false };
+        self.identities.insert(identity, counted);
         Verdict::Counted
     }
 
@@ -114,25 +124,33 @@ impl BookKeeper {
         Ok(Judged { quantity, time, wallet, price })
     }
 
-    /// The record changes its month's quantity; what that costs joins a cycle of the payer (R2.4, R3.2).
-    fn charge(&mut self, record: &Usage, judged: &Judged) {
-        let wallet = judged.wallet;
-        let key = QuantityKey {
-            wallet,
-            account: record.account.clone(),
-            product: record.product.clone(),
-            meter: record.meter.clone(),
-            region: record.region.clone(),
-            price: judged.price,
-            month: self.wallets[wallet].month_of(judged.time),
-        };
+    /// The record changes its month's quantity, and what that costs is charged (R3.2).
+    fn count(&mut self, record: &Usage, judged: &Judged) {
+        let key = self.quantity_key(record, judged);
         let price = self.prices.price(judged.price);
         let charge = self.quantities.entry(key).or_default().add(
             &judged.quantity,
             price.aggregate,
             &price.model,
         );
+        self.charge(record, judged, charge);
+    }
 
+    pub(crate) fn quantity_key(&self, record: &Usage, judged: &Judged) -> QuantityKey {
+        QuantityKey {
+            wallet: judged.wallet,
+            account: record.account.clone(),
+            product: record.product.clone(),
+            meter: record.meter.clone(),
+            region: record.region.clone(),
+            price: judged.price,
+            month: self.wallets[judged.wallet].month_of(judged.time),
+        }
+    }
+
+    /// What a change of a month's quantity costs joins a cycle of the payer (R2.4).
+    pub(crate) fn charge(&mut self, record: &Usage, judged: &Judged, charge: Exact) {
+        let wallet = judged.wallet;
         let cycle_end = self.cycle_to_join(wallet, judged.time);
         let owner = &mut self.wallets[wallet];
         let month = owner.month_of(cycle_end.saturating_sub(1));

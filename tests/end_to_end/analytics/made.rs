@@ -6,9 +6,10 @@ use drawdown_console::{ClickHouse, Lists, Source, VIEWS, Wanted};
 use super::engine;
 
 /// What analysts ask for, beside the tables.
-const VIEWS_FOR_ANALYSTS: [&str; 12] = [
+const VIEWS_FOR_ANALYSTS: [&str; 13] = [
     "bills",
     "money_by_month",
+    "usage_standing",
     "spend_by_day",
     "spend_by_month",
     "balance_now",

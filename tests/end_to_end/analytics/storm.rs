@@ -47,11 +47,12 @@ fn compared(rig: &Rig) -> Option<TablesReport> {
     compared.inspect_err(|why| println!("not compared: {why:#}")).ok().flatten()
 }
 
-/// How many charges are in ClickHouse.
-fn charges(rig: &Rig) -> u64 {
+/// How many rows of a table or view are in ClickHouse.
+fn rows(rig: &Rig, table: &str) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let store = rig.setup.store();
-    let counted = runtime.block_on(store.rows::<u64>("SELECT count() FROM charges"));
+    let counted = format!("SELECT count() FROM {table}");
+    let counted = runtime.block_on(store.rows::<u64>(&counted));
     counted.unwrap()[0]
 }
 
@@ -78,6 +79,9 @@ fn compare(rig: &Rig, report: &TablesReport, sent: &Sent) {
     assert_eq!(books.differences, Vec::<String>::new());
     assert!(sent.repeats * 25 > sent.records, "R2.2: repeats were sent");
     assert_eq!(report.rows("usage"), books.counted(), "R2.2: the records that are billed");
+    assert!(books.voided() > 0, "R2.5: records were taken back");
+    let standing = books.counted() - books.voided();
+    assert_eq!(rows(rig, "usage_standing"), standing, "R2.5: those that are billed still");
     for table in
         ["entries", "bills_issued", "bill_payments", "charges", "balance", "commands", "rejects"]
     {
@@ -129,9 +133,9 @@ fn a_worker_that_was_frozen_adds_nothing() {
     let load = Load::start(&rig, 2);
     for (point, count) in [(Point::Inserting, 9), (Point::BlockClaimed, 12)] {
         rig.freeze_at(FILLING[0], point, count);
-        let before = charges(&rig);
+        let before = rows(&rig, "charges");
         await_that("the other worker has gone on", Duration::from_secs(60), || {
-            charges(&rig) > before + 500
+            rows(&rig, "charges") > before + 500
         });
         rig.wake(FILLING[0]);
         // Woken, it finds out and ends, or goes on as a new member; either way it is started anew.

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod long_lived;
+mod taken_back;
 mod tamper;
 
 use drawdown::audit::{Figure, Report};

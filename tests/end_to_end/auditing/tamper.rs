@@ -44,7 +44,7 @@ pub struct History {
 }
 
 impl History {
-    /// Wallets in two ledgers: money comes in, goes over, usage is billed, paid, invoiced and taxed.
+    /// Wallets in two ledgers: money comes in, goes over, usage is billed, paid, invoiced, taxed and taken back.
     pub fn told() -> History {
         History::on(Stage::memory().unwrap())
     }
@@ -77,6 +77,7 @@ impl History {
             history.now = history.now.plus(Span::minutes(7));
             history.pipeline.advance(history.now).unwrap();
         }
+        history.command("void_usage", json!({ "account": "ea", "source": "s", "id": "hours29" }));
         history
     }
 

@@ -10,12 +10,13 @@ use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Bounds, Message, Next};
 use drawdown_wire::avro;
 use drawdown_wire::messages::{
-    Bills, Charges, CommandMessage, Entries, Outcomes, Rejects, UsageControl,
+    Bills, Charges, CommandMessage, Entries, Outcomes, Rejects, UsageControl, VoidAsked,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use drawdown_wire::usage::{each_record, tags_of};
+use serde_json::json;
 
 use super::load::Sent;
 use super::site::{PRICES, Site};
@@ -25,6 +26,7 @@ use super::site::{PRICES, Site};
 pub struct Books {
     sent: Sent,
     counted: u64,
+    voided: u64,
     duplicates: u64,
     rejected: BTreeMap<String, u64>,
     bills: usize,
@@ -38,6 +40,11 @@ impl Books {
         self.counted
     }
 
+    /// Records that were billed, and were taken back.
+    pub fn voided(&self) -> u64 {
+        self.voided
+    }
+
     /// All that could be read as a record.
     pub fn records_on_the_log(&self) -> u64 {
         self.counted + self.duplicates + self.rejected.values().sum::<u64>()
@@ -46,12 +53,12 @@ impl Books {
 
 impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sent { records, repeats, late, broken } = self.sent;
+        let Sent { records, repeats, late, broken, voids } = self.sent;
         writeln!(f, "records sent: {records} ({repeats} repeats, {late} late, {broken} broken)")?;
         writeln!(
             f,
-            "counted: {}, duplicates dropped: {}, rejected: {:?}",
-            self.counted, self.duplicates, self.rejected
+            "counted: {}, taken back: {} of {voids}, duplicates dropped: {}, rejected: {:?}",
+            self.counted, self.voided, self.duplicates, self.rejected
         )?;
         write!(
             f,
@@ -77,6 +84,9 @@ fn is_for_the_keeper(name: &str, fields: &serde_json::Value) -> bool {
     !matches!(name, "load_prices" | "load_settings") && about.into_iter().flatten().all(is_kept)
 }
 
+/// The command whose answer metering has.
+const VOID: &str = "void_usage";
+
 /// Something that happened, in the order in which the pipeline took it.
 enum Happened {
     Asked(String, serde_json::Value),
@@ -97,6 +107,7 @@ pub fn compare(site: &Site, sent: &Sent) -> Books {
             Happened::Asked(name, fields) if is_for_the_keeper(&name, &fields) => {
                 let decided = keeper.command(at.as_micros(), "operator", None, &name, &fields);
                 assert_eq!(decided, Ok(()), "{at} {name} {fields}");
+                books.voided += u64::from(name == VOID);
             }
             Happened::Asked(..) => {}
             Happened::Used(usage) => match keeper.usage(at.as_micros(), &usage) {
@@ -210,6 +221,13 @@ fn usage(site: &Site, books: &mut Books) -> Vec<(Timestamp, u64, Happened)> {
                 UsageControl::AccountShut(shut) => *now = shut.at.max(*now),
                 UsageControl::Catalogue(catalogue) => *now = catalogue.at.max(*now),
                 UsageControl::SettingsInForce(settings) => *now = settings.at.max(*now),
+                UsageControl::VoidAsked(void) => {
+                    *now = void.at.max(*now);
+                    let order = happened.len() as u64 + 1_000_000;
+                    let VoidAsked { account, source, id, .. } = void;
+                    let fields = json!({ "account": account, "source": source, "id": id });
+                    happened.push((*now, order, Happened::Asked(VOID.to_owned(), fields)));
+                }
             },
         }
     });
@@ -242,7 +260,10 @@ fn commands(site: &Site) -> Vec<(Timestamp, u64, Happened)> {
         fields.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         // Ledgers tell times of their own; the registry's order is that of the commands.
         last = last.max(outcome.at);
-        happened.push((last, number, Happened::Asked(name, fields)));
+        // What is taken back is so in the order of usage.
+        if name != VOID {
+            happened.push((last, number, Happened::Asked(name, fields)));
+        }
     });
     happened
 }
@@ -275,13 +296,15 @@ fn compare_charges(site: &Site, books: &mut Books, keeper: &BookKeeper) {
             if !is_kept(charge.account.as_str()) {
                 continue;
             }
-            records += u64::from(charge.records);
+            records += charge.records;
             let total = charged.entry(charge.account.to_string()).or_default();
             *total = total.plus(charge.charge).unwrap();
         }
     });
-    let counted = books.counted;
-    books.same("records counted", records, counted);
+    let counted = books.counted - books.voided;
+    books.same("records counted", u64::try_from(records), Ok(counted));
+    let (voided, asked) = (books.voided, books.sent.voids);
+    books.same("records taken back", voided, asked);
     for (account, expected) in keeper.charges_total() {
         let found = charged.remove(&account).unwrap_or_default();
         books.same(format!("charges of {account}"), found, expected.parse().unwrap());

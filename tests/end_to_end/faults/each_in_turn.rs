@@ -306,7 +306,7 @@ fn check_charges(rig: &Rig, records_each: u64) {
     each(rig, Topic::Charges, |told: Charges| {
         for charge in told.rows() {
             if charge.account.as_str().starts_with(NOT_KEPT) {
-                records += u64::from(charge.records);
+                records += u64::try_from(charge.records).unwrap();
                 charged = charged.plus(charge.charge).unwrap();
             }
         }

@@ -1,5 +1,6 @@
 //! Usage in flight: two producers with different partitioners, repeats, late and broken records.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -8,13 +9,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use drawdown_domain::commands::Command;
+use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Span;
 use drawdown_log::Log;
 use drawdown_runtime::clock::Clock;
+use drawdown_wire::messages::CommandMessage;
 use drawdown_wire::partition::partition_of;
+use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use drawdown_wire::usage::{NewUsage, packed_message, put_record, single_message};
+use serde_json::json;
 
 use super::site::{ACCOUNTS, Site};
 use crate::end_to_end::random::Random;
@@ -26,6 +32,8 @@ pub struct Sent {
     pub repeats: u64,
     pub late: u64,
     pub broken: u64,
+    /// Records that were taken back.
+    pub voids: u64,
 }
 
 pub struct Load {
@@ -37,6 +45,7 @@ struct Producer {
     log: Arc<dyn Log>,
     clock: Clock,
     topic: String,
+    commands: String,
     partitions: u32,
     source: String,
     /// Whether it sends many records a message, or one.
@@ -47,6 +56,8 @@ struct Producer {
     sent: Sent,
     /// The last records, to be sent again.
     recent: Vec<Record>,
+    /// Those that were taken back.
+    voided: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -109,6 +120,7 @@ impl Load {
                 log: site.log.clone(),
                 clock: site.clock.clone(),
                 topic: site.setup.topics.name(Topic::Usage).to_owned(),
+                commands: site.setup.topics.name(Topic::Commands).to_owned(),
                 partitions: site.setup.topics.usage_partitions,
                 packs: *source == "packing",
                 source: match acknowledged {
@@ -120,12 +132,14 @@ impl Load {
                 random: Random(seed.wrapping_mul(1_000).wrapping_add(number)),
                 sent: Sent::default(),
                 recent: Vec::new(),
+                voided: BTreeSet::new(),
             };
             let end = end.clone();
             std::thread::spawn(move || {
                 while !end.load(Ordering::Acquire) {
                     if producer.packs {
-                        producer.pack()
+                        producer.pack();
+                        producer.void();
                     } else {
                         producer.scatter()
                     }
@@ -146,6 +160,7 @@ impl Load {
             repeats: total.repeats + sent.repeats,
             late: total.late + sent.late,
             broken: total.broken + sent.broken,
+            voids: total.voids + sent.voids,
         })
     }
 }
@@ -201,6 +216,27 @@ impl Producer {
                 self.append(partition, &[&packed_message(*count, records)], *count as u64);
             }
         }
+    }
+
+    /// Now and then one that is on the log where it belongs is taken back, once. Who may be killed cannot say what
+    /// he has taken back.
+    fn void(&mut self) {
+        if self.acknowledged.is_some() || !self.random.one_in(10) {
+            return;
+        }
+        let Record { id, account, .. } = self.random.pick(&self.recent).clone();
+        if !self.voided.insert(id.clone()) {
+            return;
+        }
+        let fields = json!({ "account": account, "source": self.source, "id": id });
+        let command = Command::read("void_usage", fields).unwrap().unwrap();
+        let message =
+            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
+        let message = schemas::COMMAND.message(&message);
+        while let Err(error) = self.log.append(&self.commands, 0, self.clock.now(), &[&message]) {
+            assert!(error.is_passing(), "{error}");
+        }
+        self.sent.voids += 1;
     }
 
     /// One record a message, to any partition, in any form.

@@ -63,7 +63,7 @@ fn r2_2_retries_in_another_form_are_duplicates_and_no_conflicts() {
         plant.usage(now, own, message);
         plant.settle(&ALL);
     }
-    let counted = |plant: &Plant| plant.charges().iter().map(|charge| charge.records).sum::<u32>();
+    let counted = |plant: &Plant| plant.charges().iter().map(|charge| charge.records).sum::<i64>();
     assert_eq!((counted(&plant), plant.rejects().len()), (1, 0));
     assert_eq!(plant.station(own).duplicates(), 5);
     for conflicting in [json("1.11", tags), json("1.1", r#"{ "team": "search" }"#)] {

@@ -8,7 +8,9 @@ use drawdown_wire::messages::{Balances, Bills, Charges, Entries};
 use drawdown_wire::schemas::{self, Unreadable};
 use serde::Serialize;
 
-use crate::native::Kind::{Decimal, Flag, Instant, Number32, Number64, OptionalText, Text};
+use crate::native::Kind::{
+    Decimal, Flag, Instant, Number32, Number64, OptionalNumber32, OptionalText, Text,
+};
 use crate::rows::{Columns, Lines, Place, Rows};
 
 const ENTRIES: Lines = Lines { table: "entries", by: "at" };
@@ -28,12 +30,13 @@ const CHARGES: Columns = Columns {
         ("used", Instant),
         ("quantity", Decimal),
         ("charge", Decimal),
-        ("records", Number32),
+        ("records", Number64),
         ("adjustment", Flag),
         ("cycle_end", Instant),
         ("usage_partition", Number32),
         ("first_offset", Number64),
         ("last_offset", Number64),
+        ("voids", OptionalNumber32),
         ("_partition", Number32),
         ("_offset", Number64),
         ("_index", Number32),
@@ -99,9 +102,10 @@ pub(super) fn charges(message: &[u8], place: Place, rows: &mut Rows) -> Result<(
             row.text(line.account.as_str()).text(billing_account.as_str());
             row.text(group.product.as_str()).text(group.meter.as_str());
             row.optional(group.region.as_deref()).number32(group.price).instant(used);
-            row.decimal(line.quantity).decimal(line.charge).number32(line.records);
+            row.decimal(line.quantity).decimal(line.charge).number64(line.records);
             row.flag(group.adjustment).instant(group.cycle_end).number32(charges.usage_partition);
             row.number64(charges.first_offset).number64(charges.last_offset);
+            row.optional_number32(charges.voids);
             row.number32(place.partition).number64(place.offset).number32(index);
             index += 1;
         }

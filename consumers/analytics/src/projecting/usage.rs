@@ -55,7 +55,16 @@ pub(crate) fn counted(
     if here(listed).is_none() {
         return Ok(());
     }
-    let passed_on = passed_on(message);
+    let passed_on = match control_of(message) {
+        None => None,
+        Some(UsageControl::PassedOn(passed)) => Some(passed.message.0),
+        // That a record was taken back is listed as well, and is no record.
+        Some(UsageControl::VoidAsked(_)) => {
+            listed.pop_front();
+            return here(listed).map_or(Ok(()), Err);
+        }
+        Some(_) => return here(listed).map_or(Ok(()), Err),
+    };
     each_record(passed_on.as_deref().unwrap_or(message), |index, read| {
         if here(listed).is_none_or(|listed| listed.index != index) {
             return;
@@ -72,18 +81,15 @@ pub(crate) fn counted(
     here(listed).map_or(Ok(()), Err)
 }
 
-/// The message inside one that METERING passed on or that was sent again from the rejects. That it is ours
-/// follows from a record of it having been counted.
-fn passed_on(message: &[u8]) -> Option<Vec<u8>> {
+/// What a message of our own consumers says: a record that METERING passed on or that was sent again from the
+/// rejects, or a void. That it is ours follows from its being listed.
+fn control_of(message: &[u8]) -> Option<UsageControl> {
     let (fingerprint, _) = avro::split_header(message)?;
     if fingerprint != schemas::SIGNED.fingerprint() {
         return None;
     }
     let Signed { payload, .. } = schemas::SIGNED.read(message).ok()?;
-    match schemas::USAGE_CONTROL.read(&payload.0).ok()? {
-        UsageControl::PassedOn(passed) => Some(passed.message.0),
-        _ => None,
-    }
+    schemas::USAGE_CONTROL.read(&payload.0).ok()
 }
 
 /// A rejected record, its message in base64.

@@ -20,11 +20,12 @@ pub struct Line {
     pub used: Minute,
     /// The sum of the records' quantities.
     pub quantity: Amount,
-    pub records: u32,
+    /// How many there are; -1 for one that is taken back.
+    pub records: i64,
 }
 
 /// Why a line cannot be priced, or why the ledger is broken.
-enum Trouble {
+pub(super) enum Trouble {
     Unpriced(Unpriced),
     Broken(Broken),
 }
@@ -126,7 +127,7 @@ impl Ledger {
         let (model, aggregate) = self.priced(found.meter, price)?;
         let quantity = match aggregate {
             Aggregate::Sum if !model.counts_records() => line.quantity,
-            Aggregate::Sum | Aggregate::Count => Amount::whole(line.records.into()),
+            Aggregate::Sum | Aggregate::Count => Amount::whole(line.records),
             Aggregate::Max | Aggregate::Last | Aggregate::Unique => {
                 return Err(Broken("records were added up whose values count").into());
             }
@@ -137,7 +138,7 @@ impl Ledger {
 
     /// Puts what a change of a month's quantity costs on the tab it belongs to.
     #[inline]
-    fn charge(
+    pub(super) fn charge(
         &mut self,
         line: &Line,
         (wallet, price): (WalletNumber, PriceNumber),
@@ -154,7 +155,8 @@ impl Ledger {
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
         journal.accrued(self, &accrued, line);
-        if known.is_none() {
+        // What is taken back is no use.
+        if known.is_none() && line.records.is_positive() {
             self.check_first_use(wallet, line.meter, journal).map_err(super::timers::broken)?;
         }
         let is_spent = self.spend_headroom(wallet, charge);
@@ -193,7 +195,7 @@ impl Ledger {
         let (key, payer) = (SeriesKey::of(line.account, found), (found.wallet, found.price));
         let (model, _) = self.priced(found.meter, found.price)?;
         let (quantity, values) = match model.counts_records() {
-            true => (found.quantity.plus(Amount::whole(line.records.into()))?, &[][..]),
+            true => (found.quantity.plus(Amount::whole(line.records))?, &[][..]),
             false => (self.values.quantity_with(&key, values)?, values),
         };
         let change = quantity.minus(found.quantity)?;
@@ -204,7 +206,7 @@ impl Ledger {
         self.charge(&line, payer, place, (change, charge), journal)
     }
 
-    fn priced(
+    pub(super) fn priced(
         &self,
         meter: MeterNumber,
         price: PriceNumber,

@@ -8,8 +8,8 @@
 use smallvec::smallvec;
 
 use super::fact::{
-    Accrued, BillIssued, BillReduced, Cause, CouponOpened, Fact, LimitChanged, Moved,
-    OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, TabOpened,
+    Accrued, BillIssued, BillReduced, Cause, CorrectionWaits, CouponOpened, Fact, LimitChanged,
+    Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, TabOpened,
 };
 use super::state::{
     Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom, ProductNumber,
@@ -93,7 +93,7 @@ impl Ledger {
                     tab.ok_or(Broken("an unknown tab"))?.used.until = fact.until;
                 }
             }
-            Fact::SetAside(_) => {}
+            Fact::SetAside(_) | Fact::VoidAsked(_) => {}
             Fact::BillIssued(fact) => self.apply_bill(fact)?,
             Fact::CycleBilled(fact) => {
                 if let Some(wallet) = self.wallet_mut(fact.wallet)? {
@@ -104,6 +104,12 @@ impl Ledger {
             Fact::Moved(fact) => self.apply_moved(fact)?,
             Fact::BillReduced(fact) => self.apply_bill_reduced(fact)?,
             Fact::PaymentUndone(fact) => self.apply_payment_undone(fact)?,
+            Fact::CorrectionWaits(CorrectionWaits { wallet, bill }) => {
+                if let Some(wallet) = self.wallet_mut(*wallet)? {
+                    wallet.corrections.retain(|known| known.number != bill.number);
+                    wallet.corrections.extend(bill.amount.is_negative().then(|| bill.clone()));
+                }
+            }
             Fact::CouponOpened(CouponOpened { wallet, coupon }) => {
                 let now = self.clock.now().minute();
                 if let Some(found) = self.wallet_mut(*wallet)? {
@@ -232,6 +238,7 @@ impl Ledger {
             Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
             Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
             Fact::ValuesCounted(fact) => self.apply_values(fact)?,
+            Fact::ValueTakenBack(fact) => self.apply_value_taken_back(fact)?,
         }
         Ok(())
     }

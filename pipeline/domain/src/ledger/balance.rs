@@ -187,7 +187,7 @@ impl Ledger {
             *sum = sum.plus(amount)?;
             Ok(())
         };
-        for bill in &wallet.unpaid {
+        for bill in wallet.unpaid.iter().chain(&wallet.corrections) {
             add(bill.month, bill.owed())?;
         }
         if wallet.open_cycles.is_empty() {

@@ -3,6 +3,7 @@
 //! ```text
 //! at 2026-03-01T01:00:00Z
 //! use a p 500                               so much of a product is used by an account
+//! takes_back a p 500 2026-03-01T00:00:00Z   -> not_found             what was used then is taken back
 //! pay billing_account=ba-a amount=5.00      -> exceeds_outstanding
 //! answers ba-a declined                     the gateway says so of the last payment
 //! asked ba-a                                -> manual 5.00 visa      what gateways were asked for since
@@ -107,6 +108,9 @@ impl Desk {
         match (name, words.as_slice()) {
             ("at", [at]) => self.pass(at),
             ("use", [account, product, cents]) => self.use_some(account, product, cents),
+            ("takes_back", [account, product, cents, used]) => {
+                self.take_back(account, product, cents, used)
+            }
             ("answers", [wallet, answer]) => self.answers(wallet, None, answer),
             ("answers", [wallet, payment, answer]) => self.answers(wallet, Some(payment), answer),
             ("claims", [wallet, amount, currency]) => self.claims(wallet, amount, currency),
@@ -187,19 +191,31 @@ impl Desk {
     }
 
     fn use_some(&mut self, account: &str, product: &str, cents: &str) -> String {
+        let line = self.line(account, product, cents, self.now);
+        self.ledger.line(&line, &mut self.recorder).unwrap();
+        String::new()
+    }
+
+    fn take_back(&mut self, account: &str, product: &str, cents: &str, used: &str) -> String {
+        let line = self.line(account, product, cents, used.parse().unwrap());
+        match self.ledger.take_back(&line, None, &mut self.recorder) {
+            Ok(()) => String::new(),
+            Err(undecided) => undecided.to_string(),
+        }
+    }
+
+    fn line(&self, account: &str, product: &str, cents: &str, used: Timestamp) -> Line {
         let account = self.ledger.account_named(&account.parse().unwrap()).unwrap();
         let meter = self.ledger.book().meter(&product.parse().unwrap(), &"m".parse().unwrap());
-        let line = Line {
+        Line {
             usage_partition: 0,
             account,
             meter: meter.unwrap(),
             region: RegionNumber::NONE,
-            used: self.now.minute(),
+            used: used.minute(),
             quantity: cents.parse().unwrap(),
             records: 1,
-        };
-        self.ledger.line(&line, &mut self.recorder).unwrap();
-        String::new()
+        }
     }
 
     fn answers(&mut self, wallet: &str, payment: Option<&str>, answer: &str) -> String {

@@ -1,7 +1,7 @@
 //! What can happen to a ledger. Deciding makes facts; applying them makes the state; nothing else
 //! does either.
 
-use crate::commands::{DelayedSuspension, LowBalanceAlert, Recipients};
+use crate::commands::{Asked, DelayedSuspension, LowBalanceAlert, Recipients};
 use crate::ids::{EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId, Text};
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::state::{
@@ -13,7 +13,7 @@ use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
 use crate::notices::NoticeKind;
 use crate::payments::{MethodState, Payment, PaymentAnswer};
-use crate::rating::{Change, MeterNumber, ValueCount};
+use crate::rating::{Change, MeterNumber, Value, ValueCount};
 use crate::refusal::Refusal;
 use crate::requests::{Crossing, Direction, PaymentRequest, Request, RequestStatus};
 use crate::rights::Role;
@@ -227,7 +227,7 @@ record! {
         pub account: AccountNumber,
         pub used: Minute,
         pub quantity: Amount,
-        pub records: u32,
+        pub records: i64,
         pub why: Unpriced,
     }
 }
@@ -237,6 +237,25 @@ record! {
     pub struct ValuesCounted {
         pub series: SeriesKey,
         pub values: Vec<ValueCount>,
+    }
+}
+
+record! {
+    /// A usage record is to be taken back (R2.5): metering is asked which it was.
+    pub struct VoidAsked {
+        pub account: AccountNumber,
+        pub source: String,
+        pub id: String,
+        /// Who waits for the answer.
+        pub asked: Asked,
+    }
+}
+
+record! {
+    /// A record was taken back whose value made its month's quantity, not its sum with others (R2.5).
+    pub struct ValueTakenBack {
+        pub series: SeriesKey,
+        pub value: Value,
     }
 }
 
@@ -355,6 +374,15 @@ record! {
         pub bill: u64,
         pub by: u64,
         pub amount: Amount,
+    }
+}
+
+record! {
+    /// A negative bill has so much yet to undo, as long as a payment of the bills of which that is is in flight;
+    /// over 0: nothing any more (R5.7).
+    pub struct CorrectionWaits {
+        pub wallet: WalletNumber,
+        pub bill: Bill,
     }
 }
 
@@ -762,6 +790,9 @@ one_of! {
         RequestChanged,
         RequestFunded,
         SaidAcross,
+        VoidAsked,
+        ValueTakenBack,
+        CorrectionWaits,
     }
 }
 
@@ -773,6 +804,7 @@ impl Fact {
             Fact::BillIssued(fact) => Some(fact.wallet),
             Fact::BillReduced(fact) => Some(fact.wallet),
             Fact::BillPaid(fact) => Some(fact.wallet),
+            Fact::CorrectionWaits(fact) => Some(fact.wallet),
             Fact::LimitChanged(fact) => Some(fact.wallet),
             Fact::CouponOpened(fact) => Some(fact.wallet),
             Fact::OverdueChanged(fact) => Some(fact.wallet),
@@ -833,7 +865,9 @@ impl Fact {
             | Fact::AdministratorsChanged(_)
             | Fact::BadDebtChanged(_)
             | Fact::RequestOpened(_)
-            | Fact::SaidAcross(_) => None,
+            | Fact::SaidAcross(_)
+            | Fact::VoidAsked(_)
+            | Fact::ValueTakenBack(_) => None,
         }
     }
 

@@ -50,6 +50,7 @@ mod top_up;
 mod transfer;
 mod values;
 mod views;
+mod voiding;
 mod write_off;
 
 use std::collections::VecDeque;
@@ -225,6 +226,7 @@ impl Ledger {
             Command::CancelPaymentRequest(command) => {
                 self.cancel_request(asked, command, journal)?
             }
+            Command::VoidUsage(command) => self.ask_for_void(asked, command, journal)?,
             command => {
                 self.decide(asked, command, journal)?;
                 Answer::Accepted
@@ -300,12 +302,13 @@ impl Ledger {
             Command::RejectPaymentRequest(command) => self.reject_request(command, journal),
             Command::Pay(command) => self.pay_by_hand(command, journal),
             Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
-            // The first three have an answer of their own. What is claimed, and whom is asked, comes with what is
+            // The first four have an answer of their own. What is claimed, and whom is asked, comes with what is
             // known of it. The others concern every ledger or none, and the registry checks them once and sends what they
             // change.
             Command::LinkPaymentMethod(_)
             | Command::FinishAuthentication(_)
             | Command::CancelPaymentRequest(_)
+            | Command::VoidUsage(_)
             | Command::ClaimRemittance(_)
             | Command::RequestPayment(_)
             | Command::ReceiveRemittance(_)

@@ -139,6 +139,7 @@ impl Ledger {
             number: 0,
             governing: None,
             requests: None,
+            corrections: Vec::new(),
         }
     }
 

@@ -135,6 +135,7 @@ impl Ledger {
             let moved = Moved::of(number, Lot::OWN_CASH, left, cause);
             self.record(journal, Moved { remark, method, ..moved })?;
         }
+        self.correct_what_waited(number, journal)?;
         self.settlement_answered(number, payment, journal)?;
         self.write_off(number, journal)
     }
@@ -170,6 +171,7 @@ impl Ledger {
             self.fail_request(number, &request, journal)?;
         }
         // Its bills return in order, and are paid from what has come meanwhile.
+        self.correct_what_waited(number, journal)?;
         self.settlement_answered(number, payment, journal)?;
         self.write_off(number, journal)
     }

@@ -200,7 +200,10 @@ impl Ledger {
             | Fact::AdministratorsChanged(_)
             | Fact::BadDebtChanged(_)
             | Fact::RequestOpened(_)
-            | Fact::SaidAcross(_) => Ok(Postings::new()),
+            | Fact::SaidAcross(_)
+            | Fact::VoidAsked(_)
+            | Fact::ValueTakenBack(_)
+            | Fact::CorrectionWaits(_) => Ok(Postings::new()),
         }
     }
 

@@ -1,12 +1,52 @@
 //! A negative bill undoes the payments of its account and product's latest bills (R5.7).
 
-use super::fact::{BillReduced, Cause, Journal, Moved, PaymentUndone};
+use super::fact::{BillReduced, Cause, CorrectionWaits, Journal, Moved, PaymentUndone};
 use super::state::{Bill, Lot, PaidFrom, ProductNumber, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::money::Amount;
 use crate::time::Month;
 
 impl Ledger {
+    /// Undoes what a negative bill can undo now. While some of the bills it could undo are in flight, the rest
+    /// waits for the result.
+    pub(super) fn correct(
+        &mut self,
+        payer: WalletNumber,
+        negative: &Bill,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let left = self.reverse(payer, negative, journal)?;
+        let Some(wallet) = self.wallet(payer) else { return Ok(()) };
+        let waits = left.is_positive() && wallet.is_in_flight(negative);
+        let waited = wallet.corrections.iter().any(|known| known.number == negative.number);
+        if !waits && !waited {
+            return Ok(());
+        }
+        let amount = if waits { left.negated()? } else { Amount::ZERO };
+        let bill = Bill { amount, ..negative.clone() };
+        self.record(journal, CorrectionWaits { wallet: payer, bill })?;
+        Ok(())
+    }
+
+    /// The result of a payment is known: what waited for it is undone.
+    pub(super) fn correct_what_waited(
+        &mut self,
+        payer: WalletNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(payer) else { return Ok(()) };
+        if wallet.bills_in_flight().next().is_some() {
+            return Ok(());
+        }
+        // What coupons get back is on the invoice of the period in which they do.
+        let now = wallet.zone.half_month_of(self.clock.now());
+        for waiting in wallet.corrections.clone() {
+            let half = waiting.half.max(now);
+            self.correct(payer, &Bill { half, ..waiting }, journal)?;
+        }
+        Ok(())
+    }
+
     /// First unpaid parts, latest bill first; then payments, latest first, each back to the lot that
     /// paid. Says what is left: of usage it was never billed, as rounding held it back at the end of a month.
     pub(super) fn reverse(
@@ -111,5 +151,18 @@ impl Ledger {
         };
         let known = wallet.coupons.iter().find(|known| known.coupon == *coupon);
         known.is_none_or(|known| known.valid.until <= self.clock.now().minute())
+    }
+}
+
+impl Wallet {
+    /// Whether a payment of bills is in flight that a negative one could undo.
+    fn is_in_flight(&self, negative: &Bill) -> bool {
+        self.bills_in_flight().any(|number| {
+            let bill = self.unpaid.iter().find(|bill| bill.number == number);
+            bill.is_some_and(|bill| {
+                bill.order.is_none()
+                    && (bill.account, bill.product) == (negative.account, negative.product)
+            })
+        })
     }
 }

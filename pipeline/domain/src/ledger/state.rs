@@ -352,6 +352,8 @@ record! {
         pub governing: Option<Box<Governing>>,
         /// None until it asks somebody to pay, or is asked.
         pub requests: Option<Box<Requests>>,
+        /// Negative bills over what they have yet to undo: the bills of which that is are in flight (R5.7).
+        pub corrections: Vec<Bill> = Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::fact::{Journal, Unpriced, ValuesCounted};
+use super::fact::{Journal, Unpriced, ValueTakenBack, ValuesCounted};
 use super::state::{AccountNumber, RegionNumber, Series, WalletNumber};
 use super::{Broken, Ledger};
 use crate::money::Amount;
@@ -104,6 +104,14 @@ impl Values {
         Ok(quantity_of(last, different))
     }
 
+    /// What the month's quantity becomes without one record that said this; none if no record did.
+    pub(super) fn quantity_without(&self, series: &SeriesKey, value: &Value) -> Option<Amount> {
+        let known = self.table.get(series)?;
+        let stays = *known.get(value)? > 1;
+        let last = known.keys().rev().find(|known| stays || *known != value);
+        Some(quantity_of(last, known.len().saturating_sub(usize::from(!stays))))
+    }
+
     /// Whether a piece that is still to come brings this place, as it is by then.
     fn comes_later(&self, series: &SeriesKey, value: &Value) -> bool {
         match &self.reach {
@@ -124,6 +132,23 @@ impl Values {
         };
         *records =
             records.checked_add(more.records).ok_or(Broken("more records than there are"))?;
+        Ok(())
+    }
+
+    fn take_back(&mut self, series: SeriesKey, value: &Value) -> Result<(), Broken> {
+        if self.comes_later(&series, value) {
+            return Ok(());
+        }
+        let absent = Broken("a value is taken back that no record said");
+        let values = self.table.get_mut(&series).ok_or_else(|| absent.clone())?;
+        let records = values.get_mut(value).ok_or(absent)?;
+        *records = records.saturating_sub(1);
+        if *records == 0 {
+            values.remove(value);
+        }
+        if values.is_empty() {
+            self.table.remove(&series);
+        }
         Ok(())
     }
 
@@ -204,6 +229,10 @@ impl Ledger {
         let oldest = self.oldest_month_kept();
         self.values.forget_before(oldest);
         fact.values.iter().try_for_each(|more| self.values.add(fact.series, more))
+    }
+
+    pub(super) fn apply_value_taken_back(&mut self, fact: &ValueTakenBack) -> Result<(), Broken> {
+        self.values.take_back(fact.series, &fact.value)
     }
 }
 

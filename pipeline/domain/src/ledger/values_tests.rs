@@ -136,7 +136,7 @@ fn line(meter: usize, used: Minute, records: u32) -> Line {
         region: RegionNumber::NONE,
         used,
         quantity: Amount::ZERO,
-        records,
+        records: records.into(),
     }
 }
 

@@ -18,7 +18,7 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         for (bill, parts) in issued {
             if bill.amount.is_negative() {
-                self.reverse(payer, bill, journal)?;
+                self.correct(payer, bill, journal)?;
             } else {
                 self.pay_with_coupons(payer, bill, parts, journal)?;
             }

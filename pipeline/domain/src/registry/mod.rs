@@ -16,8 +16,8 @@ pub use remittances::{Remittance, RemittanceClaim, RemittanceReceived, Whereabou
 pub use requests::RequestRoute;
 
 use crate::commands::{
-    Command, FinishAuthentication, LinkPaymentMethod, LoadPrices, LoadSettings, OpenAccount,
-    OpenEnterprise, Subject, UnlinkPaymentMethod,
+    Command, DeregisterBillingAccount, FinishAuthentication, LinkPaymentMethod, LoadPrices,
+    LoadSettings, OpenAccount, OpenEnterprise, Subject, UnlinkPaymentMethod,
 };
 use crate::ids::{
     AccountId, Country, EnterpriseId, MethodId, PrincipalId, RequestId, Text, WalletId,
@@ -68,14 +68,17 @@ record! {
         pub method: Option<MethodClaim>,
         pub remittance: Option<RemittanceClaim>,
         pub request: Option<Box<RequestRoute>>,
+        /// A wallet that is to be closed.
+        pub closes: Option<WalletId>,
     }
 }
 
 impl Claimed {
     /// A claim for nothing yet.
     fn of(command: u64, enterprise: EnterpriseId) -> Claimed {
-        let (country, account, method, remittance, request) = (None, None, None, None, None);
-        Claimed { command, enterprise, country, account, method, remittance, request }
+        let (country, account, method, remittance) = (None, None, None, None);
+        let (request, closes) = (None, None);
+        Claimed { command, enterprise, country, account, method, remittance, request, closes }
     }
 }
 
@@ -104,6 +107,14 @@ record! {
     pub struct ClaimSettled {
         pub command: u64,
         pub kept: bool,
+    }
+}
+
+record! {
+    /// A wallet is closed: its payment methods can serve another one from then on (R7.5).
+    pub struct MethodsCoolDown {
+        pub wallet: WalletId,
+        pub free_at: Timestamp,
     }
 }
 
@@ -147,6 +158,7 @@ one_of! {
         SettingsLoaded,
         NumberGiven,
         RemittanceReceived,
+        MethodsCoolDown,
     }
 }
 
@@ -309,6 +321,9 @@ impl Registry {
             Command::UnlinkPaymentMethod(command) => {
                 self.unlink_method(asked.number, command, facts)
             }
+            Command::DeregisterBillingAccount(command) => {
+                self.close_wallet(asked.number, command, facts)
+            }
             Command::LoadPrices(command) => self.load_prices(command, facts),
             Command::LoadSettings(command) => self.load_settings(command, facts),
             other if self.names_what_is_not(other) => Admission::Refused(Refusal::NotFound, None),
@@ -328,8 +343,12 @@ impl Registry {
 
     /// A ledger has decided a command.
     pub fn settle(&mut self, command: u64, kept: bool, facts: &mut dyn FnMut(&RegistryFact)) {
-        if self.claims.contains_key(&command) {
-            self.record(ClaimSettled { command, kept }, facts);
+        let Some(claimed) = self.claims.get(&command) else { return };
+        let closed = claimed.closes.clone().filter(|_| kept);
+        self.record(ClaimSettled { command, kept }, facts);
+        if let Some(wallet) = closed {
+            let free_at = self.now.plus(self.settings.methods.cool_down);
+            self.record(MethodsCoolDown { wallet, free_at }, facts);
         }
     }
 
@@ -429,6 +448,21 @@ impl Registry {
         self.claim_method(number, enterprise, method, facts)
     }
 
+    /// Its ledger says whether it can be closed.
+    fn close_wallet(
+        &mut self,
+        number: u64,
+        command: &DeregisterBillingAccount,
+        facts: &mut dyn FnMut(&RegistryFact),
+    ) -> Admission {
+        let Some(enterprise) = self.enterprise_of(Subject::Wallet(&command.billing_account)) else {
+            return Admission::Refused(Refusal::NotFound, None);
+        };
+        let closes = Some(command.billing_account.clone());
+        self.record(Claimed { closes, ..Claimed::of(number, enterprise.clone()) }, facts);
+        Admission::Forward(enterprise)
+    }
+
     fn claim_method(
         &mut self,
         command: u64,
@@ -511,7 +545,11 @@ impl Registry {
             RegistryFact::Claimed(fact) => self.claim(fact),
             RegistryFact::ClaimSettled(fact) => {
                 let Some(claimed) = self.claims.remove(&fact.command) else { return };
-                let Claimed { enterprise, account, method, remittance, request, .. } = claimed;
+                let Claimed { enterprise, account, method, remittance, request, closes, .. } =
+                    claimed;
+                if closes.is_some() {
+                    return;
+                }
                 if let Some(claim) = remittance {
                     self.settle_remittance(&claim, fact.kept);
                     return;
@@ -554,6 +592,10 @@ impl Registry {
                     self.put_remittance(fact);
                 }
             }
+            RegistryFact::MethodsCoolDown(fact) => {
+                let own = self.methods.values_mut().filter(|known| known.wallet == fact.wallet);
+                own.for_each(|known| known.free_at = Some(fact.free_at));
+            }
             RegistryFact::NumberGiven(fact) => {
                 self.numbered.insert((fact.issuer_country, fact.year, fact.kind), fact.count);
             }
@@ -561,9 +603,13 @@ impl Registry {
     }
 
     fn claim(&mut self, fact: &Claimed) {
-        let Claimed { command, enterprise, country, account, method, remittance, request } = fact;
+        let Claimed { command, enterprise, country, account, method, remittance, .. } = fact;
+        let Claimed { request, closes, .. } = fact;
         if self.has(&Place::Claims(Some(*command))) {
             self.claims.insert(*command, fact.clone());
+        }
+        if closes.is_some() {
+            return;
         }
         if let Some(RemittanceClaim { reference, wallet }) = remittance {
             if let Some(known) = self.remittances.get_mut(reference) {

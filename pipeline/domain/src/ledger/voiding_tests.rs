@@ -1,0 +1,381 @@
+//! R2.5: without a record that was taken back everything is as if it had never been sent.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::super::desk_tests::check;
+use super::super::{
+    AccountNumber, Accrued, Fact, Journal, Ledger, Line, Piece, Place, PricesArrived,
+    PricesInForce, RegionNumber,
+};
+use super::*;
+use crate::commands::Command;
+use crate::ids::PrincipalId;
+use crate::rating::{self, Distinct, Largest, Latest, MeterNumber, Moment, PriceBook};
+use crate::time::{Span, Timestamp};
+
+const BEGINS: &str = "2026-03-10T00:00:00Z";
+const AGGREGATES: [&str; 5] = ["sum", "count", "max", "last", "unique"];
+const MODELS: [&str; 5] = [
+    r#"model = "per_unit", unit_price = "0.3""#,
+    r#"model = "graduated", tiers = [{ up_to = "3", unit_price = "1", flat = "2" }, { unit_price = "0.3", flat = "5" }]"#,
+    r#"model = "volume", tiers = [{ up_to = "3", unit_price = "1", flat = "2" }, { unit_price = "0.3" }]"#,
+    r#"model = "package", package = "4", amount = "7""#,
+    r#"model = "flat", amount = "9.99""#,
+];
+
+#[derive(Clone, Debug)]
+enum Recorded {
+    Fact(Box<Fact>),
+    Accrued(Accrued),
+}
+
+#[derive(Default)]
+struct Recorder(Vec<Recorded>);
+
+impl Journal for Recorder {
+    fn fact(&mut self, _: &Ledger, fact: &Fact) {
+        self.0.push(Recorded::Fact(Box::new(fact.clone())));
+    }
+
+    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
+        self.0.push(Recorded::Accrued(*accrued));
+    }
+}
+
+/// A record as metering sees it.
+#[derive(Clone, Debug)]
+struct Record {
+    aggregate: usize,
+    model: usize,
+    minute: i32,
+    id: u8,
+    quantity: i64,
+    user: Option<i64>,
+}
+
+impl Record {
+    fn line(&self) -> Line {
+        let begins: Timestamp = BEGINS.parse().unwrap();
+        Line {
+            usage_partition: 0,
+            account: AccountNumber(0),
+            meter: MeterNumber(u32::try_from(self.aggregate * MODELS.len() + self.model).unwrap()),
+            region: RegionNumber::NONE,
+            used: begins.plus(Span::minutes(self.minute)).minute(),
+            quantity: Amount::whole(self.quantity),
+            records: 1,
+        }
+    }
+
+    fn value(&self) -> Option<Value> {
+        let quantity = Amount::whole(self.quantity);
+        let used =
+            Box::new(Moment { time: self.line().used.starts(), id: self.id.to_string().into() });
+        match AGGREGATES[self.aggregate] {
+            "max" => Some(Largest { quantity }.into()),
+            "last" => Some(Latest { used, quantity }.into()),
+            "unique" => self.user.map(|low| Distinct { high: 0, low }.into()),
+            _ => None,
+        }
+    }
+}
+
+struct Rig {
+    ledger: Ledger,
+    recorder: Recorder,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let mut rig = Rig { ledger: Ledger::new(1), recorder: Recorder::default() };
+        let begins: Timestamp = BEGINS.parse().unwrap();
+        let meters = AGGREGATES.iter().flat_map(|aggregate| {
+            let tag = if *aggregate == "unique" { "tag = \"user\"," } else { "" };
+            MODELS.iter().enumerate().map(move |(number, model)| {
+                format!("{{ product = \"p\", meter = \"{aggregate}{number}\", currency = \"USD\", aggregate = \"{aggregate}\", {tag} {model} }}")
+            })
+        });
+        let document = format!("price = [{}]", meters.collect::<Vec<_>>().join(", "));
+        let entries = rating::parse(&document).unwrap();
+        let changes = PriceBook::default().changes(entries, begins).unwrap();
+        rig.ledger.pass(begins, &mut rig.recorder).unwrap();
+        for fact in [Fact::from(PricesArrived { changes }), PricesInForce { loads: 1 }.into()] {
+            rig.ledger.take(fact, &mut rig.recorder).unwrap();
+        }
+        rig.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "US" }));
+        rig.ask(
+            "open_account",
+            json!({ "account": "a", "enterprise": "e", "email": "x@y.example", "mode": "postpaid" }),
+        );
+        rig
+    }
+
+    fn ask(&mut self, name: &str, fields: serde_json::Value) {
+        let asked =
+            Asked { number: 1, principal: PrincipalId::operator(), key: None, origin: None };
+        let command = Command::read(name, fields).unwrap().unwrap();
+        self.ledger.command(&asked, &command, &mut self.recorder).unwrap();
+    }
+
+    fn count(&mut self, record: &Record) {
+        let line = record.line();
+        if AGGREGATES[record.aggregate] == "sum" || AGGREGATES[record.aggregate] == "count" {
+            return self.ledger.line(&line, &mut self.recorder).unwrap();
+        }
+        let line = Line { quantity: Amount::ZERO, ..line };
+        let said = record.value().map(|value| crate::rating::ValueCount { value, records: 1 });
+        let said: Vec<_> = said.into_iter().collect();
+        self.ledger.measured(&line, &said, &mut self.recorder).unwrap();
+    }
+
+    fn void(&mut self, record: &Record) -> Result<(), Undecided> {
+        self.ledger.take_back(&record.line(), record.value().as_ref(), &mut self.recorder)
+    }
+
+    fn pass(&mut self, to: Timestamp) {
+        self.ledger.pass(to, &mut self.recorder).unwrap();
+        self.ledger.mark(0, to, &mut self.recorder).unwrap();
+        while self.ledger.fire(usize::MAX, &mut self.recorder).unwrap().more {}
+    }
+
+    /// What the months came to that are not nothing, and what they cost.
+    fn months(&self) -> Vec<(MeterNumber, Amount, Amount)> {
+        let series = self.ledger.accounts()[0].series.iter();
+        let of = series.map(|series| (series.meter, series.quantity, series.charged));
+        let mut months: Vec<_> =
+            of.filter(|(_, quantity, charged)| !quantity.is_zero() || !charged.is_zero()).collect();
+        months.sort_by_key(|(meter, ..)| *meter);
+        months
+    }
+
+    /// All that was ever charged: what is on tabs, and what bills hold.
+    fn charged(&self) -> Amount {
+        let account = &self.ledger.accounts()[0];
+        let open = account.tabs.iter().map(|tab| tab.exact);
+        Amount::sum(open.chain(account.months.iter().map(|months| months.exact))).unwrap()
+    }
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let meter = (0..AGGREGATES.len(), 0..MODELS.len());
+    (meter, 0..120i32, 0..6u8, 0..7i64, prop::option::of(0..3i64)).prop_map(
+        |((aggregate, model), minute, id, quantity, user)| Record {
+            aggregate,
+            model,
+            minute,
+            id,
+            quantity,
+            user,
+        },
+    )
+}
+
+fn pieces(ledger: &Ledger) -> Vec<Piece> {
+    let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
+    while let Some(at) = place {
+        let (piece, after) = ledger.piece(at, usize::MAX);
+        pieces.push(piece);
+        place = after;
+    }
+    pieces
+}
+
+proptest! {
+    /// R2.5: for every aggregate and price model, before and after bills, what is left costs what it would have
+    /// cost by itself; and the facts say so.
+    #[test]
+    fn r2_5_what_is_left_costs_what_it_costs_by_itself(
+        records in prop::collection::vec((record(), any::<bool>()), 1..30),
+        bills in any::<bool>(),
+    ) {
+        let (mut rig, mut alone) = (Rig::new(), Rig::new());
+        for (record, stays) in &records {
+            rig.count(record);
+            if *stays {
+                alone.count(record);
+            }
+        }
+        let begins: Timestamp = BEGINS.parse().unwrap();
+        if bills {
+            rig.pass(begins.plus(Span::minutes(61)));
+        }
+        for (record, _) in records.iter().filter(|(_, stays)| !stays) {
+            rig.void(record).unwrap();
+        }
+        prop_assert_eq!(rig.months(), alone.months());
+        prop_assert_eq!(rig.charged(), alone.charged());
+        if bills {
+            rig.pass(begins.plus(Span::minutes(181)));
+            prop_assert_eq!(rig.charged(), alone.charged());
+        }
+
+        let mut told = Ledger::new(1);
+        for recorded in &rig.recorder.0 {
+            match recorded {
+                Recorded::Fact(fact) => {
+                    let postings = told.postings(fact).unwrap();
+                    let sum = Amount::sum(postings.iter().map(|posting| posting.debit)).unwrap();
+                    prop_assert!(sum.is_zero(), "R1.3: {:?}", fact);
+                    told.apply(fact).unwrap();
+                }
+                Recorded::Accrued(accrued) => told.apply_accrued(accrued).unwrap(),
+            }
+        }
+        prop_assert!(pieces(&told) == pieces(&rig.ledger));
+    }
+
+    /// A ledger that is loaded in parts while records are taken back holds what the other holds.
+    #[test]
+    fn r2_5_what_is_taken_back_while_a_ledger_is_loaded_is_gone(
+        records in prop::collection::vec(record(), 1..20), begin in 0..20usize, pace in 0..3usize,
+    ) {
+        let mut rig = Rig::new();
+        records.iter().for_each(|record| rig.count(record));
+        let (mut copy, mut place) = (Ledger::new(1), Some(Place::Shared));
+        let mut load = |copy: &mut Ledger, ledger: &Ledger| {
+            let Some(at) = place.take() else { return false };
+            copy.begin_load();
+            let (piece, after) = ledger.piece(at, 1);
+            copy.load(piece).unwrap();
+            place = after;
+            if place.is_none() {
+                copy.loaded();
+            }
+            true
+        };
+        for (at, record) in records.iter().enumerate() {
+            let told = rig.recorder.0.len();
+            rig.void(record).unwrap();
+            for recorded in rig.recorder.0.iter().skip(told).filter(|_| at > begin) {
+                match recorded {
+                    Recorded::Fact(fact) => copy.apply(fact).unwrap(),
+                    Recorded::Accrued(accrued) => copy.apply_accrued(accrued).unwrap(),
+                }
+            }
+            let turns = if at == begin { 4 } else { pace };
+            (0..turns).filter(|_| at >= begin).for_each(|_| { load(&mut copy, &rig.ledger); });
+        }
+        while load(&mut copy, &rig.ledger) {}
+        prop_assert!(pieces(&copy) == pieces(&rig.ledger));
+        prop_assert_eq!(rig.months(), []);
+        prop_assert_eq!(rig.charged(), Amount::ZERO);
+    }
+}
+
+/// R2.5: a line that could not be priced is in no quantity, so nothing can be taken back of it.
+#[test]
+fn r2_5_what_was_set_aside_is_not_taken_back() {
+    let mut rig = Rig::new();
+    let record = Record { aggregate: 0, model: 0, minute: 0, id: 0, quantity: 5, user: None };
+    let refused = |rig: &mut Rig, record: &Record| {
+        let told = rig.recorder.0.len();
+        let outcome = rig.void(record);
+        assert_eq!(rig.recorder.0.len(), told, "a refusal changes nothing");
+        outcome
+    };
+    let not_found = Err(Undecided::Refused(Refusal::NotFound));
+    assert_eq!(refused(&mut rig, &record), not_found);
+    rig.count(&Record { quantity: 4, ..record.clone() });
+    assert_eq!(refused(&mut rig, &record), not_found);
+    let largest = Record { aggregate: 2, ..record };
+    rig.count(&largest);
+    assert_eq!(refused(&mut rig, &Record { quantity: 4, ..largest.clone() }), not_found);
+    assert_eq!(rig.void(&largest), Ok(()));
+}
+
+/// R2.5, R9.4: who has begun to pay in the minute of a record, named behind it, has not paid for it.
+#[test]
+fn r2_5_it_is_taken_back_from_who_paid() {
+    let mut rig = Rig::new();
+    rig.ask(
+        "open_enterprise",
+        json!({ "enterprise": "f", "name": "F", "country": "US", "account_center": true }),
+    );
+    for account in ["b", "c"] {
+        rig.ask(
+            "open_account",
+            json!({ "account": account, "enterprise": "f", "email": "x@y.example", "mode": "postpaid" }),
+        );
+    }
+    let record = Record { aggregate: 0, model: 0, minute: 0, id: 0, quantity: 5, user: None };
+    let line = Line { account: AccountNumber(1), ..record.line() };
+    rig.ledger.line(&line, &mut rig.recorder).unwrap();
+    rig.ask("change_payer", json!({ "account": "b", "billing_account": "ba-c" }));
+    assert_eq!(rig.ledger.accounts()[1].payer_at(line.used).0, WalletNumber(2));
+    rig.ledger.take_back(&line, None, &mut rig.recorder).unwrap();
+    let [series] = &rig.ledger.accounts()[1].series[..] else { panic!() };
+    assert_eq!((series.wallet, series.quantity), (WalletNumber(1), Amount::ZERO));
+}
+
+/// R2.5, R5.7: an open bill becomes smaller, a paid one gives back, and what is judged by it is judged.
+#[test]
+fn r2_5_money_comes_back() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=x@y.example currency=USD mode=prepaid
+        void_usage account=nobody source=s id=u1               -> not_found
+        void_usage account=a source=s id=u1                    -> later
+        use a p 500
+        balance ba-a                                           -> available=-5 overdue=true
+        service a                                              -> suspended
+        # In the open cycle.
+        takes_back a p 300 2026-03-01T00:00:00Z
+        balance ba-a                                           -> available=-2 unsettled_current=2
+        takes_back a p 300 2026-03-01T00:00:00Z                -> not_found
+        takes_back a p 200 2026-03-01T00:00:00Z
+        balance ba-a                                           -> available=0 unsettled_current=0 overdue=false
+        # Of a bill that is unpaid.
+        use a p 500
+        at 2026-03-01T01:00:00Z
+        balance ba-a                                           -> available=-5
+        takes_back a p 400 2026-03-01T00:00:00Z
+        balance ba-a                                           -> available=-1
+        at 2026-03-01T02:00:00Z
+        balance ba-a                                           -> available=-1 unsettled_current=1
+        # Of one that was paid.
+        top_up billing_account=ba-a amount=20.00 currency=USD method=bank_transfer
+        balance ba-a                                           -> cash=19 available=19
+        service a                                              -> running
+        takes_back a p 100 2026-03-01T00:00:00Z
+        balance ba-a                                           -> cash=19 available=20
+        at 2026-03-01T03:00:00Z
+        balance ba-a                                           -> cash=20 available=20 unsettled_current=0
+        ",
+    );
+}
+
+/// R5.7: bills in flight are passed over until the result; then what is left of a negative bill is undone.
+#[test]
+fn r5_7_what_is_in_flight_is_undone_after_the_result() {
+    let begun = "
+        open_account account=a enterprise=e email=x@y.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t  -> later
+        answers ba-a succeeded
+        use a p 100000
+        asked ba-a                                             -> threshold 1000 visa
+        takes_back a p 40000 2026-03-01T00:00:00Z
+        balance ba-a                                           -> cash=0 unsettled_current=600
+        at 2026-03-01T01:00:00Z
+        balance ba-a                                           -> cash=0 unsettled_current=600 available=-600
+        top_up billing_account=ba-a amount=30.00 currency=USD method=bank_transfer
+        balance ba-a                                           -> cash=30
+    ";
+    let paid = "
+        answers ba-a succeeded
+        balance ba-a                                           -> cash=430 unsettled_current=0
+        answers ba-a succeeded
+        balance ba-a                                           -> cash=430
+    ";
+    check("", &format!("{begun}{paid}"));
+    let declined = "
+        answers ba-a declined
+        balance ba-a                                           -> cash=0 unsettled_current=570
+        at 2026-03-02T01:00:00Z
+        asked ba-a                                             -> retry 570 visa
+        answers ba-a succeeded
+        balance ba-a                                           -> cash=0 unsettled_current=0
+    ";
+    check("", &format!("{begun}{declined}"));
+}
