@@ -189,13 +189,21 @@ impl Registry {
         };
         match admission {
             Admission::Forward(enterprise) => {
-                let carries = None;
-                let admitted = Admitted { number, principal, key, origin, command, carries };
+                let (carries, invoice) = (None, None);
+                let admitted =
+                    Admitted { number, principal, key, origin, command, carries, invoice };
                 return self.forward(&enterprise, admitted, output);
             }
+            Admission::Invoice { ledger, invoice } => {
+                let (carries, invoice) = (None, Some(invoice));
+                let admitted =
+                    Admitted { number, principal, key, origin, command, carries, invoice };
+                return self.tell_ledger(ledger, admitted.into(), output);
+            }
             Admission::Carry(enterprise, currency) => {
-                let carries = Some(currency);
-                let admitted = Admitted { number, principal, key, origin, command, carries };
+                let (carries, invoice) = (Some(currency), None);
+                let admitted =
+                    Admitted { number, principal, key, origin, command, carries, invoice };
                 return self.forward(&enterprise, admitted, output);
             }
             Admission::Done => {}

@@ -367,6 +367,17 @@ commands! {
         to: RefundTo,
     }
 
+    /// Takes back an issued invoice, or part of it, by a credit note.
+    "credit_invoice" => CreditInvoice {
+        /// The number of the invoice.
+        invoice: Text,
+        /// Lines of the invoice, counted from one: what is left of each is taken back.
+        lines: Option<Vec<u32>>,
+        /// So much of its net is taken back instead, from its lines in their order.
+        amount: Option<Amount>,
+        reason: Text,
+    }
+
     /// Sets the quota of a billing account that settles with a partner.
     "set_quota" => SetQuota {
         billing_account: WalletId,
@@ -481,6 +492,8 @@ pub enum Subject<'a> {
     Wallet(&'a WalletId),
     /// The enterprise of that name, or else the billing account.
     Scope(&'a ScopeId),
+    /// The billing account that got the invoice of that number, which the registry knows.
+    Invoice(&'a Text),
     /// All ledgers alike.
     Everyone,
 }
@@ -530,6 +543,7 @@ impl Command {
             | Command::RevokeTransfer(RevokeTransfer { from: billing_account, .. }) => {
                 Subject::Wallet(billing_account)
             }
+            Command::CreditInvoice(CreditInvoice { invoice, .. }) => Subject::Invoice(invoice),
             Command::ReceiveRemittance(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {
                 Subject::Everyone
             }

@@ -241,6 +241,8 @@ record! {
         pub command: Command,
         /// Money comes with it, as much as the command says, in this currency.
         pub carries: Option<Currency>,
+        /// The invoice that it names by a number, as its ledger knows it.
+        pub invoice: Option<u64>,
     }
 }
 
@@ -399,6 +401,8 @@ record! {
         pub issued_at: Timestamp,
         /// The number of the invoice whose tax it is.
         pub invoice: Option<String>,
+        /// The number of the credit note by command whose net it takes back.
+        pub credit_note: Option<String>,
     }
 }
 

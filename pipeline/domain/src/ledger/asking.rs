@@ -13,7 +13,7 @@ use super::{
     AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
     RegionNumber, SettingsChanged, Undecided,
 };
-use crate::commands::{Asked, Command};
+use crate::commands::{Asked, Command, CreditInvoice};
 use crate::money::Amount;
 use crate::rating::{self, MeterNumber, PriceBook};
 use crate::time::Timestamp;
@@ -35,6 +35,7 @@ pub(super) struct Asking {
     pub(super) ledger: Ledger,
     pub(super) facts: Facts,
     commands: u64,
+    numbered: u64,
 }
 
 /// The enterprise `e` with its account centre on, managed by `boss`, with `a`, `b` and `c`; `f` has `boss-f`
@@ -53,7 +54,8 @@ const MEMBERS: &str = r#"
 
 impl Asking {
     pub(super) fn new() -> Asking {
-        let mut asking = Asking { ledger: Ledger::new(1), facts: Facts::default(), commands: 0 };
+        let mut asking =
+            Asking { ledger: Ledger::new(1), facts: Facts::default(), commands: 0, numbered: 0 };
         let entries = rating::parse(
             r#"price = [{ product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" }]"#,
         );
@@ -121,8 +123,20 @@ impl Asking {
         let asked = Asked { number: self.commands, principal, key: None, origin: None };
         let command = Command::read(name, table(fields)).expect(name);
         let command = command.unwrap_or_else(|error| panic!("{name} {fields}: {error}"));
-        let outcome = match self.ledger.command(&asked, &command, &mut self.facts) {
-            Ok(_) => "ok".to_owned(),
+        let facts = &mut self.facts;
+        let outcome = match &command {
+            // The registry knows by what its ledger knows an invoice.
+            Command::CreditInvoice(CreditInvoice { invoice, .. }) => {
+                let wallets = self.ledger.wallets().iter();
+                let mut issued =
+                    wallets.filter_map(|it| it.invoicing.as_ref()).flat_map(|it| &it.issued);
+                let known = issued.find(|it| it.number == invoice.as_str()).map(|it| it.draft);
+                self.ledger.credited(&asked, &command, known, facts)
+            }
+            command => self.ledger.command(&asked, command, facts).map(|_| ()),
+        };
+        let outcome = match outcome {
+            Ok(()) => "ok".to_owned(),
             Err(Undecided::Refused(refusal)) => refusal.code().to_owned(),
             Err(Undecided::Broken(broken)) => panic!("{name} {fields}: {broken}"),
         };
@@ -164,10 +178,13 @@ impl Asking {
     fn number_invoices(&mut self) {
         let wallets = self.ledger.wallets().iter();
         let drafts: Vec<u64> = wallets.flat_map(|it| it.drafts()).map(|it| it.draft).collect();
-        for (draft, number) in drafts.into_iter().zip(1..) {
-            let (now, number) = (self.ledger.clock().now(), format!("SG-2026-{number:06}"));
+        for draft in drafts {
+            self.numbered += 1;
+            let (now, number) =
+                (self.ledger.clock().now(), format!("SG-2026-{:06}", self.numbered));
             self.ledger.number_invoice(draft, &number, now, &mut self.facts).unwrap();
         }
+        self.fire();
     }
 
     fn see(&self, view: &str, fields: &str) -> Result<(), String> {

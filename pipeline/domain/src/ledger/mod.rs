@@ -16,6 +16,7 @@ mod clock;
 mod configure;
 mod coupons;
 mod credit;
+mod crediting;
 mod cycles;
 #[cfg(test)]
 mod desk_tests;
@@ -60,6 +61,7 @@ pub use accrue::Line;
 pub use balance::{Balance, BillingAccount};
 pub use burn::Runway;
 pub use clock::Clock;
+pub use crediting::IssuedInvoice;
 pub use fact::*;
 pub use invoicing::{Preview, wallet_of_draft};
 pub use load::*;
@@ -289,12 +291,13 @@ impl Ledger {
             Command::PreferPaymentMethod(command) => self.prefer_method(command, journal),
             Command::Pay(command) => self.pay_by_hand(command, journal),
             Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
-            // The first two have an answer of their own. What is claimed comes with what is known of it. The
-            // others concern every ledger or none, and the registry checks them once and sends what they
-            // change.
+            // The first two have an answer of their own. What is claimed or credited comes with what the
+            // registry knows of it. The others concern every ledger or none, and the registry checks them
+            // once and sends what they change.
             Command::LinkPaymentMethod(_)
             | Command::FinishAuthentication(_)
             | Command::ClaimRemittance(_)
+            | Command::CreditInvoice(_)
             | Command::ReceiveRemittance(_)
             | Command::LoadPrices(_)
             | Command::LoadSettings(_) => Err(Refusal::Malformed.into()),

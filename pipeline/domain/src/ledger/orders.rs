@@ -62,6 +62,7 @@ impl Ledger {
             amount: command.amount,
             on_credit,
             refunded: Amount::ZERO,
+            credited: Amount::ZERO,
             payments: Vec::new(),
         };
         self.record(journal, OrderPlaced { wallet: number, order })?;

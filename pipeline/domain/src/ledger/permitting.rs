@@ -51,7 +51,7 @@ impl Ledger {
             Subject::Account(id) => Place::Account(id),
             Subject::Wallet(id) => Place::Wallet(id),
             Subject::Scope(id) => Place::Scope(id),
-            Subject::Everyone => Place::Platform,
+            Subject::Invoice(_) | Subject::Everyone => Place::Platform,
         };
         let held = |right: &Right| self.held(who, *right, place, enterprise) > Held::Not;
         Some(Right::ALL.iter().copied().filter(held).collect())
@@ -64,7 +64,7 @@ impl Ledger {
             Subject::Account(id) => Some(self.account(self.account_named(id)?)?.enterprise),
             Subject::Wallet(id) => Some(self.wallet(self.wallet_named(id)?)?.enterprise),
             Subject::Scope(id) => self.scope(id).map(|(enterprise, _)| enterprise),
-            Subject::Everyone => None,
+            Subject::Invoice(_) | Subject::Everyone => None,
         }
     }
 

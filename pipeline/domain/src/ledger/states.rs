@@ -27,7 +27,10 @@ impl Ledger {
         let subject = match command.subject() {
             Subject::Wallet(id) => within(id),
             Subject::Scope(id) => self.scope(id).and_then(|(_, wallet)| self.wallet(wallet?)),
-            Subject::Enterprise(_) | Subject::Account(_) | Subject::Everyone => None,
+            Subject::Enterprise(_)
+            | Subject::Account(_)
+            | Subject::Invoice(_)
+            | Subject::Everyone => None,
         };
         let other = command.other_wallet().and_then(within);
         let closed = |wallet: &Wallet| wallet.state() == WalletState::Deregistered;

@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claimed, KeyHash, KeyUsed, Registry, Remittance};
+use super::{Claimed, KeyHash, KeyUsed, NumberKey, NumberedInvoice, Registry, Remittance};
 use crate::ids::{AccountId, Country, EnterpriseId, MethodId, Text, WalletId};
 use crate::invoices::InvoiceType;
 use crate::rating::{PriceBook, Prices};
@@ -101,6 +101,12 @@ record! {
 }
 
 record! {
+    pub struct SomeInvoices {
+        pub invoices: Vec<NumberedInvoice>,
+    }
+}
+
+record! {
     pub struct SomeMethods {
         pub methods: Vec<MethodServes>,
     }
@@ -123,6 +129,7 @@ one_of! {
         SomeKeys,
         SomeMethods,
         SomeRemittances,
+        SomeInvoices,
     }
 }
 
@@ -137,6 +144,7 @@ pub enum Place {
     Wallets(Option<WalletId>),
     Methods(Option<MethodId>),
     Remittances(Option<Text>),
+    Invoices(Option<NumberKey>),
     Keys(Option<KeyHash>),
 }
 
@@ -211,8 +219,14 @@ impl Registry {
             Place::Remittances(from) => {
                 let (remittances, last) =
                     part(&self.remittances, from, most, |_, known| known.clone());
-                let after = last.map_or(Place::Keys(None), |last| Place::Remittances(Some(last)));
+                let after =
+                    last.map_or(Place::Invoices(None), |last| Place::Remittances(Some(last)));
                 (SomeRemittances { remittances }.into(), Some(after))
+            }
+            Place::Invoices(from) => {
+                let (invoices, last) = part(&self.invoices, from, most, |_, known| *known);
+                let after = last.map_or(Place::Keys(None), |last| Place::Invoices(Some(last)));
+                (SomeInvoices { invoices }.into(), Some(after))
             }
             Place::Keys(from) => {
                 let used = |key: &KeyHash, used: &super::Used| KeyUsed {
@@ -267,6 +281,10 @@ impl Registry {
             RegistryPiece::SomeRemittances(part) => {
                 let known = |known: Remittance| (known.reference.clone(), known);
                 self.remittances.extend(part.remittances.into_iter().map(known));
+            }
+            RegistryPiece::SomeInvoices(part) => {
+                let known = |known: NumberedInvoice| (known.key(), known);
+                self.invoices.extend(part.invoices.into_iter().map(known));
             }
             RegistryPiece::SomeKeys(part) => part.keys.iter().for_each(|used| self.put_key(used)),
         }
