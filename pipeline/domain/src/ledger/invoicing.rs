@@ -10,6 +10,7 @@ use crate::invoices::{Invoice, InvoiceDraft, InvoiceLine, InvoiceTopUp, LineKind
 use crate::money::{Amount, Overflow};
 use crate::notices::NoticeKind;
 use crate::settings::Schedule;
+use crate::tax_ids::TaxId;
 use crate::time::{Day, HalfMonth, Minute, Span, Timestamp};
 
 /// An invoice that is not issued yet.
@@ -188,7 +189,8 @@ impl Ledger {
         Ok(account.id.clone())
     }
 
-    /// At the rate that the registered country had on the last day of the period (R12.4).
+    /// At the rate that the registered country had on the last day of the period; none for whoever pays it
+    /// where he is registered (R12.4).
     fn tax_on(
         &self,
         net: Amount,
@@ -196,9 +198,16 @@ impl Ledger {
         enterprise: &Enterprise,
         until: Timestamp,
     ) -> Result<Tax, Overflow> {
+        let untaxed = |note| Tax { rate: Amount::ZERO, note, amount: Amount::ZERO };
+        let issuer = self.settings.tax.issuer_country;
+        let tax_id = enterprise.tax_id.as_ref();
+        let tax_id = tax_id.and_then(|id| TaxId::read(enterprise.country, id.as_str()).ok());
+        if tax_id.is_some_and(|id| id.is_charged_in_reverse(issuer)) {
+            return Ok(untaxed(TaxNote::ReverseCharge));
+        }
         let last_day = wallet.zone.date_of(until.minus(Span::micros(1)));
         let Some(rate) = self.settings.tax.rates.on(enterprise.country, last_day) else {
-            return Ok(Tax { rate: Amount::ZERO, note: TaxNote::NotListed, amount: Amount::ZERO });
+            return Ok(untaxed(TaxNote::NotListed));
         };
         // Nothing is lost before it is rounded to the currency: a rate has few places.
         let exact = net.times(rate)?.rounded_half_even()?;
