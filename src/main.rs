@@ -1,6 +1,6 @@
 //! The command line: thin.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -272,7 +272,7 @@ fn main() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("DRAWDOWN_LOG_FILTER")
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual)),
         )
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
     match run(arguments, &mut std::io::stdout()) {

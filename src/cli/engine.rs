@@ -86,16 +86,24 @@ impl Engine {
         }
     }
 
-    /// It ends when its input does: so it never outlives this process, however that ends.
+    /// It ends when its input does: so it never outlives this process, however that ends. What it says comes through us,
+    /// because on a terminal of its own the engine says much that means nothing.
     fn start(&self) -> anyhow::Result<Child> {
-        let child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(std::env::current_exe()?)
             .args(["clickhouse", "--ends-with-input", "--data"])
             .arg(&self.data)
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--set", &format!("clickhouse.library={}", self.library.display())])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()?;
+        if let Some(mut said) = child.stderr.take() {
+            std::thread::Builder::new()
+                .name("clickhouse-says".to_owned())
+                // Where nobody hears us, nobody hears it either.
+                .spawn(move || drop(std::io::copy(&mut said, &mut std::io::stderr())))?;
+        }
         Ok(child)
     }
 }

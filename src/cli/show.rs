@@ -182,8 +182,8 @@ fn known(view: &View, field: &str) -> Result<(), String> {
     }
     let near = names.iter().map(|name| (distance(name, field), *name)).min();
     let near = near.filter(|(distance, name)| *distance <= name.len().div_ceil(3));
-    let near = near.map(|(_, name)| format!("; is {name} meant?")).unwrap_or_default();
-    Err(format!("{} has no field {field}{near} It has {}", view.name, names.join(", ")))
+    let near = near.map(|(_, name)| format!(" (is {name} meant?)")).unwrap_or_default();
+    Err(format!("{} has no field {field}{near}; it has {}", view.name, names.join(", ")))
 }
 
 /// How many letters must change to make one word of the other.

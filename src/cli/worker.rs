@@ -30,6 +30,8 @@ const QUESTIONS_MAX: usize = 1_000;
 const SERVER_ENDS_WITHIN: Duration = Duration::from_secs(5);
 /// How often the watchdog looks.
 const WATCH_EVERY: Duration = Duration::from_millis(100);
+/// The watch itself was not woken for so long.
+const STOOD_STILL: Duration = Duration::from_secs(5);
 
 const NAMES: [&str; 8] =
     ["metering", "registry", "balance", "payments", "alerts", "invoices", "analytics", "console"];
@@ -232,8 +234,16 @@ impl Crew {
         let mut ending_since = None;
         // A console by itself has no thread here, and goes on until it is asked to end.
         let goes_on = || self.threads.is_empty() && !self.end.load(Ordering::Acquire);
+        let mut looked = Instant::now();
         while goes_on() || !self.threads.iter().all(JoinHandle::is_finished) {
             std::thread::sleep(WATCH_EVERY);
+            if looked.elapsed() > STOOD_STILL {
+                // The whole process was stopped, perhaps with its machine: then nobody in it is stuck.
+                let seconds = looked.elapsed().as_secs();
+                tracing::warn!(seconds, "this process stood still, and goes on");
+                self.progress.iter().for_each(|(_, progress)| progress.note());
+            }
+            looked = Instant::now();
             if self.end.load(Ordering::Acquire) {
                 let since = *ending_since.get_or_insert_with(Instant::now);
                 if since.elapsed() > stuck_for_max {

@@ -143,7 +143,9 @@ impl Reader {
     fn new() -> Reader {
         let folder = TempDir::with_prefix("drawdown-readme-").unwrap();
         let (port, sql_port) = (free_port(), free_port());
-        let instead = vec![("127.0.0.1:8080".to_owned(), format!("127.0.0.1:{port}"))];
+        // Where `up` listens, and where workers do.
+        let instead = ["127.0.0.1:8080", "127.0.0.1:9464"];
+        let instead = instead.map(|usual| (usual.to_owned(), format!("127.0.0.1:{port}"))).to_vec();
         let variables = vec![
             ("DRAWDOWN_SERVER", format!("http://127.0.0.1:{port}")),
             ("DRAWDOWN_WORKER_HTTP", format!("127.0.0.1:{port}")),

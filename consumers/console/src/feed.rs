@@ -257,9 +257,10 @@ pub(crate) fn follow(
         for partition in 0..topics.ledger_partitions {
             places.insert(partition, log.bounds(&name, partition)?.stable);
         }
-        // A group of its own for each process, because each sees everything.
+        // A group of its own for each process, because each sees everything, and for each topic, because two of
+        // one instance in one group would fence each other.
         let membership = Membership {
-            group: format!("{group}-{instance}"),
+            group: format!("{group}-{instance}.{}", topic.name()),
             topic: name,
             instance: instance.to_owned(),
         };

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use drawdown_domain::settings::Settings;
 use drawdown_domain::time::Span;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 /// One value of the configuration, for the reference.
@@ -81,8 +81,14 @@ fn is_secret(key: &str) -> bool {
     matches!(key, "secret" | "password" | "demo_key")
 }
 
-fn shown(value: &impl std::fmt::Debug) -> String {
-    format!("{value:?}")
+/// As it is written in a configuration file.
+fn shown(value: &impl Serialize) -> String {
+    match toml::Value::try_from(value) {
+        Ok(toml::Value::Table(table)) if table.is_empty() => "{}".to_owned(),
+        Ok(value) => value.to_string(),
+        // TOML has no way to say that something is not set.
+        Err(_) => "not set".to_owned(),
+    }
 }
 
 sections! {

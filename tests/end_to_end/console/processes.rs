@@ -42,7 +42,7 @@ impl Running {
         let mut said = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(self.0.wait().unwrap().success(), "{said}");
-        assert!(!said.contains("cut off"), "{said}");
+        assert!(!said.contains("cut off") && !said.contains("cannot be followed"), "{said}");
     }
 }
 

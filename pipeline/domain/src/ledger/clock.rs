@@ -53,6 +53,12 @@ impl Clock {
         self.gate
     }
 
+    /// What falls due up to here may happen; the rest waits for bills that go before it.
+    pub(super) fn timers_fire_until(&self) -> Timestamp {
+        let quarter_ends = self.gate.plus(QUARTER);
+        if self.now < quarter_ends { self.now } else { quarter_ends.plus(Span::micros(-1)) }
+    }
+
     /// Up to where a usage partition has been metered.
     #[inline]
     pub fn mark(&self, usage_partition: u32) -> Timestamp {

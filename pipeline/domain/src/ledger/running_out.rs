@@ -15,11 +15,17 @@ const MINUTES_PER_HOUR: i32 = 60;
 
 impl Ledger {
     /// Whether services of some account stop by what is available, and not only by being overdue.
-    fn is_judged_by_credit(&self, number: WalletNumber, wallet: &Wallet) -> bool {
+    fn is_judged_by_credit(
+        &self,
+        number: WalletNumber,
+        wallet: &Wallet,
+        occasion: Occasion,
+    ) -> bool {
         let minute = self.clock.now().minute();
         let accounts = self.paid_for(number).iter().filter_map(|account| self.account(*account));
         let mut paid = accounts
-            .filter(|account| account.closed_at.is_none() && account.payer_at(minute).0 == number);
+            .filter(|account| account.closed_at.is_none() && account.payer_at(minute).0 == number)
+            .filter(|account| !self.waits_for_payer(number, account, occasion));
         paid.any(|account| self.service_floor(wallet, account).is_some())
     }
 
@@ -35,7 +41,9 @@ impl Ledger {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let told = wallet.telling.as_deref().and_then(|telling| telling.runway);
         let is_over = told.is_none_or(|told| told.recovered);
-        if (occasion == Occasion::Charge && !is_over) || !self.is_judged_by_credit(number, wallet) {
+        if (occasion == Occasion::Charge && !is_over)
+            || !self.is_judged_by_credit(number, wallet, occasion)
+        {
             return Ok(());
         }
         let short = self.is_short(number, available)?;
@@ -73,7 +81,10 @@ impl Ledger {
         available: Amount,
     ) -> Result<Option<Amount>, Overflow> {
         let told = wallet.telling.as_deref().and_then(|telling| telling.runway);
-        if told.is_some_and(|told| !told.recovered) || !self.is_judged_by_credit(number, wallet) {
+        let occasion = Occasion::Change;
+        if told.is_some_and(|told| !told.recovered)
+            || !self.is_judged_by_credit(number, wallet, occasion)
+        {
             return Ok(None);
         }
         let left = available.max(Amount::ZERO).minus(self.burn_until_alert(number)?)?;
@@ -96,7 +107,7 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let told = wallet.telling.as_deref().is_some_and(|telling| telling.near_due);
-        let near = self.is_judged_by_credit(number, wallet)
+        let near = self.is_judged_by_credit(number, wallet, Occasion::Change)
             && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;
         if near == told {
             return Ok(());

@@ -1,6 +1,7 @@
 //! Whether services of accounts run, by the figures of whoever pays for them (R8.2 to R8.4).
 
 use super::fact::{Journal, ServiceChanged, SuspensionDelayed};
+use super::standing::Occasion;
 use super::state::{Account, AccountNumber, Services, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::commands::{DelayedSuspension, Mode};
@@ -28,15 +29,18 @@ impl DelayedSuspension {
 impl Ledger {
     pub(super) fn judge_services(
         &mut self,
-        wallet: WalletNumber,
-        account: AccountNumber,
+        (wallet, account): (WalletNumber, AccountNumber),
         available: Amount,
         overdue: bool,
+        occasion: Occasion,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let minute = self.clock.now().minute();
-        let found = self
-            .account(account)
+        let Some(found) = self.account(account) else { return Ok(()) };
+        if self.waits_for_payer(wallet, found, occasion) {
+            return Ok(());
+        }
+        let found = Some(found)
             .filter(|found| found.closed_at.is_none() && found.payer_at(minute).0 == wallet);
         // Somebody else pays, or nobody: what was delayed here is over.
         let Some(found) = found else { return self.end_delay(wallet, account, journal) };
@@ -44,7 +48,7 @@ impl Ledger {
         let stops = self.stops(wallet, found, available, overdue);
         let runs_on = stops.is_some()
             && before.is_none()
-            && self.runs_on(wallet, account, available, journal)?;
+            && self.runs_on((wallet, account), available, occasion, journal)?;
         if !runs_on {
             // A recovery starts it anew, and so does the end of it.
             self.end_delay(wallet, account, journal)?;
@@ -100,9 +104,9 @@ impl Ledger {
     /// Whether services that would stop run on for a while (R8.3). Notes since when.
     fn runs_on(
         &mut self,
-        number: WalletNumber,
-        account: AccountNumber,
+        (number, account): (WalletNumber, AccountNumber),
         available: Amount,
+        occasion: Occasion,
         journal: &mut dyn Journal,
     ) -> Result<bool, Undecided> {
         let Some(wallet) = self.wallet(number) else { return Ok(false) };
@@ -111,8 +115,10 @@ impl Ledger {
         let known = wallet.delays.iter().find(|delay| delay.account == account);
         let since = known.map_or(now, |delay| delay.since);
         let floor = delayed.debt.map(Amount::negated).transpose()?;
-        let runs_on =
-            delayed.until(since).starts() > now && floor.is_none_or(|floor| available >= floor);
+        // That its time is over is found by its timer.
+        let has_time =
+            delayed.until(since).starts() > now || known.is_some() && occasion == Occasion::Charge;
+        let runs_on = has_time && floor.is_none_or(|floor| available >= floor);
         if runs_on && known.is_none() {
             let since = Some(now);
             self.record(journal, SuspensionDelayed { wallet: number, account, since })?;

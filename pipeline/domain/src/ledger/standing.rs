@@ -6,7 +6,7 @@
 //! that could change it. What time alone changes has a timer.
 
 use super::fact::{FallChanged, Journal, OverdueChanged};
-use super::state::{AccountNumber, Fall, InFlight, Wallet, WalletNumber};
+use super::state::{Account, AccountNumber, Fall, InFlight, Wallet, WalletNumber};
 use super::timers::Timer;
 use super::{Ledger, Undecided};
 use crate::money::{Amount, Overflow};
@@ -20,7 +20,8 @@ pub(super) enum Occasion {
     /// Something about it has changed.
     Change,
     /// Charges have come to its headroom. When that is noticed depends on when the ledger was last restored:
-    /// so nothing may be found that was so before the last of them.
+    /// so nothing may be found that was so before the last of them, or that time has brought about, which its
+    /// timer finds.
     Charge,
 }
 
@@ -47,12 +48,15 @@ impl Ledger {
         let available = self.available(wallet, number)?;
         self.recharge(number, available, journal)?;
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
-        let overdue = self.is_overdue_with(wallet, available);
+        let overdue = match occasion {
+            Occasion::Change => self.is_overdue_with(wallet, available),
+            Occasion::Charge => self.is_known_overdue(wallet, available),
+        };
         self.judge_overdue(number, overdue, journal)?;
         for account in self.paid_for(number).to_vec() {
-            self.judge_services(number, account, available, overdue, journal)?;
+            self.judge_services((number, account), available, overdue, occasion, journal)?;
         }
-        self.judge_low_balance(number, available, overdue, journal)?;
+        self.judge_low_balance(number, (available, overdue), occasion, journal)?;
         self.judge_runway(number, available, occasion, journal)?;
         let headroom = self.headroom_of(number, available)?;
         if let Some(known) = self.headroom.get_mut(number.index()) {
@@ -61,6 +65,17 @@ impl Ledger {
         // What was decided just now has touched the wallet again, and is judged already.
         self.touched.retain(|touched| *touched != number);
         Ok(())
+    }
+
+    /// Whether an account has a new payer whose timer has not fired yet: until then charges do not judge it.
+    pub(super) fn waits_for_payer(
+        &self,
+        number: WalletNumber,
+        account: &Account,
+        occasion: Occasion,
+    ) -> bool {
+        let since = || account.payer_at(self.clock.now().minute()).1.from;
+        occasion == Occasion::Charge && self.due.contains(since(), Timer::PayerBegins, number)
     }
 
     /// Whether a wallet is overdue, as it is now (R8.1).
@@ -81,6 +96,13 @@ impl Ledger {
         available.is_negative()
             || wallet.limit.is_positive()
                 && self.unpaid_too_long_at(wallet).is_some_and(|at| now >= at)
+    }
+
+    /// The same, but that a bill has been unpaid for too long counts only once its timer has found it.
+    fn is_known_overdue(&self, wallet: &Wallet, available: Amount) -> bool {
+        let by_time_alone = wallet.active_method().is_none() && !available.is_negative();
+        let told = || wallet.telling.as_deref().is_some_and(|telling| telling.overdue);
+        self.is_overdue_with(wallet, available) && (!by_time_alone || told())
     }
 
     /// When the oldest unpaid bill will have been unpaid for too long.
@@ -112,8 +134,8 @@ impl Ledger {
     fn judge_low_balance(
         &mut self,
         number: WalletNumber,
-        available: Amount,
-        overdue: bool,
+        (available, overdue): (Amount, bool),
+        occasion: Occasion,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
@@ -142,7 +164,10 @@ impl Ledger {
                 self.record(journal, FallChanged { wallet: number, fall })?;
                 Ok(())
             }
-            (true, Some(fall)) if fall.next_at.is_some_and(|next| next.starts() <= now) => {
+            (true, Some(fall))
+                if occasion == Occasion::Change
+                    && fall.next_at.is_some_and(|next| next.starts() <= now) =>
+            {
                 self.tell_low_balance(number, fall.told, overdue, journal)
             }
             (false, Some(fall)) if !fall.recovered => {
@@ -250,7 +275,8 @@ impl Ledger {
         from: Minute,
         before: Option<WalletNumber>,
     ) {
-        if from > self.clock.now().minute() {
+        // While metering lags, what falls due has not happened, though its time has come.
+        if from.starts() > self.clock.timers_fire_until() {
             for judged in before.into_iter().chain([wallet]) {
                 self.due.insert(from, Timer::PayerBegins, judged);
             }

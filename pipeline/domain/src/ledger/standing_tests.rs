@@ -38,6 +38,10 @@ enum Input {
     Pass {
         minutes: i32,
     },
+    /// Time passes, and metering lags: what falls due waits for its marks.
+    Lag {
+        minutes: i32,
+    },
     TopUp {
         wallet: usize,
         units: i64,
@@ -60,9 +64,11 @@ enum Input {
         wallet: usize,
         answer: PaymentAnswer,
     },
+    /// From so many hours on.
     Payer {
         account: usize,
         wallet: usize,
+        hours: i32,
     },
     /// Tops itself up by so much; not at all, if that is nothing.
     Recharge {
@@ -103,6 +109,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         12 => (0..3u32, 0..2u32, 0..4_000i64)
             .prop_map(|(account, meter, cents)| Input::Use { account, meter, cents }),
         4 => (1..700i32).prop_map(|minutes| Input::Pass { minutes }),
+        2 => (1..3_000i32).prop_map(|minutes| Input::Lag { minutes }),
         2 => (wallet.clone(), 20..100i64).prop_map(|(wallet, units)| Input::TopUp { wallet, units }),
         1 => (wallet.clone(), 0..60i64)
             .prop_map(|(wallet, threshold)| Input::Alert { wallet, threshold }),
@@ -110,8 +117,8 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => wallet.clone().prop_map(|wallet| Input::Link { wallet }),
         1 => wallet.clone().prop_map(|wallet| Input::Prefer { wallet }),
         3 => (wallet.clone(), answers).prop_map(|(wallet, answer)| Input::Answer { wallet, answer }),
-        1 => (0..3usize, wallet.clone())
-            .prop_map(|(account, wallet)| Input::Payer { account, wallet }),
+        1 => (0..3usize, wallet.clone(), 0..6i32)
+            .prop_map(|(account, wallet, hours)| Input::Payer { account, wallet, hours }),
         1 => (wallet.clone(), 0..60i64)
             .prop_map(|(wallet, units)| Input::Recharge { wallet, units }),
         1 => (wallet.clone(), 0..12u32).prop_map(|(wallet, hours)| Input::Delay { wallet, hours }),
@@ -193,13 +200,15 @@ impl Rig {
                 };
                 self.ledger.line(&line, &mut self.recorder).unwrap();
             }
-            Input::Pass { minutes } => {
+            Input::Pass { minutes } | Input::Lag { minutes } => {
                 if self.always {
                     self.ledger = restored(&self.ledger);
                 }
                 self.now = self.now.plus(Span::minutes(*minutes));
                 self.ledger.pass(self.now, &mut self.recorder).unwrap();
-                self.ledger.mark(0, self.now, &mut self.recorder).unwrap();
+                if matches!(input, Input::Pass { .. }) {
+                    self.ledger.mark(0, self.now, &mut self.recorder).unwrap();
+                }
                 while self.ledger.fire(usize::MAX, &mut self.recorder).unwrap().more {}
             }
             Input::TopUp { wallet, units } => self.ask("top_up", json!({ "billing_account": WALLETS[*wallet], "amount": units.to_string(), "currency": "USD", "method": "bank_transfer" })),
@@ -251,7 +260,10 @@ impl Rig {
                     if active { &["end_membership"] } else { &["invite_account", "accept_invitation"] };
                 names.iter().for_each(|name| self.ask(name, json!({ "account": ACCOUNTS[*account] })));
             }
-            Input::Payer { account, wallet } => self.ask("change_payer", json!({ "account": ACCOUNTS[*account], "billing_account": WALLETS[*wallet] })),
+            Input::Payer { account, wallet, hours } => {
+                let from = self.now.plus(Span::minutes(60 * hours)).to_string();
+                self.ask("change_payer", json!({ "account": ACCOUNTS[*account], "billing_account": WALLETS[*wallet], "effective_at": from }));
+            }
         }
     }
 }

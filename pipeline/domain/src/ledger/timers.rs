@@ -88,7 +88,7 @@ impl Due {
         Some((*at, *timer, *wallets.first()?))
     }
 
-    fn contains(&self, at: Minute, timer: Timer, wallet: WalletNumber) -> bool {
+    pub(super) fn contains(&self, at: Minute, timer: Timer, wallet: WalletNumber) -> bool {
         self.timers.get(&(at, timer)).is_some_and(|wallets| wallets.contains(&wallet))
     }
 }

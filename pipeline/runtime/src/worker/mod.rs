@@ -1,26 +1,24 @@
 //! The step loop: read, decide, commit; restore when partitions come or a commit's outcome is unknown.
 
+mod restoring;
+mod snapshot;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZero;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drawdown_domain::time::{Span, Timestamp};
+use drawdown_domain::time::Span;
 use drawdown_log::{
     Append, Bounds, Change, Commit, Error, Log, Member, Membership, Message, Next, Point, reach,
 };
-use drawdown_wire::avro;
 use drawdown_wire::schemas;
-use drawdown_wire::state::{Frame, Generation};
 
 use crate::clock::Clock;
-use crate::generations::{Generations, newest_snapshot};
-use crate::replay::Replay;
-use crate::restore::read_to_end;
 use crate::state::Chain;
-use crate::telemetry::{LogAway, Restored, StepCommitted, StepLost, begins, owns};
+use crate::telemetry::{LogAway, StepCommitted, StepLost, begins, owns};
 use crate::{Input, Output, Progress, Station, Stop};
+use snapshot::{Snapshot, next_piece};
 
 /// What a worker is told.
 #[derive(Clone, Debug)]
@@ -62,22 +60,6 @@ struct Owned<S> {
     /// Messages were passed over because the station could not take them; they are read again from
     /// `next` on once it can.
     passed_over: bool,
-}
-
-/// How far a partition's state has been put out whole.
-#[derive(Clone, Debug, Default)]
-struct Snapshot {
-    /// The place of the next piece, and where and when the first one came.
-    under_way: Option<(Vec<u8>, Generation)>,
-    /// Those that are whole, one that is in the step being committed among them.
-    whole: Generations,
-    /// The last piece is in the step that is being committed: what stands before this is needless once
-    /// a later one is committed too, as a broker that dies may take the last one back.
-    needless_soon_before: Option<Next>,
-    needless_before: Option<Next>,
-    bytes: u64,
-    last_bytes: u64,
-    delta_bytes: u64,
 }
 
 /// Runs the stations of one consumer for the partitions it owns.
@@ -417,27 +399,6 @@ impl<S: Station> Worker<S> {
         Ok(commit)
     }
 
-    /// Deletes state that nobody needs any more. That can wait until the log is to be had.
-    fn forget_needless(&mut self) -> Result<(), Stop> {
-        for (partition, owned) in &mut self.owned {
-            let snapshot = &mut owned.snapshot;
-            if let Some(before) = snapshot.needless_before {
-                match self.log.truncate(&self.options.state_topic, *partition, before) {
-                    Err(Error::Passing(why)) => {
-                        tracing::warn!(partition, why, "needless state is not deleted yet");
-                    }
-                    truncated => {
-                        truncated?;
-                        snapshot.needless_before = None;
-                    }
-                }
-            }
-            let soon = snapshot.needless_soon_before.take();
-            snapshot.needless_before = soon.or(snapshot.needless_before);
-        }
-        Ok(())
-    }
-
     /// Commits what is decided, and waits for it.
     fn drain(&mut self) -> Result<(), Stop> {
         self.wait_for_commit()?;
@@ -483,119 +444,10 @@ impl<S: Station> Worker<S> {
         }
         Ok(())
     }
-
-    fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
-        reach(Point::Restoring);
-        let took = self.joined.map_or(Duration::ZERO, |joined| joined.elapsed());
-        tracing::info!(consumer = %self.consumer, ?partitions, ?took, "assigned; restoring");
-        let began = Instant::now();
-        let restored = self.restored_side_by_side(partitions)?;
-        let places = restored.iter().map(|(partition, owned)| (*partition, owned.next)).collect();
-        self.owned.extend(restored);
-        if let Some(member) = self.member.as_mut() {
-            member.resume(&places)?;
-        }
-        owns(&self.consumer, self.owned.len());
-        let took = began.elapsed();
-        tracing::info!(consumer = %self.consumer, ?partitions, ?took, "restored; reading");
-        Ok(())
-    }
-
-    /// Partitions have nothing to do with each other: they are restored on all processors.
-    fn restored_side_by_side(&self, partitions: &[u32]) -> Result<BTreeMap<u32, Owned<S>>, Stop> {
-        let restoring = Restoring {
-            options: &self.options,
-            log: &*self.log,
-            make: &*self.make,
-            consumer: &self.consumer,
-            progress: &self.progress,
-        };
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let side_by_side = processors.min(SIDE_BY_SIDE_MAX).min(partitions.len());
-        let waiting = Mutex::new(partitions.iter());
-        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let work = || {
-            std::iter::from_fn(next)
-                .map(|partition| Ok((*partition, restoring.restored(*partition)?)))
-                .collect::<Result<Vec<_>, Stop>>()
-        };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..side_by_side).map(|_| scope.spawn(work)).collect();
-            let mut restored = BTreeMap::new();
-            for thread in threads {
-                let panicked = |_| Stop::Broken("a thread that restored has panicked".to_owned());
-                restored.extend(thread.join().map_err(panicked)??);
-            }
-            Ok(restored)
-        })
-    }
-}
-
-/// What it takes to restore a partition.
-struct Restoring<'a, S> {
-    options: &'a WorkerOptions,
-    log: &'a dyn Log,
-    make: &'a (dyn Fn(u32) -> S + Send + Sync),
-    consumer: &'a Arc<str>,
-    progress: &'a Progress,
-}
-
-impl<S: Station> Restoring<'_, S> {
-    /// The station of a partition as its last commit left it.
-    fn restored(&self, partition: u32) -> Result<Owned<S>, Stop> {
-        let Membership { group, topic, .. } = &self.options.membership;
-        let state_topic = &self.options.state_topic;
-        let (began, mut bytes) = (Instant::now(), 0);
-        let next = self.log.committed(group, topic, partition)?;
-        let position = began.elapsed();
-        let make = |partition| (self.make)(partition);
-        let mut replay = Replay::new(&make, partition);
-        let newest = newest_snapshot(self.log, state_topic, partition)?;
-        // Steps that read nothing end where the one before them did, so the last delta is only found at
-        // the end.
-        read_to_end(self.log, state_topic, partition, newest, &mut |message| {
-            self.progress.note();
-            bytes += message.value.len() as u64;
-            match replay.take(message)? {
-                Some(step) => replay.station.apply(&step.delta),
-                None => Ok(()),
-            }
-        })?;
-        let chain = replay.complete().unwrap_or_default();
-        if next.unwrap_or(Next::START) != chain.next || (next.is_none() && replay.has_begun()) {
-            let read = next.map_or("nowhere".to_owned(), |next| next.0.to_string());
-            return Err(Stop::Broken(format!(
-                "{topic} {partition} was read up to {read}, but its state on {state_topic} ends at {}; \
-                 either positions or state are lost, and going on would bill twice or not at all",
-                chain.next.0
-            )));
-        }
-        let (mut station, met) = (replay.station, replay.snapshots);
-        let state = began.elapsed().saturating_sub(position);
-        station.restored()?;
-        let rest = began.elapsed().saturating_sub(position + state);
-        let (consumer, next) = (self.consumer, next.unwrap_or(Next::START));
-        Restored { consumer, partition, next: next.0, bytes, position, state, rest }.tell();
-        let output = Output::default();
-        let snapshot = Snapshot {
-            whole: met.whole,
-            last_bytes: met.bytes,
-            delta_bytes: met.delta_bytes,
-            ..Snapshot::default()
-        };
-        Ok(Owned { station, chain, next, output, dirty: false, snapshot, passed_over: false })
-    }
 }
 
 /// Time on the log may be this far ahead of the worker's clock.
 const AHEAD_MAX: Span = Span::minutes(5);
-
-/// About how much of a snapshot goes out with a step in which little changes. The partitions of a worker
-/// come to theirs at about the same time, and their steps are not to become long by it.
-const PIECE_BYTES_MAX: usize = 128 * 1024;
-
-/// So many partitions are restored at a time: each reads ahead.
-const SIDE_BY_SIDE_MAX: usize = 8;
 
 /// How long partitions that are given up wait at most for what is under way outside. What takes longer is
 /// asked for again by whoever comes next.
@@ -604,46 +456,6 @@ const LOOKS_EVERY: Duration = Duration::from_millis(2);
 
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
-
-/// The piece of a snapshot that goes out with this step, if one is under way or due.
-fn next_piece<S: Station>(
-    log: &dyn Log,
-    options: &WorkerOptions,
-    partition: u32,
-    now: Timestamp,
-    owned: &mut Owned<S>,
-) -> Result<Option<Frame>, Stop> {
-    let snapshot = &mut owned.snapshot;
-    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
-    let (place, began) = match snapshot.under_way.take() {
-        Some(under_way) => under_way,
-        None if snapshot.delta_bytes < due => return Ok(None),
-        None => {
-            snapshot.delta_bytes = 0;
-            let begins = log.bounds(&options.state_topic, partition)?.end.0;
-            (Vec::new(), Generation { begins, at: now })
-        }
-    };
-    let (piece, after) = owned.station.piece(&place, PIECE_BYTES_MAX);
-    snapshot.bytes += piece.len() as u64;
-    snapshot.under_way = after.clone().map(|after| (after, began));
-    if after.is_none() {
-        let keep = options.state_kept_for;
-        snapshot.whole.push(began, keep);
-        snapshot.needless_soon_before = snapshot.whole.forget(now, keep);
-        snapshot.last_bytes = std::mem::take(&mut snapshot.bytes);
-    }
-    reach(Point::SnapshotChunk);
-    let mut message =
-        Vec::with_capacity(piece.len().saturating_add(avro::SINGLE_OBJECT_HEADER_BYTES));
-    avro::put_header(&mut message, S::PIECE.fingerprint());
-    message.extend_from_slice(&piece);
-    let mut frame = owned.chain.piece(partition, options.rules_version, place, message, after);
-    if frame.last {
-        frame.snapshots = snapshot.whole.to_tell();
-    }
-    Ok(Some(frame))
-}
 
 /// Hands messages to the stations of their partitions, run by run; returns how many were taken.
 fn take<S: Station>(
