@@ -93,7 +93,7 @@ const ENGLISH: Labels = Labels {
     zone: "All dates are in the time zone {zone}.",
     page: "Page {page} of {pages}",
     letter: "{document} of billing account {account} for {period}:",
-    letter_attached: "The document is attached as a PDF.",
+    letter_attached: "The document is attached as a PDF and as an e-invoice (XML).",
     letter_why: "You get this mail because {recipient} is a billing contact of {account}.",
 };
 
@@ -128,7 +128,7 @@ const GERMAN: Labels = Labels {
     zone: "Alle Daten in der Zeitzone {zone}.",
     page: "Seite {page} von {pages}",
     letter: "{document} für das Abrechnungskonto {account}, Zeitraum {period}:",
-    letter_attached: "Das Dokument liegt als PDF bei.",
+    letter_attached: "Das Dokument liegt als PDF und als E-Rechnung (XML) bei.",
     letter_why: "Sie erhalten diese E-Mail, weil {recipient} als Rechnungskontakt von {account} hinterlegt ist.",
 };
 
@@ -163,7 +163,7 @@ const FRENCH: Labels = Labels {
     zone: "Toutes les dates sont exprimées dans le fuseau horaire {zone}.",
     page: "Page {page} sur {pages}",
     letter: "{document} du compte de facturation {account}, période {period} :",
-    letter_attached: "Le document est joint au format PDF.",
+    letter_attached: "Le document est joint au format PDF et comme facture électronique (XML).",
     letter_why: "Vous recevez ce message car {recipient} est un contact de facturation de {account}.",
 };
 
@@ -198,7 +198,7 @@ const SPANISH: Labels = Labels {
     zone: "Todas las fechas corresponden a la zona horaria {zone}.",
     page: "Página {page} de {pages}",
     letter: "{document} de la cuenta de facturación {account}, período {period}:",
-    letter_attached: "El documento se adjunta en formato PDF.",
+    letter_attached: "El documento se adjunta en formato PDF y como factura electrónica (XML).",
     letter_why: "Recibe este mensaje porque {recipient} es un contacto de facturación de {account}.",
 };
 
@@ -233,7 +233,7 @@ const SIMPLIFIED_CHINESE: Labels = Labels {
     zone: "所有日期均为 {zone} 时区。",
     page: "第 {page} 页，共 {pages} 页",
     letter: "结算账户 {account} 在 {period} 的{document}：",
-    letter_attached: "文件以 PDF 格式随附。",
+    letter_attached: "文件以 PDF 和电子发票 (XML) 格式随附。",
     letter_why: "您收到此邮件，是因为 {recipient} 是 {account} 的账单联系人。",
 };
 
@@ -268,7 +268,7 @@ const TRADITIONAL_CHINESE: Labels = Labels {
     zone: "所有日期均為 {zone} 時區。",
     page: "第 {page} 頁，共 {pages} 頁",
     letter: "結算帳戶 {account} 於 {period} 的{document}：",
-    letter_attached: "文件以 PDF 格式附上。",
+    letter_attached: "文件以 PDF 和電子發票 (XML) 格式附上。",
     letter_why: "您收到此郵件，是因為 {recipient} 是 {account} 的帳單聯絡人。",
 };
 
@@ -303,7 +303,7 @@ const JAPANESE: Labels = Labels {
     zone: "日付はすべてタイムゾーン {zone} によります。",
     page: "{page} / {pages} ページ",
     letter: "請求先アカウント {account}、対象期間 {period} の{document}：",
-    letter_attached: "PDF 形式で添付しています。",
+    letter_attached: "PDF 形式と電子請求書（XML）で添付しています。",
     letter_why: "このメールは、{recipient} が {account} の請求連絡先として登録されているため送信されました。",
 };
 
@@ -338,6 +338,6 @@ const ARABIC: Labels = Labels {
     zone: "جميع التواريخ بحسب المنطقة الزمنية {zone}.",
     page: "صفحة {page} من {pages}",
     letter: "{document} لحساب الفوترة {account} عن الفترة {period}:",
-    letter_attached: "المستند مرفق بصيغة PDF.",
+    letter_attached: "المستند مرفق بصيغة PDF وكفاتورة إلكترونية (XML).",
     letter_why: "وصلتك هذه الرسالة لأن {recipient} جهة اتصال للفوترة في {account}.",
 };
