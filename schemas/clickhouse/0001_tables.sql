@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS bills_issued
     currency LowCardinality(String),
     issued_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     invoice Nullable(String),
+    credit_note Nullable(String),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))
@@ -298,6 +299,7 @@ CREATE TABLE IF NOT EXISTS invoices
     number String,
     type LowCardinality(String),
     corrects Nullable(String),
+    reason Nullable(String),
     billing_account String,
     enterprise String,
     enterprise_name String,

@@ -15,6 +15,7 @@ SELECT
     paid,
     issued_at,
     invoice,
+    credit_note,
     multiIf(paid >= amount, 'paid', paid > 0, 'partly_paid', 'unpaid') AS status
 FROM bills_issued
 LEFT JOIN

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use drawdown_analytics::{Analytics, AnalyticsOptions, Store, StoreOptions};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Printer, Question, Rows};
-use drawdown_documents::Press;
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Form, Keys, Printer, Question, Rows};
+use drawdown_documents::{Press, e_invoice};
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
@@ -185,8 +185,11 @@ impl Setup {
         let press = self.press()?;
         let folder = |name: &str| (!name.is_empty()).then(|| name.into());
         let options = ConsoleOptions {
-            printer: Some(Printer::new(move |invoice| {
-                press.invoice(invoice).map_err(|error| error.to_string())
+            printer: Some(Printer::new(move |invoice, form| match form {
+                Form::Pdf => press.invoice(invoice).map_err(|error| error.to_string()),
+                Form::Xml => {
+                    e_invoice(invoice).map(String::into_bytes).map_err(|error| error.to_string())
+                }
             })),
             mails: folder(&section.mails),
             command_answered_within: duration(section.command_answered_within),

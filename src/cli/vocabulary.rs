@@ -113,8 +113,8 @@ pub(super) fn example(name: &str, record: &Record) -> String {
     let mut line = format!("drawdown do {name}");
     let needed = |field: &&Field| !is_optional(field);
     let mut shown: Vec<&Field> = record.fields.iter().filter(needed).collect();
-    // A command whose fields may mostly be left out does nothing without one of them.
-    if shown.len() <= 1 {
+    // A command whose fields may mostly be left out does nothing without one of them, nor does this one.
+    if shown.len() <= 1 || name == "credit_invoice" {
         let mut others = record.fields.iter().filter(|field| is_optional(field));
         let with_parts = |field: &&Field| matches!(shape(field), Shape::Record(_));
         shown.extend(others.clone().find(with_parts).or_else(|| others.next()));
@@ -152,6 +152,7 @@ fn value(command: &str, field: &Field) -> String {
         ("token", _) => "tok_ok",
         ("payer", _) => "finance@globex.example",
         ("tax_id", _) => "DE136695976",
+        ("invoice", _) => "SG-2026-000001",
         ("schedule", _) => "monthly",
         (_, shape) => return of_shape(shape).unwrap_or_else(|| field.name.replace('_', "-")),
     };

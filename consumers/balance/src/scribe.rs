@@ -1,7 +1,7 @@
 //! Writes down what the ledger decides: the delta for itself, and rows for others.
 
 use drawdown_domain::ids::{EnterpriseId, ProductId, RegionId, RequestId, Text};
-use drawdown_domain::invoices::Invoice;
+use drawdown_domain::invoices::{Invoice, InvoiceDraft};
 use drawdown_domain::ledger::{
     self, AccountOpened, Accrued, Bill, BillIssued, Covered, Fact, HELD, Journal, Ledger, Line,
     LinkBegun, LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
@@ -106,6 +106,7 @@ impl Journal for Scribe {
             }
             Fact::VoidAsked(void) => self.void_asked(ledger, void),
             Fact::PeriodClosed(closed) => self.closed(ledger, closed),
+            Fact::CreditDrafted(credit) => self.want_number(ledger, &credit.draft),
             Fact::InvoiceIssued(issued) => self.invoices.push((*issued.invoice).clone()),
             // Nobody outside hears of the rest.
             Fact::TimePassed(_)
@@ -294,8 +295,8 @@ impl Scribe {
             account: account.id.clone(),
             product: product_of(ledger, bill),
             month: bill.month,
-            // An order is billed at once, and so is a tax.
-            cycle_end: match bill.order.is_some() || bill.is_tax() {
+            // An order is billed at once, and so are a tax and a credit note.
+            cycle_end: match bill.order.is_some() || bill.is_tax() || fact.credit_note.is_some() {
                 true => bill.issued_at,
                 false => fact.ends.starts(),
             },
@@ -303,6 +304,7 @@ impl Scribe {
             currency: payer.currency,
             issued_at: bill.issued_at,
             invoice: fact.invoice.clone(),
+            credit_note: fact.credit_note.clone(),
         });
         if bill.amount.is_negative() {
             // What it undoes pays it at once.
@@ -320,8 +322,12 @@ impl Scribe {
             net: draft.net,
             currency: draft.currency,
         });
+        self.want_number(ledger, draft);
+    }
+
+    fn want_number(&mut self, ledger: &Ledger, draft: &InvoiceDraft) {
         self.wanted.push(NumberWanted {
-            at,
+            at: ledger.clock().now(),
             ledger: self.ledger,
             invoice: draft.draft,
             issuer_country: draft.issuer_country,

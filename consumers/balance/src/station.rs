@@ -3,8 +3,8 @@
 use drawdown_domain::commands::{Asked, Command};
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
-    AccountNumber, Answer, Fact, Ledger, Line, Place, PricesArrived, PricesInForce, RegionNumber,
-    SettingsChanged, Undecided, wallet_of_draft,
+    AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived,
+    PricesInForce, RegionNumber, SettingsChanged, Undecided, wallet_of_draft,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::rating::MeterNumber;
@@ -234,7 +234,9 @@ impl Balance {
     }
 
     fn admitted(&mut self, admitted: &Admitted) -> Result<(), Stop> {
-        if let Some(enterprise) = self.ledger.enterprise_of(admitted.command.subject()) {
+        let of_invoice = admitted.invoice.and_then(|draft| self.enterprise_of_draft(draft));
+        let subject = self.ledger.enterprise_of(admitted.command.subject());
+        if let Some(enterprise) = subject.or(of_invoice) {
             self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         }
         let asked = Asked {
@@ -253,6 +255,10 @@ impl Balance {
                 let requested =
                     ledger.requested(&asked, command, admitted.payer.as_deref(), scribe);
                 requested.map(|()| Answer::Accepted)
+            }
+            command @ Command::CreditInvoice(_) => {
+                let credited = ledger.credited(&asked, command, admitted.invoice, scribe);
+                credited.map(|()| Answer::Accepted)
             }
             command => ledger.command(&asked, command, scribe),
         };
@@ -333,11 +339,15 @@ impl Balance {
     /// The registry's number is the issue of an invoice: its time counts, by which the year was judged.
     fn numbered(&mut self, numbered: &InvoiceNumbered, issued_at: Timestamp) -> Result<(), Stop> {
         let InvoiceNumbered { invoice, number } = numbered;
-        let enterprise = self.ledger.wallet(wallet_of_draft(*invoice)).map(|w| w.enterprise);
-        if let Some(enterprise) = enterprise {
+        if let Some(enterprise) = self.enterprise_of_draft(*invoice) {
             self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         }
         self.ledger.number_invoice(*invoice, number, issued_at, &mut self.scribe).map_err(stop)
+    }
+
+    /// The enterprise whose invoice was known by that name as a draft.
+    fn enterprise_of_draft(&self, draft: u64) -> Option<EnterpriseNumber> {
+        self.ledger.wallet(wallet_of_draft(draft)).map(|wallet| wallet.enterprise)
     }
 
     fn payment_answered(&mut self, answered: PaymentAnswered) -> Result<(), Stop> {

@@ -8,6 +8,7 @@ use drawdown_domain::vocabulary::{Record, Shape};
 use serde_json::{Map, Value, json};
 
 use crate::feed::WATCHED;
+use crate::printer::Form;
 use crate::views::{ALL, List, Source, View};
 
 /// `GET /openapi.json`.
@@ -45,7 +46,10 @@ pub(crate) fn document() -> Value {
     }
     paths.insert("/v1/stream/{view}/{id}".to_owned(), json!({ "get": stream() }));
     paths.insert("/v1/usage".to_owned(), json!({ "post": usage(&mut schemas) }));
-    paths.insert("/v1/invoices/{number}.pdf".to_owned(), json!({ "get": invoice() }));
+    for form in Form::ALL {
+        let path = format!("/v1/invoices/{{number}}{}", form.ending());
+        paths.insert(path, json!({ "get": invoice(form) }));
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -230,15 +234,19 @@ fn usage(schemas: &mut Map<String, Value>) -> Value {
     })
 }
 
-fn invoice() -> Value {
+fn invoice(form: Form) -> Value {
+    let (operation, summary) = match form {
+        Form::Pdf => ("invoice", "An invoice as a PDF."),
+        Form::Xml => ("e_invoice", "An invoice as an e-invoice: EN 16931, in UBL 2.1."),
+    };
     json!({
-        "operationId": "invoice",
+        "operationId": operation,
         "tags": ["views"],
-        "summary": "An invoice as a PDF.",
+        "summary": summary,
         "parameters": [path_parameter("number", "The invoice's number.")],
         "responses": {
             "200": { "description": "The invoice.",
-                "content": body("application/pdf", &json!({ "type": "string", "format": "binary" })) },
+                "content": body(form.media_type(), &json!({ "type": "string", "format": "binary" })) },
             "default": failed("There is no such invoice, or the list of them is behind."),
         },
     })

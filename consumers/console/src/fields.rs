@@ -82,7 +82,9 @@ fn value_of(shape: Option<&Shape>, text: &str) -> Value {
         Some(Shape::List(_) | Shape::Record(_) | Shape::Map(_)) if text.starts_with(['[', '{']) => {
             serde_json::from_str(text).unwrap_or_else(|_| text.into())
         }
-        Some(Shape::List(_)) => text.split(',').map(|item| Value::from(item.trim())).collect(),
+        Some(Shape::List(inner)) => {
+            text.split(',').map(|item| value_of(Some(inner), item.trim())).collect()
+        }
         _ => text.into(),
     }
 }
@@ -128,6 +130,8 @@ mod tests {
         assert_eq!(Value::Object(fields.clone()), expected);
         assert!(read("configure", &fields).unwrap().is_ok());
         let alert = pair("low_balance_alert", r#"{"enabled": true, "threshold": "20"}"#);
+        let lines = of_form("credit_invoice", &[pair("lines", "1, 3"), pair("reason", "r")]);
+        assert_eq!(Value::Object(lines), json!({ "lines": [1, 3], "reason": "r" }));
         let recipients = pair("recipients", r#"{"invoice": ["a@b.example"]}"#);
         let fields = of_form("configure", &[alert, recipients]);
         let expected = json!({ "low_balance_alert": { "enabled": true, "threshold": "20" },

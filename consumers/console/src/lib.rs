@@ -35,7 +35,7 @@ pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
 pub use outside::escaped;
-pub use printer::Printer;
+pub use printer::{Form, Printer};
 pub use rows::{Answer, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 

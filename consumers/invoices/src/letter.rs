@@ -36,8 +36,24 @@ struct Html<'a> {
     words: &'a Words,
 }
 
+/// An invoice as it is attached.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    pub pdf: Vec<u8>,
+    pub xml: String,
+}
+
 /// The letter that brings an invoice to its one recipient.
-pub fn letter(invoice: &Invoice, pdf: Vec<u8>, message_id: String) -> askama::Result<Letter> {
+pub fn letter(
+    invoice: &Invoice,
+    documents: Documents,
+    message_id: String,
+) -> askama::Result<Letter> {
+    let attachment = |ending: &str, media_type: &str, content: Vec<u8>| Attachment {
+        name: format!("{}.{ending}", invoice.number),
+        media_type: media_type.to_owned(),
+        content,
+    };
     let recipient = invoice.recipients.first().map_or("", |recipient| recipient.as_str());
     let words = Words::of(invoice, recipient);
     Ok(Letter {
@@ -47,11 +63,10 @@ pub fn letter(invoice: &Invoice, pdf: Vec<u8>, message_id: String) -> askama::Re
         text: Text { words: &words }.render()?,
         html: Html { words: &words }.render()?,
         at: invoice.issued_at,
-        attachments: vec![Attachment {
-            name: format!("{}.pdf", invoice.number),
-            media_type: "application/pdf".to_owned(),
-            content: pdf,
-        }],
+        attachments: vec![
+            attachment("pdf", "application/pdf", documents.pdf),
+            attachment("xml", "application/xml", documents.xml.into_bytes()),
+        ],
     })
 }
 

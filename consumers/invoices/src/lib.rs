@@ -1,11 +1,11 @@
-//! INVOICES: brings issued invoices to people, as PDFs by mail (R12.7).
+//! INVOICES: brings issued invoices to people by mail, as PDFs and e-invoices (R12.7).
 //!
 //! It decides nothing: an invoice on the topic is issued, and says who gets it. It is one mail for each of
 //! its recipients, whose Message-ID follows from its number, and the same PDF however often it is made.
 
 mod letter;
 
-use drawdown_documents::Press;
+use drawdown_documents::{Press, e_invoice};
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::notices::NoticeKind;
 use drawdown_ports::mail::Letter;
@@ -14,7 +14,7 @@ use drawdown_runtime::errands::Wanted;
 use drawdown_wire::messages::Invoices as Issued;
 use drawdown_wire::schemas::{self, Unreadable};
 
-pub use letter::letter;
+pub use letter::{Documents, letter};
 
 /// What invoices are made with.
 #[derive(Clone, Debug)]
@@ -63,7 +63,8 @@ impl Letters for Invoices {
         let (press, invoice) = (self.press.clone(), invoice.clone());
         let written = tokio::task::spawn_blocking(move || {
             let pdf = press.invoice(&invoice).map_err(|error| error.to_string())?;
-            letter(&invoice, pdf, message_id).map_err(|error| error.to_string())
+            let xml = e_invoice(&invoice).map_err(|error| error.to_string())?;
+            letter(&invoice, Documents { pdf, xml }, message_id).map_err(|error| error.to_string())
         });
         written.await.map_err(|error| error.to_string())?
     }

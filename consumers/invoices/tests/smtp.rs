@@ -9,9 +9,9 @@ mod invoices;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use drawdown_documents::{FOLDERS, Fonts, Press};
+use drawdown_documents::{FOLDERS, Fonts, Press, e_invoice};
 use drawdown_domain::invoices::Invoice;
-use drawdown_invoices::{Invoices, letter};
+use drawdown_invoices::{Documents, Invoices, letter};
 use drawdown_post_tests::Sends;
 use drawdown_wire::messages::Invoices as Issued;
 use drawdown_wire::schemas;
@@ -58,7 +58,7 @@ fn child() {
 }
 
 #[test]
-fn r12_7_every_billing_contact_gets_one_mail_with_the_pdf() {
+fn r12_7_every_billing_contact_gets_one_mail_with_the_pdf_and_the_e_invoice() {
     let accepted =
         drawdown_post_tests::every_recipient_gets_one_mail_and_what_was_sent_is_listed::<Told>();
     assert!(!accepted.is_empty());
@@ -68,6 +68,9 @@ fn r12_7_every_billing_contact_gets_one_mail_with_the_pdf() {
         assert!(mail.text.as_ref().unwrap().contains("Total: USD 16,527.66"), "{mail:?}");
         let pdf = mail.parts.iter().find(|part| part.r#type == "application/pdf").unwrap();
         assert_eq!(pdf.name.as_deref(), Some(format!("{number}.pdf").as_str()));
+        let xml = mail.parts.iter().find(|part| part.r#type == "application/xml").unwrap();
+        assert_eq!(xml.name.as_deref(), Some(format!("{number}.xml").as_str()));
+        assert_eq!(xml.bytes, e_invoice(&issued(number)).unwrap().len());
         assert_eq!(pdf.bytes, PRESS.invoice(&issued(number)).unwrap().len());
     }
 }
@@ -104,7 +107,8 @@ fn r12_3_the_mail_speaks_the_invoices_language() {
         ("SA", "فاتورة SG-2026-000042", "الإجمالي: USD 16,527.66"),
     ] {
         let invoice = invoices::invoice("Acme <&> Söhne", country);
-        let letter = letter(&invoice, Vec::new(), "m@x".to_owned()).unwrap();
+        let documents = Documents { pdf: Vec::new(), xml: e_invoice(&invoice).unwrap() };
+        let letter = letter(&invoice, documents, "m@x".to_owned()).unwrap();
         assert_eq!(letter.subject, format!("{subject} (ba-acme)"));
         assert!(letter.text.contains(says), "{country}: {}", letter.text);
         for figure in ["finance@acme.example", "ba-acme", "SG-2026-000042"] {

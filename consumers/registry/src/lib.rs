@@ -187,13 +187,18 @@ impl Registry {
             detail: None,
             repeats: None,
         };
-        let (carries, payer) = (None, None);
-        let mut admitted = Admitted { number, principal, key, origin, command, carries, payer };
+        let (carries, payer, invoice) = (None, None, None);
+        let mut admitted =
+            Admitted { number, principal, key, origin, command, carries, payer, invoice };
         match admission {
             Admission::Forward(enterprise) => return self.forward(&enterprise, admitted, output),
             Admission::Carry(enterprise, currency) => {
                 admitted.carries = Some(currency);
                 return self.forward(&enterprise, admitted, output);
+            }
+            Admission::Invoice { ledger, invoice } => {
+                admitted.invoice = Some(invoice);
+                return self.tell_ledger(ledger, admitted.into(), output);
             }
             Admission::Ask(enterprise, payer) => {
                 admitted.payer = Some(Box::new(payer));

@@ -27,6 +27,8 @@ pub(crate) struct Figures<'a> {
     period: String,
     zone: String,
     corrects: Option<&'a str>,
+    /// In the words of whoever asked for it.
+    reason: Option<&'a str>,
     billing_account: &'a str,
     issuer: Party<'a>,
     customer: Party<'a>,
@@ -106,6 +108,7 @@ impl<'a> Figures<'a> {
             period: period(invoice, language),
             zone: labels.zone.replace("{zone}", invoice.time_zone.name()),
             corrects: invoice.corrects.as_deref(),
+            reason: invoice.reason.as_ref().map(|text| text.as_str()),
             billing_account: invoice.billing_account.as_str(),
             issuer: issuer(invoice, language),
             customer: Party {

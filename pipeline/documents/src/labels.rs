@@ -13,6 +13,7 @@ pub struct Labels {
     pub issued: &'static str,
     pub period: &'static str,
     pub corrects: &'static str,
+    pub reason: &'static str,
     pub billed_to: &'static str,
     pub billing_account: &'static str,
     pub tax_id: &'static str,
@@ -68,6 +69,7 @@ const ENGLISH: Labels = Labels {
     issued: "Date of issue",
     period: "Period",
     corrects: "Corrects invoice",
+    reason: "Reason",
     billed_to: "Billed to",
     billing_account: "Billing account",
     tax_id: "Tax ID",
@@ -91,7 +93,7 @@ const ENGLISH: Labels = Labels {
     zone: "All dates are in the time zone {zone}.",
     page: "Page {page} of {pages}",
     letter: "{document} of billing account {account} for {period}:",
-    letter_attached: "The document is attached as a PDF.",
+    letter_attached: "The document is attached as a PDF and as an e-invoice (XML).",
     letter_why: "You get this mail because {recipient} is a billing contact of {account}.",
 };
 
@@ -102,6 +104,7 @@ const GERMAN: Labels = Labels {
     issued: "Ausstellungsdatum",
     period: "Leistungszeitraum",
     corrects: "Korrigiert Rechnung",
+    reason: "Grund",
     billed_to: "Rechnung an",
     billing_account: "Abrechnungskonto",
     tax_id: "Steuernummer",
@@ -125,7 +128,7 @@ const GERMAN: Labels = Labels {
     zone: "Alle Daten in der Zeitzone {zone}.",
     page: "Seite {page} von {pages}",
     letter: "{document} für das Abrechnungskonto {account}, Zeitraum {period}:",
-    letter_attached: "Das Dokument liegt als PDF bei.",
+    letter_attached: "Das Dokument liegt als PDF und als E-Rechnung (XML) bei.",
     letter_why: "Sie erhalten diese E-Mail, weil {recipient} als Rechnungskontakt von {account} hinterlegt ist.",
 };
 
@@ -136,6 +139,7 @@ const FRENCH: Labels = Labels {
     issued: "Date d’émission",
     period: "Période",
     corrects: "Rectifie la facture",
+    reason: "Motif",
     billed_to: "Facturé à",
     billing_account: "Compte de facturation",
     tax_id: "N° d’identification fiscale",
@@ -159,7 +163,7 @@ const FRENCH: Labels = Labels {
     zone: "Toutes les dates sont exprimées dans le fuseau horaire {zone}.",
     page: "Page {page} sur {pages}",
     letter: "{document} du compte de facturation {account}, période {period} :",
-    letter_attached: "Le document est joint au format PDF.",
+    letter_attached: "Le document est joint au format PDF et comme facture électronique (XML).",
     letter_why: "Vous recevez ce message car {recipient} est un contact de facturation de {account}.",
 };
 
@@ -170,6 +174,7 @@ const SPANISH: Labels = Labels {
     issued: "Fecha de emisión",
     period: "Período",
     corrects: "Rectifica la factura",
+    reason: "Motivo",
     billed_to: "Facturado a",
     billing_account: "Cuenta de facturación",
     tax_id: "Identificación fiscal",
@@ -193,7 +198,7 @@ const SPANISH: Labels = Labels {
     zone: "Todas las fechas corresponden a la zona horaria {zone}.",
     page: "Página {page} de {pages}",
     letter: "{document} de la cuenta de facturación {account}, período {period}:",
-    letter_attached: "El documento se adjunta en formato PDF.",
+    letter_attached: "El documento se adjunta en formato PDF y como factura electrónica (XML).",
     letter_why: "Recibe este mensaje porque {recipient} es un contacto de facturación de {account}.",
 };
 
@@ -204,6 +209,7 @@ const SIMPLIFIED_CHINESE: Labels = Labels {
     issued: "开具日期",
     period: "账期",
     corrects: "更正的发票",
+    reason: "原因",
     billed_to: "客户",
     billing_account: "结算账户",
     tax_id: "税号",
@@ -227,7 +233,7 @@ const SIMPLIFIED_CHINESE: Labels = Labels {
     zone: "所有日期均为 {zone} 时区。",
     page: "第 {page} 页，共 {pages} 页",
     letter: "结算账户 {account} 在 {period} 的{document}：",
-    letter_attached: "文件以 PDF 格式随附。",
+    letter_attached: "文件以 PDF 和电子发票 (XML) 格式随附。",
     letter_why: "您收到此邮件，是因为 {recipient} 是 {account} 的账单联系人。",
 };
 
@@ -238,6 +244,7 @@ const TRADITIONAL_CHINESE: Labels = Labels {
     issued: "開立日期",
     period: "帳單週期",
     corrects: "更正的發票",
+    reason: "原因",
     billed_to: "客戶",
     billing_account: "結算帳戶",
     tax_id: "稅務編號",
@@ -261,7 +268,7 @@ const TRADITIONAL_CHINESE: Labels = Labels {
     zone: "所有日期均為 {zone} 時區。",
     page: "第 {page} 頁，共 {pages} 頁",
     letter: "結算帳戶 {account} 於 {period} 的{document}：",
-    letter_attached: "文件以 PDF 格式附上。",
+    letter_attached: "文件以 PDF 和電子發票 (XML) 格式附上。",
     letter_why: "您收到此郵件，是因為 {recipient} 是 {account} 的帳單聯絡人。",
 };
 
@@ -272,6 +279,7 @@ const JAPANESE: Labels = Labels {
     issued: "発行日",
     period: "対象期間",
     corrects: "訂正対象の請求書",
+    reason: "理由",
     billed_to: "請求先",
     billing_account: "請求先アカウント",
     tax_id: "納税者番号",
@@ -295,7 +303,7 @@ const JAPANESE: Labels = Labels {
     zone: "日付はすべてタイムゾーン {zone} によります。",
     page: "{page} / {pages} ページ",
     letter: "請求先アカウント {account}、対象期間 {period} の{document}：",
-    letter_attached: "PDF 形式で添付しています。",
+    letter_attached: "PDF 形式と電子請求書（XML）で添付しています。",
     letter_why: "このメールは、{recipient} が {account} の請求連絡先として登録されているため送信されました。",
 };
 
@@ -306,6 +314,7 @@ const ARABIC: Labels = Labels {
     issued: "تاريخ الإصدار",
     period: "الفترة",
     corrects: "تصحيح للفاتورة",
+    reason: "السبب",
     billed_to: "العميل",
     billing_account: "حساب الفوترة",
     tax_id: "الرقم الضريبي",
@@ -329,6 +338,6 @@ const ARABIC: Labels = Labels {
     zone: "جميع التواريخ بحسب المنطقة الزمنية {zone}.",
     page: "صفحة {page} من {pages}",
     letter: "{document} لحساب الفوترة {account} عن الفترة {period}:",
-    letter_attached: "المستند مرفق بصيغة PDF.",
+    letter_attached: "المستند مرفق بصيغة PDF وكفاتورة إلكترونية (XML).",
     letter_why: "وصلتك هذه الرسالة لأن {recipient} جهة اتصال للفوترة في {account}.",
 };

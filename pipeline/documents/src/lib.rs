@@ -1,9 +1,10 @@
-//! Invoices as people read them: an issued invoice and fonts in, a PDF out, and the same bytes each time
-//! (R12.3, R12.7).
+//! Invoices as people and programs read them: an issued invoice and fonts in, a PDF out, and the same bytes
+//! each time; without fonts, an e-invoice (R12.3, R12.7).
 //!
 //! What stands on it is decided here, in `figures`; where it stands, in `invoice.typ`. Nothing is read but
 //! the fonts, and those once.
 
+mod e_invoice;
 mod figures;
 mod fonts;
 mod labels;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::money::Overflow;
 
+pub use e_invoice::e_invoice;
 pub use fonts::{FOLDERS, Fonts, NoFonts};
 pub use labels::Labels;
 pub use language::Language;

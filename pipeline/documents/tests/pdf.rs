@@ -286,12 +286,15 @@ fn r12_3_a_negative_total_is_a_credit_note_and_names_what_it_corrects() {
     note.number = "CN-SG-2026-000003".to_owned();
     note.r#type = InvoiceType::CreditNote;
     note.corrects = Some("SG-2026-000041".to_owned());
+    note.reason =
+        Some("Doppelt berechnete Nutzung im März, wie am Telefon besprochen".parse().unwrap());
     note.lines.retain(|line| line.amount.is_negative());
     (note.net, note.tax, note.total) = (amount("-172.5"), amount("-32.78"), amount("-205.28"));
     let says = [
         "Rechnungskorrektur",
         "CN-SG-2026-000003",
         "Korrigiert Rechnung SG-2026-000041",
+        "Grund: Doppelt berechnete Nutzung im März, wie am Telefon besprochen",
         "USD -205,28",
         "Nettobetrag USD -172,50",
     ];

@@ -433,6 +433,17 @@ commands! {
         to: RefundTo,
     }
 
+    /// Takes back an issued invoice, or part of it, by a credit note.
+    "credit_invoice" => CreditInvoice {
+        /// The number of the invoice.
+        invoice: Text,
+        /// Lines of the invoice, counted from one: what is left of each is taken back.
+        lines: Option<Vec<u32>>,
+        /// So much of its net is taken back instead, from its lines in their order.
+        amount: Option<Amount>,
+        reason: Text,
+    }
+
     /// Sets the quota of a billing account that settles with a partner.
     "set_quota" => SetQuota {
         billing_account: WalletId,
@@ -598,6 +609,8 @@ pub enum Subject<'a> {
     RequestOf(&'a RequestId),
     /// The billing account that is asked to pay.
     RequestTo(&'a RequestId),
+    /// The billing account that got the invoice of that number, which the registry knows.
+    Invoice(&'a Text),
     /// All ledgers alike.
     Everyone,
 }
@@ -661,6 +674,7 @@ impl Command {
             | Command::RejectPaymentRequest(RejectPaymentRequest { request, .. }) => {
                 Subject::RequestTo(request)
             }
+            Command::CreditInvoice(CreditInvoice { invoice, .. }) => Subject::Invoice(invoice),
             Command::ReceiveRemittance(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {
                 Subject::Everyone
             }

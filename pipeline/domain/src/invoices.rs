@@ -74,6 +74,10 @@ record! {
     pub struct InvoiceDraft {
         /// What its ledger knows it by.
         pub draft: u64,
+        /// The invoice that a credit note by command takes back, or part of it.
+        pub corrects: Option<String>,
+        /// Why, in the words of whoever asked for that.
+        pub reason: Option<Text>,
         pub billing_account: WalletId,
         pub enterprise: EnterpriseId,
         pub enterprise_name: Text,
@@ -108,6 +112,8 @@ record! {
         pub r#type: InvoiceType,
         /// The invoice that a credit note corrects.
         pub corrects: Option<String>,
+        /// Why, if it was asked for.
+        pub reason: Option<Text>,
         pub billing_account: WalletId,
         pub enterprise: EnterpriseId,
         pub enterprise_name: Text,
@@ -147,13 +153,14 @@ impl InvoiceDraft {
     }
 
     /// The invoice that a draft becomes with its number. `last` is the one before it, which a credit note
-    /// corrects.
+    /// corrects that nobody asked for.
     pub fn issued(self, number: String, issued_at: Timestamp, last: Option<String>) -> Invoice {
         let kind = self.kind();
         Invoice {
             number,
             r#type: kind,
-            corrects: last.filter(|_| kind == InvoiceType::CreditNote),
+            corrects: self.corrects.or(last.filter(|_| kind == InvoiceType::CreditNote)),
+            reason: self.reason,
             billing_account: self.billing_account,
             enterprise: self.enterprise,
             enterprise_name: self.enterprise_name,

@@ -17,6 +17,8 @@ pub mod time;
 
 pub mod tax;
 
+pub mod tax_ids;
+
 pub mod settings;
 
 pub mod usage;

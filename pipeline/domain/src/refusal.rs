@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Overflow;
+use crate::tax_ids::NotATaxId;
 
 macro_rules! refusals {
     ($($(#[doc = $doc:literal])* $variant:ident = $code:literal),* $(,)?) => {
@@ -117,6 +118,8 @@ refusals! {
     TooManyAccounts = "too_many_accounts",
     /// Top-ups are stopped in this enterprise.
     RechargeFrozen = "recharge_frozen",
+    /// The tax number does not fit the rule by which numbers of that country are checked.
+    TaxIdInvalid = "tax_id_invalid",
     /// There was bad debt: neither credit nor transfers, until the operator lifts it.
     CreditNotAvailable = "credit_not_available",
 }
@@ -128,6 +131,12 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl From<NotATaxId> for Refusal {
+    fn from(_: NotATaxId) -> Refusal {
+        Refusal::TaxIdInvalid
+    }
+}
 
 /// A sum that cannot be held exactly is no amount (R1.5).
 impl From<Overflow> for Refusal {

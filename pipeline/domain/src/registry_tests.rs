@@ -1,7 +1,10 @@
 //! Who comes first, what repeats, and a registry taken apart while it goes on.
 
 use super::*;
-use crate::commands::{ClaimRemittance, Mode, ReceiveRemittance, RequestPayment, TopUp};
+use crate::commands::{
+    ClaimRemittance, CreditInvoice, Mode, ReceiveRemittance, RequestPayment, TopUp,
+};
+use crate::invoices::invoice_number;
 use crate::money::{Amount, Currency};
 
 fn asked(number: u64, key: Option<u64>, content: u64, command: &Command) -> Asked<'_> {
@@ -91,6 +94,36 @@ fn r12_2_numbers_are_gapless_by_issuer_year_and_kind() {
         let asks = Numberless { issuer_country: issuer, ..numberless(7, kind) };
         assert_eq!(registry.number(asks, &mut |_| {}), expected, "{at}");
     }
+}
+
+/// R12.2: a number leads to the ledger that has the invoice, while that can be taken back.
+#[test]
+fn r12_2_a_credit_note_goes_to_whoever_has_the_invoice() {
+    let mut registry = Registry::default();
+    let document = "invoices.credit_within = \"10d\"".to_owned();
+    registry.ask(asked(1, None, 0, &LoadSettings { document }.into()), &mut |_| {});
+    registry.pass("2026-03-01T00:00:00Z".parse().unwrap(), &mut |_| {});
+    registry.number(numberless(7, InvoiceType::Invoice), &mut |_| {});
+    registry.number(numberless(8, InvoiceType::CreditNote), &mut |_| {});
+    let ask = |registry: &mut Registry, number: &str| {
+        let invoice = number.parse().unwrap();
+        let reason = "r".parse().unwrap();
+        let command = CreditInvoice { invoice, lines: None, amount: None, reason }.into();
+        registry.ask(asked(2, None, 0, &command), &mut |_| {})
+    };
+    let (found, nowhere) =
+        (Admission::Invoice { ledger: 1, invoice: 7 }, Admission::Refused(Refusal::NotFound, None));
+    for number in ["SG-2026-000002", "CN-SG-2026-000001", "SG-2026-1", "DE-2026-000001"] {
+        assert_eq!(ask(&mut registry, number), nowhere, "{number}");
+    }
+    assert_eq!(ask(&mut registry, "SG-2026-000001"), found);
+    registry.pass("2026-03-11T00:00:00Z".parse().unwrap(), &mut |_| {});
+    assert_eq!(ask(&mut registry, "SG-2026-000001"), found);
+    registry.pass("2026-03-11T00:00:01Z".parse().unwrap(), &mut |_| {});
+    assert_eq!(ask(&mut registry, "SG-2026-000001"), nowhere);
+    // It is forgotten with the next number; numbers go on.
+    let next = registry.number(numberless(9, InvoiceType::Invoice), &mut |_| {});
+    assert_eq!((next.as_str(), registry.invoices.len()), ("SG-2026-000002", 1));
 }
 
 #[test]

@@ -126,6 +126,7 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::LiftBadDebt(_)
         | Command::GrantCoupon(_)
         | Command::RefundOrder(_)
+        | Command::CreditInvoice(_)
         | Command::SetQuota(_)
         | Command::ReceiveRemittance(_)
         | Command::VoidUsage(_)

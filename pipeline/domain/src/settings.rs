@@ -244,10 +244,18 @@ impl Default for RequestSettings {
 }
 
 /// R12.1.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InvoiceSettings {
     pub schedule: Schedule,
+    /// For so long after its issue an invoice is remembered, and can be taken back by a credit note.
+    pub credit_within: Span,
+}
+
+impl Default for InvoiceSettings {
+    fn default() -> Self {
+        InvoiceSettings { schedule: Schedule::default(), credit_within: Span::days(400) }
+    }
 }
 
 /// How often a billing account gets an invoice (R12.1).

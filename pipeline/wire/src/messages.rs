@@ -301,6 +301,8 @@ record! {
         pub carries: Option<Currency>,
         /// Whom a request to pay goes to.
         pub payer: Option<Box<Addressee>>,
+        /// The invoice that it names by a number, as its ledger knows it.
+        pub invoice: Option<u64>,
     }
 }
 
@@ -462,6 +464,8 @@ record! {
         pub issued_at: Timestamp,
         /// The number of the invoice whose tax it is.
         pub invoice: Option<String>,
+        /// The number of the credit note by command whose net it takes back.
+        pub credit_note: Option<String>,
     }
 }
 

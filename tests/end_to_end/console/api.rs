@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use drawdown_console::{Source, VIEWS};
+use drawdown_documents::e_invoice;
 use drawdown_domain::commands::Command;
 use drawdown_domain::time::Span;
 use drawdown_wire::messages::Invoices;
@@ -318,13 +319,21 @@ fn r12_7_an_issued_invoice_is_a_pdf_for_whoever_may_see_it() {
     };
     assert!(answer.body.starts_with("%PDF-1.7"), "{}", answer.body);
     assert_eq!(answer.header("content-type"), Some("application/pdf"));
-    for path in
-        ["/v1/invoices/SG-2026-000002.pdf", "/v1/invoices/..%2Fsecret.pdf", "/v1/invoices/x.txt"]
-    {
+    let xml = rig.client.get("/v1/invoices/SG-2026-000042.xml");
+    assert_eq!((xml.status, xml.header("content-type")), (200, Some("application/xml")));
+    assert_eq!(xml.body, e_invoice(&invoices::invoice("Acme Söhne", "DE")).unwrap());
+    for path in [
+        "/v1/invoices/SG-2026-000002.pdf",
+        "/v1/invoices/SG-2026-000002.xml",
+        "/v1/invoices/..%2Fsecret.pdf",
+        "/v1/invoices/x.txt",
+    ] {
         problem(&rig.client.get(path), 404, "not_found");
     }
-    let stranger = rig.client.send("GET", "/v1/invoices/SG-2026-000042.pdf", &[], b"");
-    problem(&stranger, 401, "not_authenticated");
+    for path in ["/v1/invoices/SG-2026-000042.pdf", "/v1/invoices/SG-2026-000042.xml"] {
+        let stranger = rig.client.send("GET", path, &[], b"");
+        problem(&stranger, 401, "not_authenticated");
+    }
     rig.opened("acme", "100.00");
     let page = rig.client.get("/accounts/ba-acme/invoices");
     assert!(page.body.contains("href=\"/v1/invoices/SG-2026-000042.pdf\""), "{}", page.body);

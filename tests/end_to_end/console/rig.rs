@@ -14,8 +14,8 @@ use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
 use drawdown_analytics::{Analytics, AnalyticsOptions, MIGRATIONS, Store, migrate};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Keys, Printer, Rows};
-use drawdown_documents::{FOLDERS, Fonts, Press};
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Form, Keys, Printer, Rows};
+use drawdown_documents::{FOLDERS, Fonts, Press, e_invoice};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_runtime::clock::Clock;
@@ -85,8 +85,11 @@ impl Rig {
         options.mails = Some(made(&folder, "mails"));
         let fonts = Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap();
         let press = Press::new(fonts);
-        options.printer = Some(Printer::new(move |invoice| {
-            press.invoice(invoice).map_err(|error| error.to_string())
+        options.printer = Some(Printer::new(move |invoice, form| match form {
+            Form::Pdf => press.invoice(invoice).map_err(|error| error.to_string()),
+            Form::Xml => {
+                e_invoice(invoice).map(String::into_bytes).map_err(|error| error.to_string())
+            }
         }));
         options.lists_group = Some("analytics".to_owned());
         options.lists_wait = WITHIN;

@@ -1,5 +1,5 @@
-//! `GET /v1/invoices/{number}.pdf`: an issued invoice, made when it is asked for. It never changes, so it is
-//! the same each time.
+//! `GET /v1/invoices/{number}.pdf` and `.xml`: an issued invoice, made when it is asked for. It never changes,
+//! so it is the same each time.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::show::problem;
 use super::{Shared, apart, asker};
 use crate::permits::{Over, may_see};
+use crate::printer::Form;
 use crate::problem::Problem;
 use crate::views::{Source, named};
 use crate::{Row, Wanted};
@@ -24,20 +25,23 @@ pub(super) async fn invoice(
 ) -> Result<Response, Problem> {
     let who = asker(&site, &Method::GET, &headers)?;
     let missing = || Problem::not_found(format!("there is no invoice {file}"));
-    let number = file.strip_suffix(".pdf").filter(|number| is_number(number));
-    let number = number.ok_or_else(missing)?;
+    let named = Form::ALL.into_iter().find_map(|form| {
+        let number = file.strip_suffix(form.ending()).filter(|number| is_number(number))?;
+        Some((number, form))
+    });
+    let (number, form) = named.ok_or_else(missing)?;
     let printer = site.options.printer.clone();
-    let printer = printer.ok_or_else(|| Problem::not_found("no PDFs are made here"))?;
+    let printer = printer.ok_or_else(|| Problem::not_found("no documents are made here"))?;
     let invoice = issued(&site, number).await?;
     // Whether there is one is nobody's business but theirs who may see it.
     let payer = invoice.as_ref().map(|invoice| invoice.billing_account.as_str());
     let over = payer.map_or(Over::All, |payer| Over::row("invoices", payer));
     may_see(&site, &who, "invoices", over).await?;
     let invoice = invoice.ok_or_else(missing)?;
-    let made = apart(move || printer.print(&invoice)).await?;
+    let made = apart(move || printer.print(&invoice, form)).await?;
     let bytes = made.map_err(|why| Problem::unavailable(format!("it cannot be made: {why}")))?;
-    let name = format!("inline; filename=\"{number}.pdf\"");
-    let headers = [(CONTENT_TYPE, "application/pdf".to_owned()), (CONTENT_DISPOSITION, name)];
+    let name = format!("inline; filename=\"{number}{}\"", form.ending());
+    let headers = [(CONTENT_TYPE, form.media_type().to_owned()), (CONTENT_DISPOSITION, name)];
     Ok((headers, Bytes::from(bytes)).into_response())
 }
 

@@ -32,6 +32,7 @@ pub(crate) fn invoice(name: &str, country: &str) -> Invoice {
         number: "SG-2026-000042".to_owned(),
         r#type: InvoiceType::Invoice,
         corrects: None,
+        reason: None,
         billing_account: "ba-acme".parse().unwrap(),
         enterprise: "acme".parse().unwrap(),
         enterprise_name: name.parse().unwrap(),

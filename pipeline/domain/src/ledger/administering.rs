@@ -12,6 +12,7 @@ use crate::commands::{
 use crate::ids::{AccountId, EnterpriseId, WalletId};
 use crate::money::Amount;
 use crate::refusal::Refusal;
+use crate::tax_ids::TaxId;
 
 impl Ledger {
     pub(super) fn grant_admin(
@@ -172,6 +173,8 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let enterprise = self.enterprise_named(&command.enterprise).ok_or(Refusal::NotFound)?;
+        let country = self.enterprise(enterprise).ok_or(Refusal::NotFound)?.country;
+        TaxId::read(country, command.tax_id.as_str()).map_err(Refusal::from)?;
 
         self.record(journal, TaxIdChanged { enterprise, tax_id: command.tax_id.clone() })?;
         Ok(())

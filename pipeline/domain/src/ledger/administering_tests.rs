@@ -103,6 +103,16 @@ fn r12_4_a_tax_number_is_set() {
         boss | set_tax_id | enterprise = "e", tax_id = "SG1" | ok
         see | enterprise e | tax_id = "SG1"
         operator | set_tax_id | enterprise = "none", tax_id = "SG1" | not_found
+        # R12.4: each by the rule of its enterprise's country.
+        operator | open_enterprise | enterprise = "de", name = "D", country = "DE", tax_id = "DE136695978" | tax_id_invalid
+        operator | open_enterprise | enterprise = "de", name = "D", country = "DE", credit_total = "-1", tax_id = "DE136695978" | invalid_amount
+        operator | open_enterprise | enterprise = "de", name = "D", country = "DE", tax_id = "DE 136 695 976" | ok
+        operator | open_enterprise | enterprise = "de", name = "D", country = "DE", tax_id = "DE136695978" | already_exists
+        see | enterprise de | tax_id = "DE 136 695 976"
+        operator | set_tax_id | enterprise = "de", tax_id = "ATU13585626" | tax_id_invalid
+        see | enterprise de | tax_id = "DE 136 695 976"
+        operator | set_tax_id | enterprise = "de", tax_id = "ATU13585627" | ok
+        see | enterprise de | tax_id = "ATU13585627"
         "#,
     );
 }

@@ -240,6 +240,7 @@ impl Ledger {
             Fact::PeriodJoined(fact) => self.apply_joined(fact)?,
             Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
             Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
+            Fact::CreditDrafted(fact) => self.apply_credit(fact)?,
             Fact::ValuesCounted(fact) => self.apply_values(fact)?,
             Fact::ValueTakenBack(fact) => self.apply_value_taken_back(fact)?,
             Fact::SharedCouponPaid(fact) => self.apply_shared_coupon(fact)?,
@@ -356,7 +357,10 @@ impl Ledger {
     }
 
     fn apply_bill(&mut self, fact: &BillIssued) -> Result<(), Broken> {
-        let BillIssued { wallet: payer, bill, exact, ends, burned, lines, invoice: _ } = fact;
+        let BillIssued { wallet: payer, bill, exact, ends, burned, lines, .. } = fact;
+        if fact.credit_note.is_some() {
+            return self.apply_credit_bill(fact);
+        }
         let now = self.clock.now();
         if let Some(wallet) = self.wallet_mut(*payer)? {
             wallet.bills_issued = bill.number;

@@ -166,7 +166,7 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let terms = self.request(number, SIDE, id)?.terms.clone();
-        self.take_back_balance(number, id, journal)?;
+        self.call_back(number, id, journal)?;
         let declined = Some(Text::fitting("the payment was declined"));
         self.end_request(number, &terms, RequestStatus::Failed, declined, journal)?;
         self.tell_status(number, SIDE, id, journal)
@@ -186,7 +186,7 @@ impl Ledger {
             self.change_request(number, SIDE, id, change, journal)?;
             return self.tell_status(number, SIDE, id, journal);
         }
-        self.take_back_balance(number, id, journal)?;
+        self.call_back(number, id, journal)?;
         let change = Change::to(RequestStatus::Failed, reason);
         self.change_request(number, SIDE, id, change, journal)?;
         self.tell_status(number, SIDE, id, journal)?;
@@ -216,7 +216,7 @@ impl Ledger {
 
     /// What was on its way becomes own cash again. The change of status that follows says that nothing is on
     /// its way any more.
-    fn take_back_balance(
+    fn call_back(
         &mut self,
         number: WalletNumber,
         id: &RequestId,

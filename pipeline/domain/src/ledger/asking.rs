@@ -18,7 +18,7 @@ use super::{
     AccountNumber, Accrued, Answer, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
     RegionNumber, SettingsChanged, Undecided,
 };
-use crate::commands::{Asked, Command};
+use crate::commands::{Asked, Command, CreditInvoice};
 use crate::money::Amount;
 use crate::rating::{self, PriceBook};
 use crate::requests::{Addressee, Crossing, Direction};
@@ -47,6 +47,7 @@ pub(super) struct Asking {
     holds: bool,
     /// What became of the last command that waited for an answer.
     answered: Option<String>,
+    numbered: u64,
 }
 
 /// The enterprise `e` with its account centre on, managed by `boss`, with `a`, `b` and `c`; `f` has `boss-f`
@@ -75,6 +76,7 @@ impl Asking {
             ledger: Ledger::new(1),
             facts: Facts::default(),
             commands: 0,
+            numbered: 0,
             looked_through: 0,
             on_its_way: VecDeque::new(),
             holds: false,
@@ -161,6 +163,15 @@ impl Asking {
                 let requested =
                     self.ledger.requested(&asked, &command, payer.as_ref(), &mut self.facts);
                 requested.map(|()| Answer::Accepted)
+            }
+            // The registry knows by what its ledger knows an invoice.
+            Command::CreditInvoice(CreditInvoice { invoice, .. }) => {
+                let wallets = self.ledger.wallets().iter();
+                let mut issued =
+                    wallets.filter_map(|it| it.invoicing.as_ref()).flat_map(|it| &it.issued);
+                let known = issued.find(|it| it.number == invoice.as_str()).map(|it| it.draft);
+                let credited = self.ledger.credited(&asked, &command, known, &mut self.facts);
+                credited.map(|()| Answer::Accepted)
             }
             command => self.ledger.command(&asked, command, &mut self.facts),
         };
@@ -253,10 +264,13 @@ impl Asking {
     fn number_invoices(&mut self) {
         let wallets = self.ledger.wallets().iter();
         let drafts: Vec<u64> = wallets.flat_map(|it| it.drafts()).map(|it| it.draft).collect();
-        for (draft, number) in drafts.into_iter().zip(1..) {
-            let (now, number) = (self.ledger.clock().now(), format!("SG-2026-{number:06}"));
+        for draft in drafts {
+            self.numbered += 1;
+            let (now, number) =
+                (self.ledger.clock().now(), format!("SG-2026-{:06}", self.numbered));
             self.ledger.number_invoice(draft, &number, now, &mut self.facts).unwrap();
         }
+        self.fire();
     }
 
     fn see(&self, view: &str, fields: &str) -> Result<(), String> {

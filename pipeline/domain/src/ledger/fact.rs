@@ -279,6 +279,8 @@ record! {
         pub lines: Vec<BilledLine>,
         /// The number of the invoice whose tax it bills.
         pub invoice: Option<String>,
+        /// The number of the credit note by command whose net it takes back.
+        pub credit_note: Option<String>,
     }
 }
 
@@ -286,7 +288,7 @@ impl BillIssued {
     /// A bill without a word on what it is made of.
     pub(super) fn of(wallet: WalletNumber, bill: Bill, exact: Amount, ends: Minute) -> BillIssued {
         let (burned, lines) = (Vec::new(), Vec::new());
-        BillIssued { wallet, bill, exact, ends, burned, lines, invoice: None }
+        BillIssued { wallet, bill, exact, ends, burned, lines, invoice: None, credit_note: None }
     }
 }
 
@@ -328,6 +330,8 @@ symbols! {
         Payment = "payment",
         /// Tax of a negative invoice, where no payment of tax is known that it could undo.
         TaxReturned = "tax_returned",
+        /// What a credit note takes back, where no payment is known that it could undo.
+        CreditNote = "credit_note",
         /// Own cash was paid out (R7.7).
         Withdrawal = "withdrawal",
         /// A bank transfer that had named nobody was claimed (R7.3).
@@ -825,6 +829,28 @@ record! {
 }
 
 record! {
+    /// Part of an issued invoice is taken back, and what its credit note will say is decided for good. It
+    /// wants a number (R12.2).
+    pub struct CreditDrafted {
+        pub wallet: WalletNumber,
+        /// What that invoice was known by as a draft.
+        pub invoice: u64,
+        pub taken: Vec<LineTaken>,
+        pub draft: Box<InvoiceDraft>,
+    }
+}
+
+record! {
+    /// So much of a line of an invoice.
+    #[derive(Copy)]
+    pub struct LineTaken {
+        /// Its place on the invoice, counted from one.
+        pub line: u32,
+        pub amount: Amount,
+    }
+}
+
+record! {
     /// Invoices are monthly: the first half is shown with the second.
     pub struct PeriodJoined {
         pub wallet: WalletNumber,
@@ -895,6 +921,7 @@ one_of! {
         PeriodJoined,
         PeriodClosed,
         InvoiceIssued,
+        CreditDrafted,
         ValuesCounted,
         MembershipChanged,
         TaxIdChanged,
@@ -988,6 +1015,7 @@ impl Fact {
             | Fact::PeriodJoined(_)
             | Fact::PeriodClosed(_)
             | Fact::InvoiceIssued(_)
+            | Fact::CreditDrafted(_)
             | Fact::ValuesCounted(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)

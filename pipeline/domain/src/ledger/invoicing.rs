@@ -1,15 +1,16 @@
 //! Invoices: a period is closed once its last bill is out, its figures are decided for good, and with the
 //! registry's number it is issued (R12.1 to R12.5).
 
-use super::fact::{BillIssued, Cause, InvoiceIssued, Journal, Moved, PeriodClosed, PeriodJoined};
+use super::fact::{BillIssued, Cause, InvoiceIssued, Journal, PeriodClosed, PeriodJoined};
 use super::periods::{Period, PeriodLine, PeriodOrder};
-use super::state::{AccountNumber, Bill, Enterprise, Lot, ProductNumber, Wallet, WalletNumber};
+use super::state::{AccountNumber, Bill, Enterprise, ProductNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::ids::AccountId;
-use crate::invoices::{InvoiceDraft, InvoiceLine, InvoiceTopUp, LineKind, TaxNote};
+use crate::invoices::{Invoice, InvoiceDraft, InvoiceLine, InvoiceTopUp, LineKind, TaxNote};
 use crate::money::{Amount, Overflow};
 use crate::notices::NoticeKind;
 use crate::settings::Schedule;
+use crate::tax_ids::TaxId;
 use crate::time::{Day, HalfMonth, Minute, Span, Timestamp};
 
 /// An invoice that is not issued yet.
@@ -107,6 +108,8 @@ impl Ledger {
         let drafted = wallet.invoicing.as_ref().map_or(0, |invoicing| invoicing.drafted);
         Ok(InvoiceDraft {
             draft: draft_name(number, drafted),
+            corrects: None,
+            reason: None,
             billing_account: wallet.id.clone(),
             enterprise: enterprise.id.clone(),
             enterprise_name: enterprise.name.clone(),
@@ -186,7 +189,8 @@ impl Ledger {
         Ok(account.id.clone())
     }
 
-    /// At the rate that the registered country had on the last day of the period (R12.4).
+    /// At the rate that the registered country had on the last day of the period; none for whoever pays it
+    /// where he is registered (R12.4).
     fn tax_on(
         &self,
         net: Amount,
@@ -194,9 +198,16 @@ impl Ledger {
         enterprise: &Enterprise,
         until: Timestamp,
     ) -> Result<Tax, Overflow> {
+        let untaxed = |note| Tax { rate: Amount::ZERO, note, amount: Amount::ZERO };
+        let issuer = self.settings.tax.issuer_country;
+        let tax_id = enterprise.tax_id.as_ref();
+        let tax_id = tax_id.and_then(|id| TaxId::read(enterprise.country, id.as_str()).ok());
+        if tax_id.is_some_and(|id| id.is_charged_in_reverse(issuer)) {
+            return Ok(untaxed(TaxNote::ReverseCharge));
+        }
         let last_day = wallet.zone.date_of(until.minus(Span::micros(1)));
         let Some(rate) = self.settings.tax.rates.on(enterprise.country, last_day) else {
-            return Ok(Tax { rate: Amount::ZERO, note: TaxNote::NotListed, amount: Amount::ZERO });
+            return Ok(untaxed(TaxNote::NotListed));
         };
         // Nothing is lost before it is rounded to the currency: a rate has few places.
         let exact = net.times(rate)?.rounded_half_even()?;
@@ -204,7 +215,8 @@ impl Ledger {
         Ok(Tax { rate, note: TaxNote::Rated, amount })
     }
 
-    /// The registry has numbered a draft, and that is its issue: its tax is billed (R12.5).
+    /// The registry has numbered a draft, and that is its issue: its tax is billed (R12.5), and what a
+    /// credit note takes back (R12.2).
     pub fn number_invoice(
         &mut self,
         draft: u64,
@@ -217,29 +229,28 @@ impl Ledger {
         let drafted = wallet.drafts().iter().find(|drafted| drafted.draft == draft);
         let drafted = drafted.cloned().ok_or(Broken("a number for what was not drafted"))?;
         let last = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.last_invoice.clone());
+        let by_command = drafted.corrects.is_some();
         let invoice = drafted.issued(invoice_number.to_owned(), issued_at, last);
-        let tax = self.tax_bill(wallet, invoice.tax, invoice.until);
-        let invoice = Box::new(invoice);
-        self.record(journal, InvoiceIssued { wallet: number, draft, invoice })?;
-        if tax.amount.is_zero() {
+        let issued = InvoiceIssued { wallet: number, draft, invoice: Box::new(invoice.clone()) };
+        self.record(journal, issued)?;
+        if by_command {
+            self.take_invoice_back(number, &invoice, journal).map_err(super::timers::broken)?;
+        }
+        if invoice.tax.is_zero() && !by_command {
             return Ok(());
         }
-        let ends = self.clock.now().full_minute();
-        let billed = BillIssued::of(number, tax.clone(), tax.amount, ends);
-        let invoice = Some(invoice_number.to_owned());
-        self.record(journal, BillIssued { invoice, ..billed })?;
-        self.settle_tax(number, &tax, journal).map_err(super::timers::broken)
+        self.settle_tax(number, &invoice, journal).map_err(super::timers::broken)
     }
 
     /// The bill over a tax belongs to the month of its invoice's period (R3.5).
-    fn tax_bill(&self, wallet: &Wallet, amount: Amount, until: Timestamp) -> Bill {
-        let half = wallet.zone.half_month_of(until.minus(Span::micros(1)));
+    fn tax_bill(&self, wallet: &Wallet, invoice: &Invoice) -> Bill {
+        let half = wallet.zone.half_month_of(invoice.until.minus(Span::micros(1)));
         Bill {
             number: wallet.bills_issued.saturating_add(1),
             account: wallet.owner,
             product: Some(ProductNumber::TAX),
             month: half.month(),
-            amount,
+            amount: invoice.tax,
             paid: Amount::ZERO,
             issued_at: self.clock.now(),
             order: None,
@@ -247,19 +258,22 @@ impl Ledger {
         }
     }
 
-    /// A tax is paid like any other bill, but not by coupons. A negative one undoes what paid earlier
+    /// Bills the tax of an invoice. It is paid like any other bill, but not by coupons. A negative one undoes what paid earlier
     /// taxes; where no such payment is known any more, it becomes own cash.
     fn settle_tax(
         &mut self,
         number: WalletNumber,
-        tax: &Bill,
+        invoice: &Invoice,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        if tax.amount.is_negative() {
-            let left = self.reverse(number, tax, journal)?;
-            if left.is_positive() {
-                let moved = Moved::of(number, Lot::OWN_CASH, left, Cause::TaxReturned);
-                self.record(journal, Moved { bill: Some(tax.number), ..moved })?;
+        if !invoice.tax.is_zero() {
+            let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
+            let tax = self.tax_bill(wallet, invoice);
+            let ends = self.clock.now().full_minute();
+            let billed = BillIssued::of(number, tax.clone(), tax.amount, ends);
+            self.record(journal, BillIssued { invoice: Some(invoice.number.clone()), ..billed })?;
+            if tax.amount.is_negative() {
+                self.undo(number, &tax, Cause::TaxReturned, journal)?;
             }
         }
         self.write_off_issued(number, journal)?;
@@ -268,7 +282,7 @@ impl Ledger {
 }
 
 /// A draft is known by its wallet and its place among that one's.
-fn draft_name(wallet: WalletNumber, place: u32) -> u64 {
+pub(super) fn draft_name(wallet: WalletNumber, place: u32) -> u64 {
     u64::from(wallet.0).rotate_left(u32::BITS) | u64::from(place)
 }
 

@@ -19,6 +19,7 @@ mod configure;
 mod coupons;
 mod coverage;
 mod credit;
+mod crediting;
 mod cycles;
 #[cfg(test)]
 mod desk_tests;
@@ -69,6 +70,7 @@ pub use benefits::{Benefit, BenefitRow, Benefits, BenefitsRow, SharedCouponRow};
 pub use burn::Runway;
 pub use clock::Clock;
 pub use coverage::{CoveredHour, HourOfUse, Portion};
+pub use crediting::IssuedInvoice;
 pub use fact::*;
 pub use invoicing::{Preview, wallet_of_draft};
 pub use load::*;
@@ -320,15 +322,16 @@ impl Ledger {
             Command::RejectPaymentRequest(command) => self.reject_request(command, journal),
             Command::Pay(command) => self.pay_by_hand(command, journal),
             Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
-            // The first four have an answer of their own. What is claimed, and whom is asked, comes with what is
-            // known of it. The others concern every ledger or none, and the registry checks them once and sends what they
-            // change.
+            // The first four have an answer of their own. What is claimed or credited, and whom is asked, comes with what
+            // the registry knows of it. The others concern every ledger or none, and the registry checks them once and
+            // sends what they change.
             Command::LinkPaymentMethod(_)
             | Command::FinishAuthentication(_)
             | Command::VoidUsage(_)
             | Command::CancelPaymentRequest(_)
             | Command::ClaimRemittance(_)
             | Command::RequestPayment(_)
+            | Command::CreditInvoice(_)
             | Command::ReceiveRemittance(_)
             | Command::LoadPrices(_)
             | Command::LoadSettings(_) => Err(Refusal::Malformed.into()),

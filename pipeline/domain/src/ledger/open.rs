@@ -9,6 +9,7 @@ use crate::commands::{Asked, ChangePayer, CloseAccount, Kind, OpenAccount, OpenE
 use crate::ids::WalletId;
 use crate::money::{Amount, Currency};
 use crate::refusal::Refusal;
+use crate::tax_ids::TaxId;
 use crate::time::{Minute, Zone};
 
 impl Ledger {
@@ -22,6 +23,9 @@ impl Ledger {
         }
         if command.credit_total.is_some_and(Amount::is_negative) {
             return Err(Refusal::InvalidAmount.into());
+        }
+        if let Some(tax_id) = &command.tax_id {
+            TaxId::read(command.country, tax_id.as_str()).map_err(Refusal::from)?;
         }
 
         let number = EnterpriseNumber(count(self.enterprises.len()));

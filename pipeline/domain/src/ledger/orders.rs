@@ -85,6 +85,7 @@ impl Ledger {
             amount,
             on_credit,
             refunded: Amount::ZERO,
+            credited: Amount::ZERO,
             payments: Vec::new(),
         };
         Ok((order, bill))

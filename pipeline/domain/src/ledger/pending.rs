@@ -88,6 +88,7 @@ impl Ledger {
             on_credit,
             refunded,
             payments,
+            credited: Amount::ZERO,
         };
         self.record(journal, OrderPlaced { wallet: number, order: placed })?;
         let ends = self.clock.now().full_minute();

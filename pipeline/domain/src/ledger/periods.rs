@@ -2,6 +2,7 @@
 //! money comes in (R3.5, R12.1). When a period is closed, and what its invoice then says, is decided in
 //! `invoicing`.
 
+use super::crediting::IssuedInvoice;
 use super::fact::{BilledLine, InvoiceIssued, Moved, PeriodClosed, PeriodJoined};
 use super::state::{AccountNumber, Bill, ProductNumber, RegionNumber, Wallet, WalletNumber};
 use super::timers::Timer;
@@ -26,6 +27,8 @@ record! {
         pub closed: Option<HalfMonth>,
         /// The number of the last invoice that was no credit note.
         pub last_invoice: Option<String>,
+        /// Issued invoices that can still be taken back, the oldest first.
+        pub issued: Vec<IssuedInvoice>,
     }
 }
 
@@ -147,6 +150,7 @@ impl Invoicing {
             drafted: 0,
             closed: None,
             last_invoice: None,
+            issued: Vec::new(),
         }
     }
 }
@@ -262,12 +266,15 @@ impl Ledger {
     }
 
     pub(super) fn apply_invoice(&mut self, fact: &InvoiceIssued) -> Result<(), Broken> {
+        let within = self.settings.invoices.credit_within;
         let Some(wallet) = self.wallet_mut(fact.wallet)? else { return Ok(()) };
         let invoicing = wallet.invoicing_mut();
         let place = invoicing.drafts.iter().position(|draft| draft.draft == fact.draft);
         invoicing.drafts.remove(place.ok_or(Broken("an invoice that was not drafted"))?);
         if fact.invoice.r#type == InvoiceType::Invoice {
             invoicing.last_invoice = Some(fact.invoice.number.clone());
+            invoicing.issued.retain(|old| old.issued_at.plus(within) >= fact.invoice.issued_at);
+            invoicing.issued.push(IssuedInvoice::of(fact.draft, &fact.invoice));
         }
         Ok(())
     }

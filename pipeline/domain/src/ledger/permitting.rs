@@ -53,7 +53,7 @@ impl Ledger {
             Subject::Scope(id) => Place::Scope(id),
             Subject::RequestOf(id) => Place::RequestOf(id),
             Subject::RequestTo(id) => Place::RequestTo(id),
-            Subject::Everyone => Place::Platform,
+            Subject::Invoice(_) | Subject::Everyone => Place::Platform,
         };
         let held = |right: &Right| self.held(who, *right, place, enterprise) > Held::Not;
         Some(Right::ALL.iter().copied().filter(held).collect())
@@ -68,7 +68,7 @@ impl Ledger {
             Subject::Scope(id) => self.scope(id).map(|(enterprise, _)| enterprise),
             Subject::RequestOf(id) => Some(self.wallet(self.requests.of(id)?)?.enterprise),
             Subject::RequestTo(id) => Some(self.wallet(self.requests.to(id)?)?.enterprise),
-            Subject::Everyone => None,
+            Subject::Invoice(_) | Subject::Everyone => None,
         }
     }
 

@@ -70,6 +70,8 @@ books! {
     OnTheWay = "claimed, on its way",
     /// Bank transfers that nobody has claimed: owed to owners not known yet.
     Unclaimed = "unclaimed",
+    /// The outside world: what credit notes took back of usage.
+    Credited = "credited",
     /// The outside world: usage that was charged.
     Usage = "usage",
     /// The outside world: what was ordered.
@@ -209,6 +211,7 @@ impl Ledger {
             | Fact::Noticed(_)
             | Fact::PeriodJoined(_)
             | Fact::InvoiceIssued(_)
+            | Fact::CreditDrafted(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)
             | Fact::RechargeFrozen(_)
@@ -266,6 +269,13 @@ impl Ledger {
         let owed = if amount.is_negative() { Book::Corrections } else { Book::Receivable };
         if fact.bill.is_tax() {
             return transfer(wallet, Book::Taxes, owed, amount);
+        }
+        // The invoice and the credit note cancel out: nothing of either is to be invoiced.
+        if fact.credit_note.is_some() {
+            return match fact.bill.order {
+                Some(_) => transfer(wallet, Book::Orders, Book::Refunds, amount),
+                None => transfer(wallet, Book::Credited, Book::Corrections, amount),
+            };
         }
         let mut postings = match fact.bill.order {
             Some(_) => transfer(wallet, Book::Orders, Book::Receivable, amount)?,
@@ -360,7 +370,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
         Cause::Bill => Book::Receivable,
         Cause::BillReversed => Book::GivenBack,
         Cause::Refund => Book::Refunds,
-        Cause::TaxReturned => Book::Corrections,
+        Cause::TaxReturned | Cause::CreditNote => Book::Corrections,
     };
     let mut postings = transfer(fact.wallet, Book::of(&fact.lot), other, fact.amount)?;
     // What a coupon pays lowers the net of an invoice.

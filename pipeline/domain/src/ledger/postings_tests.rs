@@ -43,6 +43,7 @@ fn cause() -> impl Strategy<Value = Cause> {
         Just(Cause::BillReversed),
         Just(Cause::Refund),
         Just(Cause::TaxReturned),
+        Just(Cause::CreditNote),
     ]
 }
 
@@ -76,6 +77,8 @@ fn issued(amount: Amount, exact: Amount, over: Over) -> BillIssued {
 fn draft(net: Amount) -> InvoiceDraft {
     InvoiceDraft {
         draft: 1 << 32,
+        corrects: None,
+        reason: None,
         billing_account: "ba-a".parse().unwrap(),
         enterprise: "e".parse().unwrap(),
         enterprise_name: "E".parse().unwrap(),
@@ -112,6 +115,10 @@ fn fact() -> impl Strategy<Value = Fact> {
         }),
         (amount(), amount(), prop_oneof![Just(Over::Usage), Just(Over::Order), Just(Over::Tax)])
             .prop_map(|(amount, exact, over)| issued(amount, exact, over).into()),
+        (amount(), prop_oneof![Just(Over::Usage), Just(Over::Order)]).prop_map(|(amount, over)| {
+            let credit_note = Some("CN-SG-2026-000001".to_owned());
+            BillIssued { credit_note, ..issued(amount, amount, over) }.into()
+        }),
         amount().prop_map(move |net| {
             let (last, draft) = (HalfMonth::first_of(month()), Box::new(draft(net)));
             PeriodClosed { wallet, last, draft }.into()

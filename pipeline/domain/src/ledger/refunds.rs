@@ -57,7 +57,7 @@ impl Ledger {
     }
 
     /// First what is still unpaid, then payments in reverse order, past what was refunded before.
-    fn give_back_order(
+    pub(super) fn give_back_order(
         &mut self,
         number: WalletNumber,
         order: &Order,

@@ -692,7 +692,10 @@ record! {
         pub amount: Amount,
         /// What stayed unpaid when it was placed.
         pub on_credit: Amount,
+        /// What was given back of it, also by credit notes.
         pub refunded: Amount,
+        /// What credit notes took back of it.
+        pub credited: Amount,
         /// What paid it, in order.
         pub payments: Vec<PaidFrom>,
     }

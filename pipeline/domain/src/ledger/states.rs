@@ -30,7 +30,10 @@ impl Ledger {
             Subject::Scope(id) => self.scope(id).and_then(|(_, wallet)| self.wallet(wallet?)),
             Subject::RequestOf(id) => self.requests.of(id).and_then(|wallet| self.wallet(wallet)),
             Subject::RequestTo(id) => self.requests.to(id).and_then(|wallet| self.wallet(wallet)),
-            Subject::Enterprise(_) | Subject::Account(_) | Subject::Everyone => None,
+            Subject::Enterprise(_)
+            | Subject::Account(_)
+            | Subject::Invoice(_)
+            | Subject::Everyone => None,
         };
         let other = command.other_wallet().and_then(within);
         let closed = |wallet: &Wallet| wallet.state() == WalletState::Deregistered;

@@ -9,7 +9,10 @@ use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Claimed, KeyHash, KeyUsed, Registry, Remittance, RequestRoute};
+use super::{
+    Address, Claimed, KeyHash, KeyUsed, NumberKey, NumberedInvoice, Registry, Remittance,
+    RequestRoute,
+};
 use crate::ids::{AccountId, Country, EnterpriseId, MethodId, RequestId, Text, WalletId};
 use crate::invoices::InvoiceType;
 use crate::money::Currency;
@@ -137,6 +140,12 @@ record! {
 }
 
 record! {
+    pub struct SomeInvoices {
+        pub invoices: Vec<NumberedInvoice>,
+    }
+}
+
+record! {
     pub struct SomeMethods {
         pub methods: Vec<MethodServes>,
     }
@@ -161,6 +170,7 @@ one_of! {
         SomeRemittances,
         SomeAddressed,
         SomeRequests,
+        SomeInvoices,
     }
 }
 
@@ -177,6 +187,7 @@ pub enum Place {
     Methods(Option<MethodId>),
     Remittances(Option<Text>),
     Requests(Option<RequestId>),
+    Invoices(Option<NumberKey>),
     Keys(Option<KeyHash>),
 }
 
@@ -271,8 +282,13 @@ impl Registry {
             }
             Place::Requests(from) => {
                 let (requests, last) = part(&self.requests, from, most, |_, route| route.clone());
-                let after = last.map_or(Place::Keys(None), |last| Place::Requests(Some(last)));
+                let after = last.map_or(Place::Invoices(None), |last| Place::Requests(Some(last)));
                 (SomeRequests { requests }.into(), Some(after))
+            }
+            Place::Invoices(from) => {
+                let (invoices, last) = part(&self.invoices, from, most, |_, known| *known);
+                let after = last.map_or(Place::Keys(None), |last| Place::Invoices(Some(last)));
+                (SomeInvoices { invoices }.into(), Some(after))
             }
             Place::Keys(from) => {
                 let used = |key: &KeyHash, used: &super::Used| KeyUsed {
@@ -338,6 +354,10 @@ impl Registry {
             RegistryPiece::SomeRequests(part) => {
                 let known = |route: RequestRoute| (route.request.clone(), route);
                 self.requests.extend(part.requests.into_iter().map(known));
+            }
+            RegistryPiece::SomeInvoices(part) => {
+                let known = |known: NumberedInvoice| (known.key(), known);
+                self.invoices.extend(part.invoices.into_iter().map(known));
             }
             RegistryPiece::SomeKeys(part) => part.keys.iter().for_each(|used| self.put_key(used)),
         }

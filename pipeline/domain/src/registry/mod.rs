@@ -3,6 +3,7 @@
 //! ledger concerned decides, and the registry keeps or releases.
 
 mod load;
+mod numbering;
 mod remittances;
 mod requests;
 
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use load::{MethodServes, WalletServes};
 pub use load::{NotAPiece, Place, RegistryPiece};
+use numbering::SeriesName;
+pub use numbering::{NumberKey, NumberedInvoice, Numberless};
 pub use remittances::{Remittance, RemittanceClaim, RemittanceReceived, Whereabouts};
 pub use requests::RequestRoute;
 
@@ -22,7 +25,7 @@ use crate::commands::{
 use crate::ids::{
     AccountId, Country, EnterpriseId, MethodId, PrincipalId, RequestId, Text, WalletId,
 };
-use crate::invoices::{InvoiceType, invoice_number};
+use crate::invoices::InvoiceType;
 use crate::money::Currency;
 use crate::rating::{self, Change, PriceBook};
 use crate::refusal::Refusal;
@@ -162,18 +165,6 @@ one_of! {
     }
 }
 
-/// An invoice that wants a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Numberless {
-    pub ledger: u32,
-    pub invoice: u64,
-    pub issuer_country: Country,
-    pub kind: InvoiceType,
-}
-
-/// What is numbered without a gap: by issuer, year and kind (R12.2).
-type Series = (Country, u32, InvoiceType);
-
 /// An e-mail address and one of its accounts. None comes before all of them.
 type Address = (Text, Option<AccountId>);
 
@@ -187,6 +178,11 @@ pub enum Admission {
     Carry(EnterpriseId, Currency),
     /// The ledger of this enterprise decides whether somebody is asked to pay.
     Ask(EnterpriseId, Addressee),
+    /// This ledger decides, which knows the invoice that the command is about by that name.
+    Invoice {
+        ledger: u32,
+        invoice: u64,
+    },
     /// It is done: no ledger is concerned.
     Done,
     /// Every ledger gets these prices, and metering what is for sale.
@@ -237,7 +233,9 @@ pub struct Registry {
     settings: Settings,
     settings_document: String,
     /// How many numbers each series of invoices has given.
-    numbered: BTreeMap<Series, u64>,
+    numbered: BTreeMap<SeriesName, u64>,
+    /// Invoices that can still be taken back, by their numbers.
+    invoices: BTreeMap<NumberKey, NumberedInvoice>,
     /// Some of the state is still to come: what a fact does to it is passed over.
     loading: Option<Place>,
 }
@@ -260,6 +258,7 @@ impl Default for Registry {
             settings: Settings::default(),
             settings_document: String::new(),
             numbered: BTreeMap::new(),
+            invoices: BTreeMap::new(),
             loading: None,
         }
     }
@@ -324,6 +323,7 @@ impl Registry {
             Command::DeregisterBillingAccount(command) => {
                 self.close_wallet(asked.number, command, facts)
             }
+            Command::CreditInvoice(command) => self.find_invoice(&command.invoice),
             Command::LoadPrices(command) => self.load_prices(command, facts),
             Command::LoadSettings(command) => self.load_settings(command, facts),
             other if self.names_what_is_not(other) => Admission::Refused(Refusal::NotFound, None),
@@ -350,16 +350,6 @@ impl Registry {
             let free_at = self.now.plus(self.settings.methods.cool_down);
             self.record(MethodsCoolDown { wallet, free_at }, facts);
         }
-    }
-
-    /// Numbers an invoice: the next one of its series, by the issuer's year.
-    pub fn number(&mut self, asks: Numberless, facts: &mut dyn FnMut(&RegistryFact)) -> String {
-        let Numberless { ledger, invoice, issuer_country, kind } = asks;
-        let year = self.settings.tax.issuer_zone.month_of(self.now).year();
-        let given = self.numbered.get(&(issuer_country, year, kind)).copied().unwrap_or(0);
-        let count = given.saturating_add(1);
-        self.record(NumberGiven { issuer_country, year, kind, count, ledger, invoice }, facts);
-        invoice_number(issuer_country, year, kind, count)
     }
 
     fn open_enterprise(
@@ -519,7 +509,7 @@ impl Registry {
                 let enterprise = self.enterprise_of(Subject::Enterprise(&id.enterprise()));
                 enterprise.or_else(|| self.enterprise_of(Subject::Wallet(&id.wallet())))
             }
-            Subject::Everyone => None,
+            Subject::Invoice(_) | Subject::Everyone => None,
         }
     }
 
@@ -596,9 +586,7 @@ impl Registry {
                 let own = self.methods.values_mut().filter(|known| known.wallet == fact.wallet);
                 own.for_each(|known| known.free_at = Some(fact.free_at));
             }
-            RegistryFact::NumberGiven(fact) => {
-                self.numbered.insert((fact.issuer_country, fact.year, fact.kind), fact.count);
-            }
+            RegistryFact::NumberGiven(fact) => self.put_number(fact),
         }
     }
 

@@ -1,0 +1,205 @@
+//! R12.2: credit notes by command, a line a command, every refusal in order; and what they pay back.
+
+use super::super::asking::Asking;
+use crate::invoices::{Invoice, InvoiceType};
+use crate::ledger::{BillIssued, Fact};
+
+/// Two halves of March for `a`, who has paid nothing yet: usage of 60, 40 of it in the first half.
+const INVOICED: &str = r#"
+    at | 2026-03-05T00:00:00Z
+    use | a | 40
+    at | 2026-03-16T01:00:00Z
+    number | invoices
+"#;
+
+fn invoiced() -> Asking {
+    let mut asking = Asking::with_members();
+    asking.settings(r#"tax.rates = { US = "0.10" }"#);
+    asking.table(INVOICED);
+    asking
+}
+
+fn invoices(asking: &Asking) -> Vec<&Invoice> {
+    let issued = asking.facts.0.iter().filter_map(|fact| match fact {
+        Fact::InvoiceIssued(issued) => Some(&*issued.invoice),
+        _ => None,
+    });
+    issued.collect()
+}
+
+fn credit_bills(asking: &Asking) -> Vec<&BillIssued> {
+    let issued = asking.facts.0.iter().filter_map(|fact| match fact {
+        Fact::BillIssued(issued) if issued.credit_note.is_some() => Some(issued),
+        _ => None,
+    });
+    issued.collect()
+}
+
+#[test]
+fn r12_2_every_refusal_of_a_credit_note_in_order() {
+    let mut asking = invoiced();
+    asking.table(
+        r#"
+        # Only the operator, and only what was issued.
+        a        | credit_invoice | invoice = "SG-2026-000001", amount = "1", reason = "r" | not_permitted
+        boss     | credit_invoice | invoice = "SG-2026-000001", amount = "1", reason = "r" | not_permitted
+        operator | credit_invoice | invoice = "SG-2026-000002", amount = "1", reason = "r" | not_found
+        # A reason, and one of lines and amount.
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "1", reason = "" | malformed
+        operator | credit_invoice | invoice = "SG-2026-000001", reason = "r" | malformed
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [1], amount = "1", reason = "r" | malformed
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [], reason = "r" | malformed
+        # Lines that there are, each once.
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [0], reason = "r" | not_found
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [2], reason = "r" | not_found
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [1, 1], reason = "r" | malformed
+        # An amount that is one, and never more than what is left.
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "0", reason = "r" | invalid_amount
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "-1", reason = "r" | invalid_amount
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "0.001", reason = "r" | invalid_amount
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "40.01", reason = "r" | invalid_amount
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "30", reason = "r" | ok
+        # Already before it has its number.
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "10.01", reason = "r" | invalid_amount
+        number   | invoices
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "10.01", reason = "r" | invalid_amount
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [1], reason = "r" | ok
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [1], reason = "r" | invalid_amount
+        number   | invoices
+        # A credit note is not taken back.
+        operator | credit_invoice | invoice = "SG-2026-000002", amount = "1", reason = "r" | not_found
+        "#,
+    );
+}
+
+#[test]
+fn r12_2_an_invoice_is_remembered_for_so_long() {
+    let mut asking = invoiced();
+    asking.settings(r#"invoices.credit_within = "10d""#);
+    asking.table(
+        r#"
+        at | 2026-03-26T01:00:00Z
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "1", reason = "r" | ok
+        at | 2026-03-26T01:00:01Z
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "1", reason = "r" | not_found
+        "#,
+    );
+}
+
+#[test]
+fn r12_2_a_credit_note_names_its_invoice_and_is_on_no_invoice_again() {
+    let mut asking = invoiced();
+    asking.table(
+        r#"
+        see | balance ba-a | unsettled_current = "44"
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "15", reason = "sold by mistake" | ok
+        # Its number is its issue: until then nothing has changed.
+        see | balance ba-a | unsettled_current = "44"
+        number | invoices
+        see | balance ba-a | unsettled_current = "27.50"
+        operator | top_up | billing_account = "ba-a", amount = "40", currency = "USD", method = "bank_transfer" | ok
+        see | balance ba-a | cash = "12.50", unsettled_current = "0"
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [1], reason = "all of it" | ok
+        number | invoices
+        # What paid is paid back.
+        see | balance ba-a | cash = "40"
+        at | 2026-03-20T00:00:00Z
+        use | a | 7
+        at | 2026-04-01T01:00:00Z
+        number | invoices
+        "#,
+    );
+    let issued = invoices(&asking);
+    let figures: Vec<String> = issued
+        .iter()
+        .map(|it| format!("{} {} {} {:?} {:?}", it.r#type, it.net, it.tax, it.corrects, it.reason))
+        .collect();
+    assert_eq!(
+        figures,
+        [
+            r#"invoice 40 4 None None"#,
+            r#"credit_note -15 -1.5 Some("SG-2026-000001") Some("sold by mistake")"#,
+            r#"credit_note -25 -2.5 Some("SG-2026-000001") Some("all of it")"#,
+            r#"invoice 7 0.7 None None"#,
+        ]
+    );
+    assert!(issued.iter().all(|it| it.lines.iter().all(|line| line.account.is_some())));
+    assert_eq!((issued[1].from, issued[1].until), (issued[0].from, issued[0].until));
+    assert_eq!(issued[1].r#type, InvoiceType::CreditNote);
+    let bills = credit_bills(&asking);
+    assert_eq!(bills.len(), 2);
+    assert!(bills.iter().all(|it| it.bill.month == "2026-03".parse().unwrap()));
+}
+
+/// Parts are taxed so that together they come to the tax of the whole.
+#[test]
+fn r12_2_the_tax_of_credit_notes_never_drifts() {
+    let mut asking = Asking::with_members();
+    asking.settings(r#"tax.rates = { US = "0.07" }"#);
+    asking.table(
+        r#"
+        at | 2026-03-05T00:00:00Z
+        use | a | 1
+        at | 2026-03-16T01:00:00Z
+        number | invoices
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "0.35", reason = "r" | ok
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "0.35", reason = "r" | ok
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "0.30", reason = "r" | ok
+        number | invoices
+        see | balance ba-a | unsettled_current = "0", cash = "0"
+        "#,
+    );
+    let taxes: Vec<String> = invoices(&asking).iter().map(|it| it.tax.to_string()).collect();
+    assert_eq!(taxes, ["0.07", "-0.02", "-0.03", "-0.02"]);
+}
+
+/// What a coupon paid gets its own back, and counts on the next invoice; what is left over becomes cash.
+#[test]
+fn r12_2_r5_7_what_paid_is_paid_back() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | grant_coupon | billing_account = "ba-a", coupon = "c", amount = "10", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-06-01T00:00:00Z" | ok
+        operator | top_up | billing_account = "ba-a", amount = "100", currency = "USD", method = "bank_transfer" | ok
+        at | 2026-03-05T00:00:00Z
+        use | a | 40
+        at | 2026-03-16T01:00:00Z
+        number | invoices
+        see | balance ba-a | cash = "70"
+        # 30 is what was invoiced, whatever the line says.
+        operator | credit_invoice | invoice = "SG-2026-000001", lines = [1], reason = "r" | invalid_amount
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "30", reason = "r" | ok
+        number | invoices
+        see | balance ba-a | cash = "100"
+        "#,
+    );
+}
+
+/// An order that was given back is not given back again because of its credit note.
+#[test]
+fn r12_2_a_credit_note_says_what_was_given_back_of_an_order() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | top_up | billing_account = "ba-a", amount = "100", currency = "USD", method = "bank_transfer" | ok
+        operator | place_order | billing_account = "ba-a", order = "o", amount = "50" | ok
+        operator | refund_order | billing_account = "ba-a", order = "o", amount = "20", to = "cash" | ok
+        see | balance ba-a | cash = "70"
+        at | 2026-03-16T01:00:00Z
+        number | invoices
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "20", reason = "given back" | ok
+        number | invoices
+        see | balance ba-a | cash = "70"
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "10", reason = "r" | ok
+        number | invoices
+        see | balance ba-a | cash = "80"
+        # 20 are left of it, either way.
+        operator | refund_order | billing_account = "ba-a", order = "o", amount = "20.01", to = "cash" | invalid_amount
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "20.01", reason = "r" | invalid_amount
+        operator | refund_order | billing_account = "ba-a", order = "o", amount = "20", to = "cash" | ok
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "20", reason = "given back" | ok
+        number | invoices
+        see | balance ba-a | cash = "100"
+        "#,
+    );
+}
