@@ -213,7 +213,7 @@ impl Balance {
             }
             LedgerInput::VoidRefused(VoidRefused { asked, refused, .. }) => {
                 output.hurry();
-                self.decided(asked, VOID, Some(refused));
+                self.answer(asked, VOID, Some(refused));
             }
             LedgerInput::InvoiceNumbered(numbered) => self.numbered(&numbered, at)?,
             LedgerInput::PaymentAnswered(answered) => {
