@@ -1,5 +1,7 @@
 //! R12.7: the structured invoice, read back by a parser: every figure is there, and EN 16931's sums hold.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests, all of it
+
 mod invoices;
 
 use drawdown_documents::e_invoice;
