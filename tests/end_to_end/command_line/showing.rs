@@ -46,7 +46,7 @@ fn a_row_is_a_block_and_a_list_is_a_table() {
     let none = told(&rig, "show balance ba-nobody", 1);
     assert!(none.contains("not_found: ") && none.contains("ba-nobody"), "{none}");
     let wrong = told(&rig, "show entries --where couse=adjustment", 2);
-    assert!(wrong.contains("no field couse; is cause meant?"), "{wrong}");
+    assert!(wrong.contains("no field couse (is cause meant?); it has"), "{wrong}");
 }
 
 #[test]

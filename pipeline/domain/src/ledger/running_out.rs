@@ -41,7 +41,7 @@ impl Ledger {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let told = wallet.telling.as_deref().and_then(|telling| telling.runway);
         let is_over = told.is_none_or(|told| told.recovered);
-        if (occasion == Occasion::Charge && !is_over)
+        if (occasion != Occasion::Change && !is_over)
             || !self.is_judged_by_credit(number, wallet, occasion)
         {
             return Ok(());

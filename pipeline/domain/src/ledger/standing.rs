@@ -19,6 +19,9 @@ use crate::time::{Minute, Timestamp};
 pub(super) enum Occasion {
     /// Something about it has changed.
     Change,
+    /// A timer has fired, perhaps again in a ledger that was restored since: so what charges never bring about and
+    /// time alone does, without a timer of its own, is not found.
+    Timer,
     /// Charges have come to its headroom. When that is noticed depends on when the ledger was last restored:
     /// so nothing may be found that was so before the last of them, or that time has brought about, which its
     /// timer finds.
@@ -49,7 +52,7 @@ impl Ledger {
         self.recharge(number, available, journal)?;
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let overdue = match occasion {
-            Occasion::Change => self.is_overdue_with(wallet, available),
+            Occasion::Change | Occasion::Timer => self.is_overdue_with(wallet, available),
             Occasion::Charge => self.is_known_overdue(wallet, available),
         };
         self.judge_overdue(number, overdue, journal)?;
@@ -165,7 +168,7 @@ impl Ledger {
                 Ok(())
             }
             (true, Some(fall))
-                if occasion == Occasion::Change
+                if occasion != Occasion::Charge
                     && fall.next_at.is_some_and(|next| next.starts() <= now) =>
             {
                 self.tell_low_balance(number, fall.told, overdue, journal)

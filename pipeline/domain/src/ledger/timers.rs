@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use smallvec::SmallVec;
 
 use super::fact::{Journal, Marked, TimePassed};
+use super::standing::Occasion;
 use super::state::{EnterpriseNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::requests::Direction;
@@ -284,15 +285,14 @@ impl Ledger {
                 self.due.remove(at, timer, wallet);
                 // What was paid or replaced meanwhile leaves its timer behind, but not in a ledger that was
                 // restored since.
-                if self.still_waits(at, timer, wallet) {
-                    self.touch(wallet);
+                match self.still_waits(at, timer, wallet) {
+                    true => self.judge(wallet, Occasion::Timer, journal),
+                    false => Ok(()),
                 }
-                Ok(())
             }
             Timer::BadDebt => self.find_bad_debt(at, wallet, journal).map_err(Undecided::from),
             Timer::SuspensionDue | Timer::LowBalance => {
-                self.touch(wallet);
-                Ok(())
+                self.judge(wallet, Occasion::Timer, journal)
             }
         };
         fired.and_then(|()| self.judge_touched(journal)).map_err(broken)

@@ -16,6 +16,7 @@ mod engine;
 mod exception;
 pub mod library;
 mod listener;
+mod pieces;
 mod run;
 mod serve;
 mod sessions;

@@ -10,6 +10,7 @@ use super::engine::Connection;
 use super::exception::{
     BAD_ARGUMENTS, CANNOT_DECOMPRESS, Exception, NETWORK_ERROR, QUERY_IS_TOO_LARGE, READONLY,
 };
+use super::pieces::Pieces;
 use super::sessions::Sessions;
 use super::statement::{Statement, statement};
 
@@ -20,25 +21,6 @@ const STATEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 const LOOKED_AT: u64 = 1024 * 1024;
 const ROWS_BYTES: usize = 256 * 1024;
 const DEFAULT_FORMAT: &str = "TabSeparated";
-/// Formats whose results, one behind the other, are the result of all their rows.
-const ROW_AFTER_ROW: [&str; 16] = [
-    "TabSeparated",
-    "TSV",
-    "TabSeparatedRaw",
-    "TSVRaw",
-    "CSV",
-    "JSONEachRow",
-    "JSONLines",
-    "NDJSON",
-    "JSONStringsEachRow",
-    "JSONCompactEachRow",
-    "JSONCompactStringsEachRow",
-    "TSKV",
-    "LineAsString",
-    "RowBinary",
-    "Native",
-    "Null",
-];
 
 type Body = Box<dyn Read + Send>;
 
@@ -90,12 +72,12 @@ fn run_on(
             Err(Exception::new(QUERY_IS_TOO_LARGE, what, "SYNTAX_ERROR"))
         }
         Statement::Plain { is_select: true, format: own, .. }
-            if comes_in_pieces(own.unwrap_or(format), &text, asked) =>
+            if let Some(mut pieces) = Pieces::of(own.unwrap_or(format), &text, asked) =>
         {
             answer.format(own.unwrap_or(format));
             let mut selected = connection.select(&text, format, &asked.parameters)?;
             while let Some(chunk) = selected.fetch()? {
-                answer.write(chunk.bytes())?;
+                answer.write(pieces.next(chunk.bytes()))?;
             }
             Ok(())
         }
@@ -107,16 +89,6 @@ fn run_on(
             answer.write(result.bytes())
         }
     }
-}
-
-/// Whether a result may come piece by piece. The engine writes each block of a streamed result as a result of its own,
-/// so a format with a beginning or an end (names, brackets, a footer) would have those in its middle.
-fn comes_in_pieces(format: &str, text: &[u8], asked: &Asked) -> bool {
-    let is_row_after_row = ROW_AFTER_ROW.iter().any(|known| known.eq_ignore_ascii_case(format));
-    // Some settings of formats add names or brackets.
-    let is_set = asked.settings.iter().any(|(name, _)| name.contains("format_"))
-        || text.windows(7).any(|bytes| bytes == b"format_");
-    is_row_after_row && !is_set
 }
 
 /// The request's database and settings.
