@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::recording::pieces;
 use super::super::{
-    AccountNumber, Accrued, Fact, Journal, Ledger, Line, Lot, Moved, Piece, Place, PricesArrived,
-    PricesInForce, RegionNumber, SettingsChanged,
+    AccountNumber, Accrued, Fact, Journal, Ledger, Line, Lot, Moved, PricesArrived, PricesInForce,
+    RegionNumber, SettingsChanged,
 };
 use super::*;
 use crate::commands::{Asked, Command};
@@ -293,17 +294,6 @@ fn assert_credited(story: &Story) {
         let billed = Amount::sum(of_note.map(|issued| issued.bill.amount)).unwrap();
         assert_eq!(billed, invoice.net, "{invoice:?}");
     }
-}
-
-/// All that a ledger holds.
-fn pieces(ledger: &Ledger) -> Vec<Piece> {
-    let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
-    while let Some(from) = place {
-        let (piece, after) = ledger.piece(from, usize::MAX);
-        pieces.push(piece);
-        place = after;
-    }
-    pieces
 }
 
 #[derive(Clone, Debug)]

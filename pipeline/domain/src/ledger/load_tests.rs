@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::super::recording::{Recorded, Recorder, pieces};
 use super::super::{
-    AccountNumber, Accrued, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
-    RegionNumber, SettingsChanged, WalletNumber,
+    AccountNumber, Fact, Ledger, Line, PricesArrived, PricesInForce, RegionNumber, SettingsChanged,
+    WalletNumber,
 };
 use super::{Piece, Place};
 use crate::commands::{Asked, Command};
@@ -14,32 +15,6 @@ use crate::payments::PaymentAnswer;
 use crate::rating::{self, MeterNumber, PriceBook};
 use crate::requests::Addressee;
 use crate::time::Timestamp;
-
-#[derive(Clone)]
-enum Recorded {
-    Fact(Box<Fact>),
-    Accrued(Accrued),
-}
-
-#[derive(Default)]
-struct Recorder(Vec<Recorded>);
-
-impl Journal for Recorder {
-    fn fact(&mut self, _: &Ledger, fact: &Fact) {
-        self.0.push(Recorded::Fact(Box::new(fact.clone())));
-    }
-
-    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
-        self.0.push(Recorded::Accrued(*accrued));
-    }
-}
-
-fn apply(ledger: &mut Ledger, recorded: &Recorded) {
-    match recorded {
-        Recorded::Fact(fact) => ledger.apply(fact).unwrap(),
-        Recorded::Accrued(accrued) => ledger.apply_accrued(accrued).unwrap(),
-    }
-}
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -277,13 +252,7 @@ fn covered() -> Vec<Recorded> {
 
 /// All that a ledger holds.
 fn dump(ledger: &Ledger) -> (Vec<Piece>, Option<Timestamp>) {
-    let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
-    while let Some(at) = place {
-        let (piece, after) = ledger.piece(at, usize::MAX);
-        pieces.push(piece);
-        place = after;
-    }
-    (pieces, ledger.next_timer())
+    (pieces(ledger), ledger.next_timer())
 }
 
 /// The ledger as it was after each fact.
@@ -291,7 +260,7 @@ fn stages(life: &[Recorded]) -> Vec<Ledger> {
     (0..=life.len())
         .map(|facts| {
             let mut ledger = Ledger::new(1);
-            life[..facts].iter().for_each(|recorded| apply(&mut ledger, recorded));
+            life[..facts].iter().for_each(|recorded| recorded.apply_to(&mut ledger));
             ledger
         })
         .collect()
@@ -363,7 +332,7 @@ fn put_together(life: &[Recorded], stages: &[Ledger], moments: [usize; 4]) -> Le
     ledger.begin_load();
     let mut told = moments[0];
     for (place, moment) in places.into_iter().zip(moments) {
-        life[told..moment].iter().for_each(|fact| apply(&mut ledger, fact));
+        life[told..moment].iter().for_each(|fact| fact.apply_to(&mut ledger));
         // What was covered comes between accounts and wallets.
         if place == Place::Wallets(0) {
             ledger.load(stages[moment].piece(Place::Coverage(None), usize::MAX).0).unwrap();
@@ -372,6 +341,6 @@ fn put_together(life: &[Recorded], stages: &[Ledger], moments: [usize; 4]) -> Le
         told = moment;
     }
     ledger.loaded();
-    life[told..].iter().for_each(|fact| apply(&mut ledger, fact));
+    life[told..].iter().for_each(|fact| fact.apply_to(&mut ledger));
     ledger
 }

@@ -39,6 +39,8 @@ mod periods;
 mod permitting;
 mod postings;
 mod recharge;
+#[cfg(test)]
+mod recording;
 mod refunds;
 mod requests;
 mod reversal;

@@ -3,9 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::super::{
-    Accrued, Fact, Journal, Line, Piece, Place, PricesArrived, PricesInForce, SomeValues,
-};
+use super::super::recording::{Recorder, pieces};
+use super::super::{Fact, Line, Place, PricesArrived, PricesInForce, SomeValues};
 use super::*;
 use crate::commands::{Asked, Command};
 use crate::ids::PrincipalId;
@@ -15,25 +14,6 @@ use crate::time::{Minute, Timestamp};
 const BEGINS: &str = "2026-03-10T00:00:00Z";
 /// One meter for each kind of value, all priced by tiers, so that what a change costs depends on Q.
 const METERS: [(&str, &str); 3] = [("max", ""), ("last", ""), ("unique", "tag = \"user\",")];
-
-#[derive(Clone, Debug)]
-enum Recorded {
-    Fact(Box<Fact>),
-    Accrued(Accrued),
-}
-
-#[derive(Default)]
-struct Recorder(Vec<Recorded>);
-
-impl Journal for Recorder {
-    fn fact(&mut self, _: &Ledger, fact: &Fact) {
-        self.0.push(Recorded::Fact(Box::new(fact.clone())));
-    }
-
-    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
-        self.0.push(Recorded::Accrued(*accrued));
-    }
-}
 
 /// A record as metering sees it.
 #[derive(Clone, Debug)]
@@ -212,10 +192,7 @@ proptest! {
             let told = rig.recorder.0.len();
             rig.count(*meter, std::slice::from_ref(record));
             for recorded in rig.recorder.0.iter().skip(told).filter(|_| at > begin) {
-                match recorded {
-                    Recorded::Fact(fact) => copy.apply(fact).unwrap(),
-                    Recorded::Accrued(accrued) => copy.apply_accrued(accrued).unwrap(),
-                }
+                recorded.apply_to(&mut copy);
             }
             let turns = if at == begin { 4 } else { pace };
             for _ in (0..turns).filter(|_| at >= begin) {
@@ -246,16 +223,6 @@ fn load(copy: &mut Ledger, ledger: &Ledger, place: &mut Option<Place>) {
     if place.is_none() {
         copy.loaded();
     }
-}
-
-fn pieces(ledger: &Ledger) -> Vec<Piece> {
-    let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
-    while let Some(at) = place {
-        let (piece, after) = ledger.piece(at, usize::MAX);
-        pieces.push(piece);
-        place = after;
-    }
-    pieces
 }
 
 /// R3.3: by time of use, then by id; of one id and time (two sources) the larger.

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::desk_tests::check;
+use super::super::recording::{Recorded, Recorder, pieces};
 use super::super::{
-    AccountNumber, Accrued, Fact, Journal, Ledger, Line, Piece, Place, PricesArrived,
-    PricesInForce, RegionNumber,
+    AccountNumber, Fact, Ledger, Line, Place, PricesArrived, PricesInForce, RegionNumber,
 };
 use super::*;
 use crate::commands::Command;
@@ -23,25 +23,6 @@ const MODELS: [&str; 5] = [
     r#"model = "package", package = "4", amount = "7""#,
     r#"model = "flat", amount = "9.99""#,
 ];
-
-#[derive(Clone, Debug)]
-enum Recorded {
-    Fact(Box<Fact>),
-    Accrued(Accrued),
-}
-
-#[derive(Default)]
-struct Recorder(Vec<Recorded>);
-
-impl Journal for Recorder {
-    fn fact(&mut self, _: &Ledger, fact: &Fact) {
-        self.0.push(Recorded::Fact(Box::new(fact.clone())));
-    }
-
-    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
-        self.0.push(Recorded::Accrued(*accrued));
-    }
-}
 
 /// A record as metering sees it.
 #[derive(Clone, Debug)]
@@ -171,16 +152,6 @@ fn record() -> impl Strategy<Value = Record> {
     )
 }
 
-fn pieces(ledger: &Ledger) -> Vec<Piece> {
-    let (mut pieces, mut place) = (Vec::new(), Some(Place::Shared));
-    while let Some(at) = place {
-        let (piece, after) = ledger.piece(at, usize::MAX);
-        pieces.push(piece);
-        place = after;
-    }
-    pieces
-}
-
 proptest! {
     /// R2.5: for every aggregate and price model, before and after bills, what is left costs what it would have
     /// cost by itself; and the facts say so.
@@ -248,10 +219,7 @@ proptest! {
             let told = rig.recorder.0.len();
             rig.void(record).unwrap();
             for recorded in rig.recorder.0.iter().skip(told).filter(|_| at > begin) {
-                match recorded {
-                    Recorded::Fact(fact) => copy.apply(fact).unwrap(),
-                    Recorded::Accrued(accrued) => copy.apply_accrued(accrued).unwrap(),
-                }
+                recorded.apply_to(&mut copy);
             }
             let turns = if at == begin { 4 } else { pace };
             (0..turns).filter(|_| at >= begin).for_each(|_| { load(&mut copy, &rig.ledger); });
