@@ -77,7 +77,7 @@ fn every_scenario_comes_out_as_it_says_in_memory() {
 /// in the files themselves.
 #[test]
 fn every_code_and_every_command_stands_in_a_scenario() {
-    let all = files().iter().map(|file| std::fs::read_to_string(file).unwrap());
+    let all = files().into_iter().map(|file| std::fs::read_to_string(file).unwrap());
     let all = all.collect::<Vec<_>>().join("\n");
     let refused = Refusal::ALL.iter().map(|refusal| format!("refused = \"{}\"", refusal.code()));
     let rejected = Reject::ALL.iter().map(|reject| format!("rejected = \"{}\"", reject.code()));
