@@ -1,4 +1,4 @@
-.PHONY: prepare run smoke check test soak bench release-schemas kept-data
+.PHONY: prepare run smoke check test soak simulate bench release-schemas kept-data
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -40,6 +40,12 @@ soak: prepare
 		cargo test -p drawdown --test end_to_end killed_ -- --nocapture --test-threads=1
 	@awk '{ kills[$$1] += $$2; records[$$1] += $$3; differences[$$1] += $$4 } \
 		END { for (engine in kills) print engine ": " kills[engine] " kills, " records[engine] " records, " differences[engine] " differences over all runs" }' target/soak.tally
+
+# So many histories at random, the pipeline's books held against an independent book-keeper's.
+SEEDS ?= 10000
+simulate: prepare
+	FIRST_SEED=$(or $(FIRST_SEED),$$(date +%s)) SEEDS=$(SEEDS) cargo test --profile quick -p drawdown --test end_to_end \
+		-- --exact end_to_end::book_keeping::random_histories_agree_with_the_book_keeper --nocapture
 
 # What drawdown does in a second beside its peers, verified; QUICK=1 in minutes.
 bench: prepare

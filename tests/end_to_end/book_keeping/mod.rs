@@ -5,6 +5,9 @@ mod commands;
 mod comparing;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use bookkeeper::{BookKeeper, Usage, Verdict};
 use drawdown::rehearse::{Pipeline, Rows, Stage};
@@ -245,20 +248,46 @@ fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// R1.1 to R5.8 (R2.5 among them), R9.1 to R9.4: whatever happens, the pipeline's books are the book-keeper's.
+/// So many histories after each other go by before the number of those that are over is shown.
+const SHOWN_EVERY: u64 = 500;
+
+/// Histories side by side, each a seed: FIRST_SEED and SEEDS in the environment say which.
+fn simulate_all(first: u64, seeds: u64, run: impl Fn(u64) + Sync) {
+    let first = from_environment("FIRST_SEED", first);
+    let until = first + from_environment("SEEDS", seeds);
+    let (next, began) = (AtomicU64::new(first), Instant::now());
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..processors {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= until {
+                        return;
+                    }
+                    run(seed);
+                    let over = seed + 1 - first;
+                    if over.is_multiple_of(SHOWN_EVERY) {
+                        println!("{over} histories, {:.0} s", began.elapsed().as_secs_f64());
+                    }
+                }
+            });
+        }
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{} histories from seed {first} on, 0 differences, {seconds:.0} s", until - first);
+}
+
+/// R1.1 to R7.7, R9.1 to R9.4: whatever happens, the pipeline's books are the book-keeper's.
 #[test]
 fn random_histories_agree_with_the_book_keeper() {
-    let first = from_environment("FIRST_SEED", 1);
-    for seed in first..first + from_environment("SEEDS", 40) {
-        simulate(seed, 150, &Stage::memory().unwrap());
-    }
+    simulate_all(1, 150, |seed| simulate(seed, 150, &Stage::memory().unwrap()));
 }
 
 /// The same, with every consumer restarted after every step.
 #[test]
 fn random_histories_agree_with_the_book_keeper_through_restarts() {
-    let first = from_environment("FIRST_SEED", 10_001);
-    for seed in first..first + from_environment("SEEDS", 10) {
+    simulate_all(10_001, 30, |seed| {
         simulate(seed, 100, &Stage { restarts: true, ..Stage::memory().unwrap() });
-    }
+    });
 }
