@@ -165,7 +165,10 @@ impl Journal for Scribe {
             | Fact::OrganisationChanged(_)
             | Fact::ServedChanged(_)
             | Fact::OrderBegun(_)
-            | Fact::OrderEnded(_) => {}
+            | Fact::OrderEnded(_)
+            | Fact::SpendAllocated(_)
+            | Fact::Authorized(_)
+            | Fact::CapNeared(_) => {}
         }
     }
 

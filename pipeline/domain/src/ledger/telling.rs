@@ -5,7 +5,7 @@ use super::state::{AccountNumber, Telling, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::ids::Text;
 use crate::money::Overflow;
-use crate::notices::{Notice, NoticeKind, Service, ServiceState, Standing};
+use crate::notices::{CapReached, Notice, NoticeKind, Service, ServiceState, Standing};
 use crate::payments::Payment;
 use crate::requests::PaymentRequest;
 
@@ -45,8 +45,23 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let before = self.wallet(number).map_or(0, Wallet::notices);
         let (wallet, number) = (number, before.saturating_add(1));
-        let request = None;
-        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request };
+        let (request, cap) = (None, None);
+        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request, cap };
+        self.record(journal, noticed)?;
+        Ok(())
+    }
+
+    /// Tells whoever pays for an account how near it is to its cap.
+    pub(super) fn notice_cap(
+        &mut self,
+        wallet: WalletNumber,
+        cap: CapReached,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
+        let (kind, cap) = (NoticeKind::SpendCap, Some(Box::new(cap)));
+        let (account, payment, of_series, request) = (None, None, None, None);
+        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request, cap };
         self.record(journal, noticed)?;
         Ok(())
     }
@@ -60,9 +75,9 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
-        let (account, payment, of_series) = (None, None, None);
+        let (account, payment, of_series, cap) = (None, None, None, None);
         let request = request.map(Box::new);
-        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request };
+        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request, cap };
         self.record(journal, noticed)?;
         Ok(())
     }
@@ -92,6 +107,7 @@ impl Ledger {
             service,
             payment: fact.payment.clone(),
             request: fact.request.as_deref().cloned(),
+            cap: fact.cap.as_deref().cloned(),
         }))
     }
 
