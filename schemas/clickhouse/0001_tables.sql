@@ -267,6 +267,7 @@ CREATE TABLE IF NOT EXISTS notices
         in_flight Decimal(38, 12),
         asked_at DateTime64(6, 'UTC'),
         at DateTime64(6, 'UTC'))),
+    plan Nullable(String),
     cap Nullable(Tuple(
         account String,
         month String,

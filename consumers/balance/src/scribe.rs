@@ -166,6 +166,7 @@ impl Journal for Scribe {
             | Fact::ServedChanged(_)
             | Fact::OrderBegun(_)
             | Fact::OrderEnded(_)
+            | Fact::PlanChanged(_)
             | Fact::SpendAllocated(_)
             | Fact::Authorized(_)
             | Fact::CapNeared(_) => {}

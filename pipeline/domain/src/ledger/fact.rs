@@ -8,6 +8,7 @@ use crate::ids::{
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::benefits::Benefit;
 use crate::ledger::coverage::CoveredHour;
+use crate::ledger::plans::Plan;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::spending::{AllocatedCredit, CapTold, MonthlyCap};
 use crate::ledger::state::{
@@ -569,6 +570,16 @@ record! {
 }
 
 record! {
+    /// An order is renewed when its period ends, or is not any more.
+    pub struct PlanChanged {
+        pub wallet: WalletNumber,
+        /// The order of its first period.
+        pub name: OrderId,
+        pub plan: Option<Plan>,
+    }
+}
+
+record! {
     /// So much of an order was given back.
     pub struct OrderRefunded {
         pub wallet: WalletNumber,
@@ -776,6 +787,8 @@ record! {
         /// Which of a series it is, from one on.
         pub of_series: Option<u32>,
         pub request: Option<Box<PaymentRequest>>,
+        /// The plan that is not renewed.
+        pub plan: Option<OrderId>,
         pub cap: Option<Box<CapReached>>,
     }
 }
@@ -980,6 +993,7 @@ one_of! {
         OrderBegun,
         HeldPaid,
         OrderEnded,
+        PlanChanged,
         SpendAllocated,
         Authorized,
         CapNeared,
@@ -1071,6 +1085,7 @@ impl Fact {
             | Fact::Covered(_)
             | Fact::OrderBegun(_)
             | Fact::OrderEnded(_)
+            | Fact::PlanChanged(_)
             | Fact::SpendAllocated(_)
             | Fact::Authorized(_)
             | Fact::CapNeared(_) => None,

@@ -25,6 +25,7 @@ mod cycles;
 mod desk_tests;
 mod fact;
 mod governing;
+mod holdings;
 mod invoicing;
 mod load;
 mod membership;
@@ -37,6 +38,7 @@ mod payments;
 mod pending;
 mod periods;
 mod permitting;
+mod plans;
 mod postings;
 mod recharge;
 #[cfg(test)]
@@ -75,10 +77,12 @@ pub use clock::Clock;
 pub use coverage::{CoveredHour, HourOfUse, Portion};
 pub use crediting::IssuedInvoice;
 pub use fact::*;
+pub use holdings::{CouponRow, CouponsRow, MethodRow, MethodsRow, OrderRow, OrdersRow};
 pub use invoicing::{Preview, wallet_of_draft};
 pub use load::*;
 pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
+pub use plans::{Plan, Plans};
 pub use postings::{Book, Posting, Postings};
 pub use requests::Answered;
 pub use spending::{
@@ -88,7 +92,7 @@ pub use sharing::{Organisation, Served, SharedAccount, SharedOrganisation, Shari
 pub use state::*;
 pub use timers::Fired;
 pub use values::{SeriesKey, SeriesValues, VALUES_MAX, ValuePlace};
-pub use views::{AccountRow, Due, EnterpriseRow, MethodRow, RoleRow, RunwayRow};
+pub use views::{AccountRow, Due, EnterpriseRow, RoleRow, RunwayRow};
 
 use crate::commands::{Asked, Command};
 use crate::ids::{AccountId, EnterpriseId, RegionId, WalletId};

@@ -148,6 +148,7 @@ impl Ledger {
             corrections: Vec::new(),
             requests: None,
             benefits: None,
+            plans: None,
         }
     }
 

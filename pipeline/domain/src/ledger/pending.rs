@@ -111,6 +111,7 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let order = pending.order.clone();
         self.record(journal, OrderEnded { wallet: number, order })?;
+        self.end_plan(number, &pending.order, journal)?;
         for PaidFrom { lot, amount } in pending.held.iter().rev() {
             self.hold(number, &pending.order, lot.clone(), *amount, journal)?;
         }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::benefits::Benefits;
 use super::periods::Invoicing;
+use super::plans::Plans;
 use super::sharing::{Organisation, Served, Sharing};
 use super::spending::Spending;
 use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
@@ -374,6 +375,8 @@ record! {
         pub requests: Option<Box<Requests>>,
         /// None until one is bought, or a rule is made for those to come (R9.7, R9.8).
         pub benefits: Option<Box<Benefits>>,
+        /// None unless an order is renewed when its period ends (R5.8).
+        pub plans: Option<Box<Plans>>,
     }
 }
 

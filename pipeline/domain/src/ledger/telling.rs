@@ -43,11 +43,8 @@ impl Ledger {
         of_series: Option<u32>,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let before = self.wallet(number).map_or(0, Wallet::notices);
-        let (wallet, number) = (number, before.saturating_add(1));
-        let (request, cap) = (None, None);
-        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request, cap };
-        self.record(journal, noticed)?;
+        let next = self.next_notice(number, kind);
+        self.record(journal, Noticed { account, payment, of_series, ..next })?;
         Ok(())
     }
 
@@ -58,12 +55,17 @@ impl Ledger {
         cap: CapReached,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
-        let (kind, cap) = (NoticeKind::SpendCap, Some(Box::new(cap)));
-        let (account, payment, of_series, request) = (None, None, None, None);
-        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request, cap };
-        self.record(journal, noticed)?;
+        let next = self.next_notice(wallet, NoticeKind::SpendCap);
+        self.record(journal, Noticed { cap: Some(Box::new(cap)), ..next })?;
         Ok(())
+    }
+
+    /// The next notice to a wallet's people, about nothing yet.
+    pub(super) fn next_notice(&self, wallet: WalletNumber, kind: NoticeKind) -> Noticed {
+        let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
+        let (account, payment, of_series) = (None, None, None);
+        let (request, plan, cap) = (None, None, None);
+        Noticed { wallet, number, kind, account, payment, of_series, request, plan, cap }
     }
 
     /// Tells one side of a request how it stands.
@@ -74,11 +76,8 @@ impl Ledger {
         request: Option<PaymentRequest>,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
-        let (account, payment, of_series, cap) = (None, None, None, None);
-        let request = request.map(Box::new);
-        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request, cap };
-        self.record(journal, noticed)?;
+        let next = self.next_notice(wallet, kind);
+        self.record(journal, Noticed { request: request.map(Box::new), ..next })?;
         Ok(())
     }
 
@@ -107,6 +106,7 @@ impl Ledger {
             service,
             payment: fact.payment.clone(),
             request: fact.request.as_deref().cloned(),
+            plan: fact.plan.clone(),
             cap: fact.cap.as_deref().cloned(),
         }))
     }
