@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use crate::ids::{
-    AccountId, AuthorizationId, BenefitId, Country, CouponId, EnterpriseId, MeterId, MethodId, OrderId,
-    OrganisationId, PrincipalId, ProductId, RegionId, RequestId, ScopeId, Text, WalletId,
+    AccountId, AuthorizationId, BenefitId, Country, CouponId, EnterpriseId, MeterId, MethodId,
+    OrderId, OrganisationId, PrincipalId, ProductId, RegionId, RequestId, ScopeId, Text, WalletId,
 };
 use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;

@@ -6,14 +6,14 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::commands::{
-    AcceptInvitation, AllocateSpend, ApprovePaymentRequest, Authorize, BuyBenefit, CancelPaymentRequest, ChangePayer,
-    ClaimRemittance, CloseAccount, Command, Configure, ConfirmContract, DeregisterBillingAccount,
-    EndMembership, FinishAuthentication, FreezeBillingAccount, FreezeRecharge, GrantAdmin,
-    GrantRole, InviteAccount, LinkPaymentMethod, OpenAccount, Pay, PlaceOrder, PreferPaymentMethod,
-    RejectPaymentRequest, RenameBillingAccount, RequestPayment, RevokeAdmin, RevokeRole,
-    RevokeTransfer, SetOrganisation, SetSharingRule, SetTaxId, SettleEnterprise, ShareBenefit,
-    TopUp, Transfer, UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod, UnshareBenefit,
-    Withdraw,
+    AcceptInvitation, AllocateSpend, ApprovePaymentRequest, Authorize, BuyBenefit,
+    CancelPaymentRequest, ChangePayer, ClaimRemittance, CloseAccount, Command, Configure,
+    ConfirmContract, DeregisterBillingAccount, EndMembership, FinishAuthentication,
+    FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole, InviteAccount, LinkPaymentMethod,
+    OpenAccount, Pay, PlaceOrder, PreferPaymentMethod, RejectPaymentRequest, RenameBillingAccount,
+    RequestPayment, RevokeAdmin, RevokeRole, RevokeTransfer, SetOrganisation, SetSharingRule,
+    SetTaxId, SettleEnterprise, ShareBenefit, TopUp, Transfer, UnfreezeBillingAccount,
+    UnfreezeRecharge, UnlinkPaymentMethod, UnshareBenefit, Withdraw,
 };
 use crate::ids::{AccountId, EnterpriseId, RequestId, ScopeId, WalletId};
 use crate::symbols;

@@ -3,7 +3,8 @@
 
 use crate::commands::{Asked, DelayedSuspension, LowBalanceAlert, Recipients};
 use crate::ids::{
-    AuthorizationId, BenefitId, EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId, Text,
+    AuthorizationId, BenefitId, EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId,
+    Text,
 };
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::benefits::Benefit;

@@ -85,10 +85,11 @@ pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use plans::{Plan, Plans};
 pub use postings::{Book, Posting, Postings};
 pub use requests::Answered;
-pub use spending::{
-    AllocatedCredit, Allocation, AuthorizationName, CapTold, MonthlyCap, OpenAuthorizations, Spending,
-};
 pub use sharing::{Organisation, Served, SharedAccount, SharedOrganisation, Sharing, SharingRule};
+pub use spending::{
+    AllocatedCredit, Allocation, AuthorizationName, CapTold, MonthlyCap, OpenAuthorizations,
+    Spending,
+};
 pub use state::*;
 pub use timers::Fired;
 pub use values::{SeriesKey, SeriesValues, VALUES_MAX, ValuePlace};

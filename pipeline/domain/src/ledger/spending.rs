@@ -114,12 +114,7 @@ pub(super) struct CapRoom {
 
 impl Spending {
     fn new() -> Spending {
-        Spending {
-            credit: None,
-            monthly_cap: None,
-            open: VecDeque::new(),
-            names: VecDeque::new(),
-        }
+        Spending { credit: None, monthly_cap: None, open: VecDeque::new(), names: VecDeque::new() }
     }
 
     /// What is authorized and not used.
@@ -165,7 +160,8 @@ impl Spending {
             self.names.pop_front();
         }
         let Authorized { authorization, amount, lapses_at, .. } = fact;
-        let name = AuthorizationName { authorization: authorization.clone(), lapses_at: *lapses_at };
+        let name =
+            AuthorizationName { authorization: authorization.clone(), lapses_at: *lapses_at };
         self.names.push_back(name);
         match self.open.back_mut().filter(|newest| newest.lapses_at == *lapses_at) {
             Some(newest) => newest.amount = newest.amount.plus(*amount)?,
@@ -199,9 +195,9 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let (number, account) = self.account_open(&command.account)?;
-        let asked = command.credit.into_iter().chain(command.monthly_cap);
+        let mut asked = command.credit.into_iter().chain(command.monthly_cap);
         let fits = |amount: Amount| !amount.is_negative() && amount.is_payable(account.currency);
-        if !asked.into_iter().all(fits) {
+        if !asked.all(fits) {
             return Err(Refusal::InvalidAmount.into());
         }
 
@@ -344,12 +340,11 @@ impl Ledger {
         let tab = account.and_then(|account| account.tabs.get(accrued.tab as usize));
         let (wallet, ends) =
             tab.map(|tab| (tab.wallet, tab.ends)).ok_or(Broken("a tab out of place"))?;
-        let known = self.cap_rooms.get_mut(&number);
+        // As with headroom, what lowers charges is looked at.
+        let known = self.cap_rooms.get_mut(&number).filter(|_| !charge.is_negative());
         if let Some(room) = known.filter(|room| (room.wallet, room.ends) == (wallet, ends)) {
-            let left = room.left.minus(charge)?;
-            // As with headroom, what lowers charges is looked at.
-            if left.is_positive() && !charge.is_negative() {
-                room.left = left;
+            room.left = room.left.minus(charge)?;
+            if room.left.is_positive() {
                 return Ok(());
             }
         }

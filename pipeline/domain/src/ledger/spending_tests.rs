@@ -1,12 +1,22 @@
 //! Isolated spend, asked for line by line (R11.2).
 
+use super::super::Fact;
 use super::super::asking::Asking;
 use super::super::recording::{Recorded, Recorder};
-use super::super::Fact;
 use super::*;
 use crate::commands::{Asked, Command};
 use crate::ids::PrincipalId;
 use crate::time::Span;
+
+/// The members, with enough cash that nobody is overdue.
+fn rich() -> Asking {
+    let mut asking = Asking::with_members();
+    for wallet in ["ba-a", "ba-b", "ba-c"] {
+        let fields = format!(r#"billing_account = "{wallet}", amount = "5000", reason = "test""#);
+        assert_eq!(asking.ask("operator", "adjust", &fields), "ok");
+    }
+    asking
+}
 
 /// What was told of caps: account, month, percent and charges.
 fn told(asking: &Asking) -> Vec<String> {
@@ -110,7 +120,7 @@ fn r11_2_every_refusal_of_an_authorization_in_its_order() {
 /// authorization first, and beyond what was authorized it counts by itself.
 #[test]
 fn r11_2_a_cap_holds_charges_and_promises_together() {
-    Asking::with_members().table(
+    rich().table(
         r#"
         a | allocate_spend | account = "a", monthly_cap = "100" | ok
         see | account a | allocation = { monthly_cap = "100", month = "2026-03", month_charged = "0", authorized = "0", left = "100" }
@@ -139,7 +149,7 @@ fn r11_2_a_cap_holds_charges_and_promises_together() {
 /// R11.2: what is not used lapses after 24 hours, oldest first; a name is taken until then.
 #[test]
 fn r11_2_the_rest_lapses() {
-    Asking::with_members().table(
+    rich().table(
         r#"
         a | allocate_spend | account = "a", monthly_cap = "100" | ok
         at | 2026-03-01T10:00:00Z
@@ -162,7 +172,7 @@ fn r11_2_the_rest_lapses() {
         see | account a | allocation = { monthly_cap = "100", month = "2026-03", month_charged = "15", authorized = "50", left = "35" }
         "#,
     );
-    let mut asking = Asking::with_members();
+    let mut asking = rich();
     asking.settings("authorizations.expire_after = \"1h\"");
     asking.table(
         r#"
@@ -195,10 +205,11 @@ fn r11_2_the_rest_lapses() {
 /// cap begins anew with the month of whoever pays.
 #[test]
 fn r11_2_a_credit_outlasts_months_and_a_cap_does_not() {
-    let mut asking = Asking::with_members();
+    let mut asking = rich();
     asking.table(
         r#"
         operator | open_account | account = "t", enterprise = "e", email = "t@x.example", mode = "postpaid", time_zone = "Asia/Tokyo" | ok
+        operator | adjust | billing_account = "ba-t", amount = "5000", reason = "test" | ok
         use | t | 10
         t | allocate_spend | account = "t", credit = "100", monthly_cap = "70" | ok
         # What was charged before counts for the month only.
@@ -226,7 +237,7 @@ fn r11_2_a_credit_outlasts_months_and_a_cap_does_not() {
 /// that the payer's standing allows. What was authorized without one counts once there is one.
 #[test]
 fn r11_2_an_allocation_is_lowered_raised_and_taken_away() {
-    Asking::with_members().table(
+    rich().table(
         r#"
         a | authorize | account = "a", amount = "999999", authorization = "free" | ok
         a | authorize | account = "a", amount = "1", authorization = "free" | already_exists
@@ -250,7 +261,7 @@ fn r11_2_an_allocation_is_lowered_raised_and_taken_away() {
         b | authorize | account = "b", amount = "0.01", authorization = "two" | over_allocated_credit
         "#,
     );
-    let mut asking = Asking::with_members();
+    let mut asking = rich();
     asking.table(
         r#"
         a | allocate_spend | account = "a", credit = "5" | ok
@@ -409,6 +420,7 @@ fn r11_2_negative_charges_make_room() {
     asking.members();
     asking.table(
         r#"
+        operator | adjust | billing_account = "ba-a", amount = "5000", reason = "test" | ok
         a | allocate_spend | account = "a", credit = "200", monthly_cap = "100" | ok
         a | authorize | account = "a", amount = "30", authorization = "one" | ok
         use | a | 50

@@ -4,9 +4,9 @@ use super::fact::{Journal, WalletRenamed, WalletStateChanged};
 use super::state::{Account, Wallet, WalletNumber, WalletState};
 use super::{Ledger, Undecided};
 use crate::commands::{
-    Asked, Authorize, BuyBenefit, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay, PlaceOrder,
-    RenameBillingAccount, RevokeTransfer, ShareBenefit, Subject, Transfer, UnfreezeBillingAccount,
-    Withdraw,
+    Asked, Authorize, BuyBenefit, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay,
+    PlaceOrder, RenameBillingAccount, RevokeTransfer, ShareBenefit, Subject, Transfer,
+    UnfreezeBillingAccount, Withdraw,
 };
 use crate::ids::{PrincipalId, WalletId};
 use crate::refusal::Refusal;
