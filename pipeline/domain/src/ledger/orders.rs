@@ -42,6 +42,9 @@ impl Ledger {
             return Err(Refusal::Malformed.into());
         }
         let (number, wallet) = self.wallet_of(&command.billing_account)?;
+        if command.method.is_some() && wallet.is_ecosystem() {
+            return Err(Refusal::NotForEcosystem.into());
+        }
         if wallet.has_order(&command.order) {
             return Err(Refusal::AlreadyExists.into());
         }

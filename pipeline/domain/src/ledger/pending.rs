@@ -23,9 +23,6 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let wallet = self.wallet(number).ok_or(Refusal::NotFound)?;
-        if wallet.is_ecosystem() {
-            return Err(Refusal::NotForEcosystem.into());
-        }
         let known = wallet.method(method).ok_or(Refusal::MethodNotAllowed)?;
         if !self.takes_brand(known.kind, known.brand.as_ref()) {
             return Err(Refusal::MethodNotAllowed.into());
