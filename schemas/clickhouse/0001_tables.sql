@@ -267,6 +267,13 @@ CREATE TABLE IF NOT EXISTS notices
         in_flight Decimal(38, 12),
         asked_at DateTime64(6, 'UTC'),
         at DateTime64(6, 'UTC'))),
+    plan Nullable(String),
+    cap Nullable(Tuple(
+        account String,
+        month String,
+        percent UInt32,
+        monthly_cap Decimal(38, 12),
+        charged Decimal(38, 12))),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))

@@ -175,6 +175,7 @@ fn of_shape(shape: &Shape) -> Option<String> {
         Shape::Text("organisation") => "research",
         Shape::Text("payment method") => "visa-1",
         Shape::Text("payment request") => "request-1",
+        Shape::Text("authorization") => "job-1",
         Shape::Text("product") => "compute",
         Shape::Text("meter") => "vcpu_hours",
         Shape::Text("principal") => "ann",

@@ -2,7 +2,7 @@
 
 use drawdown_domain::ids::OrderId;
 use drawdown_domain::money::{Amount, Currency};
-use drawdown_domain::notices::{MeterCost, Notice, NoticeKind, Service, ServiceCause};
+use drawdown_domain::notices::{CapReached, MeterCost, Notice, NoticeKind, Service, ServiceCause};
 use drawdown_domain::payments::{Payment, PaymentCause};
 use drawdown_domain::requests::PaymentRequest;
 
@@ -31,6 +31,7 @@ pub(crate) struct Figures<'a> {
     pub(crate) request: Option<Requested<'a>>,
     /// The plan that was not renewed.
     pub(crate) plan: Option<&'a str>,
+    pub(crate) cap: Option<Capped<'a>>,
 }
 
 /// A meter and what it has cost this month.
@@ -73,6 +74,22 @@ pub(crate) struct Requested<'a> {
     pub(crate) reason: Option<&'a str>,
 }
 
+/// The cap it is about.
+pub(crate) struct Capped<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) month: String,
+    pub(crate) percent: u32,
+    pub(crate) monthly_cap: String,
+    pub(crate) charged: String,
+}
+
+impl Capped<'_> {
+    /// Nothing more is authorized this month.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.percent >= 100
+    }
+}
+
 impl<'a> Figures<'a> {
     pub(crate) fn of(notice: &'a Notice, recipient: &'a str) -> Figures<'a> {
         let (zone, currency, standing) = (notice.time_zone, notice.currency, &notice.standing);
@@ -111,6 +128,13 @@ impl<'a> Figures<'a> {
             note: request.note.as_ref().map(|note| note.as_str()),
             reason: request.reason.as_ref().map(|reason| reason.as_str()),
         };
+        let capped = |cap: &'a CapReached| Capped {
+            account: cap.account.as_str(),
+            month: cap.month.to_string(),
+            percent: cap.percent,
+            monthly_cap: money(cap.monthly_cap, currency),
+            charged: money(cap.charged, currency),
+        };
         let mut figures = Figures {
             kind: notice.kind,
             tone: words::tone(notice.kind),
@@ -132,6 +156,7 @@ impl<'a> Figures<'a> {
             payment: notice.payment.as_ref().map(paid),
             request: notice.request.as_ref().map(requested),
             plan: notice.plan.as_ref().map(OrderId::as_str),
+            cap: notice.cap.as_ref().map(capped),
         };
         figures.heading = words::heading(&figures);
         figures

@@ -79,7 +79,10 @@ pub(crate) fn heading(figures: &Figures<'_>) -> String {
         Kind::AuthenticationRequired => format!("Please confirm your payment of {to_pay}"),
         Kind::Invoice => "Your invoice".to_owned(),
         Kind::CreditLimit => "Your credit limit".to_owned(),
-        Kind::SpendCap => "Spending cap".to_owned(),
+        Kind::SpendCap => match &figures.cap {
+            Some(cap) => format!("{} has used {}% of its monthly cap", cap.account, cap.percent),
+            None => "Spending cap".to_owned(),
+        },
         Kind::TestTopUpFailed => "Test of your payment method failed".to_owned(),
         Kind::PaymentRequestNew => format!("You are asked to pay {asked_for}"),
         Kind::PaymentRequestApproved => format!("Payment request approved: {asked_for}"),

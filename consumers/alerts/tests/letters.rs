@@ -9,7 +9,7 @@ use drawdown_alerts::letter;
 use drawdown_domain::notices::{Notice, NoticeKind};
 use drawdown_ports::mail::Letter;
 
-use notices::notice;
+use notices::{cap, notice};
 
 fn told(kind: NoticeKind) -> Letter {
     letter(&notice("n-1", kind, &["ann@acme.example"]), "ann@acme.example", "n-1.0@x".to_owned())
@@ -94,7 +94,28 @@ fn r8_each_kind_says_what_it_is_about() {
     assert!(
         ended.text.contains("premium was not renewed") && ended.text.contains("order it again")
     );
-    check(Kind::SpendCap, &["Spending cap", "There is news about ba-acme."]);
+}
+
+/// R11.2: how much of which cap, and what follows from it.
+#[test]
+fn r11_2_a_mail_about_a_cap_says_whose_it_is_and_how_near() {
+    let told = told(NoticeKind::SpendCap);
+    assert_eq!(told.subject, "dev has used 80% of its monthly cap (ba-acme)");
+    for said in [
+        "The charges of account dev, which ba-acme pays for, have come to\n80% of its cap of this month.\n\n",
+        "  Account           dev\n  Month             2026-03\n  Charged           412.35 USD\n  Monthly cap       500.00 USD\n",
+    ] {
+        assert!(told.text.contains(said), "{said} is not in\n{}", told.text);
+    }
+    assert!(told.html.contains("<tr><th scope=\"row\">Monthly cap</th><td>500.00 USD</td></tr>"));
+    let mut notice = notice("n-1", NoticeKind::SpendCap, &["ann@acme.example"]);
+    notice.cap = Some(cap(100));
+    let told = letter(&notice, "ann@acme.example", "n-1.0@x".to_owned()).unwrap();
+    assert_eq!(told.subject, "dev has used 100% of its monthly cap (ba-acme)");
+    let text = told.text.replace('\n', " ");
+    let said = "come to its cap of this month. Nothing more is authorized until the month is over";
+    assert!(text.contains(said), "{text}");
+    assert!(told.html.contains("Nothing more is authorized until the month is over"));
 }
 
 #[test]

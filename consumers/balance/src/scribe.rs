@@ -166,7 +166,10 @@ impl Journal for Scribe {
             | Fact::ServedChanged(_)
             | Fact::OrderBegun(_)
             | Fact::OrderEnded(_)
-            | Fact::PlanChanged(_) => {}
+            | Fact::PlanChanged(_)
+            | Fact::SpendAllocated(_)
+            | Fact::Authorized(_)
+            | Fact::CapNeared(_) => {}
         }
     }
 

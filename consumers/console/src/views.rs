@@ -135,7 +135,7 @@ macro_rules! views {
 }
 
 views! {
-    "account": AccountRow = Source::Ledger, "An account: who pays for it, and what it may do.";
+    "account": AccountRow = Source::Ledger, "An account: who pays for it, what it may do, and what it may spend.";
     "enterprise": EnterpriseRow = Source::Ledger, "An enterprise: its members, administrators and roles.";
     "balance": Balance = Source::Ledger, "How a billing account stands.";
     "billing_account": BillingAccount = Source::Ledger, "A billing account and its settings.";

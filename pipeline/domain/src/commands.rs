@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 
 use crate::ids::{
-    AccountId, BenefitId, Country, CouponId, EnterpriseId, MeterId, MethodId, OrderId,
-    OrganisationId, PrincipalId, ProductId, RegionId, RequestId, ScopeId, Text, WalletId,
+    AccountId, AuthorizationId, BenefitId, Country, CouponId, EnterpriseId, MeterId, MethodId,
+    OrderId, OrganisationId, PrincipalId, ProductId, RegionId, RequestId, ScopeId, Text, WalletId,
 };
 use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;
@@ -580,6 +580,25 @@ commands! {
         reason: Option<Text>,
     }
 
+    /// Allocates what an account may spend: a credit, from now on, a cap for each month, or both. What is not said stays
+    /// as it was; with neither the account has no allocation any more.
+    "allocate_spend" => AllocateSpend {
+        account: AccountId,
+        /// The most that all its charges from now on may come to.
+        credit: Option<Amount>,
+        /// The most that its charges of a month may come to.
+        monthly_cap: Option<Amount>,
+    }
+
+    /// Asks whether an account may spend so much, and sets that aside until its usage has come.
+    "authorize" => Authorize {
+        account: AccountId,
+        /// An estimate; 0 only asks.
+        amount: Amount,
+        /// A name for it, among the authorizations of the account.
+        authorization: AuthorizationId,
+    }
+
     /// Loads a price book: the whole document as text.
     "load_prices" => LoadPrices {
         document: String,
@@ -632,6 +651,8 @@ impl Command {
             | Command::AcceptInvitation(AcceptInvitation { account, .. })
             | Command::EndMembership(EndMembership { account, .. })
             | Command::VoidUsage(VoidUsage { account, .. })
+            | Command::AllocateSpend(AllocateSpend { account, .. })
+            | Command::Authorize(Authorize { account, .. })
             | Command::ChangePayer(ChangePayer { account, .. }) => Subject::Account(account),
             Command::GrantRole(GrantRole { scope, .. })
             | Command::RevokeRole(RevokeRole { scope, .. }) => Subject::Scope(scope),

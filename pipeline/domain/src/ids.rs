@@ -104,6 +104,8 @@ names! {
     MethodId,
     /// A request to pay for somebody.
     RequestId,
+    /// What an account was authorized to spend, within it.
+    AuthorizationId,
     /// Where a role holds: the enterprise of that name, or else the billing account.
     ScopeId,
     /// Who acts: an account's root, an administrator, the operator, a key.

@@ -4,7 +4,7 @@ use crate::ids::{AccountId, Country, MeterId, OrderId, ProductId, Text, WalletId
 use crate::money::{Amount, Currency};
 use crate::payments::Payment;
 use crate::requests::PaymentRequest;
-use crate::time::{Timestamp, Zone};
+use crate::time::{Month, Timestamp, Zone};
 use crate::{record, symbols};
 
 symbols! {
@@ -70,6 +70,19 @@ record! {
 }
 
 record! {
+    /// The charges of an account's month have come to so much of its cap (R11.2).
+    pub struct CapReached {
+        pub account: AccountId,
+        pub month: Month,
+        /// 80 or 100.
+        pub percent: u32,
+        pub monthly_cap: Amount,
+        /// What the month has come to.
+        pub charged: Amount,
+    }
+}
+
+record! {
     /// What a meter has cost this month.
     pub struct MeterCost {
         pub account: AccountId,
@@ -124,5 +137,7 @@ record! {
         pub request: Option<PaymentRequest>,
         /// The plan that could not be renewed.
         pub plan: Option<OrderId>,
+        /// The cap that it is about.
+        pub cap: Option<CapReached>,
     }
 }

@@ -96,6 +96,12 @@ refusals! {
     NothingToRevoke = "nothing_to_revoke",
     /// The billing account is overdue. Pay what is due first.
     Overdue = "overdue",
+    /// The account's services are suspended. They resume once its payer can pay again.
+    Suspended = "suspended",
+    /// The month's charges, with what is authorized already, would go over the account's monthly cap.
+    OverMonthlyCap = "over_monthly_cap",
+    /// The charges since its credit was allocated, with what is authorized already, would go over that credit.
+    OverAllocatedCredit = "over_allocated_credit",
     /// The account is closed.
     AccountClosed = "account_closed",
     /// The accounts of this enterprise may not pay for each other: its account centre is off.

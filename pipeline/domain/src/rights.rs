@@ -6,14 +6,14 @@
 use smallvec::{SmallVec, smallvec};
 
 use crate::commands::{
-    AcceptInvitation, ApprovePaymentRequest, BuyBenefit, CancelPaymentRequest, ChangePayer,
-    ClaimRemittance, CloseAccount, Command, Configure, ConfirmContract, DeregisterBillingAccount,
-    EndMembership, FinishAuthentication, FreezeBillingAccount, FreezeRecharge, GrantAdmin,
-    GrantRole, InviteAccount, LinkPaymentMethod, OpenAccount, Pay, PlaceOrder, PreferPaymentMethod,
-    RejectPaymentRequest, RenameBillingAccount, RequestPayment, RevokeAdmin, RevokeRole,
-    RevokeTransfer, SetOrganisation, SetSharingRule, SetTaxId, SettleEnterprise, ShareBenefit,
-    TopUp, Transfer, UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod, UnshareBenefit,
-    Withdraw,
+    AcceptInvitation, AllocateSpend, ApprovePaymentRequest, Authorize, BuyBenefit,
+    CancelPaymentRequest, ChangePayer, ClaimRemittance, CloseAccount, Command, Configure,
+    ConfirmContract, DeregisterBillingAccount, EndMembership, FinishAuthentication,
+    FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole, InviteAccount, LinkPaymentMethod,
+    OpenAccount, Pay, PlaceOrder, PreferPaymentMethod, RejectPaymentRequest, RenameBillingAccount,
+    RequestPayment, RevokeAdmin, RevokeRole, RevokeTransfer, SetOrganisation, SetSharingRule,
+    SetTaxId, SettleEnterprise, ShareBenefit, TopUp, Transfer, UnfreezeBillingAccount,
+    UnfreezeRecharge, UnlinkPaymentMethod, UnshareBenefit, Withdraw,
 };
 use crate::ids::{AccountId, EnterpriseId, RequestId, ScopeId, WalletId};
 use crate::symbols;
@@ -77,7 +77,7 @@ impl Role {
     pub const fn gives(self) -> &'static [Right] {
         use Right::*;
         match self {
-            Role::FinanceAdmin => &[Change, Spend, See, SeeBilling, SeeService],
+            Role::FinanceAdmin => &[Change, Spend, Authorize, See, SeeBilling, SeeService],
             Role::BillingEditor => &[Change, See, SeeBilling, SeeService],
             Role::FinanceViewer => &[See, SeeBilling, SeeService],
             Role::BillingViewer => &[SeeBilling],
@@ -102,6 +102,10 @@ pub enum Place<'a> {
     /// Either side of a membership: the account's root, or whoever governs the enterprise.
     Membership(&'a AccountId),
     Wallet(&'a WalletId),
+    /// The billing account that pays for an account now.
+    PayerOf(&'a AccountId),
+    /// The use of an account: its root's, and that of whoever may do so at the billing account that pays for it.
+    UseOf(&'a AccountId),
     Scope(&'a ScopeId),
     /// The billing account that has asked somebody to pay.
     RequestOf(&'a RequestId),
@@ -115,8 +119,8 @@ pub type Need<'a> = (Right, Place<'a>);
 /// The rights that a command needs: all of them.
 pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
     use Place::{
-        Account, Enterprise, EnterpriseOf, Membership, Platform, RequestOf, RequestTo, Scope,
-        Wallet,
+        Account, Enterprise, EnterpriseOf, Membership, PayerOf, Platform, RequestOf, RequestTo,
+        Scope, UseOf, Wallet,
     };
     use Right::{Change, Govern, Grant, Join, Operate, Spend};
     let need = match command {
@@ -194,6 +198,10 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::RejectPaymentRequest(RejectPaymentRequest { request, .. }) => {
             (Spend, RequestTo(request))
         }
+
+        // Who is paid for does not say how much.
+        Command::AllocateSpend(AllocateSpend { account, .. }) => (Spend, PayerOf(account)),
+        Command::Authorize(Authorize { account, .. }) => (Right::Authorize, UseOf(account)),
 
         Command::FreezeRecharge(FreezeRecharge { enterprise })
         | Command::UnfreezeRecharge(UnfreezeRecharge { enterprise }) => {

@@ -26,6 +26,7 @@ pub struct Settings {
     pub alerts: AlertSettings,
     pub runway: RunwaySettings,
     pub requests: RequestSettings,
+    pub authorizations: AuthorizationSettings,
     pub invoices: InvoiceSettings,
     pub tax: TaxSettings,
 }
@@ -243,6 +244,20 @@ impl Default for RequestSettings {
     }
 }
 
+/// R11.2.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthorizationSettings {
+    /// How long after an authorization what was not used of it lapses.
+    pub expire_after: Span,
+}
+
+impl Default for AuthorizationSettings {
+    fn default() -> Self {
+        AuthorizationSettings { expire_after: Span::minutes(24 * 60) }
+    }
+}
+
 /// R12.1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -324,6 +339,7 @@ mod tests {
         assert_eq!(defaults.methods.strong_authentication.len(), 28);
         assert_eq!((defaults.runway.alert_days, defaults.alerts.near_due_cycles), (5, 3));
         assert_eq!(defaults.requests.expire_after.to_string(), "30d");
+        assert_eq!(defaults.authorizations.expire_after, Span::days(1));
         assert_eq!(defaults.invoices.schedule, Schedule::SemiMonthly);
         assert_eq!(defaults.tax.issuer_country.as_str(), "SG");
     }

@@ -121,6 +121,7 @@ described! {
     Shape::Text("region") => crate::ids::RegionId;
     Shape::Text("payment method") => crate::ids::MethodId;
     Shape::Text("payment request") => crate::ids::RequestId;
+    Shape::Text("authorization") => crate::ids::AuthorizationId;
     Shape::Text("principal") => crate::ids::PrincipalId;
     Shape::Text("enterprise or billing account") => crate::ids::ScopeId;
 }

@@ -3,7 +3,7 @@
 use drawdown_domain::ids::Text;
 use drawdown_domain::money::Currency;
 use drawdown_domain::notices::{
-    MeterCost, Notice, NoticeKind, Service, ServiceCause, ServiceState, Standing,
+    CapReached, MeterCost, Notice, NoticeKind, Service, ServiceCause, ServiceState, Standing,
 };
 use drawdown_domain::payments::{Payment, PaymentCause, PaymentStatus};
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
@@ -54,6 +54,17 @@ pub(crate) fn notice(name: &str, kind: NoticeKind, recipients: &[&str]) -> Notic
         payment: payment(kind),
         plan: None,
         request: kind.text().starts_with("payment_request").then(request),
+        cap: (kind == NoticeKind::SpendCap).then(|| cap(80)),
+    }
+}
+
+pub(crate) fn cap(percent: u32) -> CapReached {
+    CapReached {
+        account: "dev".parse().unwrap(),
+        month: "2026-03".parse().unwrap(),
+        percent,
+        monthly_cap: "500".parse().unwrap(),
+        charged: "412.3456".parse().unwrap(),
     }
 }
 

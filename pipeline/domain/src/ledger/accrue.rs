@@ -158,6 +158,7 @@ impl Ledger {
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
         journal.accrued(self, &accrued, line);
+        self.watch_cap(&accrued, journal).map_err(super::timers::broken)?;
         // What is taken back is no use.
         if known.is_none() && line.records.is_positive() {
             self.check_first_use(wallet, line.meter, journal).map_err(super::timers::broken)?;

@@ -254,6 +254,9 @@ impl Ledger {
             Fact::OrganisationChanged(fact) => self.apply_organisation(fact)?,
             Fact::ServedChanged(fact) => self.apply_served(fact)?,
             Fact::Covered(fact) => self.apply_covered(fact)?,
+            Fact::SpendAllocated(fact) => self.apply_allocation(fact)?,
+            Fact::Authorized(fact) => self.apply_authorized(fact)?,
+            Fact::CapNeared(fact) => self.apply_cap_neared(fact)?,
         }
         Ok(())
     }
@@ -261,9 +264,13 @@ impl Ledger {
     /// Applies an accrual: a lookup and a few additions.
     #[inline]
     pub fn apply_accrued(&mut self, fact: &Accrued) -> Result<(), Broken> {
+        let now = self.clock.now();
         let Some(account) = self.accounts.get_mut(fact.account.index()) else {
             return self.absent("an unknown account");
         };
+        if let Some(spending) = account.spending.as_deref_mut() {
+            spending.charge(fact.charge, now)?;
+        }
         let series = account.series.get_mut(fact.series as usize);
         let series = series.ok_or(Broken("an unknown series"))?;
         let tab = account.tabs.get_mut(fact.tab as usize).ok_or(Broken("an unknown tab"))?;

@@ -8,7 +8,7 @@ use crate::ids::{AccountId, CouponId, Text, WalletId};
 use crate::money::{Amount, Currency, Overflow};
 use crate::record;
 use crate::time::Timestamp;
-use crate::time::{Minute, Month, Span};
+use crate::time::{Minute, Month};
 
 record! {
     /// The view `balance`.
@@ -195,7 +195,7 @@ impl Ledger {
         }
         let covered = self.covered_by_coupons(wallet, number)?;
         for cycle in &wallet.open_cycles {
-            let month = wallet.zone.month_of(cycle.ends.starts().minus(Span::micros(1)));
+            let month = wallet.month_billed(cycle.ends);
             add(month, self.open_charges(cycle.ends, &cycle.accounts, number)?)?;
         }
         for (month, amount) in covered {

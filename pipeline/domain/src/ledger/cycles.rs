@@ -133,7 +133,7 @@ impl Ledger {
         let account = self.account(part.account).ok_or(Broken("an unknown account"))?;
         // A bill belongs to the month and the invoice period of its last covered instant (R3.5), which is now
         // if it is issued before its cycle ends.
-        let month = wallet.zone.month_of(ends.starts().minus(Span::micros(1)));
+        let month = wallet.month_billed(ends);
         let covered = ends.starts().minus(Span::micros(1)).min(self.clock.now());
         let so_far = account.months.iter().find(|months| {
             (months.wallet, months.product, months.month) == (payer, part.product, month)

@@ -3,13 +3,15 @@
 
 use crate::commands::{Asked, DelayedSuspension, LowBalanceAlert, Recipients};
 use crate::ids::{
-    BenefitId, EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId, Text,
+    AuthorizationId, BenefitId, EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId,
+    Text,
 };
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::benefits::Benefit;
 use crate::ledger::coverage::CoveredHour;
 use crate::ledger::plans::Plan;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
+use crate::ledger::spending::{AllocatedCredit, CapTold, MonthlyCap};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
     EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, PendingOrder,
@@ -18,7 +20,7 @@ use crate::ledger::state::{
 };
 use crate::ledger::values::SeriesKey;
 use crate::money::Amount;
-use crate::notices::NoticeKind;
+use crate::notices::{CapReached, NoticeKind};
 use crate::payments::{MethodState, Payment, PaymentAnswer};
 use crate::rating::{Change, MeterNumber, Value, ValueCount};
 use crate::refusal::Refusal;
@@ -788,6 +790,34 @@ record! {
         pub request: Option<Box<PaymentRequest>>,
         /// The plan that is not renewed.
         pub plan: Option<OrderId>,
+        pub cap: Option<Box<CapReached>>,
+    }
+}
+
+record! {
+    /// What an account may spend from now on, with what has been charged to its credit so far (R11.2).
+    pub struct SpendAllocated {
+        pub account: AccountNumber,
+        pub credit: Option<AllocatedCredit>,
+        pub monthly_cap: Option<MonthlyCap>,
+    }
+}
+
+record! {
+    /// An account may spend so much, which is set aside until it is used or lapses.
+    pub struct Authorized {
+        pub account: AccountNumber,
+        pub authorization: AuthorizationId,
+        pub amount: Amount,
+        pub lapses_at: Minute,
+    }
+}
+
+record! {
+    /// That an account's charges have come near its cap, or to it, is told.
+    pub struct CapNeared {
+        pub account: AccountNumber,
+        pub told: CapTold,
     }
 }
 
@@ -965,6 +995,9 @@ one_of! {
         HeldPaid,
         OrderEnded,
         PlanChanged,
+        SpendAllocated,
+        Authorized,
+        CapNeared,
     }
 }
 
@@ -1053,7 +1086,10 @@ impl Fact {
             | Fact::Covered(_)
             | Fact::OrderBegun(_)
             | Fact::OrderEnded(_)
-            | Fact::PlanChanged(_) => None,
+            | Fact::PlanChanged(_)
+            | Fact::SpendAllocated(_)
+            | Fact::Authorized(_)
+            | Fact::CapNeared(_) => None,
         }
     }
 

@@ -250,6 +250,33 @@ fn covered() -> Vec<Recorded> {
     told.recorder.0
 }
 
+/// Another, in which an account spends what it was allocated, and asks before it does.
+fn allocated() -> Vec<Recorded> {
+    let mut told = Told::begin();
+    let settings = "authorizations.expire_after = \"1h\"";
+    told.take(SettingsChanged { document: settings.to_owned() });
+    told.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "SG" }));
+    told.open("a", "e");
+    told.open("b", "e");
+    told.ask("top_up", json!({ "billing_account": "ba-a", "amount": "50", "currency": "USD", "method": "bank_transfer" }));
+    let authorize = |name: &str, amount: &str| json!({ "account": "a", "authorization": name, "amount": amount });
+    told.ask("authorize", authorize("j", "3"));
+    told.ask("allocate_spend", json!({ "account": "a", "credit": "100", "monthly_cap": "5" }));
+    told.use_some(0);
+    told.use_some(0);
+    told.ask("authorize", authorize("k", "1"));
+    told.pass("2026-03-01T01:00:00Z");
+    told.ask("allocate_spend", json!({ "account": "a", "credit": "50" }));
+    told.use_some(0);
+    told.ask("allocate_spend", json!({ "account": "a", "monthly_cap": "20" }));
+    told.ask("authorize", authorize("k", "5"));
+    told.pass("2026-03-01T02:30:00Z");
+    told.ask("authorize", authorize("k", "10"));
+    told.use_some(0);
+    told.ask("allocate_spend", json!({ "account": "a" }));
+    told.recorder.0
+}
+
 /// All that a ledger holds.
 fn dump(ledger: &Ledger) -> (Vec<Piece>, Option<Timestamp>) {
     (pieces(ledger), ledger.next_timer())
@@ -268,7 +295,7 @@ fn stages(life: &[Recorded]) -> Vec<Ledger> {
 
 #[test]
 fn pieces_taken_at_any_moments_make_the_same_ledger() {
-    for life in [governed(), billed(), invoiced(), paying(), requested(), covered()] {
+    for life in [governed(), billed(), invoiced(), paying(), requested(), covered(), allocated()] {
         check(&life);
     }
 }

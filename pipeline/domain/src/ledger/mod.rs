@@ -50,6 +50,7 @@ mod running_out;
 mod services;
 mod settlement;
 mod sharing;
+mod spending;
 mod standing;
 mod state;
 mod states;
@@ -65,7 +66,7 @@ mod write_off;
 use std::collections::VecDeque;
 use std::fmt;
 
-use hashbrown::{HashSet, HashTable};
+use hashbrown::{HashMap, HashSet, HashTable};
 use smallvec::SmallVec;
 
 pub use accrue::Line;
@@ -85,6 +86,10 @@ pub use plans::{Plan, Plans};
 pub use postings::{Book, Posting, Postings};
 pub use requests::Answered;
 pub use sharing::{Organisation, Served, SharedAccount, SharedOrganisation, Sharing, SharingRule};
+pub use spending::{
+    AllocatedCredit, Allocation, AuthorizationName, CapTold, MonthlyCap, OpenAuthorizations,
+    Spending,
+};
 pub use state::*;
 pub use timers::Fired;
 pub use values::{SeriesKey, SeriesValues, VALUES_MAX, ValuePlace};
@@ -125,6 +130,8 @@ pub struct Ledger {
     requests: requests::Sides,
     /// For each wallet the least charge that could change how it is judged. Derived, never stored.
     headroom: Vec<Amount>,
+    /// For each account with a cap how much more it may be charged before that is looked at. Derived, never stored.
+    cap_rooms: HashMap<AccountNumber, spending::CapRoom, foldhash::fast::FixedState>,
     /// For each wallet the accounts it pays for, or has paid for. Derived, never stored.
     payees: Vec<SmallVec<[AccountNumber; 1]>>,
     /// Wallets whose money has changed and that are to be judged; none between two decisions.
@@ -199,6 +206,7 @@ impl Ledger {
             due: timers::Due::default(),
             requests: requests::Sides::default(),
             headroom: Vec::new(),
+            cap_rooms: HashMap::default(),
             payees: Vec::new(),
             touched: VecDeque::new(),
             recorded: 0,
@@ -328,6 +336,8 @@ impl Ledger {
             Command::RejectPaymentRequest(command) => self.reject_request(command, journal),
             Command::Pay(command) => self.pay_by_hand(command, journal),
             Command::SettleEnterprise(command) => self.settle_enterprise(command, journal),
+            Command::AllocateSpend(command) => self.allocate_spend(command, journal),
+            Command::Authorize(command) => self.authorize(command, journal),
             // The first four have an answer of their own. What is claimed or credited, and whom is asked, comes with what
             // the registry knows of it. The others concern every ledger or none, and the registry checks them once and
             // sends what they change.

@@ -91,6 +91,7 @@ impl Ledger {
             months: Vec::new(),
             services: None,
             served: Vec::new(),
+            spending: None,
         };
         self.record(journal, AccountOpened { number: account, account: Box::new(opened) })?;
         Ok(())

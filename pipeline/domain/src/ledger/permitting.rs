@@ -100,6 +100,9 @@ impl Ledger {
             Place::Membership(account) if who.is_root_of(account) => Held::Fully,
             Place::Membership(_) => self.held_over_all(who, right, enterprise),
             Place::Account(account) => self.held_over_account(who, right, account),
+            Place::PayerOf(account) => self.held_over_payer(who, right, account, enterprise),
+            Place::UseOf(account) if who.is_root_of(account) => Held::Fully,
+            Place::UseOf(account) => self.held_over_payer(who, right, account, enterprise),
             Place::Wallet(id) => match self.wallet_named(id) {
                 Some(wallet) => self.held_over_wallet(who, right, wallet, enterprise),
                 // Another ledger has it: the rule says so itself.
@@ -117,6 +120,19 @@ impl Ledger {
                 None => Held::Not,
             },
         }
+    }
+
+    /// Over the billing account that pays for an account now.
+    fn held_over_payer(
+        &self,
+        who: &PrincipalId,
+        right: Right,
+        account: &AccountId,
+        enterprise: EnterpriseNumber,
+    ) -> Held {
+        let account = self.account_named(account).and_then(|number| self.account(number));
+        let payer = account.map(|account| self.payer_now(account));
+        payer.map_or(Held::Not, |payer| self.held_over_wallet(who, right, payer, enterprise))
     }
 
     /// Over the billing account on one side of a request.

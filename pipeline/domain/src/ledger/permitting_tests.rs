@@ -219,7 +219,7 @@ fn r11_1_what_each_role_gives() {
         found.push_str(&format!("{role}: {}\n", rights.join(" ")));
     }
     let expected = "\
-finance_admin: change spend see see_billing see_service
+finance_admin: change spend authorize see see_billing see_service
 billing_editor: change see see_billing see_service
 finance_viewer: see see_billing see_service
 billing_viewer: see_billing

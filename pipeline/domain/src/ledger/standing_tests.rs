@@ -92,6 +92,16 @@ enum Input {
     Leave {
         account: usize,
     },
+    /// Caps an account's month, and from time to time its credit; with nothing said there is no cap any more.
+    Allocate {
+        account: usize,
+        cap: i64,
+        credit: i64,
+    },
+    Authorize {
+        account: usize,
+        units: i64,
+    },
 }
 
 const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
@@ -126,6 +136,10 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => Just(Input::Settle),
         1 => wallet.prop_map(|wallet| Input::Freeze { wallet }),
         1 => (0..3usize).prop_map(|account| Input::Leave { account }),
+        2 => (0..3usize, -5..90i64, -60..200i64)
+            .prop_map(|(account, cap, credit)| Input::Allocate { account, cap, credit }),
+        3 => (0..3usize, 0..20i64)
+            .prop_map(|(account, units)| Input::Authorize { account, units }),
     ];
     prop::collection::vec(input, 1..120)
 }
@@ -188,6 +202,7 @@ impl Rig {
             Input::Use { account, meter, cents } => {
                 if self.always {
                     self.ledger.headroom.fill(Amount::ZERO);
+                    self.ledger.cap_rooms.clear();
                 }
                 let line = Line {
                     usage_partition: 0,
@@ -260,6 +275,18 @@ impl Rig {
                 let names: &[&str] =
                     if active { &["end_membership"] } else { &["invite_account", "accept_invitation"] };
                 names.iter().for_each(|name| self.ask(name, json!({ "account": ACCOUNTS[*account] })));
+            }
+            Input::Allocate { account, cap, credit } => {
+                let mut fields = json!({ "account": ACCOUNTS[*account] });
+                let said = [("monthly_cap", cap), ("credit", credit)];
+                for (field, units) in said.into_iter().filter(|(_, units)| **units >= 0) {
+                    fields[field] = units.to_string().into();
+                }
+                self.ask("allocate_spend", fields);
+            }
+            Input::Authorize { account, units } => {
+                let name = format!("j{}", self.commands);
+                self.ask("authorize", json!({ "account": ACCOUNTS[*account], "amount": units.to_string(), "authorization": name }));
             }
             Input::Payer { account, wallet, hours } => {
                 let from = self.now.plus(Span::minutes(60 * hours)).to_string();

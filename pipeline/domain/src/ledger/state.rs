@@ -10,6 +10,7 @@ use super::benefits::Benefits;
 use super::periods::Invoicing;
 use super::plans::Plans;
 use super::sharing::{Organisation, Served, Sharing};
+use super::spending::Spending;
 use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
     AccountId, Country, CouponId, EnterpriseId, MethodId, OrderId, PrincipalId, ProductId,
@@ -21,7 +22,7 @@ use crate::payments::{MethodKind, MethodState, PaymentCause};
 use crate::rating::{MeterNumber, PriceNumber};
 use crate::requests::{Direction, Request};
 use crate::rights::Role;
-use crate::time::{Cycle, HalfMonth, Minute, Month, Timestamp, Window, Zone};
+use crate::time::{Cycle, HalfMonth, Minute, Month, Span, Timestamp, Window, Zone};
 use crate::vocabulary::{Described, Shape};
 use crate::{one_of, record, symbols};
 
@@ -144,6 +145,8 @@ record! {
         pub services: Option<Services>,
         /// What other wallets share with it (R9.7).
         pub served: Vec<Served> = Vec::new(),
+        /// None until something is allocated or authorized (R11.2).
+        pub spending: Option<Box<Spending>>,
     }
 }
 
@@ -869,6 +872,11 @@ impl Wallet {
     pub fn cycle_length(&self, at: Timestamp, default: Cycle) -> Cycle {
         let known = self.cycles.iter().rev().find(|change| change.from.starts() <= at);
         known.map_or(default, |change| change.cycle)
+    }
+
+    /// The month that a bill over a cycle belongs to: that of its last instant (R3.5).
+    pub(super) fn month_billed(&self, ends: Minute) -> Month {
+        self.zone.month_of(ends.starts().minus(Span::micros(1)))
     }
 
     /// The bill cycle that an instant lies in. One that was open when the length was changed ends as it

@@ -4,9 +4,9 @@ use super::fact::{Journal, WalletRenamed, WalletStateChanged};
 use super::state::{Account, Wallet, WalletNumber, WalletState};
 use super::{Ledger, Undecided};
 use crate::commands::{
-    Asked, BuyBenefit, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay, PlaceOrder,
-    RenameBillingAccount, RevokeTransfer, ShareBenefit, Subject, Transfer, UnfreezeBillingAccount,
-    Withdraw,
+    Asked, Authorize, BuyBenefit, Command, DeregisterBillingAccount, FreezeBillingAccount, Pay,
+    PlaceOrder, RenameBillingAccount, RevokeTransfer, ShareBenefit, Subject, Transfer,
+    UnfreezeBillingAccount, Withdraw,
 };
 use crate::ids::{PrincipalId, WalletId};
 use crate::refusal::Refusal;
@@ -42,6 +42,10 @@ impl Ledger {
         }
         let taken_from = match command {
             Command::ApprovePaymentRequest(_) => subject,
+            Command::Authorize(Authorize { account, .. }) => {
+                let account = self.account_named(account).and_then(|number| self.account(number));
+                account.and_then(|account| self.wallet(self.payer_now(account)))
+            }
             command => takes_from(command).and_then(within),
         };
         if taken_from.is_some_and(Wallet::is_frozen) {

@@ -5,7 +5,7 @@ use super::state::{AccountNumber, Telling, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::ids::Text;
 use crate::money::Overflow;
-use crate::notices::{Notice, NoticeKind, Service, ServiceState, Standing};
+use crate::notices::{CapReached, Notice, NoticeKind, Service, ServiceState, Standing};
 use crate::payments::Payment;
 use crate::requests::PaymentRequest;
 
@@ -48,11 +48,24 @@ impl Ledger {
         Ok(())
     }
 
+    /// Tells whoever pays for an account how near it is to its cap.
+    pub(super) fn notice_cap(
+        &mut self,
+        wallet: WalletNumber,
+        cap: CapReached,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let next = self.next_notice(wallet, NoticeKind::SpendCap);
+        self.record(journal, Noticed { cap: Some(Box::new(cap)), ..next })?;
+        Ok(())
+    }
+
     /// The next notice to a wallet's people, about nothing yet.
     pub(super) fn next_notice(&self, wallet: WalletNumber, kind: NoticeKind) -> Noticed {
         let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
-        let (account, payment, of_series, request, plan) = (None, None, None, None, None);
-        Noticed { wallet, number, kind, account, payment, of_series, request, plan }
+        let (account, payment, of_series) = (None, None, None);
+        let (request, plan, cap) = (None, None, None);
+        Noticed { wallet, number, kind, account, payment, of_series, request, plan, cap }
     }
 
     /// Tells one side of a request how it stands.
@@ -94,6 +107,7 @@ impl Ledger {
             payment: fact.payment.clone(),
             request: fact.request.as_deref().cloned(),
             plan: fact.plan.clone(),
+            cap: fact.cap.as_deref().cloned(),
         }))
     }
 

@@ -1,6 +1,7 @@
 //! Rows about one wallet, for whoever looks: computed from the state, never stored.
 
 use super::sharing::Organisation;
+use super::spending::Allocation;
 use super::state::{Account, AccountNumber, Enterprise, Grant, Membership, WalletNumber};
 use super::{EnterpriseNumber, Ledger};
 use crate::commands::Mode;
@@ -70,6 +71,8 @@ record! {
         pub roles: Vec<RoleRow>,
         /// The billing accounts it administers.
         pub administers: Vec<WalletId>,
+        /// What it may spend; none: no more is said than its payer's standing allows.
+        pub allocation: Option<Allocation>,
     }
 }
 
@@ -148,6 +151,7 @@ impl Ledger {
                 .map(|it| self.role_row(enterprise, it))
                 .collect(),
             administers: administers.filter_map(|wallet| id(*wallet)).collect(),
+            allocation: self.allocation(account).ok()?,
         })
     }
 
