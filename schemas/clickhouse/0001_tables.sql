@@ -267,6 +267,7 @@ CREATE TABLE IF NOT EXISTS notices
         in_flight Decimal(38, 12),
         asked_at DateTime64(6, 'UTC'),
         at DateTime64(6, 'UTC'))),
+    credit_limit Nullable(Tuple(limit Decimal(38, 12), pending Nullable(Decimal(38, 12)))),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))

@@ -28,6 +28,14 @@ pub(crate) struct Figures<'a> {
     pub(crate) service: Option<Stopped<'a>>,
     pub(crate) payment: Option<Paid<'a>>,
     pub(crate) request: Option<Requested<'a>>,
+    pub(crate) credit_limit: Option<Limit>,
+}
+
+/// What a credit limit is, and will be.
+pub(crate) struct Limit {
+    /// None: there is none.
+    pub(crate) in_effect: Option<String>,
+    pub(crate) waits: Option<String>,
 }
 
 /// A meter and what it has cost this month.
@@ -128,6 +136,12 @@ impl<'a> Figures<'a> {
             service: notice.service.as_ref().map(stopped),
             payment: notice.payment.as_ref().map(paid),
             request: notice.request.as_ref().map(requested),
+            credit_limit: notice.credit_limit.map(|told| Limit {
+                in_effect: Some(told.limit)
+                    .filter(|limit| !limit.is_zero())
+                    .map(|limit| money(limit, currency)),
+                waits: told.pending.map(|pending| money(pending, currency)),
+            }),
         };
         figures.heading = words::heading(&figures);
         figures

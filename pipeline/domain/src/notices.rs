@@ -122,5 +122,18 @@ record! {
         pub payment: Option<Payment>,
         /// The request to pay that it is about.
         pub request: Option<PaymentRequest>,
+        /// The credit limit it is about.
+        pub credit_limit: Option<LimitTold>,
+    }
+}
+
+record! {
+    /// A credit limit when somebody was told of it (R9.3).
+    #[derive(Copy)]
+    pub struct LimitTold {
+        /// What is in effect.
+        pub limit: Amount,
+        /// What waits for its contract, and counts for nothing till then.
+        pub pending: Option<Amount>,
     }
 }

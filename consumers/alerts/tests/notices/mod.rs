@@ -1,9 +1,9 @@
 //! Notices as BALANCE words them.
 
 use drawdown_domain::ids::Text;
-use drawdown_domain::money::Currency;
+use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{
-    MeterCost, Notice, NoticeKind, Service, ServiceCause, ServiceState, Standing,
+    LimitTold, MeterCost, Notice, NoticeKind, Service, ServiceCause, ServiceState, Standing,
 };
 use drawdown_domain::payments::{Payment, PaymentCause, PaymentStatus};
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
@@ -53,6 +53,8 @@ pub(crate) fn notice(name: &str, kind: NoticeKind, recipients: &[&str]) -> Notic
         }),
         payment: payment(kind),
         request: kind.text().starts_with("payment_request").then(request),
+        credit_limit: (kind == NoticeKind::CreditLimit)
+            .then(|| LimitTold { limit: Amount::ZERO, pending: Some(Amount::whole(500)) }),
     }
 }
 
