@@ -86,6 +86,30 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
     Ok(row)
 }
 
+/// The rows of a view of which a ledger has all: of a billing account, or of what holds everywhere. The first
+/// none: there is no such view.
+pub fn several(view: &str, of: &str, ledgers: &[&Ledger]) -> Option<Option<Vec<Value>>> {
+    let any = ledgers.first();
+    match view {
+        "prices" => Some(any.map(|ledger| several_shown(&ledger.price_rows()))),
+        "settings" => Some(any.map(|ledger| several_shown(&ledger.setting_rows()))),
+        "payment_methods" => {
+            let wallet: Option<WalletId> = of.parse().ok();
+            Some(wallet.and_then(|wallet| {
+                let mut known = ledgers.iter();
+                known.find_map(|ledger| {
+                    Some(several_shown(&ledger.methods(ledger.wallet_named(&wallet)?)))
+                })
+            }))
+        }
+        _ => None,
+    }
+}
+
+fn several_shown<T: Serialize>(rows: &[T]) -> Vec<Value> {
+    rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect()
+}
+
 /// The rights that somebody has over a billing account, an account or an enterprise.
 fn rights(of: &str, ledgers: &[&Ledger]) -> Option<Value> {
     let mut parts = of.split(':');

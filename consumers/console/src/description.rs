@@ -37,6 +37,11 @@ pub(crate) fn document() -> Value {
                     json!({ "get": one(view, &row) }),
                 );
             }
+            Source::Rows(of) => {
+                let id = if of.is_some() { "/{id}" } else { "" };
+                let path = format!("/v1/show/{}{id}", view.name);
+                paths.insert(path, json!({ "get": several(view, &row, *of) }));
+            }
             Source::List(list) => {
                 let get = |of| json!({ "get": many(view, list, &record, &row, of) });
                 paths.insert(format!("/v1/show/{}", view.name), get(false));
@@ -123,6 +128,28 @@ fn one(view: &View, row: &str) -> Value {
     })
 }
 
+fn several(view: &View, row: &str, of: Option<&str>) -> Value {
+    let parameters: Vec<Value> =
+        of.iter().map(|of| path_parameter("id", &format!("Its `{of}`."))).collect();
+    json!({
+        "operationId": format!("list_{}", view.name),
+        "tags": ["views"],
+        "summary": view.doc,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "All rows.", "content": body("application/json", &page_of(row)) },
+            "default": failed("There is no such thing, or nobody can say now."),
+        },
+    })
+}
+
+fn page_of(row: &str) -> Value {
+    json!({ "type": "object", "required": ["rows", "next"], "properties": {
+        "rows": { "type": "array", "items": reference(row) },
+        "next": { "type": ["string", "null"], "description": "The cursor of the next page." },
+    } })
+}
+
 fn many(view: &View, list: &List, record: &Record, row: &str, of: bool) -> Value {
     let query = |name: &str, doc: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": doc, "schema": schema });
     let mut parameters = vec![
@@ -150,10 +177,7 @@ fn many(view: &View, list: &List, record: &Record, row: &str, of: bool) -> Value
             ));
         }
     }
-    let page = json!({ "type": "object", "required": ["rows", "next"], "properties": {
-        "rows": { "type": "array", "items": reference(row) },
-        "next": { "type": ["string", "null"], "description": "The cursor of the next page." },
-    } });
+    let page = page_of(row);
     let suffix = if of { "_of" } else { "" };
     json!({
         "operationId": format!("list_{}{suffix}", view.name),
@@ -364,8 +388,10 @@ mod tests {
             assert!(document["components"]["schemas"][name]["properties"].is_object(), "{name}");
         }
         for view in ALL {
-            operation(&format!("/v1/show/{}/{{id}}", view.name), "get");
-            if matches!(view.source, Source::List(_)) {
+            if view.source != Source::Rows(None) {
+                operation(&format!("/v1/show/{}/{{id}}", view.name), "get");
+            }
+            if matches!(view.source, Source::List(_) | Source::Rows(None)) {
                 operation(&format!("/v1/show/{}", view.name), "get");
             }
         }
