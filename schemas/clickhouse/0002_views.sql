@@ -41,11 +41,11 @@ CREATE OR REPLACE VIEW paid_directly AS
 SELECT
     billing_account,
     at,
-    cause,
+    brought_by AS cause,
     brought - kept AS amount
 FROM
 (
-    SELECT billing_account, at, min(cause) AS cause, sum(moved) AS brought
+    SELECT billing_account, at, min(cause) AS brought_by, sum(moved) AS brought
     FROM payments_now
     WHERE moved > 0 AND cause NOT IN ('recharge', 'top_up')
     GROUP BY billing_account, at

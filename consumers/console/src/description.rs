@@ -51,6 +51,9 @@ pub(crate) fn document() -> Value {
     }
     paths.insert("/v1/stream/{view}/{id}".to_owned(), json!({ "get": stream() }));
     paths.insert("/v1/usage".to_owned(), json!({ "post": usage(&mut schemas) }));
+    for (path, verb, operation) in rejects() {
+        paths.insert(path.to_owned(), json!({ verb: operation }));
+    }
     for form in Form::ALL {
         let path = format!("/v1/invoices/{{number}}{}", form.ending());
         paths.insert(path, json!({ "get": invoice(form) }));
@@ -256,6 +259,53 @@ fn usage(schemas: &mut Map<String, Value>) -> Value {
             "default": failed("All of it is malformed, or the log does not take it now."),
         },
     })
+}
+
+/// Usage that could not be used: listed with its records, sent again, mended.
+fn rejects() -> [(&'static str, &'static str, Value); 3] {
+    let text = json!({ "type": "string" });
+    let query =
+        |name: &str| json!({ "name": name, "in": "query", "required": false, "schema": text });
+    let chosen = json!({ "type": "object", "properties": {
+        "rejects": { "type": "array", "items": text, "description": "By name; without any, those that are chosen, else all." },
+        "reason": text, "account": text,
+    } });
+    let mending = json!({ "type": "object", "required": ["reject"], "properties": {
+        "reject": text,
+        "record": { "type": "object", "description": "The whole record, in place of what came." },
+        "fields": { "type": "object", "description": "Fields of it that change." },
+    } });
+    let object = json!({ "type": "object" });
+    let operation = |id: &str, summary: &str, body_of: Option<&Value>| {
+        let mut operation = json!({
+            "operationId": id, "tags": ["usage"], "summary": summary,
+            "responses": {
+                "200": { "description": "Done.", "content": body("application/json", &object) },
+                "default": failed("Not understood, not there, or too late."),
+            },
+        });
+        if let Some(schema) = body_of {
+            operation["requestBody"] =
+                json!({ "required": true, "content": body("application/json", schema) });
+        }
+        operation
+    };
+    let mut list = operation(
+        "list_rejects_with_records",
+        "Usage that could not be used, each with its record, from the log itself.",
+        None,
+    );
+    list["parameters"] = json!([query("reason"), query("account")]);
+    let again = "Sends rejects again as they are: for what has changed around them.";
+    [
+        ("/v1/rejects", "get", list),
+        ("/v1/rejects/replay", "post", operation("replay_rejects", again, Some(&chosen))),
+        (
+            "/v1/rejects/mend",
+            "post",
+            operation("mend_reject", "Changes a reject and sends it.", Some(&mending)),
+        ),
+    ]
 }
 
 fn invoice(form: Form) -> Value {
