@@ -15,11 +15,17 @@ pub const SINGLE: &[&str] = &[
     "balance",
     "benefits",
     "billing_account",
+    "coupons",
     "due",
     "enterprise",
+    "orders",
+    "payment_methods",
     "runway",
     "service",
 ];
+
+/// Those of them that are one list, which is called as they are.
+pub const HELD: &[&str] = &["benefits", "coupons", "orders", "payment_methods"];
 
 /// There is no view of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +82,11 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
             wallet().and_then(|(ledger, wallet)| shown(ledger.billing_account(wallet).map(Ok)))
         }
         "benefits" => wallet().and_then(|(ledger, wallet)| shown(ledger.benefits(wallet).map(Ok))),
+        "coupons" => wallet().and_then(|(ledger, wallet)| shown(ledger.coupons(wallet).map(Ok))),
+        "orders" => wallet().and_then(|(ledger, wallet)| shown(ledger.orders(wallet).map(Ok))),
+        "payment_methods" => {
+            wallet().and_then(|(ledger, wallet)| shown(ledger.methods(wallet).map(Ok)))
+        }
         "due" => wallet().and_then(|(ledger, wallet)| shown(ledger.due(wallet))),
         "runway" => wallet().and_then(|(ledger, wallet)| shown(ledger.runway_row(wallet))),
         "service" => account().and_then(|(ledger, account)| shown(ledger.service(account).map(Ok))),
@@ -86,27 +97,20 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
     Ok(row)
 }
 
-/// The rows of a view of which a ledger has all: of a billing account, or of what holds everywhere. The first
-/// none: there is no such view.
-pub fn several(view: &str, of: &str, ledgers: &[&Ledger]) -> Option<Option<Vec<Value>>> {
-    let any = ledgers.first();
+/// The rows of a view that every ledger has alike. None: it is no such view, or there is no ledger here.
+pub fn everywhere(view: &str, ledgers: &[&Ledger]) -> Option<Vec<Value>> {
+    let ledger = ledgers.first()?;
     match view {
-        "prices" => Some(any.map(|ledger| several_shown(&ledger.price_rows()))),
-        "settings" => Some(any.map(|ledger| several_shown(&ledger.setting_rows()))),
-        "payment_methods" => {
-            let wallet: Option<WalletId> = of.parse().ok();
-            Some(wallet.and_then(|wallet| {
-                let mut known = ledgers.iter();
-                known.find_map(|ledger| {
-                    Some(several_shown(&ledger.methods(ledger.wallet_named(&wallet)?)))
-                })
-            }))
-        }
+        "prices" => Some(all_shown(&ledger.price_rows())),
+        "settings" => Some(all_shown(&ledger.setting_rows())),
         _ => None,
     }
 }
 
-fn several_shown<T: Serialize>(rows: &[T]) -> Vec<Value> {
+/// The views that every ledger has alike.
+pub const EVERYWHERE: &[&str] = &["prices", "settings"];
+
+fn all_shown<T: Serialize>(rows: &[T]) -> Vec<Value> {
     rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect()
 }
 

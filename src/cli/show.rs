@@ -71,7 +71,7 @@ fn is_list(view: &View) -> bool {
 fn id_of(view: &View) -> &'static str {
     match view.source {
         Source::List(list) => list.of,
-        Source::Rows(of) => of.unwrap_or_default(),
+        Source::Everywhere => "",
         Source::Ledger if ["account", "service"].contains(&view.name) => "account",
         Source::Ledger if view.name == "enterprise" => "enterprise",
         Source::Ledger => "billing_account",
@@ -85,8 +85,8 @@ fn can_be_watched(view: &View) -> bool {
 /// A view as arguments of the command line.
 fn command(view: &View) -> clap::Command {
     let of = id_of(view);
-    let is_whole = view.source == Source::Rows(None);
-    let needs_id = matches!(view.source, Source::Ledger | Source::Rows(Some(_)));
+    let is_whole = view.source == Source::Everywhere;
+    let needs_id = view.source == Source::Ledger;
     let id = Arg::new("id").value_name(of.to_uppercase()).required(needs_id);
     let mut command = clap::Command::new(view.name).about(view.doc);
     if !is_whole {
@@ -103,7 +103,7 @@ fn command(view: &View) -> clap::Command {
     };
     let example = if is_whole { "" } else { example };
     let mut examples = format!("drawdown show {} {example}", view.name).trim_end().to_owned();
-    if matches!(view.source, Source::Rows(_)) {
+    if is_whole {
         let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::Append);
         command = command.args([
             flag("where")

@@ -37,10 +37,9 @@ pub(crate) fn document() -> Value {
                     json!({ "get": one(view, &row) }),
                 );
             }
-            Source::Rows(of) => {
-                let id = if of.is_some() { "/{id}" } else { "" };
-                let path = format!("/v1/show/{}{id}", view.name);
-                paths.insert(path, json!({ "get": several(view, &row, *of) }));
+            Source::Everywhere => {
+                let path = format!("/v1/show/{}", view.name);
+                paths.insert(path, json!({ "get": everywhere(view, &row) }));
             }
             Source::List(list) => {
                 let get = |of| json!({ "get": many(view, list, &record, &row, of) });
@@ -131,14 +130,11 @@ fn one(view: &View, row: &str) -> Value {
     })
 }
 
-fn several(view: &View, row: &str, of: Option<&str>) -> Value {
-    let parameters: Vec<Value> =
-        of.iter().map(|of| path_parameter("id", &format!("Its `{of}`."))).collect();
+fn everywhere(view: &View, row: &str) -> Value {
     json!({
         "operationId": format!("list_{}", view.name),
         "tags": ["views"],
         "summary": view.doc,
-        "parameters": parameters,
         "responses": {
             "200": { "description": "All rows.", "content": body("application/json", &page_of(row)) },
             "default": failed("There is no such thing, or nobody can say now."),
@@ -438,10 +434,10 @@ mod tests {
             assert!(document["components"]["schemas"][name]["properties"].is_object(), "{name}");
         }
         for view in ALL {
-            if view.source != Source::Rows(None) {
+            if view.source != Source::Everywhere {
                 operation(&format!("/v1/show/{}/{{id}}", view.name), "get");
             }
-            if matches!(view.source, Source::List(_) | Source::Rows(None)) {
+            if matches!(view.source, Source::List(_) | Source::Everywhere) {
                 operation(&format!("/v1/show/{}", view.name), "get");
             }
         }

@@ -2,8 +2,8 @@
 
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    AccountRow, Balance, BenefitsRow, BillingAccount, Due, EnterpriseRow, MethodRow, PriceRow,
-    RunwayRow, SettingRow,
+    AccountRow, Balance, BenefitsRow, BillingAccount, CouponsRow, Due, EnterpriseRow, MethodsRow,
+    OrdersRow, PriceRow, RunwayRow, SettingRow,
 };
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, Service};
@@ -20,8 +20,8 @@ use drawdown_wire::topics::Topic;
 pub enum Source {
     /// From the ledger that decides about the thing: one row, as it is now.
     Ledger,
-    /// From a ledger, all rows at once. What `/{id}` means; none: every ledger has the same.
-    Rows(Option<&'static str>),
+    /// From any ledger, for all have the same: all rows at once, and no id.
+    Everywhere,
     /// From ClickHouse.
     List(List),
 }
@@ -179,13 +179,14 @@ views! {
     "balance": Balance = Source::Ledger, "How a billing account stands.";
     "billing_account": BillingAccount = Source::Ledger, "A billing account and its settings.";
     "benefits": BenefitsRow = Source::Ledger, "The benefits of a billing account, and with whom they are shared.";
+    "coupons": CouponsRow = Source::Ledger, "The coupons and cash coupons of a billing account.";
+    "orders": OrdersRow = Source::Ledger, "What a billing account has ordered, and what renews.";
+    "payment_methods": MethodsRow = Source::Ledger, "The payment methods of a billing account.";
     "due": Due = Source::Ledger, "What is owed, and what the balance covers.";
     "runway": RunwayRow = Source::Ledger, "How long what is available lasts.";
     "service": Service = Source::Ledger, "Whether an account's services run.";
-    "payment_methods": MethodRow = Source::Rows(Some(BY_BILLING_ACCOUNT)),
-        "The payment methods of a billing account, in the order of linking.";
-    "prices": PriceRow = Source::Rows(None), "The price book in force, and what is to come.";
-    "settings": SettingRow = Source::Rows(None), "The settings in force.";
+    "prices": PriceRow = Source::Everywhere, "The price book in force, and what is to come.";
+    "settings": SettingRow = Source::Everywhere, "The settings in force.";
     "balances": Balance = Source::List(List {
         from: "(SELECT * FROM balance ORDER BY at DESC LIMIT 1 BY billing_account)",
         of: BY_BILLING_ACCOUNT,

@@ -5,12 +5,14 @@ use crate::calendar::Month;
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
 use crate::passing::Due;
-use crate::wallet::{Kind, OpenCharges};
+use crate::wallet::{Kind, OpenCharges, Wallet};
 
 /// What paid a part of a bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaidBy {
     Lot(Lot),
+    /// A payment by a method, at this position (R6.4).
+    Method(usize),
     /// A negative bill, at this position (R5.7).
     Correction(usize),
     /// A refund of the order whose bill this is (R5.8).
@@ -90,12 +92,11 @@ impl BookKeeper {
         charges: &OpenCharges,
     ) -> Exact {
         let owner = &mut self.wallets[wallet];
+        let amount = owner.would_bill(account, product, month, charges);
         let so_far =
             owner.months.entry((account.to_string(), product.to_string(), month)).or_default();
         so_far.exact += &charges.total;
-        let rounded = so_far.exact.round_half_away(owner.currency.places);
-        let amount = &rounded - &so_far.billed;
-        so_far.billed = rounded;
+        so_far.billed += &amount;
         let held_back = &charges.total - &amount;
         self.ledger.move_money(
             owner.currency,
@@ -122,6 +123,7 @@ impl BookKeeper {
     /// Enters a bill among those issued; what is unpaid of it counts from now on.
     pub(crate) fn enter_bill(&mut self, bill: IssuedBill) -> usize {
         let position = self.bills.len();
+        self.wallets[bill.wallet].issued.push(position);
         if bill.amount.is_positive() {
             let owner = &mut self.wallets[bill.wallet];
             owner.unpaid.insert(position);
@@ -194,6 +196,22 @@ impl BookKeeper {
         if issued.unpaid().is_zero() {
             owner.unpaid.remove(&bill);
         }
+    }
+}
+
+impl Wallet {
+    /// What these charges of a cycle would be billed with now (R1.2).
+    pub fn would_bill(
+        &self,
+        account: &str,
+        product: &str,
+        month: Month,
+        charges: &OpenCharges,
+    ) -> Exact {
+        let key = (account.to_string(), product.to_string(), month);
+        let so_far = self.months.get(&key).cloned().unwrap_or_default();
+        let exact = &so_far.exact + &charges.total;
+        &exact.round_half_away(self.currency.places) - &so_far.billed
     }
 }
 

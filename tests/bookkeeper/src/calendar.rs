@@ -20,6 +20,21 @@ pub struct Month {
     month: i8,
 }
 
+impl Month {
+    /// Reads a month such as `2026-03`.
+    pub fn read(text: &str) -> Option<Month> {
+        let (year, month) = text.split_once('-')?;
+        let is_plain = |part: &str, digits: usize| {
+            part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if !is_plain(year, 4) || !is_plain(month, 2) {
+            return None;
+        }
+        let month = month.parse().ok().filter(|month| (1..=12).contains(month))?;
+        Some(Month { year: year.parse().ok()?, month })
+    }
+}
+
 impl fmt::Display for Month {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:04}-{:02}", self.year, self.month)

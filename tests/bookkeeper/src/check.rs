@@ -4,6 +4,7 @@ use crate::BookKeeper;
 use crate::bills::{IssuedBill, PaidBy};
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
+use crate::payments::Purpose;
 use crate::rating::price_of;
 use crate::usage::QuantityKey;
 use crate::wallet::{Kind, Wallet};
@@ -31,6 +32,7 @@ impl BookKeeper {
         for (number, wallet) in self.wallets.iter().enumerate() {
             self.check_lots(number, wallet)?;
             self.check_charges(number, wallet, &charged[number])?;
+            self.check_payments(number, wallet)?;
         }
         Ok(())
     }
@@ -117,7 +119,10 @@ impl BookKeeper {
             }
             *unpaid.entry((bill.wallet, bill.month)).or_default() += &bill.unpaid();
             let currency = self.wallets[bill.wallet].currency;
-            agree(name, &self.ledger.balance(currency, Place::Bill(position)), &-&bill.unpaid())?;
+            let waits = self.wallets[bill.wallet].waiting.get(&position);
+            let mut balance = -&bill.unpaid();
+            balance += &waits.map(|(_, rest)| rest.clone()).unwrap_or_default();
+            agree(name, &self.ledger.balance(currency, Place::Bill(position)), &balance)?;
             if self.wallets[bill.wallet].unpaid.contains(&position) == bill.unpaid().is_zero() {
                 return Err(format!("bill {} is wrongly listed as unpaid or paid", position + 1));
             }
@@ -129,6 +134,39 @@ impl BookKeeper {
             }
         }
         Ok(())
+    }
+
+    /// One payment of bills is in flight at most, and what is held is held for it.
+    fn check_payments(&self, number: usize, wallet: &Wallet) -> Result<(), String> {
+        let mut held = Exact::zero();
+        for (position, payment) in self.payments.iter().enumerate() {
+            if payment.wallet != number || !payment.is_under_way() {
+                continue;
+            }
+            let is_of_bills = match &payment.purpose {
+                Purpose::Bills(parts) => {
+                    let parts: Exact = parts.iter().map(|(_, part)| part).sum();
+                    agree(|| format!("payment {}", position + 1), &payment.amount, &parts)?;
+                    true
+                }
+                Purpose::Order(order) => {
+                    for (_, part) in &order.held {
+                        held += part;
+                    }
+                    true
+                }
+                Purpose::TopUp(_) | Purpose::NoMoney => false,
+            };
+            if is_of_bills && wallet.in_flight != Some(position) {
+                return Err(format!("payment {} is in flight beside another", position + 1));
+            }
+        }
+        if wallet.in_flight.is_none() && !(wallet.waiting.is_empty() && wallet.set_aside.is_empty())
+        {
+            return Err(format!("{} waits for the result of no payment", wallet.name));
+        }
+        let balance = self.ledger.balance(wallet.currency, Place::Held(number));
+        agree(|| format!("what {} holds for orders", wallet.name), &balance, &held)
     }
 
     fn check_correction_is_negative(&self, bill: &IssuedBill) -> Result<(), String> {

@@ -47,6 +47,12 @@ impl BookKeeper {
     }
 
     fn execute(&mut self, name: &str, given: &Value) -> Result<(), Refusal> {
+        let answer = self.execute_alone(name, given);
+        self.look_after_everyone();
+        answer
+    }
+
+    fn execute_alone(&mut self, name: &str, given: &Value) -> Result<(), Refusal> {
         let Some(known) = known_fields(name) else { return Err("not_supported") };
         let fields = Fields::new(given, known)?;
         match name {
@@ -67,6 +73,12 @@ impl BookKeeper {
             "place_order" => self.place_order(&fields),
             "refund_order" => self.refund_order(&fields),
             "void_usage" => self.void_usage(&fields),
+            "link_payment_method" => self.link_payment_method(&fields),
+            "finish_authentication" => self.finish_authentication(&fields),
+            "unlink_payment_method" => self.unlink_payment_method(&fields),
+            "prefer_payment_method" => self.prefer_payment_method(&fields),
+            "pay" => self.pay(&fields),
+            "withdraw" => self.withdraw(&fields),
             _ => Err("not_supported"),
         }
     }
@@ -134,6 +146,14 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
             &["billing_account", "order", "amount", "account", "product", "method", "renews"]
         }
         "refund_order" => &["billing_account", "order", "amount", "to"],
+        "link_payment_method" => {
+            &["billing_account", "method", "kind", "token", "brand", "expires"]
+        }
+        "finish_authentication" | "unlink_payment_method" | "prefer_payment_method" => {
+            &["billing_account", "method"]
+        }
+        "pay" => &["billing_account", "amount", "method", "bills"],
+        "withdraw" => &["billing_account", "amount", "reason"],
         "void_usage" => &["account", "source", "id"],
         _ => return None,
     };

@@ -2,7 +2,9 @@
 
 use crate::BookKeeper;
 use crate::calendar::Cycle;
-use crate::fields::{Fields, MALFORMED, Refusal};
+use crate::currency::Currency;
+use crate::exact::Exact;
+use crate::fields::{Fields, INVALID_AMOUNT, MALFORMED, Refusal};
 use crate::wallet::Kind;
 
 impl BookKeeper {
@@ -18,10 +20,16 @@ impl BookKeeper {
             .transpose()?;
         let owner = &self.wallets[wallet];
         if owner.kind == Kind::Ecosystem
-            && (auto_write_off.is_some() || write_off_previous.is_some())
+            && ["auto_write_off", "write_off_previous", "auto_pay_threshold"]
+                .iter()
+                .any(|name| fields.has(name))
         {
             return Err("not_for_ecosystem");
         }
+        let threshold = match fields.has("auto_pay_threshold") {
+            true => Some(self.pay_threshold(fields, owner.currency)?),
+            false => None,
+        };
         if auto_write_off == Some(false) && !owner.credit_limit.is_positive() {
             return Err("write_off_required");
         }
@@ -39,6 +47,19 @@ impl BookKeeper {
         if runs {
             self.write_off(wallet);
         }
+        if threshold.is_some() {
+            self.wallets[wallet].auto_pay_threshold = threshold;
+            self.charge_what_is_due(wallet, true);
+        }
         Ok(())
+    }
+
+    /// At which amount owed PayPal is charged: within the bounds of the currency (R6.1).
+    fn pay_threshold(&self, fields: &Fields, currency: Currency) -> Result<Exact, Refusal> {
+        let threshold = fields.amount("auto_pay_threshold", currency)?;
+        match self.settings.paypal_threshold.get(currency.code) {
+            Some((least, most)) if *least <= threshold && threshold <= *most => Ok(threshold),
+            _ => Err(INVALID_AMOUNT),
+        }
     }
 }

@@ -10,30 +10,47 @@ impl BookKeeper {
     /// first, then payments, latest bill first and within a bill in reverse order. Bills of orders are left alone:
     /// an order is undone by its refund.
     pub(crate) fn undo_payments(&mut self, negative: usize) {
+        let rest = -&self.bills[negative].amount;
+        self.bills[negative].paid = self.bills[negative].amount.clone();
+        self.undo(negative, rest);
+    }
+
+    /// The result of a payment is known: what waited for it is undone now.
+    pub(crate) fn undo_what_waits(&mut self, wallet: usize) {
+        for (negative, (_, rest)) in std::mem::take(&mut self.wallets[wallet].waiting) {
+            self.undo(negative, rest);
+        }
+    }
+
+    /// Undoes so much. Bills in flight are passed over; what only they could give waits for the result (R5.7).
+    fn undo(&mut self, negative: usize, mut rest: Exact) {
         let wallet = self.bills[negative].wallet;
         let currency = self.wallets[wallet].currency;
-        let mut rest = -&self.bills[negative].amount;
         rest = self.undo_unpaid_parts(negative, rest);
-
         let key = (self.bills[negative].account.clone(), self.bills[negative].product.clone());
         let candidates = self.wallets[wallet].usage_bills.get(&key).cloned().unwrap_or_default();
+        let mut in_flight = false;
         for bill in candidates.into_iter().rev() {
-            if !rest.is_positive() {
-                break;
+            if self.wallets[wallet].set_aside.contains(&bill) {
+                in_flight = true;
+            } else if rest.is_positive() {
+                rest = self.undo_payments_of(negative, bill, rest);
             }
-            rest = self.undo_payments_of(negative, bill, rest);
+        }
+        if in_flight && rest.is_positive() {
+            let month = self.bills[negative].month;
+            self.wallets[wallet].waiting.insert(negative, (month, rest));
+            return;
         }
         // Nothing is left to undo only where rounding kept earlier charges of other months from being billed at all:
         // what was never billed is not given back.
         self.ledger.move_money(currency, Place::Bill(negative), Place::Rounding, &rest);
-        self.bills[negative].paid = self.bills[negative].amount.clone();
     }
 
     fn undo_unpaid_parts(&mut self, negative: usize, mut rest: Exact) -> Exact {
         let wallet = self.bills[negative].wallet;
         let currency = self.wallets[wallet].currency;
-        let unpaid: Vec<usize> = self.wallets[wallet].unpaid.iter().rev().copied().collect();
-        for bill in unpaid {
+        for bill in self.wallets[wallet].not_in_flight().into_iter().rev() {
             if !rest.is_positive() {
                 break;
             }
@@ -54,7 +71,12 @@ impl BookKeeper {
         let wallet = self.bills[bill].wallet;
         for position in (0..self.bills[bill].payments.len()).rev() {
             let payment = &mut self.bills[bill].payments[position];
-            let PaidBy::Lot(lot) = payment.by.clone() else { continue };
+            let lot = match payment.by.clone() {
+                PaidBy::Lot(lot) => lot,
+                // What a method paid becomes own cash.
+                PaidBy::Method(_) => Lot::OwnCash,
+                PaidBy::Correction(_) | PaidBy::Refund => continue,
+            };
             let part = (&payment.amount - &payment.returned).min(rest.clone());
             if !part.is_positive() {
                 continue;

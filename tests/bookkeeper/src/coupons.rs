@@ -126,13 +126,7 @@ pub fn unsettled_of_cycle(
         return unsettled;
     }
     for ((account, product), charges) in &cycle.charges {
-        let so_far = wallet
-            .months
-            .get(&(account.clone(), product.clone(), cycle.month))
-            .cloned()
-            .unwrap_or_default();
-        let exact = &so_far.exact + &charges.total;
-        let bill = &exact.round_half_away(wallet.currency.places) - &so_far.billed;
+        let bill = wallet.would_bill(account, product, cycle.month, charges);
         *month.entry(product.clone()).or_default() += &bill;
     }
     for ((_, product), charges) in &cycle.charges {

@@ -53,6 +53,8 @@ pub enum Place {
     Partner,
     /// What has left one wallet and not reached another.
     InFlight,
+    /// What a wallet has set aside for an order whose payment is in flight (R5.8).
+    Held(usize),
     /// What rounding has held back or added.
     Rounding,
     /// The charges of a wallet that no bill contains yet. Below zero by what has been charged.

@@ -4,7 +4,9 @@
 //! everything that falls due up to then happens first. Each file treats one subject and cites the rules it follows;
 //! `DECISIONS.md` says what was decided where the rules are silent.
 
+mod automatic;
 mod bills;
+mod by_hand;
 mod calendar;
 mod check;
 mod commands;
@@ -16,13 +18,17 @@ mod currency;
 mod exact;
 mod fields;
 mod ledger;
+mod methods;
+mod notices;
 mod orders;
 mod passing;
 mod paying_in;
+mod payments;
 mod price_book;
 mod rating;
 mod refunds;
 mod registry;
+mod sandbox;
 mod settings;
 mod standing;
 mod transfers;
@@ -33,7 +39,7 @@ mod wallet;
 mod write_off;
 
 pub use usage::{Usage, Verdict};
-pub use views::{Bill, Entry};
+pub use views::{Bill, Entry, Notice, Payment};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -54,6 +60,10 @@ pub struct BookKeeper {
     /// Every bill in the order of issue.
     bills: Vec<bills::IssuedBill>,
     orders: BTreeMap<(usize, String), orders::Order>,
+    /// Every payment by a method, in order.
+    payments: Vec<payments::MethodPayment>,
+    /// What owners were told, in order.
+    notices: Vec<Notice>,
     /// What falls due when; the order within one instant is the order of `Due` (R3.6).
     due: BTreeMap<i64, BTreeSet<passing::Due>>,
     /// What the records of each month have come to (R3.2).
@@ -82,6 +92,8 @@ impl BookKeeper {
             wallet_numbers: BTreeMap::new(),
             bills: Vec::new(),
             orders: BTreeMap::new(),
+            payments: Vec::new(),
+            notices: Vec::new(),
             due: BTreeMap::new(),
             quantities: HashMap::new(),
             identities: HashMap::new(),
@@ -90,5 +102,30 @@ impl BookKeeper {
             ledger: ledger::Ledger::default(),
             charged_by_account: BTreeMap::new(),
         })
+    }
+
+    /// A copy to try something on: billing accounts and bills, without what has happened and without what falls due.
+    fn trial(&self) -> BookKeeper {
+        BookKeeper {
+            settings: self.settings.clone(),
+            prices: price_book::PriceBook::default(),
+            now: self.now,
+            dated: self.dated,
+            enterprises: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            wallets: self.wallets.clone(),
+            wallet_numbers: BTreeMap::new(),
+            bills: self.bills.clone(),
+            orders: BTreeMap::new(),
+            payments: self.payments.clone(),
+            notices: Vec::new(),
+            due: BTreeMap::new(),
+            quantities: HashMap::new(),
+            identities: HashMap::new(),
+            answers: HashMap::new(),
+            entries: Vec::new(),
+            ledger: ledger::Ledger::default(),
+            charged_by_account: BTreeMap::new(),
+        }
     }
 }

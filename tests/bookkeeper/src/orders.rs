@@ -1,11 +1,12 @@
 //! Orders: bought with a bill that is issued and paid at once (R5.8).
 
 use crate::BookKeeper;
-use crate::bills::IssuedBill;
+use crate::bills::{IssuedBill, PaidBy};
 use crate::coupons::{Payable, plan_coupons};
 use crate::exact::Exact;
 use crate::fields::{Fields, Refusal};
 use crate::ledger::{Lot, Place};
+use crate::payments::Purpose;
 use crate::wallet::Kind;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,16 @@ pub struct Order {
     pub refunded: Exact,
     /// Whether a part of it was left unpaid on the credit limit when it was bought.
     pub on_credit: bool,
+}
+
+/// An order whose payment is in flight, and what is set aside for it.
+#[derive(Clone, Debug)]
+pub struct PendingOrder {
+    pub id: String,
+    account: String,
+    product: String,
+    amount: Exact,
+    pub held: Vec<(Lot, Exact)>,
 }
 
 /// What buying would come to.
@@ -33,15 +44,19 @@ impl BookKeeper {
         let id = fields.new_id("order")?.to_string();
         let named_account = fields.optional_text("account")?;
         let product = fields.optional_text("product")?.unwrap_or("").to_string();
-        // Neither a payment method nor a renewal exists here.
-        if fields.has("method") || fields.has("renews") {
+        let method = fields.optional_text("method")?;
+        // No plan is renewed here.
+        if fields.has("renews") {
             return Err("not_supported");
         }
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = match method {
+            Some(_) => self.direct_wallet(wallet_name)?,
+            None => self.wallet_number(wallet_name)?,
+        };
         let owner = &self.wallets[wallet];
         let account_id = named_account.unwrap_or(&owner.owner).to_string();
         let account = self.account(&account_id)?;
-        if self.orders.contains_key(&(wallet, id.clone())) {
+        if self.orders.contains_key(&(wallet, id.clone())) || self.is_pending(wallet, &id) {
             return Err("already_exists");
         }
         if account.closed_at.is_some() {
@@ -51,8 +66,17 @@ impl BookKeeper {
             return Err("different_enterprise");
         }
         let amount = fields.amount("amount", owner.currency)?;
+        if let Some(name) = method {
+            let linked = owner.method(name).ok_or("method_not_allowed")?;
+            if !owner.is_active(linked, self.dated) {
+                return Err("no_method");
+            }
+        }
         if self.is_overdue(wallet) {
             return Err("overdue");
+        }
+        if method.is_some() && owner.in_flight.is_some() {
+            return Err("payment_in_progress");
         }
         match self.wallets[wallet].kind {
             Kind::Ecosystem => {
@@ -68,6 +92,19 @@ impl BookKeeper {
             }
             Kind::Direct => {
                 let trial = self.try_purchase(wallet, &product, &amount);
+                if let Some(method) = method
+                    && trial.rest.is_positive()
+                {
+                    let order = PendingOrder {
+                        id,
+                        account: account_id,
+                        product,
+                        amount,
+                        held: trial.payments,
+                    };
+                    self.charge_for_order(wallet, method, trial.rest, order);
+                    return Ok(());
+                }
                 let on_credit = trial.rest.is_positive();
                 let limit_carries = self.wallets[wallet].credit_limit.is_positive()
                     && !trial.available.is_negative();
@@ -81,9 +118,42 @@ impl BookKeeper {
                 self.orders
                     .insert((wallet, id), Order { bill, refunded: Exact::zero(), on_credit });
                 self.write_off_after_issue(wallet);
+                self.charge_what_is_due(wallet, true);
             }
         }
         Ok(())
+    }
+
+    /// Whether an order of this name waits for its payment.
+    fn is_pending(&self, wallet: usize, id: &str) -> bool {
+        let in_flight = self.wallets[wallet].in_flight.map(|payment| &self.payments[payment]);
+        in_flight.is_some_and(|payment| match &payment.purpose {
+            Purpose::Order(order) => order.id == id,
+            _ => false,
+        })
+    }
+
+    /// What coupons and the wallet cover is set aside, and the method is charged the rest.
+    fn charge_for_order(&mut self, wallet: usize, method: &str, rest: Exact, order: PendingOrder) {
+        for (lot, part) in &order.held {
+            self.change_asset(wallet, lot, &-part, Place::Held(wallet), "held", &order.id);
+        }
+        self.charge_method(wallet, "order", method, rest, Purpose::Order(order));
+    }
+
+    /// The payment of an order has succeeded: now it is bought.
+    pub(crate) fn buy_with_method(&mut self, wallet: usize, payment: usize, order: PendingOrder) {
+        let PendingOrder { id, account, product, amount, held } = order;
+        let bill = self.issue_order(wallet, &id, account, product, amount);
+        let currency = self.wallets[wallet].currency;
+        for (lot, part) in held {
+            self.ledger.move_money(currency, Place::Held(wallet), Place::Bill(bill), &part);
+            self.mark_paid(bill, PaidBy::Lot(lot), &part);
+        }
+        let rest = self.bills[bill].unpaid();
+        self.pay_by_method(bill, payment, &rest);
+        let bought = Order { bill, refunded: Exact::zero(), on_credit: false };
+        self.orders.insert((wallet, id), bought);
     }
 
     /// An order's bill is issued at once; it belongs to the month of its issue (R3.5).

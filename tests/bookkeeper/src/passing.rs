@@ -5,15 +5,24 @@ use crate::calendar::{Month, latest};
 use std::collections::BTreeSet;
 
 /// Something that happens by itself. The order of the variants is the order within one instant (R3.6): bills and
-/// coupons, then write-off (which follows the bills directly), then overdue, then what begins or expires.
+/// coupons, then write-off (which follows the bills directly), then payments, then overdue, then what begins or expires,
+/// and last what comes from outside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Due {
     /// The bills of a wallet's cycle with this end are issued (R5.1).
     Bills { wallet: usize, cycle_end: i64 },
+    /// A try after a decline: which series of the wallet, and how long after its beginning (R6.5).
+    Try { wallet: usize, series: usize, after: i64 },
+    /// All that a wallet owes is charged (R6.2).
+    MonthEnd { wallet: usize },
     /// It is seen whether bills of this month are still unpaid, which is bad debt (R9.1).
     BadDebt { wallet: usize, month: Month },
     /// A cash coupon begins to be valid: an asset that can pay has arrived (R5.3).
     CashCouponBegins { wallet: usize },
+    /// The gateway is asked again about a payment whose answer was lost (R6.4).
+    Answer { payment: usize },
+    /// A payment whose outcome is still unknown is shown as delayed (R6.4).
+    Delayed { payment: usize },
 }
 
 impl BookKeeper {
@@ -32,9 +41,10 @@ impl BookKeeper {
                     billed.insert(*wallet);
                 }
             }
-            for wallet in billed {
-                self.write_off_after_issue(wallet);
+            for wallet in &billed {
+                self.write_off_after_issue(*wallet);
             }
+            self.charge_at_this_instant(&billed, &dues);
             for due in &dues {
                 if let Due::BadDebt { wallet, month } = due {
                     self.judge_bad_debt(*wallet, *month);
@@ -42,13 +52,42 @@ impl BookKeeper {
             }
             self.dated = self.dated.max(self.now);
             for due in &dues {
-                if let Due::CashCouponBegins { wallet } = due {
-                    self.write_off(*wallet);
+                match due {
+                    Due::CashCouponBegins { wallet } => self.write_off(*wallet),
+                    Due::Answer { payment } => self.ask_again(*payment),
+                    Due::Delayed { payment } => self.show_as_delayed(*payment),
+                    _ => {}
                 }
             }
+            self.look_after_everyone();
         }
         self.now = self.now.max(until);
         self.dated = self.dated.max(self.now);
+    }
+
+    /// The threshold where bills were issued, tries, and the end of a month (R6.1, R6.2, R6.5).
+    fn charge_at_this_instant(&mut self, billed: &BTreeSet<usize>, dues: &BTreeSet<Due>) {
+        let mut due = BTreeSet::new();
+        for other in dues {
+            match other {
+                Due::Try { wallet, series, .. } => {
+                    self.try_is_due(*wallet, *series);
+                    due.insert(*wallet);
+                }
+                Due::MonthEnd { wallet } => {
+                    self.month_has_ended(*wallet);
+                    due.insert(*wallet);
+                    let next = self.wallets[*wallet].end_of_month(self.now);
+                    if next > self.now {
+                        self.falls_due(next, Due::MonthEnd { wallet: *wallet });
+                    }
+                }
+                _ => {}
+            }
+        }
+        for wallet in billed.union(&due) {
+            self.charge_what_is_due(*wallet, billed.contains(wallet));
+        }
     }
 
     fn next_due(&mut self, until: i64) -> Option<(i64, BTreeSet<Due>)> {

@@ -1,11 +1,14 @@
 //! Money that comes in, and the operator's adjustments of cash (R5.9, R7.1).
 
 use crate::BookKeeper;
+use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, Refusal};
 use crate::ledger::{Lot, Place};
+use crate::payments::Purpose;
 
 impl BookKeeper {
-    /// A top-up by bank transfer is booked at once, exactly and without fee (R7.1).
+    /// A top-up by bank transfer is booked at once, one by a linked method when the gateway has answered, exactly and
+    /// without fee (R7.1). A test goes through the method and back, without touching the wallet (R7.2).
     pub(crate) fn top_up(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let wallet_name = fields.text("billing_account")?;
         let code = fields.text("currency")?;
@@ -16,14 +19,54 @@ impl BookKeeper {
         let currency = self.wallets[wallet].currency;
         let amount = fields.amount("amount", currency)?;
         self.same_currency(wallet, code)?;
-        if test || method != "bank_transfer" {
-            return Err("not_supported");
+        if test && amount != Exact::whole(1) {
+            return Err(INVALID_AMOUNT);
         }
-        if self.settings.minimum_top_up.get(currency.code).is_some_and(|least| amount < *least) {
+        if !test
+            && self.settings.minimum_top_up.get(currency.code).is_some_and(|least| amount < *least)
+        {
             return Err("below_minimum");
+        }
+        if test || method != "bank_transfer" {
+            self.may_top_up_by(wallet, method, &amount)?;
+            let (cause, purpose) = match test {
+                true => ("test", Purpose::NoMoney),
+                false => ("top_up", Purpose::TopUp(remark.to_string())),
+            };
+            self.charge_method(wallet, cause, method, amount, purpose);
+            return Ok(());
         }
         self.change_asset(wallet, &Lot::OwnCash, &amount, Place::World, "top_up", remark);
         self.write_off(wallet);
+        Ok(())
+    }
+
+    fn may_top_up_by(&self, wallet: usize, method: &str, amount: &Exact) -> Result<(), Refusal> {
+        let owner = &self.wallets[wallet];
+        let linked = owner.method(method).ok_or("method_not_allowed")?;
+        let by_bank_only = self.settings.bank_only_above.get(owner.currency.code);
+        if by_bank_only.is_some_and(|most| amount > most) {
+            return Err("method_not_allowed");
+        }
+        if !owner.is_active(linked, self.dated) {
+            return Err("no_method");
+        }
+        Ok(())
+    }
+
+    /// Own cash is paid out, at most what is transferable (R7.7).
+    pub(crate) fn withdraw(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let wallet_name = fields.text("billing_account")?;
+        let reason = fields.optional_text("reason")?.unwrap_or("");
+        let wallet = self.direct_wallet(wallet_name)?;
+        let amount = fields.amount("amount", self.wallets[wallet].currency)?;
+        if self.is_overdue(wallet) {
+            return Err("overdue");
+        }
+        if amount > self.wallets[wallet].transferable() {
+            return Err("exceeds_transferable");
+        }
+        self.change_asset(wallet, &Lot::OwnCash, &-&amount, Place::World, "withdrawal", reason);
         Ok(())
     }
 

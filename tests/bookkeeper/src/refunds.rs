@@ -99,41 +99,50 @@ impl BookKeeper {
         }
         for position in (0..self.bills[bill].payments.len()).rev() {
             let payment = &mut self.bills[bill].payments[position];
-            let PaidBy::Lot(lot) = payment.by.clone() else { continue };
+            let by = payment.by.clone();
+            if !matches!(by, PaidBy::Lot(_) | PaidBy::Method(_)) {
+                continue;
+            }
             let part = (&payment.amount - &payment.returned).min(rest.clone());
             if !part.is_positive() {
                 continue;
             }
             rest -= &part;
             payment.returned += &part;
-            self.refund_payment(wallet, id, bill, &lot, &part, to);
+            self.refund_payment(wallet, id, bill, &by, &part, to);
         }
     }
 
-    /// Gives back what one lot paid. Only cash can become something else, and only a credit refund: what coupons,
+    /// Gives back what one lot or a method paid. Only cash can become something else, and only a credit refund: what coupons,
     /// cash coupons and credit refunds paid never becomes cash, and the cash of a sender stays that sender's.
     fn refund_payment(
         &mut self,
         wallet: usize,
         id: &str,
         bill: usize,
-        lot: &Lot,
+        by: &PaidBy,
         part: &Exact,
         to: Destination,
     ) {
-        let goes_to = match lot {
-            Lot::OwnCash | Lot::CashFrom(_) if to == Destination::Credit => {
-                self.refund_lot_of_now(wallet)
-            }
-            _ => lot.clone(),
+        let goes_to = match (by, to) {
+            // The gateway pays it back: none of it is in the wallet.
+            (PaidBy::Method(_), Destination::Original) => None,
+            (
+                PaidBy::Method(_) | PaidBy::Lot(Lot::OwnCash | Lot::CashFrom(_)),
+                Destination::Credit,
+            ) => Some(self.refund_lot_of_now(wallet)),
+            (PaidBy::Lot(lot), _) => Some(lot.clone()),
+            _ => Some(Lot::OwnCash),
         };
         self.bills[bill].payments.push(crate::bills::Payment {
             by: PaidBy::Refund,
             amount: part.clone(),
             returned: Exact::zero(),
         });
-        self.give_back(wallet, &goes_to, part, Place::World, "refund", id);
-        if *lot == Lot::Quota {
+        if let Some(lot) = &goes_to {
+            self.give_back(wallet, lot, part, Place::World, "refund", id);
+        }
+        if goes_to == Some(Lot::Quota) {
             self.wallets[wallet].quota_consumed -= part;
         }
     }

@@ -5,6 +5,7 @@ use crate::calendar::{full_minute_from, read_zone};
 use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
+use crate::passing::Due;
 use crate::wallet::{Kind, Wallet};
 use jiff::tz::TimeZone;
 
@@ -109,7 +110,9 @@ impl BookKeeper {
             self.settings.cycle,
         );
         wallet.partner_pays = partner_pays;
+        let month_end = wallet.end_of_month(self.now);
         self.wallets.push(wallet);
+        self.falls_due(month_end, Due::MonthEnd { wallet: number });
         let account =
             Account { enterprise, closed_at: None, first_payer: number, payers: Vec::new() };
         self.accounts.insert(id.to_string(), account);

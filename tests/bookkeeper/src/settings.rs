@@ -53,6 +53,18 @@ pub struct Settings {
     pub grace: i64,
     /// The smallest top-up by currency (R7.1).
     pub minimum_top_up: BTreeMap<String, Exact>,
+    /// Above which amount a top-up comes by bank transfer only, by currency (R7.1).
+    pub bank_only_above: BTreeMap<String, Exact>,
+    /// The brands of cards that are taken (R7.1).
+    pub card_brands: Vec<String>,
+    /// At which amount owed a card is charged, by currency (R6.1).
+    pub card_threshold: BTreeMap<String, Exact>,
+    /// Between which amounts the threshold of PayPal can be set, by currency (R6.1).
+    pub paypal_threshold: BTreeMap<String, (Exact, Exact)>,
+    /// After how long a payment whose outcome is unknown is shown as delayed, in microseconds (R6.4).
+    pub pending_for: i64,
+    /// When a declined payment is tried again, in microseconds after the first decline (R6.5).
+    pub retry_after: Vec<i64>,
     /// How long after its month an unpaid bill makes overdue (R8.1).
     pub overdue_after: Delay,
     /// How long after its month an unpaid bill makes bad debt (R9.1).
@@ -71,6 +83,12 @@ impl Default for Settings {
                 .into_iter()
                 .map(|(code, least)| (code.to_string(), Exact::whole(least)))
                 .collect(),
+            bank_only_above: [("CNY".to_string(), Exact::whole(50_000))].into(),
+            card_brands: vec!["visa".to_string(), "mastercard".to_string()],
+            card_threshold: [("USD".to_string(), Exact::whole(1_000))].into(),
+            paypal_threshold: [("USD".to_string(), (Exact::whole(8), Exact::whole(500)))].into(),
+            pending_for: 30 * MINUTE,
+            retry_after: vec![DAY, 3 * DAY, 5 * DAY],
             overdue_after: Delay { days: 15, micros: 0 },
             bad_debt_after: Delay { days: 90, micros: 0 },
         }
@@ -95,6 +113,16 @@ impl Settings {
                 }
                 "bills.grace" => settings.grace = delay(name, value)?.exact(),
                 "topup.minimum" => settings.minimum_top_up = amounts(name, value)?,
+                "topup.bank_only_above" => settings.bank_only_above = amounts(name, value)?,
+                "topup.card_brands" => settings.card_brands = texts(name, value)?,
+                "payments.card_threshold" => settings.card_threshold = amounts(name, value)?,
+                "payments.paypal_threshold" => settings.paypal_threshold = ranges(name, value)?,
+                "payments.pending_for" => settings.pending_for = delay(name, value)?.exact(),
+                "payments.retry_after" => {
+                    let delays = value.as_array().ok_or(format!("`{name}` is a list"))?;
+                    let read = |value| delay(name, value).map(Delay::exact);
+                    settings.retry_after = delays.iter().map(read).collect::<Result<_, _>>()?;
+                }
                 "overdue.after" => settings.overdue_after = delay(name, value)?,
                 "overdue.bad_debt_after" => settings.bad_debt_after = delay(name, value)?,
                 _ => {}
@@ -146,6 +174,27 @@ fn amounts(name: &str, value: &Value) -> Result<BTreeMap<String, Exact>, String>
         amounts.insert(code.clone(), amount);
     }
     Ok(amounts)
+}
+
+/// A least and a most amount by currency.
+fn ranges(name: &str, value: &Value) -> Result<BTreeMap<String, (Exact, Exact)>, String> {
+    let wrong = || format!("`{name}` is a table of two amounts by currency");
+    let mut ranges = BTreeMap::new();
+    for (code, range) in value.as_table().ok_or_else(wrong)? {
+        let range = range.as_array().map(Vec::as_slice).ok_or_else(wrong)?;
+        let [least, most] = range else { return Err(wrong()) };
+        let read = |amount: &Value| {
+            amount.as_str().and_then(Exact::read).map(|(amount, _)| amount).ok_or_else(wrong)
+        };
+        ranges.insert(code.clone(), (read(least)?, read(most)?));
+    }
+    Ok(ranges)
+}
+
+fn texts(name: &str, value: &Value) -> Result<Vec<String>, String> {
+    let wrong = || format!("`{name}` is a list of texts");
+    let list = value.as_array().ok_or_else(wrong)?;
+    list.iter().map(|text| text.as_str().map(str::to_string).ok_or_else(wrong)).collect()
 }
 
 #[cfg(test)]

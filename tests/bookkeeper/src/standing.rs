@@ -4,7 +4,7 @@ use crate::BookKeeper;
 use crate::calendar::{Month, after_month};
 use crate::coupons::unsettled_of_cycle;
 use crate::exact::Exact;
-use crate::fields::{Fields, Refusal};
+use crate::fields::{Fields, NOT_FOUND, Refusal};
 use crate::wallet::{Kind, Wallet};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,10 @@ impl Wallet {
                 .or_insert_with(|| self.billed.get(&cycle.month).cloned().unwrap_or_default());
             *unsettled.entry(cycle.month).or_default() +=
                 &unsettled_of_cycle(self, cycle, &mut coupons, month);
+        }
+        // A negative bill that waits for the result of a payment lowers it already (R5.7).
+        for (month, waits) in self.waiting.values() {
+            *unsettled.entry(*month).or_default() -= waits;
         }
         unsettled
     }
@@ -57,10 +61,13 @@ impl Wallet {
 }
 
 impl BookKeeper {
-    /// Overdue without a payment method (R8.1): available credit below zero or, with a credit limit, a bill unpaid
-    /// some days after its month.
+    /// Overdue (R8.1). With an active default method: when the tries after a decline have run out. Without one:
+    /// available credit below zero or, with a credit limit, a bill unpaid some days after its month.
     pub(crate) fn is_overdue(&self, wallet: usize) -> bool {
         let owner = &self.wallets[wallet];
+        if owner.paying_method(self.dated).is_some() {
+            return self.tries_have_run_out(wallet);
+        }
         if owner.available().is_negative() {
             return true;
         }
@@ -89,7 +96,9 @@ impl BookKeeper {
     /// The operator lifts what bad debt forbids, until a bill is bad debt again (R9.1).
     pub(crate) fn lift_bad_debt(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let wallet = self.wallet_number(fields.text("billing_account")?)?;
-        self.wallets[wallet].bad_debt = false;
-        Ok(())
+        match std::mem::take(&mut self.wallets[wallet].bad_debt) {
+            true => Ok(()),
+            false => Err(NOT_FOUND),
+        }
     }
 }

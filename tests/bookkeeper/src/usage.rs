@@ -88,6 +88,7 @@ impl BookKeeper {
         self.count(record, &judged);
         let counted = CountedRecord { record: record.clone(), judged, voided: false };
         self.identities.insert(identity, counted);
+        self.look_after_everyone();
         Verdict::Counted
     }
 
@@ -126,6 +127,7 @@ impl BookKeeper {
 
     /// The record changes its month's quantity, and what that costs is charged (R3.2).
     fn count(&mut self, record: &Usage, judged: &Judged) {
+        self.check_first_use(judged.wallet, &record.product);
         let key = self.quantity_key(record, judged);
         let price = self.prices.price(judged.price);
         let charge = self.quantities.entry(key).or_default().add(
@@ -170,6 +172,7 @@ impl BookKeeper {
         }
         self.ledger.move_money(currency, Place::OpenCharges(wallet), Place::World, &charge);
         *self.charged_by_account.entry(record.account.clone()).or_default() += &charge;
+        self.charge_what_is_due(wallet, true);
     }
 
     /// The end of the cycle whose bill the money joins: that of the time of use while it can still be joined, else

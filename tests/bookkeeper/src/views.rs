@@ -2,12 +2,15 @@
 
 use crate::BookKeeper;
 use crate::exact::Exact;
+use crate::ledger::Place;
 use crate::wallet::Kind;
 use std::collections::BTreeMap;
 
 /// A bill as issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bill {
+    /// Its name: the billing account's, and its number among that one's bills.
+    pub bill: String,
     pub billing_account: String,
     pub account: String,
     pub product: String,
@@ -20,6 +23,28 @@ pub struct Bill {
     pub order: Option<String>,
     pub amount: String,
     pub paid: String,
+}
+
+/// A payment by a method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    pub billing_account: String,
+    pub cause: String,
+    pub method: String,
+    pub amount: String,
+    pub currency: String,
+    /// `pending`, `delayed`, `succeeded` or `declined`.
+    pub status: String,
+    /// When the gateway was first asked.
+    pub at: i64,
+}
+
+/// What the owner of a billing account was told, once however many recipients there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub billing_account: String,
+    pub kind: String,
+    pub at: i64,
 }
 
 /// A change of an asset (R4.4). Before and after are those of the lot.
@@ -74,15 +99,67 @@ impl BookKeeper {
                 show("unsettled_current", current.to_string());
                 show("unsettled_previous", previous.to_string());
                 show("transferable", owner.transferable().to_string());
-                show("in_flight", "0".to_string());
+                let held = self.ledger.balance(owner.currency, Place::Held(wallet));
+                show("in_flight", held.to_string());
             }
         }
         Some(view)
     }
 
+    /// The view `due`: what is owed of issued bills, and what the balance covers of it.
+    pub fn due(&self, billing_account: &str) -> Option<BTreeMap<String, String>> {
+        let wallet = *self.wallet_numbers.get(billing_account)?;
+        let (owed, covered) = self.due_now(wallet);
+        let remainder = &owed - &covered;
+        let figures = [("owed", owed), ("covered_by_balance", covered), ("remainder", remainder)];
+        Some(
+            figures
+                .into_iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect(),
+        )
+    }
+
+    /// Every payment by a method, in order.
+    pub fn payments(&self) -> Vec<Payment> {
+        let show = |payment: &crate::payments::MethodPayment| Payment {
+            billing_account: self.wallets[payment.wallet].name.clone(),
+            cause: payment.cause.to_string(),
+            method: payment.method.clone(),
+            amount: payment.amount.to_string(),
+            currency: payment.currency.code.to_string(),
+            status: payment.status.name().to_string(),
+            at: payment.at,
+        };
+        self.payments.iter().map(show).collect()
+    }
+
+    /// The methods of a billing account, the longest linked first: name, state, and whether it is preferred.
+    pub fn payment_methods(&self, billing_account: &str) -> Vec<(String, String, bool)> {
+        let Some(wallet) = self.wallet_numbers.get(billing_account) else { return Vec::new() };
+        let owner = &self.wallets[*wallet];
+        let show = |method: &crate::methods::Method| {
+            let state = if owner.is_active(method, self.dated) { "active" } else { "inactive" };
+            let preferred = owner.preferred.as_ref() == Some(&method.name);
+            (method.name.clone(), state.to_string(), preferred)
+        };
+        owner.methods.iter().map(show).collect()
+    }
+
+    /// What owners were told, in order.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.clone()
+    }
+
     /// Every bill issued, in the order of issue.
     pub fn bills(&self) -> Vec<Bill> {
+        let mut numbers = vec![0; self.wallets.len()];
+        let mut name = |wallet: usize| {
+            numbers[wallet] += 1;
+            format!("{}.{}", self.wallets[wallet].name, numbers[wallet])
+        };
         let show = |bill: &crate::bills::IssuedBill| Bill {
+            bill: name(bill.wallet),
             billing_account: self.wallets[bill.wallet].name.clone(),
             account: bill.account.clone(),
             product: bill.product.clone(),

@@ -1,12 +1,14 @@
 //! A billing account's wallet: what it holds, and the one way in which that changes (R4.1, R4.4).
 
 use crate::BookKeeper;
+use crate::automatic::Declines;
 use crate::calendar::{Cycle, Month, end_of_cycle, month_of};
 use crate::coupons::Coupon;
 use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
+use crate::methods::Method;
 use crate::views::Entry;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,14 +77,39 @@ pub struct Wallet {
     pub auto_write_off: bool,
     pub write_off_previous: bool,
     pub bad_debt: bool,
+    /// Nothing goes out (R4.5).
+    pub frozen: bool,
     /// The bill cycles by the instant from which each holds.
     cycles: Vec<(i64, Cycle)>,
+
+    /// The linked methods, the longest linked first (R7.4).
+    pub methods: Vec<Method>,
+    /// The name of the default method.
+    pub preferred: Option<String>,
+    /// Links that wait for strong authentication.
+    pub unfinished_links: Vec<Method>,
+    /// At which amount owed PayPal is charged, if set (R6.1).
+    pub auto_pay_threshold: Option<Exact>,
+    /// The payment of bills that is in flight, and the bills it is for (R6.3).
+    pub in_flight: Option<usize>,
+    pub set_aside: BTreeSet<usize>,
+    /// The negative bills that wait for the result of a payment, and with how much (R5.7).
+    pub waiting: BTreeMap<usize, (Month, Exact)>,
+    /// What goes on since a decline (R6.5), and how many such series there have been.
+    pub declines: Option<Declines>,
+    pub series: usize,
+    /// After a decline another method was preferred, which has not been charged yet (R6.5).
+    pub newly_preferred: bool,
+    /// A month has ended and its charge has not been made yet (R6.2).
+    pub month_end_waits: bool,
 
     /// The open cycles by their end.
     pub open: BTreeMap<i64, OpenCycle>,
     pub months: BTreeMap<(String, String, Month), MonthSoFar>,
     /// What bills came to by month and product: the month's charges of a coupon's `minimum` (R5.2).
     pub billed: BTreeMap<Month, BTreeMap<String, Exact>>,
+    /// All its bills, in the order of issue.
+    pub issued: Vec<usize>,
     /// The bills with an unpaid part, in the order of issue.
     pub unpaid: BTreeSet<usize>,
     pub unpaid_by_month: BTreeMap<Month, Exact>,
@@ -121,10 +148,23 @@ impl Wallet {
             auto_write_off: true,
             write_off_previous: false,
             bad_debt: false,
+            frozen: false,
             cycles: vec![(i64::MIN, cycle)],
+            methods: Vec::new(),
+            preferred: None,
+            unfinished_links: Vec::new(),
+            auto_pay_threshold: None,
+            in_flight: None,
+            set_aside: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            declines: None,
+            series: 0,
+            newly_preferred: false,
+            month_end_waits: false,
             open: BTreeMap::new(),
             months: BTreeMap::new(),
             billed: BTreeMap::new(),
+            issued: Vec::new(),
             unpaid: BTreeSet::new(),
             unpaid_by_month: BTreeMap::new(),
             usage_bills: BTreeMap::new(),
@@ -133,6 +173,11 @@ impl Wallet {
 
     pub fn month_of(&self, instant: i64) -> Month {
         month_of(&self.zone, instant)
+    }
+
+    /// The end of the month in which this instant lies.
+    pub fn end_of_month(&self, instant: i64) -> i64 {
+        end_of_cycle(&self.zone, Cycle::Month, instant)
     }
 
     /// The end of the cycle in which this instant lies (R5.1).

@@ -29,7 +29,7 @@ impl BookKeeper {
     /// Pays bills in the order of issue, all of them or together at most this much.
     fn write_off_at_most(&mut self, wallet: usize, mut at_most: Option<Exact>) {
         let unpaid: Vec<usize> = match self.wallets[wallet].holds_anything(self.dated) {
-            true => self.wallets[wallet].unpaid.iter().copied().collect(),
+            true => self.wallets[wallet].not_in_flight(),
             false => Vec::new(),
         };
         for bill in unpaid {
@@ -56,6 +56,11 @@ impl BookKeeper {
 }
 
 impl Wallet {
+    /// The unpaid bills in the order of issue, without those that a payment in flight is for (R6.3).
+    pub fn not_in_flight(&self) -> Vec<usize> {
+        self.unpaid.difference(&self.set_aside).copied().collect()
+    }
+
     /// Whether there is anything at all to write off from.
     fn holds_anything(&self, dated: i64) -> bool {
         let pays =

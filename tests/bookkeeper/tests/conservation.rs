@@ -26,6 +26,15 @@ impl Dice {
     }
 }
 
+const TOKENS: [&str; 6] = [
+    "tok_ok",
+    "tok_ok_then_declined",
+    "tok_declined_once",
+    "tok_unknown_then_ok",
+    "tok_unknown_then_declined",
+    "tok_ok_then_no_hold",
+];
+
 const WALLETS: [&str; 4] = ["ba-a", "ba-b", "ba-c", "ba-e"];
 
 fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
@@ -34,7 +43,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
     let much = dice.amount(4_000);
     let name = format!("n{serial}");
     let time = |instant: i64| jiff::Timestamp::from_microsecond(instant).unwrap().to_string();
-    match dice.below(17) {
+    match dice.below(24) {
         0 | 1 => (
             "top_up",
             json!({ "billing_account": ba, "amount": much, "currency": "USD", "method": "bank_transfer" }),
@@ -85,6 +94,48 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
                 json!({ "billing_account": ba, "order": order, "amount": dice.amount(60), "to": to }),
             )
         }
+        16 => (
+            "link_payment_method",
+            json!({
+                "billing_account": ba, "method": format!("m{}", dice.below(12)),
+                "kind": dice.pick(&["card", "paypal", "card", "alipay"]), "token": dice.pick(&TOKENS),
+            }),
+        ),
+        17 => (
+            "prefer_payment_method",
+            json!({ "billing_account": ba, "method": format!("m{}", dice.below(12)) }),
+        ),
+        18 => match dice.below(4) {
+            0 => (
+                "unlink_payment_method",
+                json!({ "billing_account": ba, "method": format!("m{}", dice.below(12)) }),
+            ),
+            1 => ("configure", json!({ "billing_account": ba, "auto_pay_threshold": "90.00" })),
+            _ => ("withdraw", json!({ "billing_account": ba, "amount": amount })),
+        },
+        19 => ("pay", json!({ "billing_account": ba })),
+        20 => ("pay", json!({ "billing_account": ba, "amount": amount })),
+        21 => (
+            "top_up",
+            json!({
+                "billing_account": ba, "amount": much, "currency": "USD",
+                "method": format!("m{}", dice.below(12)),
+            }),
+        ),
+        22 => (
+            "place_order",
+            json!({
+                "billing_account": ba, "order": name, "amount": much,
+                "method": format!("m{}", dice.below(12)),
+            }),
+        ),
+        23 => (
+            "void_usage",
+            json!({
+                "account": dice.pick(&["a", "b", "c", "e"]), "source": "s",
+                "id": format!("u{}", dice.below(4_000)),
+            }),
+        ),
         15 => ("set_quota", json!({ "billing_account": "ba-e", "quota": dice.amount(5000) })),
         _ => {
             let account = dice.pick(&["a", "b", "c", "e"]);
@@ -96,7 +147,8 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
 /// Five weeks of whatever comes, checked all the way.
 fn live(seed: u64) -> Case {
     let mut dice = Dice(seed);
-    let mut case = Case::with("", PRICES);
+    let settings = "payments.card_threshold = { USD = \"150\" }\npayments.paypal_threshold = { USD = [\"8\", \"100\"] }";
+    let mut case = Case::with(settings, PRICES);
     let acme =
         json!({ "enterprise": "acme", "name": "Acme", "country": "US", "account_center": true });
     case.accept("2026-01-01T00:00", "open_enterprise", acme);
@@ -146,9 +198,20 @@ fn live(seed: u64) -> Case {
 fn nothing_is_made_or_lost() {
     // R1.3
     let mut negative = 0;
+    let mut payments = std::collections::BTreeMap::new();
     for seed in 0..8 {
         let case = live(seed);
+        for payment in case.keeper.payments() {
+            *payments.entry((payment.cause, payment.status)).or_insert(0) += 1;
+        }
         negative += case.amounts().iter().filter(|amount| amount.starts_with('-')).count();
+    }
+    println!("{payments:?}");
+    for cause in ["threshold", "month_end", "retry", "manual", "order", "top_up"] {
+        for status in ["succeeded", "declined"] {
+            let known = payments.get(&(cause.to_string(), status.to_string()));
+            assert!(known.is_some(), "no {cause} has {status}: {payments:?}");
+        }
     }
     assert!(negative > 20, "cheaper tiers were reached {negative} times only");
 }

@@ -259,10 +259,10 @@ fn every_command_and_view_of_the_description_is_there() {
         problem(&rig.client.command(name, "k", &json!({})), 400, "malformed");
     }
     for view in VIEWS {
-        let of = if view.source == Source::Rows(None) { "" } else { "/{id}" };
+        let of = if view.source == Source::Everywhere { "" } else { "/{id}" };
         assert!(paths.contains(&*format!("/v1/show/{}{of}", view.name)), "{}", view.name);
         match view.source {
-            Source::Ledger | Source::Rows(Some(_)) => {
+            Source::Ledger => {
                 let answer = rig.client.get(&format!("/v1/show/{}/nobody", view.name));
                 let said = problem(&answer, 404, "not_found");
                 assert!(
@@ -270,7 +270,7 @@ fn every_command_and_view_of_the_description_is_there() {
                     "no such view: {said}"
                 );
             }
-            Source::List(_) | Source::Rows(None) => {
+            Source::List(_) | Source::Everywhere => {
                 let answer = rig.client.get(&format!("/v1/show/{}", view.name));
                 assert_eq!(answer.status, 200, "{}: {}", view.name, answer.body);
             }

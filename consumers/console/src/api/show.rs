@@ -29,17 +29,10 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let who = asker(&site, &Method::GET, &headers)?;
     let view = known(&name)?;
-    if let Source::Rows(of) = view.source {
-        return match of {
-            Some(_) => {
-                may_see(&site, &who, view.name, Over::row(view.name, &id)).await?;
-                kept(&site, view, &id, &query).await
-            }
-            None => {
-                let detail = format!("{name} is the same everywhere: /v1/show/{name}");
-                Err(Problem::not_found(format!("no {name} is called {id}; {detail}")))
-            }
-        };
+    if view.source == Source::Everywhere {
+        let why =
+            format!("no {name} is called {id}: they are the same everywhere, /v1/show/{name}");
+        return Err(Problem::not_found(why));
     }
     let Source::List(list) = &view.source else {
         may_see(&site, &who, view.name, Over::row(view.name, &id)).await?;
@@ -66,9 +59,9 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let who = asker(&site, &Method::GET, &headers)?;
     let view = known(&name)?;
-    if view.source == Source::Rows(None) {
+    if view.source == Source::Everywhere {
         only_the_operator(&who, view.name)?;
-        return kept(&site, view, "all", &query).await;
+        return everywhere(&site, view, &query).await;
     }
     let own = |(name, value): &(String, String)| name == "principal" && value == who.as_str();
     // Everybody sees what he asked for himself.
@@ -77,17 +70,16 @@ pub(super) async fn list(
     }
     match &view.source {
         Source::List(list) => listed(&site, view, list, &query, &headers).await,
-        Source::Ledger | Source::Rows(_) => {
+        Source::Ledger | Source::Everywhere => {
             Err(Problem::malformed(format!("{name} is of one thing: /v1/show/{name}/<id>")))
         }
     }
 }
 
-/// Rows that a ledger keeps, all of one page.
-async fn kept(
+/// Rows that every ledger has, all on one page.
+async fn everywhere(
     site: &Shared,
     view: &View,
-    id: &str,
     query: &[(String, String)],
 ) -> Result<Response, Problem> {
     let wanted = wanted(query)?;
@@ -102,7 +94,7 @@ async fn kept(
     if query.iter().any(|(name, value)| name == "format" && value != "json") {
         return Err(Problem::malformed("it comes as JSON only").with("field", "format"));
     }
-    let mut rows = rows_of(site, view, id).await?;
+    let mut rows = rows_of(site, view).await?;
     rows.retain(|row| {
         wanted.filters.iter().all(|(name, value)| match row.get(name) {
             Some(Value::String(text)) => text == value,
@@ -113,9 +105,9 @@ async fn kept(
     Ok(json(&json!({ "rows": rows, "next": null })))
 }
 
-/// All rows of a view that a ledger keeps.
-pub(crate) async fn rows_of(site: &Shared, view: &View, id: &str) -> Result<Vec<Row>, Problem> {
-    match row(site, view, id).await? {
+/// All rows of a view that every ledger has.
+pub(crate) async fn rows_of(site: &Shared, view: &View) -> Result<Vec<Row>, Problem> {
+    match row(site, view, "all").await? {
         Value::Array(rows) => Ok(rows
             .into_iter()
             .filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None })

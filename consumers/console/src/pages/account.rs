@@ -12,7 +12,7 @@ use super::overview::or_nothing;
 use super::table::{Column, Kind, Table, column, currency, extra, money, text, time};
 use super::{NoPage, look_at, rows, shown};
 use crate::Row;
-use crate::api::{Shared, row, rows_of};
+use crate::api::{Shared, row};
 use crate::problem::Problem;
 use crate::views::named;
 
@@ -234,8 +234,10 @@ pub(super) async fn wallet(
 
 /// Its payment methods.
 async fn linked(site: &Shared, id: &str) -> Result<Vec<Row>, String> {
-    let view = named("payment_methods").ok_or("there is no such view")?;
-    rows_of(site, view, id).await.map_err(|problem| problem.detail().to_owned())
+    let row = kept(site, "payment_methods", id).await;
+    let row = row.map_err(|problem| problem.detail().to_owned())?;
+    let methods = row.get("payment_methods").and_then(Value::as_array).into_iter().flatten();
+    Ok(methods.filter_map(Value::as_object).cloned().collect())
 }
 
 /// Rows that are all in the billing account's currency, and do not say so.

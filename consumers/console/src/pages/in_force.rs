@@ -61,5 +61,5 @@ pub(super) async fn in_force(
 
 async fn kept(site: &Shared, view: &str) -> Result<Vec<Row>, String> {
     let view = named(view).ok_or_else(|| format!("there is no view {view}"))?;
-    rows_of(site, view, "all").await.map_err(|problem| problem.detail().to_owned())
+    rows_of(site, view).await.map_err(|problem| problem.detail().to_owned())
 }

@@ -1,0 +1,263 @@
+//! The worked cases in `tests/scenarios`, as far as the book-keeper has their commands and views.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+use bookkeeper::{BookKeeper, Usage, Verdict};
+use common::at;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The files whose every command is understood here.
+const FILES: [&str; 13] = [
+    "r5-7-bills-in-flight",
+    "r5-8-order-by-method",
+    "r6-1-threshold",
+    "r6-2-month-end",
+    "r6-4-unknown-outcome",
+    "r6-5-declined",
+    "r6-6-pay-by-hand",
+    "r7-1-top-ups",
+    "r7-4-authentication-at-a-charge",
+    "r7-4-payment-methods",
+    "r7-6-paypal-first-use",
+    "r7-7-withdraw",
+    "r8-1-overdue-refuses",
+];
+
+fn read(file: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(file);
+    let text = std::fs::read_to_string(path.with_extension("toml")).unwrap();
+    serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
+}
+
+fn to_toml(value: &Value) -> toml::Table {
+    toml::Table::try_from(value).unwrap()
+}
+
+/// What owners are told that the book-keeper tells, too.
+const KINDS: [&str; 10] = [
+    "authentication_required",
+    "low_balance",
+    "overdue",
+    "payment_failed",
+    "payment_succeeded",
+    "recharge_failed",
+    "recovered",
+    "resumed",
+    "suspended",
+    "test_top_up_failed",
+];
+
+/// Numbers that look alike are the same, and so are instants.
+fn is_same(found: &Value, expected: &Value) -> bool {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let (found, expected) = (text(found), text(expected));
+    let plain = |text: &str| match text.split_once('.') {
+        Some((whole, places))
+            if !places.is_empty() && places.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            format!("{whole}.{places}").trim_end_matches('0').trim_end_matches('.').to_string()
+        }
+        _ => text.to_string(),
+    };
+    let instant = |text: &str| text.parse::<jiff::Timestamp>().ok();
+    expected == "*"
+        || plain(&found) == plain(&expected)
+        || instant(&found).is_some() && instant(&found) == instant(&expected)
+}
+
+struct Run {
+    keeper: BookKeeper,
+    compared: usize,
+    /// There are several recipients, so that mails are not counted.
+    several: bool,
+}
+
+impl Run {
+    fn step(&mut self, step: &Map<String, Value>) {
+        let text = |name: &str| step.get(name).and_then(Value::as_str);
+        self.several |= step.contains_key("recipients");
+        let now = at(text("at").unwrap());
+        if let Some(usage) = step.get("usage") {
+            let verdict = self.keeper.usage(now, &record(now, usage));
+            match text("rejected") {
+                Some(reason) => assert!(
+                    matches!(verdict, Verdict::Rejected(found) if found == reason),
+                    "{verdict:?}"
+                ),
+                None => assert!(!matches!(verdict, Verdict::Rejected(_)), "{verdict:?}"),
+            }
+        } else if let Some(gateway) = step.get("gateway") {
+            assert_eq!(gateway["payment"], "last");
+            let last = self.keeper.payments().len() - 1;
+            self.keeper.gateway(now, last, gateway["says"] == "succeeded");
+        } else if let Some(name) = text("do") {
+            let refused = text("refused");
+            if name == "wait" || refused == Some("not_permitted") {
+                return self.keeper.pass(now);
+            }
+            let mut fields = step.clone();
+            for other in ["at", "do", "by", "refused"] {
+                fields.remove(other);
+            }
+            let key = fields.remove("idempotency_key");
+            let key = key.as_ref().and_then(Value::as_str);
+            let found = self.keeper.command(now, "operator", key, name, &Value::Object(fields));
+            match refused {
+                _ if found == Err("not_supported".to_string()) => {}
+                None => assert_eq!(found, Ok(())),
+                Some("*") => assert!(found.is_err()),
+                Some(code) => assert_eq!(found, Err(code.to_string())),
+            }
+        } else {
+            self.keeper.pass(now);
+            self.expect(step);
+        }
+        assert_eq!(self.keeper.check(), Ok(()));
+    }
+
+    fn expect(&mut self, step: &Map<String, Value>) {
+        let (view, of) = (step["expect"].as_str().unwrap(), step["of"].as_str().unwrap());
+        let figures = match view {
+            "balance" => self.keeper.balance(of),
+            "due" => self.keeper.due(of),
+            _ => None,
+        };
+        if let Some(figures) = figures {
+            for (name, expected) in step {
+                if let Some(found) = figures.get(name) {
+                    assert!(is_same(&json!(found), expected), "{name} is {found}");
+                    self.compared += 1;
+                }
+            }
+            return;
+        }
+        let kind = step.get("where").and_then(|fields| fields["kind"].as_str());
+        if kind.is_some_and(|kind| !KINDS.contains(&kind)) || view == "mail" && self.several {
+            return;
+        }
+        let Some(rows) = self.rows(view, of) else { return };
+        let matches = |row: &Value, fields: &Value| {
+            let known = |(name, _): &(&String, &Value)| row.get(name.as_str()).is_some();
+            fields
+                .as_object()
+                .unwrap()
+                .iter()
+                .filter(known)
+                .all(|(name, value)| is_same(&row[name], value))
+        };
+        let chosen: Vec<Value> = rows
+            .into_iter()
+            .filter(|row| step.get("where").is_none_or(|fields| matches(row, fields)))
+            .collect();
+        if let Some(count) = step.get("count").and_then(Value::as_u64) {
+            assert_eq!(chosen.len() as u64, count, "{chosen:?}");
+            self.compared += 1;
+        }
+        if let Some(last) = step.get("last") {
+            assert!(chosen.last().is_some_and(|row| matches(row, last)), "{chosen:?}");
+            self.compared += 1;
+        }
+    }
+
+    /// The rows of a list view, with the fields that are known here.
+    fn rows(&self, view: &str, of: &str) -> Option<Vec<Value>> {
+        let mine = |billing_account: &str| billing_account == of;
+        let rows = match view {
+            "payments" => {
+                let all = self.keeper.payments().into_iter();
+                all.filter(|row| mine(&row.billing_account))
+                    .map(|row| {
+                        json!({
+                            "cause": row.cause, "amount": row.amount, "status": row.status, "method": row.method,
+                            "currency": row.currency,
+                        })
+                    })
+                    .collect()
+            }
+            "bills" => {
+                let all = self.keeper.bills().into_iter();
+                all.filter(|row| mine(&row.billing_account))
+                    .map(|row| {
+                        json!({
+                            "bill": row.bill, "account": row.account, "amount": row.amount, "paid": row.paid,
+                        })
+                    })
+                    .collect()
+            }
+            "entries" => {
+                let all = self.keeper.entries().into_iter();
+                all.filter(|row| mine(&row.billing_account))
+                    .map(|row| {
+                        json!({
+                            "amount": row.amount, "after": row.after, "asset": row.asset, "lot": row.lot,
+                            "remark": row.remark,
+                            "cause": if row.cause == "correction" { "bill_reversed" } else { &row.cause },
+                        })
+                    })
+                    .collect()
+            }
+            "payment_methods" => {
+                let all = self.keeper.payment_methods(of).into_iter();
+                all.map(|(method, state, preferred)| {
+                    json!({ "method": method, "state": state, "preferred": preferred })
+                })
+                .collect()
+            }
+            "coupons" => {
+                let all = self.keeper.coupons(of).into_iter();
+                all.map(|(coupon, left)| json!({ "coupon": coupon, "left": left })).collect()
+            }
+            // One message for each notice, and one mail where there is one recipient.
+            "mail" | "messages" => {
+                let all = self.keeper.notices().into_iter();
+                all.filter(|row| mine(&row.billing_account))
+                    .map(|row| json!({ "kind": row.kind }))
+                    .collect()
+            }
+            _ => return None,
+        };
+        Some(rows)
+    }
+}
+
+fn record(now: i64, usage: &Value) -> Usage {
+    let text = |name: &str| usage.get(name).and_then(Value::as_str).map(str::to_string);
+    Usage {
+        source: text("source").unwrap(),
+        id: text("id").unwrap(),
+        account: text("account").unwrap(),
+        product: text("product").unwrap(),
+        meter: text("meter").unwrap(),
+        quantity: text("quantity").unwrap(),
+        time: text("time").map_or(now, |time| at(&time)),
+        region: text("region"),
+        unit: text("unit"),
+        tags: BTreeMap::new(),
+    }
+}
+
+fn play(file: &str) -> usize {
+    let scenario = read(file);
+    let settings = scenario.get("settings").cloned().unwrap_or(json!({}));
+    let prices = json!({ "price": scenario.get("price").cloned().unwrap_or(json!([])) });
+    let keeper = BookKeeper::new(&to_toml(&settings).to_string(), &to_toml(&prices).to_string());
+    let mut run = Run { keeper: keeper.unwrap(), compared: 0, several: false };
+    for (number, step) in scenario["step"].as_array().unwrap().iter().enumerate() {
+        println!("{file}, step {}: {step}", number + 1);
+        run.step(step.as_object().unwrap());
+    }
+    run.compared
+}
+
+#[test]
+fn the_worked_cases_come_out() {
+    for file in FILES {
+        assert!(play(file) > 0, "{file} compares nothing");
+    }
+}
