@@ -89,9 +89,11 @@ enum Verb {
     Show(cli::ShowOptions),
     /// Usage that could not be used: listed, mended, sent again within 7 days of its first arrival.
     #[command(
-        after_help = "Examples:\n  drawdown rejects list --reason unknown_account\n  drawdown rejects replay --account acme\n  drawdown rejects mend 3-1187-0 --field quantity=5"
+        after_help = "Examples:\n  drawdown rejects list --reason unknown_account\n  drawdown rejects replay --account acme\n  drawdown rejects mend 3-1187-0 --field quantity=5\n\nIt asks the API of what runs (--server, --key), or with --config the log of that configuration."
     )]
     Rejects {
+        #[command(flatten)]
+        server: cli::ServerOptions,
         #[command(subcommand)]
         verb: RejectsVerb,
     },
@@ -114,14 +116,22 @@ enum Verb {
         files: Vec<PathBuf>,
     },
     /// Checks a price book, or loads it.
-    #[command(after_help = "Example: drawdown prices check prices.toml")]
+    #[command(
+        after_help = "Examples:\n  drawdown prices check prices.toml\n  drawdown prices load prices.toml\n\nIt asks the API of what runs (--server, --key), or with --config the log of that configuration."
+    )]
     Prices {
+        #[command(flatten)]
+        server: cli::ServerOptions,
         #[command(subcommand)]
         verb: PricesVerb,
     },
     /// Checks a file of settings, or loads it: ages, cycles, minima and waits.
-    #[command(after_help = "Example: drawdown settings check settings.toml")]
+    #[command(
+        after_help = "Examples:\n  drawdown settings check settings.toml\n  drawdown settings load settings.toml\n\nIt asks the API of what runs (--server, --key), or with --config the log of that configuration."
+    )]
     Settings {
+        #[command(flatten)]
+        server: cli::ServerOptions,
         #[command(subcommand)]
         verb: SettingsVerb,
     },
@@ -195,9 +205,6 @@ enum RejectsVerb {
     List {
         #[command(flatten)]
         selection: cli::Selection,
-        /// A JSON object a line, with the record.
-        #[arg(long)]
-        json: bool,
     },
     /// Changes fields of one, or all of it, and sends it.
     #[command(after_help = "Example: drawdown rejects mend 3-1187-0 --field quantity=5")]
@@ -248,7 +255,7 @@ enum PricesVerb {
     #[command(after_help = "Example: drawdown prices check prices.toml")]
     Check { file: PathBuf },
     /// Loads a price book.
-    #[command(after_help = "Example: drawdown prices load prices.toml --config drawdown.toml")]
+    #[command(after_help = "Example: drawdown prices load prices.toml")]
     Load { file: PathBuf },
 }
 
@@ -258,7 +265,7 @@ enum SettingsVerb {
     #[command(after_help = "Example: drawdown settings check settings.toml")]
     Check { file: PathBuf },
     /// Loads settings, in place of all that were loaded before.
-    #[command(after_help = "Example: drawdown settings load settings.toml --config drawdown.toml")]
+    #[command(after_help = "Example: drawdown settings load settings.toml")]
     Load { file: PathBuf },
 }
 
@@ -298,14 +305,19 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Ingest(options) => cli::ingest(file, set, &options, out),
         Verb::Do(options) => cli::do_command(&options, out),
         Verb::Show(options) => cli::show(&options, out),
-        Verb::Rejects { verb: RejectsVerb::List { selection, json } } => {
-            cli::list_rejects(&setup()?, &selection, json, out)
-        }
-        Verb::Rejects { verb: RejectsVerb::Mend { name, record, fields } } => {
-            cli::mend_reject(&setup()?, &name, record.as_deref(), &fields, out)
-        }
-        Verb::Rejects { verb: RejectsVerb::Replay { names, selection } } => {
-            cli::replay_rejects(&setup()?, &names, &selection, out)
+        Verb::Rejects { server, verb } => {
+            let at = cli::At::of(file, set, &server)?;
+            match verb {
+                RejectsVerb::List { selection } => {
+                    cli::list_rejects(&at, &selection, server.json, out)
+                }
+                RejectsVerb::Mend { name, record, fields } => {
+                    cli::mend_reject(&at, &name, record.as_deref(), &fields, out)
+                }
+                RejectsVerb::Replay { names, selection } => {
+                    cli::replay_rejects(&at, &names, &selection, out)
+                }
+            }
         }
         Verb::Audit { data } => {
             let mut audit = |setup: &Setup| cli::audit_log(setup, out, &mut std::io::stderr());
@@ -325,11 +337,15 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
             cli::await_invoices(&setup()?, as_of, out)
         }
         Verb::Rehearse { files } => rehearse_all(&files, out),
-        Verb::Prices { verb: PricesVerb::Check { file } } => cli::check_prices(&file, out),
-        Verb::Prices { verb: PricesVerb::Load { file } } => cli::load_prices(&setup()?, &file, out),
-        Verb::Settings { verb: SettingsVerb::Check { file } } => cli::check_settings(&file, out),
-        Verb::Settings { verb: SettingsVerb::Load { file } } => {
-            cli::load_settings(&setup()?, &file, out)
+        Verb::Prices { verb: PricesVerb::Check { file }, .. } => cli::check_prices(&file, out),
+        Verb::Prices { server, verb: PricesVerb::Load { file: prices } } => {
+            cli::load_prices(&cli::At::of(file, set, &server)?, &prices, out)
+        }
+        Verb::Settings { verb: SettingsVerb::Check { file }, .. } => {
+            cli::check_settings(&file, out)
+        }
+        Verb::Settings { server, verb: SettingsVerb::Load { file: settings } } => {
+            cli::load_settings(&cli::At::of(file, set, &server)?, &settings, out)
         }
         Verb::Backup { data, to } => cli::backup(&data, &to, out),
         Verb::Restore { from, data } => cli::restore(&from, &data, out),

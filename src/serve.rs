@@ -176,10 +176,16 @@ pub fn answer(
     }
     for question in std::iter::once(first).chain(more) {
         let ledgers: Vec<&Ledger> = worker.stations().map(Balance::ledger).collect();
-        let answer = match views::one(&question.view, &question.of, &ledgers) {
-            Ok(Some(row)) => Answer::Row(row),
-            Ok(None) => Answer::NotHere,
-            Err(why) => Answer::NoSuchView(why.to_string()),
+        let Question { view, of, .. } = &question;
+        let answer = if views::EVERYWHERE.contains(&view.as_str()) {
+            let rows = views::everywhere(view, &ledgers);
+            rows.map_or(Answer::NotHere, |rows| Answer::Row(rows.into()))
+        } else {
+            match views::one(view, of, &ledgers) {
+                Ok(Some(row)) => Answer::Row(row),
+                Ok(None) => Answer::NotHere,
+                Err(why) => Answer::NoSuchView(why.to_string()),
+            }
         };
         // Whoever asked may have gone.
         question.answer.send(answer).ok();

@@ -97,6 +97,23 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
     Ok(row)
 }
 
+/// The rows of a view that every ledger has alike. None: it is no such view, or there is no ledger here.
+pub fn everywhere(view: &str, ledgers: &[&Ledger]) -> Option<Vec<Value>> {
+    let ledger = ledgers.first()?;
+    match view {
+        "prices" => Some(all_shown(&ledger.price_rows())),
+        "settings" => Some(all_shown(&ledger.setting_rows())),
+        _ => None,
+    }
+}
+
+/// The views that every ledger has alike.
+pub const EVERYWHERE: &[&str] = &["prices", "settings"];
+
+fn all_shown<T: Serialize>(rows: &[T]) -> Vec<Value> {
+    rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect()
+}
+
 /// The rights that somebody has over a billing account, an account or an enterprise.
 fn rights(of: &str, ledgers: &[&Ledger]) -> Option<Value> {
     let mut parts = of.split(':');

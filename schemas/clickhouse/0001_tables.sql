@@ -274,6 +274,7 @@ CREATE TABLE IF NOT EXISTS notices
         percent UInt32,
         monthly_cap Decimal(38, 12),
         charged Decimal(38, 12))),
+    credit_limit Nullable(Tuple(limit Decimal(38, 12), pending Nullable(Decimal(38, 12)))),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))

@@ -26,15 +26,85 @@ LEFT JOIN
 ) AS payments USING (billing_account, bill)
 COMMENT 'Bills as they stand';
 
+CREATE OR REPLACE VIEW payments_now AS
+SELECT
+    *,
+    -- What shows that a method can pay goes back, and what is asked for may be declined: neither moves money.
+    if(status = 'succeeded' AND cause NOT IN ('test', 'preauthorisation'), amount, toDecimal128(0, 12)) AS moved
+FROM payments
+ORDER BY at DESC
+LIMIT 1 BY payment
+COMMENT 'Payments as they stand, and what each moved';
+
+-- A payment for bills becomes an entry only as far as it is more than they still need, in the same step.
+CREATE OR REPLACE VIEW paid_directly AS
+SELECT
+    billing_account,
+    at,
+    brought_by AS cause,
+    brought - kept AS amount
+FROM
+(
+    SELECT billing_account, at, min(cause) AS brought_by, sum(moved) AS brought
+    FROM payments_now
+    WHERE moved > 0 AND cause NOT IN ('recharge', 'top_up')
+    GROUP BY billing_account, at
+) AS payments
+LEFT JOIN
+(
+    SELECT billing_account, at, sum(amount) AS kept
+    FROM entries
+    WHERE cause = 'payment'
+    GROUP BY billing_account, at
+) AS entries USING (billing_account, at)
+WHERE amount > 0
+COMMENT 'What payment methods paid for bills or requests: it came in and went out at once, past the wallet';
+
 CREATE OR REPLACE VIEW money_by_month AS
 SELECT
     billing_account,
     formatDateTime(at, '%Y-%m') AS month,
     sumIf(amount, amount > 0) AS money_in,
     sumIf(amount, amount < 0) AS money_out
-FROM entries
+FROM
+(
+    SELECT billing_account, at, amount FROM entries
+    UNION ALL
+    SELECT billing_account, at, amount FROM paid_directly
+    UNION ALL
+    SELECT billing_account, at, -amount AS amount FROM paid_directly
+)
 GROUP BY billing_account, month
-COMMENT 'What came in and what went out, over all assets';
+COMMENT 'What came in and what went out, over all assets and payment methods';
+
+CREATE OR REPLACE VIEW invoices_now AS
+SELECT
+    *,
+    if(total > open, total - open, toDecimal128(0, 12)) AS settled,
+    multiIf(type != 'invoice', 'credited', open <= 0, 'paid', open >= total, 'open', 'partly_paid') AS status
+FROM invoices
+LEFT JOIN
+(
+    -- A cycle belongs to the period of its last instant, an order to that of its issue. The tax names its invoice.
+    SELECT number, sum(owed) AS open
+    FROM
+    (
+        SELECT
+            billing_account,
+            invoice,
+            amount - paid AS owed,
+            if(cycle_end < issued_at, cycle_end - toIntervalMicrosecond(1), cycle_end) AS covered
+        FROM bills
+        WHERE paid < amount
+    ) AS unpaid
+    INNER JOIN
+    (
+        SELECT number, billing_account, `from`, until FROM invoices WHERE type = 'invoice' AND corrects IS NULL
+    ) AS issued USING (billing_account)
+    WHERE if(invoice IS NULL, covered >= `from` AND covered < until, invoice = number)
+    GROUP BY number
+) AS bills USING (number)
+COMMENT 'Invoices, and what of them is paid';
 
 CREATE OR REPLACE VIEW usage_standing AS
 SELECT *
@@ -170,11 +240,17 @@ SELECT
     cause,
     sumIf(amount, amount > 0) AS money_in,
     sumIf(amount, amount < 0) AS money_out
-FROM entries
+FROM
+(
+    SELECT billing_account, at, cause, amount FROM entries WHERE asset = 'cash'
+    UNION ALL
+    SELECT billing_account, at, cause, amount FROM paid_directly
+    UNION ALL
+    SELECT billing_account, at, cause, -amount AS amount FROM paid_directly
+) AS moves
 LEFT JOIN currencies USING (billing_account)
-WHERE asset = 'cash'
 GROUP BY day, currency, cause
-COMMENT 'Cash in and out by day and cause';
+COMMENT 'Money in and out by day and cause: cash, and what payment methods paid for bills past it';
 
 CREATE OR REPLACE VIEW receivables_by_age AS
 WITH (SELECT max(at) FROM blocks) AS now

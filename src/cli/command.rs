@@ -36,6 +36,20 @@ pub struct DoOptions {
     pub asked: Asked,
 }
 
+impl DoOptions {
+    /// A command that is there already.
+    pub(super) fn of(server: &ServerOptions, command: &Command) -> anyhow::Result<DoOptions> {
+        let name = command.name().to_owned();
+        let fields = match serde_json::to_value(command)? {
+            Value::Object(mut whole) => whole.remove(&name),
+            _ => None,
+        };
+        let Some(Value::Object(fields)) = fields else { bail!("{name} has no fields") };
+        let asked = Asked { name, fields };
+        Ok(DoOptions { server: server.clone(), idempotency_key: None, asked })
+    }
+}
+
 /// A command of the vocabulary with fields that fit it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {

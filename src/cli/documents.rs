@@ -9,8 +9,9 @@ use drawdown_domain::rating;
 use drawdown_domain::settings::Settings;
 use drawdown_domain::time::Timestamp;
 
-use super::Setup;
 use super::ask::ask;
+use super::at::At;
+use super::command::{DoOptions, do_command};
 
 fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
@@ -28,9 +29,9 @@ pub fn check_prices(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 /// Loads a price book.
-pub fn load_prices(setup: &Setup, file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn load_prices(at: &At, file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     check_prices(file, out)?;
-    load(setup, LoadPrices { document: read(file)? }.into(), out)
+    load(at, LoadPrices { document: read(file)? }.into(), out)
 }
 
 /// Says whether a file holds settings.
@@ -41,12 +42,16 @@ pub fn check_settings(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 /// Loads settings, in place of all that were loaded before.
-pub fn load_settings(setup: &Setup, file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
+pub fn load_settings(at: &At, file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     check_settings(file, out)?;
-    load(setup, LoadSettings { document: read(file)? }.into(), out)
+    load(at, LoadSettings { document: read(file)? }.into(), out)
 }
 
-fn load(setup: &Setup, command: Command, out: &mut dyn Write) -> anyhow::Result<()> {
+fn load(at: &At, command: Command, out: &mut dyn Write) -> anyhow::Result<()> {
+    let setup = match at {
+        At::Log(setup) => setup,
+        At::Server(server) => return do_command(&DoOptions::of(server, &command)?, out),
+    };
     let outcome = ask(&*setup.log()?, &setup.topics, &setup.clock()?, None, command)?;
     match outcome.refused {
         None => Ok(writeln!(out, "loaded")?),

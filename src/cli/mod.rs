@@ -1,6 +1,7 @@
 //! What each command of the command line does.
 
 mod ask;
+mod at;
 mod audit;
 mod backup;
 mod clickhouse;
@@ -25,6 +26,7 @@ mod vocabulary;
 mod worker;
 
 pub use ask::ask;
+pub use at::At;
 pub use audit::audit_log;
 pub use backup::{backup, restore};
 pub use clickhouse::serve_clickhouse;
@@ -35,7 +37,7 @@ pub use ingest::{IngestOptions, ingest};
 pub use invoices::{await_invoices, preview_invoices};
 pub use rejects::{Selection, list_rejects, mend_reject, replay_rejects};
 pub use server::ServerOptions;
-pub use setup::Setup;
+pub use setup::{Setup, printed};
 pub use show::{ShowOptions, show};
 pub use topics::{apply_topics, check_topics};
 pub use up::{UpOptions, up, with_folder};

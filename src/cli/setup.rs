@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use drawdown_analytics::{Analytics, AnalyticsOptions, Store, StoreOptions};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Form, Keys, Printer, Question, Rows};
-use drawdown_documents::{Press, e_invoice};
+use drawdown_console::{
+    ClickHouse, Console, ConsoleOptions, Form, Keys, OwnLists, Printer, Question, Rows, Settled,
+};
+use drawdown_documents::{NoDocument, Press, e_invoice};
+use drawdown_domain::invoices::Invoice;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
@@ -185,13 +188,14 @@ impl Setup {
         let press = self.press()?;
         let folder = |name: &str| (!name.is_empty()).then(|| name.into());
         let options = ConsoleOptions {
-            printer: Some(Printer::new(move |invoice, form| match form {
-                Form::Pdf => press.invoice(invoice).map_err(|error| error.to_string()),
+            printer: Some(Printer::new(move |invoice, form, settled| match form {
+                Form::Pdf => printed(&press, invoice, settled).map_err(|error| error.to_string()),
                 Form::Xml => {
                     e_invoice(invoice).map(String::into_bytes).map_err(|error| error.to_string())
                 }
             })),
             mails: folder(&section.mails),
+            secret: Some(self.secret()?),
             command_answered_within: duration(section.command_answered_within),
             usage_queue_bytes_max: section.usage_queue_bytes_max,
             lists_group: Some(format!("{}analytics", installation.prefix)),
@@ -202,9 +206,10 @@ impl Setup {
     }
 
     /// What fills ClickHouse from a log.
-    pub fn analytics(&self, log: Arc<dyn Log>) -> Arc<Analytics> {
+    pub fn analytics(&self, log: Arc<dyn Log>) -> anyhow::Result<Arc<Analytics>> {
         let (section, installation) = (self.config.analytics(), self.config.installation());
         let options = AnalyticsOptions {
+            installation: Some(self.owner()?),
             group_prefix: installation.prefix.clone(),
             instance: installation.instance.clone(),
             insert_after: duration(section.insert_after),
@@ -212,7 +217,14 @@ impl Setup {
             kept_bytes_max: section.kept_bytes_max,
             ..AnalyticsOptions::new(self.store_options())
         };
-        Analytics::new(options, log, self.topics.clone())
+        Ok(Analytics::new(options, log, self.topics.clone()))
+    }
+
+    /// What ClickHouse's database says whose it is: the same for all workers of an installation, and no secret.
+    fn owner(&self) -> anyhow::Result<String> {
+        let purpose = format!("clickhouse {}", self.config.installation().prefix);
+        let name = self.secret()?.derived(&purpose);
+        Ok(name.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// ClickHouse, to be asked about what stands there.
@@ -231,20 +243,35 @@ impl Setup {
         }
     }
 
-    fn lists(&self) -> anyhow::Result<ClickHouse> {
+    fn lists(&self) -> anyhow::Result<OwnLists> {
         let section = self.config.clickhouse();
         let address = section.url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         let address = address.filter(|address| address.contains(':') && !address.contains('/'));
         let address = address.with_context(|| {
             format!("clickhouse.url is {}; it looks like http://127.0.0.1:8123", section.url)
         })?;
-        Ok(ClickHouse {
+        let clickhouse = ClickHouse {
             address: address.to_owned(),
             database: section.database.clone(),
             user: section.user.clone(),
             password: section.password.clone(),
             deadline: LIST_WITHIN,
-        })
+        };
+        Ok(OwnLists::new(clickhouse, self.owner()?))
+    }
+}
+
+/// A PDF of an invoice, with what is paid of it.
+pub fn printed(
+    press: &Press,
+    invoice: &Invoice,
+    settled: Option<Settled>,
+) -> Result<Vec<u8>, NoDocument> {
+    match settled {
+        Some(Settled { paid, open, at }) => {
+            press.invoice_with(invoice, drawdown_documents::Settled { paid, open, at })
+        }
+        None => press.invoice(invoice),
     }
 }
 

@@ -71,6 +71,7 @@ fn is_list(view: &View) -> bool {
 fn id_of(view: &View) -> &'static str {
     match view.source {
         Source::List(list) => list.of,
+        Source::Everywhere => "",
         Source::Ledger if ["account", "service"].contains(&view.name) => "account",
         Source::Ledger if view.name == "enterprise" => "enterprise",
         Source::Ledger => "billing_account",
@@ -84,19 +85,36 @@ fn can_be_watched(view: &View) -> bool {
 /// A view as arguments of the command line.
 fn command(view: &View) -> clap::Command {
     let of = id_of(view);
-    let id = Arg::new("id").value_name(of.to_uppercase()).required(!is_list(view));
-    let mut command = clap::Command::new(view.name).about(view.doc).arg(match is_list(view) {
-        true => id.help(format!("Only what belongs to this {}", of.replace('_', " "))),
-        false => id.help(format!("Which {}", of.replace('_', " "))),
-    });
+    let is_whole = view.source == Source::Everywhere;
+    let needs_id = view.source == Source::Ledger;
+    let id = Arg::new("id").value_name(of.to_uppercase()).required(needs_id);
+    let mut command = clap::Command::new(view.name).about(view.doc);
+    if !is_whole {
+        command = command.arg(match needs_id {
+            true => id.help(format!("Which {}", of.replace('_', " "))),
+            false => id.help(format!("Only what belongs to this {}", of.replace('_', " "))),
+        });
+    }
     let example = match of {
         "account" | "enterprise" => "acme",
         "command" => "17",
         "day" => "2026-12-01",
         _ => "ba-acme",
     };
-    let mut examples = format!("drawdown show {} {example}", view.name);
-    if is_list(view) {
+    let example = if is_whole { "" } else { example };
+    let mut examples = format!("drawdown show {} {example}", view.name).trim_end().to_owned();
+    if is_whole {
+        let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::Append);
+        command = command.args([
+            flag("where")
+                .value_name("FIELD=VALUE")
+                .help("Only rows in which a field has this value"),
+            flag("columns")
+                .value_name("FIELD,...")
+                .value_delimiter(',')
+                .help("Only these columns, in this order"),
+        ]);
+    } else if is_list(view) {
         let flag = |name: &'static str| Arg::new(name).long(name);
         command = command.args([
             flag("where")
@@ -159,7 +177,7 @@ impl FromArgMatches for Wanted {
         let limit = given.try_get_one::<u32>("limit").ok().flatten().copied();
         let limit = limit.map_or(ROWS, |rows| rows as usize);
         let rows_max = if is_set("all") { None } else { Some(limit) };
-        let id = given.get_one::<String>("id").cloned();
+        let id = given.try_get_one::<String>("id").ok().flatten().cloned();
         let is_watched = is_set("watch");
         if is_watched && id.is_none() {
             return Err(usage(format!("--watch needs to know which {} to watch", id_of(view))));

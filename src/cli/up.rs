@@ -1,7 +1,7 @@
 //! `drawdown up`: everything in one process tree, on the embedded log.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,9 +51,12 @@ pub fn up(
     options: &UpOptions,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let folder = DataFolder::open_or_make(&options.data)?;
+    // First, so that a port that is taken leaves no folder behind.
     let address = format!("127.0.0.1:{}", options.port);
-    let listener = crate::serve::listen(&address)?;
+    let listener = TcpListener::bind(&address).with_context(|| {
+        format!("{address} cannot be used, perhaps by another drawdown; choose another --port")
+    })?;
+    let folder = DataFolder::open_or_make(&options.data)?;
     let mut given = settings(&folder)?;
     given.push(format!("worker.http={address}"));
     let sql = format!("127.0.0.1:{}", free_port(options.sql_port)?);

@@ -105,7 +105,7 @@ pub fn run_workers_on(
                 crew.start(name, installation.invoices(setup.invoices()?), |_| Ok(()))?;
             }
             "analytics" => {
-                for filler in setup.analytics(log.clone()).fillers()? {
+                for filler in setup.analytics(log.clone())?.fillers()? {
                     crew.start_filler(filler)?;
                 }
             }

@@ -32,6 +32,14 @@ pub(crate) struct Figures<'a> {
     /// The plan that was not renewed.
     pub(crate) plan: Option<&'a str>,
     pub(crate) cap: Option<Capped<'a>>,
+    pub(crate) credit_limit: Option<Limit>,
+}
+
+/// What a credit limit is, and will be.
+pub(crate) struct Limit {
+    /// None: there is none.
+    pub(crate) in_effect: Option<String>,
+    pub(crate) waits: Option<String>,
 }
 
 /// A meter and what it has cost this month.
@@ -157,6 +165,12 @@ impl<'a> Figures<'a> {
             request: notice.request.as_ref().map(requested),
             plan: notice.plan.as_ref().map(OrderId::as_str),
             cap: notice.cap.as_ref().map(capped),
+            credit_limit: notice.credit_limit.map(|told| Limit {
+                in_effect: Some(told.limit)
+                    .filter(|limit| !limit.is_zero())
+                    .map(|limit| money(limit, currency)),
+                waits: told.pending.map(|pending| money(pending, currency)),
+            }),
         };
         figures.heading = words::heading(&figures);
         figures

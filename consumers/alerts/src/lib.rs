@@ -14,7 +14,7 @@ use drawdown_runtime::errands::Wanted;
 use drawdown_wire::messages::Notices;
 use drawdown_wire::schemas::{self, Unreadable};
 
-use figures::Figures;
+use figures::{Figures, Limit};
 
 /// What people are told.
 #[derive(Clone, Copy, Debug)]

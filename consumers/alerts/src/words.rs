@@ -2,7 +2,7 @@
 
 use drawdown_domain::notices::NoticeKind;
 
-use crate::figures::Figures;
+use crate::figures::{Figures, Limit};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,16 @@ pub(crate) fn heading(figures: &Figures<'_>) -> String {
         Kind::RechargeFailed => "Automatic recharge failed".to_owned(),
         Kind::AuthenticationRequired => format!("Please confirm your payment of {to_pay}"),
         Kind::Invoice => "Your invoice".to_owned(),
-        Kind::CreditLimit => "Your credit limit".to_owned(),
+        Kind::CreditLimit => match &figures.credit_limit {
+            Some(Limit { waits: Some(limit), .. }) => {
+                format!("Credit limit of {limit}: please confirm the contract")
+            }
+            Some(Limit { in_effect: Some(limit), .. }) => {
+                format!("Credit limit of {limit} is in effect")
+            }
+            Some(Limit { in_effect: None, waits: None }) => "No credit limit any more".to_owned(),
+            None => "Your credit limit".to_owned(),
+        },
         Kind::SpendCap => match &figures.cap {
             Some(cap) => format!("{} has used {}% of its monthly cap", cap.account, cap.percent),
             None => "Spending cap".to_owned(),

@@ -6,7 +6,8 @@
 mod notices;
 
 use drawdown_alerts::letter;
-use drawdown_domain::notices::{Notice, NoticeKind};
+use drawdown_domain::money::Amount;
+use drawdown_domain::notices::{LimitTold, Notice, NoticeKind};
 use drawdown_ports::mail::Letter;
 
 use notices::{cap, notice};
@@ -44,6 +45,30 @@ Costliest this month
 You get this mail because ann@acme.example is among those who are told
 of \"low_balance\" for ba-acme of Acme <&> Söhne.";
     assert_eq!(letter.text, expected);
+}
+
+/// R9.3: that a limit waits and that it takes effect are two things, said in words of their own.
+#[test]
+fn r9_3_a_limit_that_waits_is_not_told_as_one_in_effect() {
+    let told = |limit: u32, pending: Option<u32>| {
+        let pending = pending.map(|amount| Amount::whole(amount.into()));
+        let limit = LimitTold { limit: Amount::whole(limit.into()), pending };
+        let notice = Notice {
+            credit_limit: Some(limit),
+            ..notice("n-1", NoticeKind::CreditLimit, &["ann@acme.example"])
+        };
+        let letter = letter(&notice, "ann@acme.example", "n-1.0@x".to_owned()).unwrap();
+        (letter.subject, letter.text)
+    };
+    let (subject, text) = told(0, Some(500));
+    assert_eq!(subject, "Credit limit of 500.00 USD: please confirm the contract (ba-acme)");
+    assert!(text.contains("counts for nothing until"), "{text}");
+    let (subject, text) = told(500, None);
+    assert_eq!(subject, "Credit limit of 500.00 USD is in effect (ba-acme)");
+    assert!(text.contains("may go down to 500.00 USD below zero"), "{text}");
+    let (subject, text) = told(0, None);
+    assert_eq!(subject, "No credit limit any more (ba-acme)");
+    assert!(text.contains("as soon as they are issued"), "{text}");
 }
 
 /// What the words of a kind must say, in the text and on the page.

@@ -17,7 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::blocks::{Claim, Lane, newest};
 use crate::counting::{Counting, Places};
 use crate::held::{Held, Kind};
-use crate::migrations::{MIGRATIONS, migrate};
+use crate::migrations::{MIGRATIONS, claim, migrate};
 use crate::outage::Outage;
 use crate::projecting::{self, PROJECTIONS};
 use crate::store::{Store, StoreOptions, Trouble};
@@ -26,6 +26,8 @@ use crate::store::{Store, StoreOptions, Trouble};
 #[derive(Clone, Debug)]
 pub struct AnalyticsOptions {
     pub store: StoreOptions,
+    /// Names the installation for ever; the database of another one is refused. None: whoever's it is.
+    pub installation: Option<String>,
     /// Precedes the names of groups.
     pub group_prefix: String,
     /// Names this process among those that share the work; stable over restarts.
@@ -43,6 +45,7 @@ impl AnalyticsOptions {
     pub fn new(store: StoreOptions) -> AnalyticsOptions {
         AnalyticsOptions {
             store,
+            installation: None,
             group_prefix: String::new(),
             instance: "1".to_owned(),
             insert_after: Duration::from_secs(1),
@@ -333,6 +336,9 @@ impl Filler {
         let shared = &self.shared;
         let mut is_migrated = shared.is_migrated.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_migrated {
+            if let Some(installation) = &shared.options.installation {
+                self.runtime.block_on(claim(&self.store, installation))?;
+            }
             self.runtime.block_on(migrate(&self.store, MIGRATIONS))?;
             *is_migrated = true;
         }

@@ -16,5 +16,5 @@ mod rows;
 mod store;
 
 pub use filler::{Analytics, AnalyticsOptions, Filler, group_of};
-pub use migrations::{MIGRATIONS, Migration, migrate};
+pub use migrations::{MIGRATIONS, Migration, claim, migrate};
 pub use store::{Store, StoreOptions, Trouble};

@@ -35,6 +35,12 @@ const MADE: &str = "CREATE TABLE IF NOT EXISTS migrations
     SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1
     COMMENT 'Which files of schemas/clickhouse were run'";
 
+const OWNED: &str = "CREATE TABLE IF NOT EXISTS installation
+    (installation String, at DateTime64(3, 'UTC') DEFAULT now64(3))
+    ENGINE = MergeTree ORDER BY at
+    SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1
+    COMMENT 'Which installation fills this database'";
+
 impl Migration {
     pub fn checksum(&self) -> u32 {
         crc32c::crc32c(self.text.as_bytes())
@@ -42,6 +48,27 @@ impl Migration {
 
     fn statements(&self) -> impl Iterator<Item = &'static str> {
         self.text.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
+    }
+}
+
+/// Writes down whose the database is, if nobody has, and refuses that of another installation: its rows would be
+/// taken for ours, and ours for its. Of two that claim it at once the first has it.
+pub async fn claim(store: &Store, installation: &str) -> Result<(), Trouble> {
+    store.make_database().await?;
+    store.run(OWNED).await?;
+    let query = "SELECT installation FROM installation ORDER BY at, installation LIMIT 1";
+    let mut owner = store.rows::<String>(query).await?;
+    if owner.is_empty() {
+        let claimed = format!("INSERT INTO installation (installation) SELECT '{installation}'");
+        store.insert_selected(&claimed, &format!("installation/{installation}")).await?;
+        owner = store.rows::<String>(query).await?;
+    }
+    match owner.first() {
+        Some(owner) if owner == installation => Ok(()),
+        _ => Err(Trouble::Permanent(format!(
+            "ClickHouse's database {database} belongs to another installation; give this one a database of its own (clickhouse.database), or, if the other one is gone, drop {database}: it is filled again from the log",
+            database = store.database()
+        ))),
     }
 }
 

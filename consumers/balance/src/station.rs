@@ -213,7 +213,7 @@ impl Balance {
             }
             LedgerInput::VoidRefused(VoidRefused { asked, refused, .. }) => {
                 output.hurry();
-                self.answer(asked, VOID, Some(refused));
+                self.answer(asked, VOID, Some(refused), None);
             }
             LedgerInput::InvoiceNumbered(numbered) => self.numbered(&numbered, at)?,
             LedgerInput::PaymentAnswered(answered) => {
@@ -268,12 +268,19 @@ impl Balance {
             Err(Undecided::Refused(refusal)) => Some(refusal),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         };
-        self.answer(asked, admitted.command.name(), refused);
+        let why = refused.and_then(|why| self.ledger.why(&asked, &admitted.command, why));
+        self.answer(asked, admitted.command.name(), refused, why);
         Ok(())
     }
 
     /// Says what became of a command.
-    fn answer(&mut self, asked: Asked, name: &str, refused: Option<Refusal>) {
+    fn answer(
+        &mut self,
+        asked: Asked,
+        name: &str,
+        refused: Option<Refusal>,
+        detail: Option<String>,
+    ) {
         let at = self.ledger.clock().now();
         let Asked { number: command, principal, key, origin } = asked;
         self.scribe.settled.push(Settled { at, command, accepted: refused.is_none() });
@@ -285,7 +292,7 @@ impl Balance {
             origin,
             name: name.to_owned(),
             refused,
-            detail: None,
+            detail,
             repeats: None,
         });
     }
@@ -313,8 +320,8 @@ impl Balance {
         let taken_back = ledger.take_back(&line, value, scribe);
         scribe.end_void(ledger);
         match taken_back {
-            Ok(()) => self.answer(asked, VOID, None),
-            Err(Undecided::Refused(refusal)) => self.answer(asked, VOID, Some(refusal)),
+            Ok(()) => self.answer(asked, VOID, None, None),
+            Err(Undecided::Refused(refusal)) => self.answer(asked, VOID, Some(refusal), None),
             Err(Undecided::Broken(broken)) => return Err(stop(broken)),
         }
         Ok(())
@@ -331,7 +338,7 @@ impl Balance {
         };
         self.ledger.fire_for(enterprise, &mut self.scribe).map_err(stop)?;
         if let Some(answered) = self.ledger.hear(crossing, &mut self.scribe).map_err(stop)? {
-            self.answer(answered.asked, CANCEL, answered.refused);
+            self.answer(answered.asked, CANCEL, answered.refused, None);
         }
         Ok(())
     }

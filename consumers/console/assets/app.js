@@ -39,6 +39,22 @@ for (const part of document.querySelectorAll("[data-refresh-every]")) {
 }
 for (const [seconds, ids] of every) setInterval(() => quietly(refresh(ids)), seconds * 1000);
 
+// The time by which bills and mails happen, which on a demonstration's clock is not the day's.
+const clock = document.querySelector("[data-now]");
+const tick = async () => {
+  if (document.hidden) return;
+  const answer = await fetch("/now");
+  if (!answer.ok) return;
+  const { now, is_real } = await answer.json();
+  clock.querySelector("time").textContent = now.slice(0, 16).replace("T", " ") + " UTC";
+  clock.querySelector("[data-now-name]").textContent = is_real ? "Now" : "Demo clock";
+  clock.hidden = false;
+};
+if (clock && !document.querySelector("form[action='/login']")) {
+  quietly(tick());
+  setInterval(() => quietly(tick()), 2000);
+}
+
 for (const wallet of document.querySelectorAll("[data-stream]")) {
   const of = encodeURIComponent(wallet.dataset.of);
   const digits = wallet.dataset.currency === "JPY" ? 0 : 2;

@@ -37,6 +37,10 @@ pub(crate) fn document() -> Value {
                     json!({ "get": one(view, &row) }),
                 );
             }
+            Source::Everywhere => {
+                let path = format!("/v1/show/{}", view.name);
+                paths.insert(path, json!({ "get": everywhere(view, &row) }));
+            }
             Source::List(list) => {
                 let get = |of| json!({ "get": many(view, list, &record, &row, of) });
                 paths.insert(format!("/v1/show/{}", view.name), get(false));
@@ -46,6 +50,9 @@ pub(crate) fn document() -> Value {
     }
     paths.insert("/v1/stream/{view}/{id}".to_owned(), json!({ "get": stream() }));
     paths.insert("/v1/usage".to_owned(), json!({ "post": usage(&mut schemas) }));
+    for (path, verb, operation) in rejects() {
+        paths.insert(path.to_owned(), json!({ verb: operation }));
+    }
     for form in Form::ALL {
         let path = format!("/v1/invoices/{{number}}{}", form.ending());
         paths.insert(path, json!({ "get": invoice(form) }));
@@ -123,6 +130,25 @@ fn one(view: &View, row: &str) -> Value {
     })
 }
 
+fn everywhere(view: &View, row: &str) -> Value {
+    json!({
+        "operationId": format!("list_{}", view.name),
+        "tags": ["views"],
+        "summary": view.doc,
+        "responses": {
+            "200": { "description": "All rows.", "content": body("application/json", &page_of(row)) },
+            "default": failed("There is no such thing, or nobody can say now."),
+        },
+    })
+}
+
+fn page_of(row: &str) -> Value {
+    json!({ "type": "object", "required": ["rows", "next"], "properties": {
+        "rows": { "type": "array", "items": reference(row) },
+        "next": { "type": ["string", "null"], "description": "The cursor of the next page." },
+    } })
+}
+
 fn many(view: &View, list: &List, record: &Record, row: &str, of: bool) -> Value {
     let query = |name: &str, doc: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "description": doc, "schema": schema });
     let mut parameters = vec![
@@ -150,10 +176,7 @@ fn many(view: &View, list: &List, record: &Record, row: &str, of: bool) -> Value
             ));
         }
     }
-    let page = json!({ "type": "object", "required": ["rows", "next"], "properties": {
-        "rows": { "type": "array", "items": reference(row) },
-        "next": { "type": ["string", "null"], "description": "The cursor of the next page." },
-    } });
+    let page = page_of(row);
     let suffix = if of { "_of" } else { "" };
     json!({
         "operationId": format!("list_{}{suffix}", view.name),
@@ -232,6 +255,53 @@ fn usage(schemas: &mut Map<String, Value>) -> Value {
             "default": failed("All of it is malformed, or the log does not take it now."),
         },
     })
+}
+
+/// Usage that could not be used: listed with its records, sent again, mended.
+fn rejects() -> [(&'static str, &'static str, Value); 3] {
+    let text = json!({ "type": "string" });
+    let query =
+        |name: &str| json!({ "name": name, "in": "query", "required": false, "schema": text });
+    let chosen = json!({ "type": "object", "properties": {
+        "rejects": { "type": "array", "items": text, "description": "By name; without any, those that are chosen, else all." },
+        "reason": text, "account": text,
+    } });
+    let mending = json!({ "type": "object", "required": ["reject"], "properties": {
+        "reject": text,
+        "record": { "type": "object", "description": "The whole record, in place of what came." },
+        "fields": { "type": "object", "description": "Fields of it that change." },
+    } });
+    let object = json!({ "type": "object" });
+    let operation = |id: &str, summary: &str, body_of: Option<&Value>| {
+        let mut operation = json!({
+            "operationId": id, "tags": ["usage"], "summary": summary,
+            "responses": {
+                "200": { "description": "Done.", "content": body("application/json", &object) },
+                "default": failed("Not understood, not there, or too late."),
+            },
+        });
+        if let Some(schema) = body_of {
+            operation["requestBody"] =
+                json!({ "required": true, "content": body("application/json", schema) });
+        }
+        operation
+    };
+    let mut list = operation(
+        "list_rejects_with_records",
+        "Usage that could not be used, each with its record, from the log itself.",
+        None,
+    );
+    list["parameters"] = json!([query("reason"), query("account")]);
+    let again = "Sends rejects again as they are: for what has changed around them.";
+    [
+        ("/v1/rejects", "get", list),
+        ("/v1/rejects/replay", "post", operation("replay_rejects", again, Some(&chosen))),
+        (
+            "/v1/rejects/mend",
+            "post",
+            operation("mend_reject", "Changes a reject and sends it.", Some(&mending)),
+        ),
+    ]
 }
 
 fn invoice(form: Form) -> Value {
@@ -364,8 +434,10 @@ mod tests {
             assert!(document["components"]["schemas"][name]["properties"].is_object(), "{name}");
         }
         for view in ALL {
-            operation(&format!("/v1/show/{}/{{id}}", view.name), "get");
-            if matches!(view.source, Source::List(_)) {
+            if view.source != Source::Everywhere {
+                operation(&format!("/v1/show/{}/{{id}}", view.name), "get");
+            }
+            if matches!(view.source, Source::List(_) | Source::Everywhere) {
                 operation(&format!("/v1/show/{}", view.name), "get");
             }
         }

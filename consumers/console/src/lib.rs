@@ -11,11 +11,13 @@ mod intake;
 mod keys;
 mod lists;
 mod outside;
+mod own;
 mod pages;
 mod permits;
 mod position;
 mod printer;
 mod problem;
+pub mod rejects;
 mod rows;
 mod views;
 
@@ -28,6 +30,7 @@ use std::time::Duration;
 use axum::Router;
 use drawdown_log::Log;
 use drawdown_runtime::clock::Clock;
+use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::Topics;
 use tokio::sync::Semaphore;
 
@@ -35,7 +38,8 @@ pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
 pub use outside::escaped;
-pub use printer::{Form, Printer};
+pub use own::OwnLists;
+pub use printer::{Form, Printer, Settled};
 pub use rows::{Answer, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 
@@ -58,6 +62,8 @@ pub struct ConsoleOptions {
     pub printer: Option<Printer>,
     /// Where captured mails are put.
     pub mails: Option<PathBuf>,
+    /// Signs rejects that are sent again. None: none are sent from here.
+    pub secret: Option<Secret>,
     /// A command that is not decided by then is answered with where to look.
     pub command_answered_within: Duration,
     pub commands_in_flight_max: usize,
@@ -81,6 +87,7 @@ impl ConsoleOptions {
             lists_group: None,
             printer: None,
             mails: None,
+            secret: None,
             command_answered_within: Duration::from_secs(10),
             commands_in_flight_max: 256,
             usage_queue_bytes_max: 64 << 20,

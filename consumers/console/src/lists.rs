@@ -82,6 +82,34 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 const DEADLINE_BEYOND: Duration = Duration::from_secs(2);
 
 impl ClickHouse {
+    /// Which installation fills the database; none: nobody has begun to.
+    pub(crate) async fn owner(&self) -> Result<Option<String>, NoList> {
+        let text = "SELECT installation FROM installation ORDER BY at, installation LIMIT 1";
+        let query = Query { text: text.to_owned(), bound: Vec::new() };
+        let rows = match self.ask(&query, "JSONEachRow").await {
+            Ok(answer) => self.read(answer).await?,
+            Err(NoList::Away(why)) if is_not_there(&why) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let owner = rows.first().and_then(|row| row.get("installation")?.as_str());
+        Ok(owner.map(str::to_owned))
+    }
+
+    async fn read(
+        &self,
+        answer: axum::http::Response<hyper::body::Incoming>,
+    ) -> Result<Vec<Row>, NoList> {
+        let whole = outside::whole(answer, ANSWER_BYTES_MAX, self.deadline).await;
+        let (_, body) = whole.map_err(|Away(why)| NoList::Away(why))?;
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let rows = lines.map(|line| {
+            serde_json::from_slice(line).map_err(|error| {
+                NoList::Away(format!("a row of ClickHouse's cannot be read: {error}"))
+            })
+        });
+        rows.collect()
+    }
+
     async fn ask(
         &self,
         query: &Query,
@@ -127,6 +155,11 @@ impl ClickHouse {
     }
 }
 
+/// ClickHouse's codes for a table or database that is not there.
+fn is_not_there(said: &str) -> bool {
+    said.contains("Code: 60.") || said.contains("Code: 81.")
+}
+
 /// The codes of ClickHouse for texts that are no numbers, dates or the like.
 fn is_about_a_value(said: &str) -> bool {
     ["Code: 6.", "Code: 27.", "Code: 38.", "Code: 41.", "Code: 53.", "Code: 72.", "Code: 457."]
@@ -143,16 +176,8 @@ impl Lists for ClickHouse {
     ) -> Coming<'a, Vec<Row>> {
         Box::pin(async move {
             let query = Query::new(view, list, wanted)?;
-            let response = self.ask(&query, "JSONEachRow").await?;
-            let whole = outside::whole(response, ANSWER_BYTES_MAX, self.deadline).await;
-            let (_, body) = whole.map_err(|Away(why)| NoList::Away(why))?;
-            let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-            let rows = lines.map(|line| {
-                serde_json::from_slice(line).map_err(|error| {
-                    NoList::Away(format!("a row of ClickHouse's cannot be read: {error}"))
-                })
-            });
-            rows.collect()
+            let answer = self.ask(&query, "JSONEachRow").await?;
+            self.read(answer).await
         })
     }
 

@@ -5,8 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use drawdown_domain::invoices::Invoice;
+use drawdown_domain::money::Amount;
+use drawdown_domain::time::Timestamp;
 
-type Print = dyn Fn(&Invoice, Form) -> Result<Vec<u8>, String> + Send + Sync;
+type Print = dyn Fn(&Invoice, Form, Option<Settled>) -> Result<Vec<u8>, String> + Send + Sync;
+
+/// What of an invoice is paid now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub paid: Amount,
+    pub open: Amount,
+    pub at: Timestamp,
+}
 
 /// What an invoice is made into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +50,21 @@ pub struct Printer(Arc<Print>);
 
 impl Printer {
     pub fn new(
-        print: impl Fn(&Invoice, Form) -> Result<Vec<u8>, String> + Send + Sync + 'static,
+        print: impl Fn(&Invoice, Form, Option<Settled>) -> Result<Vec<u8>, String>
+        + Send
+        + Sync
+        + 'static,
     ) -> Printer {
         Printer(Arc::new(print))
     }
 
-    pub(crate) fn print(&self, invoice: &Invoice, form: Form) -> Result<Vec<u8>, String> {
-        (self.0)(invoice, form)
+    pub(crate) fn print(
+        &self,
+        invoice: &Invoice,
+        form: Form,
+        settled: Option<Settled>,
+    ) -> Result<Vec<u8>, String> {
+        (self.0)(invoice, form, settled)
     }
 }
 

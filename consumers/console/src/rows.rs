@@ -41,7 +41,8 @@ pub struct Rows {
 pub struct Unanswered(String);
 
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// A price book may be large.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 impl Rows {
     /// A place that does not answer may be the one that has the row, so its silence is no answer; but

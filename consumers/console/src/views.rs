@@ -3,7 +3,7 @@
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
     AccountRow, Balance, BenefitsRow, BillingAccount, CouponsRow, Due, EnterpriseRow, MethodsRow,
-    OrdersRow, RunwayRow,
+    OrdersRow, PriceRow, RunwayRow, SettingRow,
 };
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, Service};
@@ -11,7 +11,7 @@ use drawdown_domain::payments::Payment;
 use drawdown_domain::record;
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
 use drawdown_domain::time::{Month, Timestamp};
-use drawdown_domain::vocabulary::{DescribedRecord, Record};
+use drawdown_domain::vocabulary::{DescribedRecord, Field, Record, Shape};
 use drawdown_wire::messages::{Charge, Coverage, Entry, Mail, Outcome, Rejected};
 use drawdown_wire::topics::Topic;
 
@@ -20,6 +20,8 @@ use drawdown_wire::topics::Topic;
 pub enum Source {
     /// From the ledger that decides about the thing: one row, as it is now.
     Ledger,
+    /// From any ledger, for all have the same: all rows at once, and no id.
+    Everywhere,
     /// From ClickHouse.
     List(List),
 }
@@ -66,7 +68,7 @@ record! {
 }
 
 record! {
-    /// A row of the view `money_by_month`: what came in and went out (R4.4).
+    /// A row of the view `money_by_month`: what came in and went out (R4.4), also by payment methods past the wallet.
     pub struct MoneyOfMonth {
         pub billing_account: drawdown_domain::ids::WalletId,
         pub month: Month,
@@ -111,6 +113,43 @@ record! {
     }
 }
 
+/// A row of the view `payments`: the payment, and what it moved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PaymentNow {}
+
+impl DescribedRecord for PaymentNow {
+    fn record() -> Record {
+        let moved = "What it moved: nothing until it succeeds, and nothing if it only showed that a method can pay.";
+        let fields = vec![Field::new("moved", moved, Shape::Decimal)];
+        followed("PaymentNow", Payment::record(), fields)
+    }
+}
+
+/// A row of the view `invoices`: the invoice, and what of it is paid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum InvoiceNow {}
+
+impl DescribedRecord for InvoiceNow {
+    fn record() -> Record {
+        let status = Shape::Symbol { name: "InvoiceStatus", symbols: INVOICE_STATUSES.to_vec() };
+        let fields = vec![
+            Field::new("settled", "What of it is paid, as things stand.", Shape::Decimal),
+            Field::new("open", "What its bills still owe, as things stand.", Shape::Decimal),
+            Field::new("status", "Whether it is paid; a credit note is `credited`.", status),
+        ];
+        followed("InvoiceNow", Invoice::record(), fields)
+    }
+}
+
+const INVOICE_STATUSES: [&str; 4] = ["open", "partly_paid", "paid", "credited"];
+
+/// A record that says more: what ClickHouse adds up beside it.
+fn followed(name: &'static str, record: Record, more: Vec<Field>) -> Record {
+    let Record { doc, mut fields, .. } = record;
+    fields.extend(more);
+    Record { name, doc, fields }
+}
+
 const fn list(
     from: &'static str,
     of: &'static str,
@@ -146,6 +185,8 @@ views! {
     "due": Due = Source::Ledger, "What is owed, and what the balance covers.";
     "runway": RunwayRow = Source::Ledger, "How long what is available lasts.";
     "service": Service = Source::Ledger, "Whether an account's services run.";
+    "prices": PriceRow = Source::Everywhere, "The price book in force, and what is to come.";
+    "settings": SettingRow = Source::Everywhere, "The settings in force.";
     "balances": Balance = Source::List(List {
         from: "(SELECT * FROM balance ORDER BY at DESC LIMIT 1 BY billing_account)",
         of: BY_BILLING_ACCOUNT,
@@ -163,8 +204,8 @@ views! {
     "covered": Coverage = list("covered", BY_BILLING_ACCOUNT,
         &["used", "billing_account", "account", "product", "meter", "benefit"], Topic::Charges),
         "Usage that benefits covered.";
-    "payments": Payment = list("(SELECT * FROM payments ORDER BY at DESC LIMIT 1 BY payment)",
-        BY_BILLING_ACCOUNT, &["begun_at", "payment"], Topic::Payments), "Payments as they stand.";
+    "payments": PaymentNow = list("payments_now", BY_BILLING_ACCOUNT, &["begun_at", "payment"],
+        Topic::Payments), "Payments as they stand, and checks of methods, which move nothing.";
     "payment_requests": PaymentRequest = list("payment_requests_now", BY_BILLING_ACCOUNT,
         &["asked_at", "request", "billing_account"], Topic::PaymentRequests),
         "Requests to pay, asked and to pay, as they stand.";
@@ -176,8 +217,8 @@ views! {
         "What requests to pay come to, by side and status.";
     "notices": Notice = list("notices", BY_BILLING_ACCOUNT, &["at", "notice"], Topic::Notices),
         "What people were told.";
-    "invoices": Invoice = list("invoices", BY_BILLING_ACCOUNT, &["issued_at", "number"],
-        Topic::Invoices), "Issued invoices.";
+    "invoices": InvoiceNow = list("invoices_now", BY_BILLING_ACCOUNT, &["issued_at", "number"],
+        Topic::Invoices), "Issued invoices, and what of them is paid.";
     "mail": Mail = list("(SELECT * FROM mail ORDER BY at DESC LIMIT 1 BY mail, to)",
         BY_BILLING_ACCOUNT, &["at", "mail", "to"], Topic::Mails), "Mails and what became of them.";
     "commands": Outcome = list("commands", "command", &["command"], Topic::Outcomes),

@@ -210,7 +210,9 @@ impl Registry {
             Admission::Repeats(first) => outcome.repeats = Some(first),
             Admission::Refused(refusal, detail) => {
                 outcome.refused = Some(refusal);
-                outcome.detail = detail;
+                let (principal, command) = (&admitted.principal, &admitted.command);
+                let asked = Asked { number, key: key_hash, content, principal, command };
+                outcome.detail = detail.or_else(|| self.state.why(&asked, refusal));
             }
         }
         self.outcomes.push(outcome);

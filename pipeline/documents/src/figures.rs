@@ -41,7 +41,25 @@ pub(crate) struct Figures<'a> {
     tax: String,
     note: Option<String>,
     total: String,
+    /// None: it is shown as it was issued.
+    paying: Option<Paying>,
     top_ups: Vec<TopUp<'a>>,
+}
+
+/// What was paid of it by a day.
+#[derive(Debug, Serialize)]
+struct Paying {
+    paid: String,
+    open: String,
+    as_of: String,
+}
+
+/// What is paid of an invoice at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub paid: Amount,
+    pub open: Amount,
+    pub at: Timestamp,
 }
 
 /// One of the two whom an invoice is between.
@@ -88,7 +106,10 @@ struct TopUp<'a> {
 }
 
 impl<'a> Figures<'a> {
-    pub(crate) fn of(invoice: &'a Invoice) -> Result<Figures<'a>, Overflow> {
+    pub(crate) fn of(
+        invoice: &'a Invoice,
+        settled: Option<Settled>,
+    ) -> Result<Figures<'a>, Overflow> {
         let language = Language::of(invoice);
         let (labels, (tag, region)) = (Labels::of(language), language.tag());
         let money = |amount| language.money(amount, invoice.currency);
@@ -126,6 +147,11 @@ impl<'a> Figures<'a> {
             tax: money(invoice.tax),
             note: note(invoice, language),
             total: money(invoice.total),
+            paying: settled.map(|settled| Paying {
+                paid: money(settled.paid),
+                open: money(settled.open),
+                as_of: labels.as_of.replace("{day}", &day(settled.at)),
+            }),
             top_ups: Vec::with_capacity(invoice.top_ups.len()),
         };
         figures.put_lines(invoice, language)?;

@@ -22,6 +22,7 @@ pub use labels::Labels;
 pub use language::Language;
 
 use figures::Figures;
+pub use figures::Settled;
 
 /// Makes documents. Clones share the fonts.
 #[derive(Clone, Debug)]
@@ -43,9 +44,18 @@ impl Press {
         Press(Arc::new(world::Shared::new(fonts)))
     }
 
-    /// An invoice as a PDF.
+    /// An invoice as a PDF, as it was issued: the same each time.
     pub fn invoice(&self, invoice: &Invoice) -> Result<Vec<u8>, NoDocument> {
-        let figures = serde_json::to_vec(&Figures::of(invoice)?)?;
+        self.set(invoice, None)
+    }
+
+    /// The same, and what is paid of it.
+    pub fn invoice_with(&self, invoice: &Invoice, settled: Settled) -> Result<Vec<u8>, NoDocument> {
+        self.set(invoice, Some(settled))
+    }
+
+    fn set(&self, invoice: &Invoice, settled: Option<Settled>) -> Result<Vec<u8>, NoDocument> {
+        let figures = serde_json::to_vec(&Figures::of(invoice, settled)?)?;
         self.0.set(figures, &invoice.number)
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use drawdown_documents::{FOLDERS, Fonts, NoFonts, Press};
+use drawdown_documents::{FOLDERS, Fonts, NoFonts, Press, Settled};
 use drawdown_domain::invoices::{Invoice, InvoiceType, TaxNote};
 use drawdown_domain::money::Currency;
 
@@ -390,6 +390,31 @@ fn every_font_is_embedded_and_equal_input_makes_equal_bytes() {
     assert_eq!(first, PRESS.invoice(&asked).unwrap());
     let other = Press::new(Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap());
     assert_eq!(first, other.invoice(&asked).unwrap());
+}
+
+#[test]
+fn what_is_paid_of_it_stands_beside_the_total() {
+    let asked = invoice("Acme", "IE");
+    let settled = Settled {
+        paid: "1000".parse().unwrap(),
+        open: "234.5".parse().unwrap(),
+        at: "2026-04-02T10:00:00Z".parse().unwrap(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settled.pdf");
+    std::fs::write(&path, PRESS.invoice_with(&asked, settled).unwrap()).unwrap();
+    let text = drawdown_components::pdf_text(&path).unwrap();
+    let line = |word: &str| {
+        let found = text.lines().find(|line| line.trim_start().starts_with(word));
+        found.unwrap_or_else(|| panic!("{word} is not in\n{text}")).trim_end()
+    };
+    assert!(line("Paid").ends_with("1,000.00"), "{text}");
+    assert!(line("Open").ends_with("234.50"), "{text}");
+    assert!(text.contains("2 April 2026"), "{text}");
+    // As it was issued it says nothing of that.
+    std::fs::write(&path, PRESS.invoice(&asked).unwrap()).unwrap();
+    let text = drawdown_components::pdf_text(&path).unwrap();
+    assert!(!text.contains("Paid") && !text.contains("Open"), "{text}");
 }
 
 #[test]

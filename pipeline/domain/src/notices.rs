@@ -139,5 +139,18 @@ record! {
         pub plan: Option<OrderId>,
         /// The cap that it is about.
         pub cap: Option<CapReached>,
+        /// The credit limit it is about.
+        pub credit_limit: Option<LimitTold>,
+    }
+}
+
+record! {
+    /// A credit limit when somebody was told of it (R9.3).
+    #[derive(Copy)]
+    pub struct LimitTold {
+        /// What is in effect.
+        pub limit: Amount,
+        /// What waits for its contract, and counts for nothing till then.
+        pub pending: Option<Amount>,
     }
 }

@@ -24,6 +24,10 @@ fn asked_by<'a>(
 }
 
 fn open(enterprise: &str) -> Command {
+    opened(enterprise).into()
+}
+
+fn opened(enterprise: &str) -> OpenEnterprise {
     OpenEnterprise {
         enterprise: enterprise.parse().unwrap(),
         name: "E".parse().unwrap(),
@@ -34,7 +38,6 @@ fn open(enterprise: &str) -> Command {
         management_account: None,
         credit_total: None,
     }
-    .into()
 }
 
 fn account(account: &str, enterprise: &str) -> Command {
@@ -522,4 +525,57 @@ fn pieces_taken_at_any_moments_make_the_same_registry() {
             }
         }
     }
+}
+
+/// What is refused here says what it concerns.
+#[test]
+fn a_refusal_names_what_it_is_about() {
+    let mut registry = Registry::default();
+    registry.ask(asked(1, None, 1, &open("e")), &mut |_| {});
+    registry.ask(asked(2, None, 2, &account("a", "e")), &mut |_| {});
+    let nowhere = OpenEnterprise { country: "ZZ".parse().unwrap(), ..opened("z") }.into();
+    let transfer = crate::commands::Transfer {
+        from: "ba-a".parse().unwrap(),
+        to: "ba-b".parse().unwrap(),
+        amount: Amount::ONE,
+        remark: None,
+    };
+    let claim = ClaimRemittance {
+        billing_account: "ba-a".parse().unwrap(),
+        reference: "r".parse().unwrap(),
+        amount: Amount::whole(5),
+    };
+    for (command, code, why) in [
+        (nowhere, "malformed", "ISO 3166 knows no country ZZ"),
+        (
+            account_at("b", "e", "finance"),
+            "malformed",
+            "finance is no e-mail address: it looks like finance@acme.example",
+        ),
+        (
+            account_at("b", "e", "@b"),
+            "malformed",
+            "@b is no e-mail address: it looks like finance@acme.example",
+        ),
+        (open("e"), "already_exists", "there is an enterprise e"),
+        (account("a", "e"), "already_exists", "there is an account a"),
+        (account("b", "f"), "not_found", "there is no enterprise f"),
+        (top_up("ba-x"), "not_found", "there is no billing account ba-x"),
+        (transfer.into(), "not_found", "there is no billing account ba-b"),
+        (claim.into(), "not_found", "no transfer r of exactly 5 waits"),
+    ] {
+        let asked = asked(9, None, 9, &command);
+        let Admission::Refused(refusal, detail) = registry.ask(asked, &mut |_| {}) else {
+            panic!("{command:?}")
+        };
+        let said = detail.or_else(|| registry.why(&asked, refusal));
+        assert_eq!((refusal.code(), said.as_deref()), (code, Some(why)), "{command:?}");
+    }
+    registry.ask(asked(20, Some(7), 1, &top_up("ba-a")), &mut |_| {});
+    let other = top_up("ba-a");
+    let again = asked(21, Some(7), 2, &other);
+    let refused = registry.ask(again, &mut |_| {});
+    assert_eq!(refused, Admission::Refused(Refusal::KeyReused, None));
+    let why = registry.why(&again, Refusal::KeyReused).unwrap();
+    assert_eq!(why, "the key was used for command 20, which asked for something else");
 }

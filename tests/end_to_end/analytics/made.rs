@@ -1,13 +1,16 @@
 //! The tables and views on the real engine: made once, held to their files, and fit for what is read of them.
 
-use drawdown_analytics::{MIGRATIONS, Migration, Store, Trouble, migrate};
-use drawdown_console::{ClickHouse, Lists, Source, VIEWS, Wanted};
+use drawdown_analytics::{MIGRATIONS, Migration, Store, StoreOptions, Trouble, claim, migrate};
+use drawdown_console::{ClickHouse, Lists, NoList, OwnLists, Row, Source, VIEWS, Wanted};
 
 use super::engine;
 
 /// What analysts ask for, beside the tables.
-const VIEWS_FOR_ANALYSTS: [&str; 13] = [
+const VIEWS_FOR_ANALYSTS: [&str; 16] = [
     "bills",
+    "payments_now",
+    "paid_directly",
+    "invoices_now",
     "money_by_month",
     "usage_standing",
     "spend_by_day",
@@ -26,17 +29,37 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-#[test]
-fn every_list_of_the_console_and_every_view_can_be_read() {
-    let options = engine::database();
-    let store = Store::new(options.clone());
-    let lists = ClickHouse {
+fn lists(options: &StoreOptions) -> ClickHouse {
+    ClickHouse {
         address: options.url.trim_start_matches("http://").to_owned(),
         database: options.database.clone(),
         user: options.user.clone(),
         password: options.password.clone(),
         deadline: options.deadline,
+    }
+}
+
+/// The rows of a list of the console's, each as its values of some fields.
+async fn listed(
+    lists: &dyn Lists,
+    name: &str,
+    fields: &[&str],
+) -> Result<Vec<Vec<String>>, NoList> {
+    let view = VIEWS.iter().find(|view| view.name == name).unwrap();
+    let Source::List(list) = &view.source else { panic!("{name} is no list") };
+    let wanted = Wanted { rows_max: 20, ..Wanted::default() };
+    let rows: Vec<Row> = lists.rows(view, list, &wanted).await?;
+    let text = |row: &Row, field: &str| match &row[field] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
     };
+    Ok(rows.iter().map(|row| fields.iter().map(|field| text(row, field)).collect()).collect())
+}
+
+#[test]
+fn every_list_of_the_console_and_every_view_can_be_read() {
+    let options = engine::database();
+    let (store, lists) = (Store::new(options.clone()), lists(&options));
     block_on(async {
         migrate(&store, MIGRATIONS).await.unwrap();
         for view in VIEWS {
@@ -71,5 +94,88 @@ fn migrations_are_run_once_and_refused_by_name_if_changed_or_later() {
             let Err(Trouble::Permanent(why)) = refused else { panic!("{refused:?}") };
             assert!(why.contains(name), "{why}");
         }
+    });
+}
+
+#[test]
+fn a_database_belongs_to_one_installation() {
+    let options = engine::database();
+    let (store, lists) = (Store::new(options.clone()), lists(&options));
+    let (ours, theirs) = (
+        OwnLists::new(lists.clone(), "ours".to_owned()),
+        OwnLists::new(lists, "theirs".to_owned()),
+    );
+    block_on(async {
+        let Err(NoList::Away(why)) = listed(&ours, "bills", &["bill"]).await else { panic!() };
+        assert!(why.contains("not filled yet") && why.contains("worker analytics"), "{why}");
+        for _ in 0..2 {
+            claim(&store, "ours").await.unwrap();
+            migrate(&store, MIGRATIONS).await.unwrap();
+        }
+        let refused = claim(&store, "theirs").await;
+        let Err(Trouble::Permanent(why)) = refused else { panic!("{refused:?}") };
+        let says = [&options.database, "another installation", "clickhouse.database", "drop"];
+        assert!(says.iter().all(|text| why.contains(text)), "{why}");
+        assert_eq!(listed(&ours, "bills", &["bill"]).await, Ok(Vec::new()));
+        let Err(NoList::Away(why)) = listed(&theirs, "bills", &["bill"]).await else { panic!() };
+        let says = [&options.database, "another installation", "clickhouse.database"];
+        assert!(says.iter().all(|text| why.contains(text)), "{why}");
+    });
+}
+
+/// A card paid 70 of a bill at its threshold and brought 5 too much, was checked at its link, and topped up 20.
+const PAID: &str = "INSERT INTO balance (billing_account, at, currency) VALUES ('ba', '2026-03-01 00:00:00', 'USD');
+INSERT INTO payments (payment, billing_account, status, cause, amount, currency, method, begun_at, at, bills) VALUES
+ ('p1', 'ba', 'succeeded', 'preauthorisation', 1, 'USD', 'visa', '2026-03-01 00:00:00', '2026-03-01 00:00:00', []),
+ ('p2', 'ba', 'pending', 'threshold', 75, 'USD', 'visa', '2026-03-02 00:00:00', '2026-03-02 00:00:00', ['b1']),
+ ('p2', 'ba', 'succeeded', 'threshold', 75, 'USD', 'visa', '2026-03-02 00:00:00', '2026-03-02 00:00:01', ['b1']),
+ ('p3', 'ba', 'succeeded', 'top_up', 20, 'USD', 'visa', '2026-03-03 00:00:00', '2026-03-03 00:00:00', []),
+ ('p4', 'ba', 'declined', 'threshold', 30, 'USD', 'visa', '2026-03-04 00:00:00', '2026-03-04 00:00:00', ['b2']);
+INSERT INTO entries (billing_account, number, at, asset, lot, before, amount, after, cause) VALUES
+ ('ba', 1, '2026-03-02 00:00:01', 'cash', 'own', 0, 5, 5, 'payment'),
+ ('ba', 2, '2026-03-03 00:00:00', 'cash', 'own', 5, 20, 25, 'top_up'),
+ ('ba', 3, '2026-03-05 00:00:00', 'cash', 'own', 25, -15, 10, 'bill');
+INSERT INTO bills_issued (bill, billing_account, account, product, month, cycle_end, amount, currency, issued_at, invoice) VALUES
+ ('b1', 'ba', 'a', 'compute', '2026-03', '2026-03-02 00:00:00', 70, 'USD', '2026-03-02 00:00:00', NULL),
+ ('b2', 'ba', 'a', 'compute', '2026-03', '2026-03-16 00:00:00', 30, 'USD', '2026-03-16 00:00:02', NULL),
+ ('b3', 'ba', 'a', 'compute', '2026-03', '2026-03-16 01:00:00', 8, 'USD', '2026-03-16 01:00:02', NULL),
+ ('b4', 'ba', 'a', 'tax', '2026-03', '2026-03-16 00:01:00', 9, 'USD', '2026-03-16 00:01:00', 'SG-1');
+INSERT INTO bill_payments (bill, billing_account, at, amount) VALUES
+ ('b1', 'ba', '2026-03-02 00:00:01', 70), ('b2', 'ba', '2026-03-16 00:00:03', 15);
+INSERT INTO invoices (number, type, billing_account, `from`, until, issued_at, net, tax, total) VALUES
+ ('SG-1', 'invoice', 'ba', '2026-03-01 00:00:00', '2026-03-16 00:00:00', '2026-03-16 00:01:00', 100, 9, 109);
+";
+
+#[test]
+fn money_that_cards_brought_is_counted_once_and_a_check_moves_none() {
+    let options = engine::database();
+    let (store, lists) = (Store::new(options.clone()), lists(&options));
+    let rows = [MIGRATIONS, &[Migration { number: 3, name: "0003_rows", text: PAID }]].concat();
+    let texts = |rows: &[&[&str]]| -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(|text| (*text).to_owned()).collect()).collect()
+    };
+    block_on(async {
+        migrate(&store, &rows).await.unwrap();
+        // Cash got 5 and 20 and lost 15; 70 came from the card and went to the bill at once.
+        let months = listed(&lists, "money_by_month", &["month", "money_in", "money_out"]).await;
+        assert_eq!(months, Ok(texts(&[&["2026-03", "95", "-85"]])), "R4.4");
+        let flow = "SELECT cause, toString(sum(money_in)), toString(sum(money_out)) FROM cash_flow GROUP BY cause ORDER BY cause";
+        let flow = store.rows::<(String, String, String)>(flow).await.unwrap();
+        let flow: Vec<_> =
+            flow.iter().map(|(c, i, o)| (c.as_str(), i.as_str(), o.as_str())).collect();
+        let expected = [
+            ("bill", "0", "-15"),
+            ("payment", "5", "0"),
+            ("threshold", "70", "-70"),
+            ("top_up", "20", "0"),
+        ];
+        assert_eq!(flow, expected);
+        let payments = listed(&lists, "payments", &["payment", "amount", "moved"]).await;
+        let expected =
+            [&["p4", "30", "0"], &["p3", "20", "20"], &["p2", "75", "75"], &["p1", "1", "0"]];
+        assert_eq!(payments, Ok(texts(&expected.map(|row| &row[..]))));
+        // 15 of the usage and all of the tax; what was used in the next period is another invoice's.
+        let invoices = listed(&lists, "invoices", &["number", "settled", "open", "status"]).await;
+        assert_eq!(invoices, Ok(texts(&[&["SG-1", "85", "24", "partly_paid"]])));
     });
 }

@@ -1,12 +1,13 @@
 //! `drawdown show`.
 
 use std::io::{BufRead, BufReader};
+use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::canned::Canned;
 use super::{drawdown, opened, said, told, well};
-use crate::end_to_end::console::rig::Rig;
+use crate::end_to_end::console::rig::{Rig, WITHIN};
 
 #[test]
 fn a_row_is_a_block_and_a_list_is_a_table() {
@@ -106,4 +107,64 @@ fn what_changes_is_watched_until_the_server_stops() {
     let nobody = Rig::new();
     let none = told(&nobody, "show balance ba-nobody --watch", 1);
     assert!(none.contains("not_found"), "{none}");
+}
+
+#[test]
+fn what_is_in_force_is_shown_as_tables() {
+    let rig = Rig::new();
+    rig.priced();
+    opened(&rig);
+    let prices = well(&rig, "show prices");
+    assert!(prices.contains("vcpu_hours") && prices.contains("0.5 each"), "{prices}");
+    assert!(prices.ends_with("1 row\n"), "{prices}");
+    let settings = well(&rig, "show settings --where setting=topup.minimum --columns value");
+    assert!(settings.contains("USD 20"), "{settings}");
+}
+
+/// R2.3: beside what runs, whose log nobody else may open.
+#[test]
+fn r2_3_rejects_are_dealt_with_through_the_api() {
+    let rig = Rig::new();
+    rig.priced();
+    opened(&rig);
+    let now = rig.clock.now();
+    let record = |id: &str, account: &str, quantity: &str| {
+        json!({ "source": "s", "id": id, "account": account, "product": "compute",
+            "meter": "vcpu_hours", "quantity": quantity, "time": now })
+        .to_string()
+    };
+    let usage = [record("a", "acme", "-5"), record("b", "bolt", "8")].join("\n");
+    let answer = rig.client.post("/v1/usage", &[("content-type", "application/x-ndjson")], &usage);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let deadline = Instant::now() + WITHIN;
+    while !well(&rig, "rejects list").ends_with("2 rejects\n") {
+        assert!(Instant::now() < deadline);
+    }
+    let negative = well(&rig, "rejects list --reason negative_quantity --json");
+    let negative: Value = serde_json::from_str(&negative).unwrap();
+    assert_eq!((&negative["record"]["quantity"], &negative["id"]), (&json!("-5"), &json!("a")));
+    let name = negative["reject"].as_str().unwrap();
+    let mended = well(&rig, &format!("rejects mend {name} --field quantity=5"));
+    assert_eq!(mended, format!("{name} is mended and sent\n"));
+    rig.await_row("balance", "ba-acme", |row| row["available"] == "97.5");
+    rig.opened("bolt", "50.00");
+    let sent = well(&rig, "rejects replay --account bolt");
+    assert!(sent.starts_with("1 records sent again"), "{sent}");
+    rig.await_row("balance", "ba-bolt", |row| row["available"] == "46");
+    let unknown = told(&rig, "rejects replay 0-99999-0", 1);
+    assert!(unknown.contains("not_found: there is no reject 0-99999-0"), "{unknown}");
+    let stranger = told(&rig, "rejects list --key nobodys", 1);
+    assert!(stranger.contains("nobody holds the key that was sent"), "{stranger}");
+}
+
+/// A port that is taken is said by the name of its flag, and nothing is left behind.
+#[test]
+fn a_port_that_is_taken_leaves_no_folder() {
+    let rig = Rig::new();
+    let folder = rig.folder.path().join("tour");
+    let (port, data) = (rig.client.port.to_string(), folder.display().to_string());
+    let up = drawdown(rig.client.port, &["up", "--port", &port, "--data", &data]).output().unwrap();
+    let (_, err) = said(&up, 1);
+    assert!(err.contains("--port") && err.contains(&port), "{err}");
+    assert!(!folder.exists());
 }

@@ -12,6 +12,7 @@ const PAGES = [
   ["bills", `/accounts/${account}/bills`],
   ["invoices", `/accounts/${account}/invoices`],
   ["runway", `/accounts/${account}/runway`],
+  ["prices", "/prices"],
   ["mail", "/mail"],
   ["letter", "/mail/1.eml"],
   ["send", "/send"],
@@ -86,10 +87,21 @@ const main = async () => {
   await page.locator("#entries td", { hasText: "1,234.50" }).first().waitFor();
   await page.screenshot({ path: path.join(kept, "wallet-topped-up.png"), fullPage: true });
 
+  // The time by which all this happens stands on every page.
+  await page.locator("[data-now] time", { hasText: "UTC" }).waitFor();
+
+  // A page that is not there is a page all the same.
+  const nowhere = await context.newPage();
+  const missing = await nowhere.goto(`${origin}/nowhere`);
+  assert.equal(missing.status(), 404);
+  await nowhere.locator("h1", { hasText: "Not Found" }).waitFor();
+  await nowhere.screenshot({ path: path.join(kept, "nowhere.png") });
+  await nowhere.close();
+
   // What is refused says why.
   await page.locator("form[data-do=top_up] input[name=amount]").fill("0.01");
   await page.locator("form[data-do=top_up] button").click();
-  await page.locator("form[data-do=top_up] output.bad", { hasText: "smallest top-up" }).waitFor();
+  await page.locator("form[data-do=top_up] output.bad", { hasText: "the smallest top-up is 20 USD; this is 0.01 USD" }).waitFor();
 
   // A record sent from the page is charged.
   await page.goto(`${origin}/send?account=${account.replace("ba-", "")}`);

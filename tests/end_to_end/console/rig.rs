@@ -10,6 +10,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use drawdown::cli::printed;
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::answer;
@@ -83,10 +84,11 @@ impl Rig {
         let keys = Keys::new(&hashes(), Some("demo")).unwrap();
         let mut options = ConsoleOptions::new(keys, "", "1");
         options.mails = Some(made(&folder, "mails"));
+        options.secret = Some(Secret::new([7; 32]));
         let fonts = Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap();
         let press = Press::new(fonts);
-        options.printer = Some(Printer::new(move |invoice, form| match form {
-            Form::Pdf => press.invoice(invoice).map_err(|error| error.to_string()),
+        options.printer = Some(Printer::new(move |invoice, form, settled| match form {
+            Form::Pdf => printed(&press, invoice, settled).map_err(|error| error.to_string()),
             Form::Xml => {
                 e_invoice(invoice).map(String::into_bytes).map_err(|error| error.to_string())
             }

@@ -1,9 +1,10 @@
 //! Notices as BALANCE words them.
 
 use drawdown_domain::ids::Text;
-use drawdown_domain::money::Currency;
+use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{
-    CapReached, MeterCost, Notice, NoticeKind, Service, ServiceCause, ServiceState, Standing,
+    CapReached, LimitTold, MeterCost, Notice, NoticeKind, Service, ServiceCause, ServiceState,
+    Standing,
 };
 use drawdown_domain::payments::{Payment, PaymentCause, PaymentStatus};
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
@@ -55,6 +56,8 @@ pub(crate) fn notice(name: &str, kind: NoticeKind, recipients: &[&str]) -> Notic
         plan: None,
         request: kind.text().starts_with("payment_request").then(request),
         cap: (kind == NoticeKind::SpendCap).then(|| cap(80)),
+        credit_limit: (kind == NoticeKind::CreditLimit)
+            .then(|| LimitTold { limit: Amount::ZERO, pending: Some(Amount::whole(500)) }),
     }
 }
 

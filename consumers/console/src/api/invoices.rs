@@ -1,19 +1,19 @@
-//! `GET /v1/invoices/{number}.pdf` and `.xml`: an issued invoice, made when it is asked for. It never changes,
-//! so it is the same each time.
+//! `GET /v1/invoices/{number}.pdf` and `.xml`: an issued invoice, made when it is asked for. It never changes; the
+//! PDF says beside it what is paid.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
-use drawdown_domain::invoices::Invoice;
+use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::vocabulary::DescribedRecord;
 use serde_json::Value;
 
 use super::show::problem;
 use super::{Shared, apart, asker};
 use crate::permits::{Over, may_see};
-use crate::printer::Form;
+use crate::printer::{Form, Settled};
 use crate::problem::Problem;
 use crate::views::{Source, named};
 use crate::{Row, Wanted};
@@ -34,19 +34,22 @@ pub(super) async fn invoice(
     let printer = printer.ok_or_else(|| Problem::not_found("no documents are made here"))?;
     let invoice = issued(&site, number).await?;
     // Whether there is one is nobody's business but theirs who may see it.
-    let payer = invoice.as_ref().map(|invoice| invoice.billing_account.as_str());
+    let payer = invoice.as_ref().map(|(invoice, _)| invoice.billing_account.as_str());
     let over = payer.map_or(Over::All, |payer| Over::row("invoices", payer));
     may_see(&site, &who, "invoices", over).await?;
-    let invoice = invoice.ok_or_else(missing)?;
-    let made = apart(move || printer.print(&invoice, form)).await?;
+    let (invoice, settled) = invoice.ok_or_else(missing)?;
+    let made = apart(move || printer.print(&invoice, form, settled)).await?;
     let bytes = made.map_err(|why| Problem::unavailable(format!("it cannot be made: {why}")))?;
     let name = format!("inline; filename=\"{number}{}\"", form.ending());
     let headers = [(CONTENT_TYPE, form.media_type().to_owned()), (CONTENT_DISPOSITION, name)];
     Ok((headers, Bytes::from(bytes)).into_response())
 }
 
-/// The invoice of that number, whole.
-async fn issued(site: &Shared, number: &str) -> Result<Option<Invoice>, Problem> {
+/// The invoice of that number, whole, and what of it is paid; of a credit note nothing is.
+async fn issued(
+    site: &Shared,
+    number: &str,
+) -> Result<Option<(Invoice, Option<Settled>)>, Problem> {
     let Some((view, Source::List(list))) = named("invoices").map(|view| (view, &view.source))
     else {
         return Ok(None);
@@ -54,7 +57,13 @@ async fn issued(site: &Shared, number: &str) -> Result<Option<Invoice>, Problem>
     let filters = vec![("number".to_owned(), number.to_owned())];
     let wanted = Wanted { filters, after: None, rows_max: 1 };
     let found = site.lists.rows(view, list, &wanted).await.map_err(problem)?;
-    found.into_iter().next().map(read).transpose()
+    let Some(row) = found.into_iter().next() else { return Ok(None) };
+    let amount = |field: &str| row.get(field)?.as_str()?.parse().ok();
+    let settled = amount("settled").zip(amount("open"));
+    let settled = settled.map(|(paid, open)| Settled { paid, open, at: site.clock.now() });
+    let invoice = read(row)?;
+    let settled = settled.filter(|_| invoice.r#type == InvoiceType::Invoice);
+    Ok(Some((invoice, settled)))
 }
 
 /// A row of ClickHouse's says more than the invoice does: where on the log it stands.

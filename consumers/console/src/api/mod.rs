@@ -2,6 +2,7 @@
 
 mod commands;
 mod invoices;
+mod rejects;
 mod show;
 mod stream;
 mod usage;
@@ -12,14 +13,14 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, USER_AGENT};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use drawdown_domain::ids::{PrincipalId, Text};
 
-pub(crate) use show::{page, row};
+pub(crate) use show::{page, row, rows_of};
 
 use crate::problem::Problem;
 use crate::{Site, description, pages};
@@ -45,6 +46,9 @@ pub(crate) fn router(site: Shared) -> Router {
         .route("/v1/show/{view}/{id}", get(show::show))
         .route("/v1/stream/{view}/{id}", get(stream::stream))
         .route("/v1/invoices/{file}", get(invoices::invoice))
+        .route("/v1/rejects", get(rejects::list))
+        .route("/v1/rejects/replay", post(rejects::replay))
+        .route("/v1/rejects/mend", post(rejects::mend))
         .layer(DefaultBodyLimit::max(COMMAND_BYTES_MAX))
         .route("/v1/usage", post(usage::usage).layer(usage_limit))
         .route("/openapi.json", get(description::openapi))
@@ -55,9 +59,14 @@ pub(crate) fn router(site: Shared) -> Router {
         .with_state(site)
 }
 
-async fn not_found(request: Request) -> Problem {
+async fn not_found(request: Request) -> Response {
     let path = request.uri().path();
-    Problem::not_found(format!("there is nothing at {path}; /docs lists what there is"))
+    let is_for_programs = path.starts_with("/v1/");
+    if is_for_programs || !pages::is_browser(request.headers()) {
+        let detail = format!("there is nothing at {path}; /docs lists what there is");
+        return Problem::not_found(detail).into_response();
+    }
+    pages::page_of(Problem::not_found(format!("There is no page at {path}.")))
 }
 
 async fn wrong_method(request: Request) -> Problem {
@@ -125,7 +134,7 @@ const FOR_BROWSERS: &[(&str, &str)] = &[
 
 /// The path without what differs from request to request.
 fn kind_of(path: &str) -> &'static str {
-    ["/v1/do", "/v1/show", "/v1/stream", "/v1/usage", "/v1/invoices"]
+    ["/v1/do", "/v1/show", "/v1/stream", "/v1/usage", "/v1/invoices", "/v1/rejects"]
         .into_iter()
         .find(|kind| path.starts_with(kind))
         .unwrap_or("page")
@@ -138,7 +147,10 @@ pub(crate) fn asker(
     headers: &HeaderMap,
 ) -> Result<PrincipalId, Problem> {
     site.options.keys.who(method, headers).ok_or_else(|| {
-        let how = "send a key as `Authorization: Bearer <key>`";
+        let how = match headers.contains_key(AUTHORIZATION) {
+            true => "nobody holds the key that was sent; `console.keys` says whose keys open this console, and each is sent as `Authorization: Bearer <key>`",
+            false => "no key was sent; send one as `Authorization: Bearer <key>`",
+        };
         Problem::new(StatusCode::UNAUTHORIZED, "not_authenticated", how)
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{POSITION, Shared, apart, asker};
 use crate::keys::cookie;
 use crate::lists::{Format, NoList};
-use crate::permits::{Over, may_see};
+use crate::permits::{Over, may_see, only_the_operator};
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::rows::Answer;
@@ -29,6 +29,11 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let who = asker(&site, &Method::GET, &headers)?;
     let view = known(&name)?;
+    if view.source == Source::Everywhere {
+        let why =
+            format!("no {name} is called {id}: they are the same everywhere, /v1/show/{name}");
+        return Err(Problem::not_found(why));
+    }
     let Source::List(list) = &view.source else {
         may_see(&site, &who, view.name, Over::row(view.name, &id)).await?;
         if let Some((field, _)) = query.first() {
@@ -54,6 +59,10 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let who = asker(&site, &Method::GET, &headers)?;
     let view = known(&name)?;
+    if view.source == Source::Everywhere {
+        only_the_operator(&who, view.name)?;
+        return everywhere(&site, view, &query).await;
+    }
     let own = |(name, value): &(String, String)| name == "principal" && value == who.as_str();
     // Everybody sees what he asked for himself.
     if view.name != "commands" || !query.iter().any(own) {
@@ -61,9 +70,49 @@ pub(super) async fn list(
     }
     match &view.source {
         Source::List(list) => listed(&site, view, list, &query, &headers).await,
-        Source::Ledger => {
+        Source::Ledger | Source::Everywhere => {
             Err(Problem::malformed(format!("{name} is of one thing: /v1/show/{name}/<id>")))
         }
+    }
+}
+
+/// Rows that every ledger has, all on one page.
+async fn everywhere(
+    site: &Shared,
+    view: &View,
+    query: &[(String, String)],
+) -> Result<Response, Problem> {
+    let wanted = wanted(query)?;
+    let known = (view.record)().fields;
+    for (name, _) in &wanted.filters {
+        if !known.iter().any(|field| field.name == name) {
+            let names: Vec<&str> = known.iter().map(|field| field.name).collect();
+            let why = format!("{} has no field {name}; there are {}", view.name, names.join(", "));
+            return Err(Problem::malformed(why).with("field", name.as_str()));
+        }
+    }
+    if query.iter().any(|(name, value)| name == "format" && value != "json") {
+        return Err(Problem::malformed("it comes as JSON only").with("field", "format"));
+    }
+    let mut rows = rows_of(site, view).await?;
+    rows.retain(|row| {
+        wanted.filters.iter().all(|(name, value)| match row.get(name) {
+            Some(Value::String(text)) => text == value,
+            Some(other) => other.to_string() == *value,
+            None => false,
+        })
+    });
+    Ok(json(&json!({ "rows": rows, "next": null })))
+}
+
+/// All rows of a view that every ledger has.
+pub(crate) async fn rows_of(site: &Shared, view: &View) -> Result<Vec<Row>, Problem> {
+    match row(site, view, "all").await? {
+        Value::Array(rows) => Ok(rows
+            .into_iter()
+            .filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None })
+            .collect()),
+        other => Err(Problem::unavailable(format!("{other} are no rows"))),
     }
 }
 

@@ -60,7 +60,10 @@ const INVOICES: &[Column] = &[
     extra("net", "Net", Kind::Money),
     extra("tax", "Tax", Kind::Money),
     column("total", "Total", Kind::Money),
-    column("currency", "Currency", Kind::Text),
+    extra("settled", "Paid", Kind::Money),
+    column("open", "Open", Kind::Money),
+    extra("currency", "Currency", Kind::Text),
+    column("status", "Status", Kind::Badge),
 ];
 
 const PAYMENTS: &[Column] = &[
@@ -68,6 +71,26 @@ const PAYMENTS: &[Column] = &[
     extra("payment", "Payment", Kind::Text),
     extra("cause", "Cause", Kind::Words),
     column("amount", "Amount", Kind::Money),
+    column("status", "Status", Kind::Badge),
+    extra("reason", "Reason", Kind::Text),
+];
+
+const METHODS: &[Column] = &[
+    column("method", "Method", Kind::Text),
+    column("kind", "Kind", Kind::Words),
+    extra("brand", "Brand", Kind::Words),
+    extra("expires", "Expires", Kind::Text),
+    extra("linked_at", "Linked", Kind::Time),
+    column("preferred", "", Kind::Words),
+    column("state", "State", Kind::Badge),
+];
+
+const CHECKS: &[Column] = &[
+    column("at", "Time", Kind::Time),
+    extra("payment", "Payment", Kind::Text),
+    column("cause", "Cause", Kind::Words),
+    extra("method", "Method", Kind::Text),
+    column("amount", "Held and given back", Kind::Money),
     column("status", "Status", Kind::Badge),
     extra("reason", "Reason", Kind::Text),
 ];
@@ -125,6 +148,8 @@ struct Asset {
 
 struct Settings {
     currency: String,
+    /// How money can be paid in.
+    methods: Vec<String>,
 }
 
 impl Account {
@@ -199,8 +224,20 @@ pub(super) async fn wallet(
     let mut page = Account::new(&id, "Wallet", &balance);
     page.wallet = Some(wallet_of(&balance, left.ok().as_ref()));
     page.tables = tables;
-    page.settings = Some(Settings { currency: code });
+    let methods = linked(&site, &id).await.unwrap_or_default();
+    let usable = methods.iter().filter(|row| text(row, "state") == "active");
+    let names = std::iter::once("bank_transfer".to_owned());
+    let methods = names.chain(usable.map(|row| text(row, "method"))).collect();
+    page.settings = Some(Settings { currency: code, methods });
     Ok(shown(&page))
+}
+
+/// Its payment methods.
+async fn linked(site: &Shared, id: &str) -> Result<Vec<Row>, String> {
+    let row = kept(site, "payment_methods", id).await;
+    let row = row.map_err(|problem| problem.detail().to_owned())?;
+    let methods = row.get("payment_methods").and_then(Value::as_array).into_iter().flatten();
+    Ok(methods.filter_map(Value::as_object).cloned().collect())
 }
 
 /// Rows that are all in the billing account's currency, and do not say so.
@@ -273,13 +310,32 @@ async fn bills(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> R
         });
     }
     let export = format!("/v1/show/bills/{}?format=csv", crate::outside::escaped(id));
+    let checks = payments.clone().map(|rows| rows.into_iter().filter(is_check).collect());
+    let payments = payments.map(|rows| rows.into_iter().filter(|row| !is_check(row)).collect());
+    let unchecked = "No method was checked yet.";
+    let methods = linked(site, id).await.map(|mut rows| {
+        for row in &mut rows {
+            let preferred = row.get("preferred") == Some(&true.into());
+            row.insert("preferred".to_owned(), if preferred { "preferred" } else { "" }.into());
+        }
+        rows
+    });
+    let unlinked = "No payment method is linked: bills are paid from the balance.";
     page.tables = vec![
         Table::new("bills", "Bills", "No bill was issued yet.", BILLS, bills)
             .on("bills")
             .exported(export),
         Table::new("payments", "Payments", "No payment yet.", PAYMENTS, payments).on("payments"),
+        Table::new("methods", "Payment methods", unlinked, METHODS, methods).on("payments"),
+        Table::new("checks", "Checks of methods, which move no money", unchecked, CHECKS, checks)
+            .on("payments"),
     ];
     shown(&page)
+}
+
+/// Whether a payment only shows that a method can pay (R7.2, R7.4).
+pub(super) fn is_check(row: &Row) -> bool {
+    matches!(text(row, "cause").as_str(), "test" | "preauthorisation")
 }
 
 async fn invoices(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) -> Response {

@@ -12,7 +12,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 
 use self::message::Letter;
-use super::table::{Cell, Column, Kind, Table, column};
+use super::table::{Cell, Column, Kind, Table, column, extra};
 use super::{NoPage, look, rows, shown};
 use crate::api::{Shared, apart};
 use crate::problem::Problem;
@@ -22,18 +22,18 @@ const LISTED_MAX: usize = 200;
 const LETTER_BYTES_MAX: u64 = 32 << 20;
 
 const LETTERS: &[Column] = &[
-    column("date", "Date", Kind::Text),
-    column("to", "To", Kind::Text),
-    column("subject", "Subject", Kind::Text),
+    extra("date", "Date", Kind::Text),
+    extra("to", "To", Kind::Text),
+    column("subject", "Subject", Kind::Long),
 ];
 
 const MAILS: &[Column] = &[
     column("at", "Time", Kind::Time),
-    column("to", "To", Kind::Text),
-    column("kind", "Kind", Kind::Words),
-    column("subject", "Subject", Kind::Text),
+    extra("to", "To", Kind::Text),
+    extra("kind", "Kind", Kind::Words),
+    column("subject", "Subject", Kind::Long),
     column("state", "State", Kind::Badge),
-    column("billing_account", "Billing account", Kind::Account),
+    extra("billing_account", "Billing account", Kind::Account),
 ];
 
 #[derive(Template)]
@@ -80,12 +80,12 @@ pub(super) async fn letters(
 }
 
 fn cells(file: &str, letter: &Letter) -> Vec<Cell> {
-    let cell = |text: &str, class| Cell { text: text.to_owned(), class, link: None, extra: false };
+    let cell = |text: &str, class, extra| Cell { text: text.to_owned(), class, link: None, extra };
     let link = Some(format!("/mail/{}", crate::outside::escaped(file)));
     vec![
-        cell(&letter.date, "time"),
-        cell(&letter.to, "text"),
-        Cell { link, ..cell(&letter.subject, "text") },
+        cell(&letter.date, "time", true),
+        cell(&letter.to, "text", true),
+        Cell { link, ..cell(&letter.subject, "long", false) },
     ]
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod charts;
 mod docs;
+mod in_force;
 mod letters;
 mod overview;
 mod send;
@@ -11,11 +12,12 @@ mod table;
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::Row;
 use crate::api::{Shared, asker, page};
@@ -32,6 +34,8 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/mail", get(letters::letters))
         .route("/mail/{file}", get(letters::letter))
         .route("/mail/{file}/html", get(letters::html))
+        .route("/prices", get(in_force::in_force))
+        .route("/now", get(now))
         .route("/send", get(send::form).post(send::form))
         .route("/send/usage", axum::routing::post(send::usage))
         .route("/docs", get(docs::docs))
@@ -75,6 +79,23 @@ impl IntoResponse for NoPage {
             }
         }
     }
+}
+
+/// The time by which everything here happens: on a demonstration's clock it is not the day's.
+async fn now(State(site): State<Shared>) -> Response {
+    let now = json!({ "now": site.clock.now(), "is_real": site.clock.is_real() });
+    ([(CONTENT_TYPE, "application/json")], now.to_string()).into_response()
+}
+
+/// Whether a browser opens a page: it prefers one to a document for programs.
+pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// A problem as a page.
+pub(crate) fn page_of(problem: Problem) -> Response {
+    NoPage::Wrong(problem).into_response()
 }
 
 #[derive(Template)]

@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 
+use super::account::is_check;
 use super::charts::{Bar, Unit, bars, escape};
-use super::table::{Column, Kind, Table, column, count, extra, text, time};
+use super::table::{Column, Kind, Table, column, count, extra, text};
 use super::{NoPage, look, rows, shown};
 use crate::Row;
 use crate::api::Shared;
@@ -31,7 +32,7 @@ const PAYMENTS: &[Column] = &[
 const MAILS: &[Column] = &[
     column("at", "Time", Kind::Time),
     extra("to", "To", Kind::Text),
-    column("subject", "Subject", Kind::Text),
+    column("subject", "Subject", Kind::Long),
     column("state", "State", Kind::Badge),
 ];
 
@@ -39,7 +40,6 @@ const MAILS: &[Column] = &[
 #[template(path = "overview.html")]
 struct Overview {
     here: &'static str,
-    now: String,
     figures: Vec<Figure>,
     chart: String,
     balances: Table,
@@ -58,22 +58,25 @@ pub(super) async fn overview(
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
     look(&site, &headers, "overview")?;
-    let some = [("limit", "12")];
     let (balances, payments, mails, days) = tokio::join!(
         rows(&site, &headers, "balances", &[("limit", "50")]),
-        rows(&site, &headers, "payments", &some),
-        rows(&site, &headers, "mail", &some),
+        rows(&site, &headers, "payments", &[("limit", "100")]),
+        rows(&site, &headers, "mail", &[("limit", "12")]),
         rows(&site, &headers, "usage_by_day", &[("limit", "30")]),
     );
+    let payments = payments.map(|mut rows| {
+        rows.retain(|row| !is_check(row));
+        rows.truncate(12);
+        rows
+    });
     let figures = figures(days.as_deref(), balances.as_deref(), payments.as_deref());
     let used = days.as_deref().unwrap_or_default().iter().rev().map(|row| Bar {
         name: text(row, "day"),
         amount: text(row, "records").parse().unwrap_or_default(),
     });
-    let chart = bars("Usage records by day", &used.collect::<Vec<_>>(), Unit::Count);
+    let chart = bars("Usage records by day of use", &used.collect::<Vec<_>>(), Unit::Count);
     let page = Overview {
         here: "overview",
-        now: time(&site.clock.now().to_string()),
         figures,
         chart: or_nothing(
             chart,
@@ -105,9 +108,9 @@ fn figures(
         |rows: &[Row]| rows.iter().filter(|row| text(row, "status") == "declined").count();
     vec![
         Figure {
-            name: "Records priced, latest day",
+            name: "Usage records of the latest day",
             value: today.map_or_else(unknown, |row| count(&text(row, "records"))),
-            note: today.map_or_else(String::new, |row| text(row, "day")),
+            note: today.map_or_else(String::new, |row| format!("used on {}", text(row, "day"))),
         },
         Figure {
             name: "Billing accounts",
@@ -126,9 +129,10 @@ fn figures(
             note: "of the lowest 50".to_owned(),
         },
         Figure {
-            name: "Declined",
+            name: "Payments declined",
             value: payments.map_or_else(|_| unknown(), |rows| declined(rows).to_string()),
-            note: "of the latest payments".to_owned(),
+            note: payments
+                .map_or_else(|_| String::new(), |rows| format!("of the latest {}", rows.len())),
         },
     ]
 }

@@ -19,6 +19,8 @@ pub(super) struct Column {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
+    /// A text that may be broken over lines on a phone, too.
+    Long,
     /// A symbol, as words.
     Words,
     Money,
@@ -101,6 +103,7 @@ fn cell(column: &Column, row: &Row) -> Cell {
     let linked = |text: String, link| Cell { text, class: "text", link: Some(link), extra };
     match column.kind {
         Kind::Text => plain(text, "text"),
+        Kind::Long => plain(text, "long"),
         Kind::Words => plain(text.replace('_', " "), "words"),
         Kind::Time => plain(time(&text), "time"),
         Kind::Badge => plain(text, "badge"),

@@ -9,7 +9,7 @@
 //! - `hold | messages`: what ledgers say to each other stays on its way, until `let | messages` go on. The one
 //!   ledger here plays both.
 //! - `see | view of | fields`: the row of a view says this.
-//! - `principal | command | fields | outcome`: `ok`, or the code of a refusal.
+//! - `principal | command | fields | outcome`: `ok`, or the code of a refusal; behind it perhaps why.
 
 use serde_json::Value;
 
@@ -48,6 +48,8 @@ pub(super) struct Asking {
     holds: bool,
     /// What became of the last command that waited for an answer.
     answered: Option<String>,
+    /// Why the last command was refused.
+    why: Option<String>,
     numbered: u64,
 }
 
@@ -82,6 +84,7 @@ impl Asking {
             on_its_way: VecDeque::new(),
             holds: false,
             answered: None,
+            why: None,
         };
         let entries = rating::parse(document);
         let begins: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
@@ -152,6 +155,11 @@ impl Asking {
                 let found = self.ask(who, name, fields);
                 return if found == expected { Ok(()) } else { Err(found) };
             }
+            [who, name, fields, expected, why] => {
+                let found = self.ask(who, name, fields);
+                let found = (found.as_str(), self.why.as_deref().unwrap_or_default());
+                return if found == (expected, why) { Ok(()) } else { Err(format!("{found:?}")) };
+            }
             _ => panic!("{line}: what does that mean?"),
         }
         Ok(())
@@ -184,7 +192,10 @@ impl Asking {
         let outcome = match decided {
             Ok(Answer::Accepted) => "ok".to_owned(),
             Ok(Answer::Later) => "ok".to_owned(),
-            Err(Undecided::Refused(refusal)) => refusal.code().to_owned(),
+            Err(Undecided::Refused(refusal)) => {
+                self.why = self.ledger.why(&asked, &command, refusal);
+                refusal.code().to_owned()
+            }
             Err(Undecided::Broken(broken)) => panic!("{name} {fields}: {broken}"),
         };
         self.fire();

@@ -70,7 +70,7 @@ impl Ledger {
     }
 
     /// The credit limits of an enterprise's other wallets in the same currency, those that wait for a contract included.
-    fn limits_of_others(
+    pub(super) fn limits_of_others(
         &self,
         enterprise: EnterpriseNumber,
         but: WalletNumber,

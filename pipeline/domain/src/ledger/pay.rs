@@ -116,11 +116,13 @@ impl Ledger {
 impl Wallet {
     /// The numbers of issued bills. One that is paid already is owed nothing of.
     fn bills_named(&self, names: &[Text]) -> Result<Vec<u64>, Refusal> {
-        let number = |name: &Text| {
-            let number = name.as_str().strip_prefix(self.id.as_str())?.strip_prefix('.')?;
-            number.parse().ok().filter(|number| (1..=self.bills_issued).contains(number))
-        };
-        names.iter().map(|name| number(name).ok_or(Refusal::NotFound)).collect()
+        names.iter().map(|name| self.bill_named(name)).collect()
+    }
+
+    pub(super) fn bill_named(&self, name: &Text) -> Result<u64, Refusal> {
+        let number = name.as_str().strip_prefix(self.id.as_str());
+        let number = number.and_then(|number| number.strip_prefix('.')?.parse().ok());
+        number.filter(|number| (1..=self.bills_issued).contains(number)).ok_or(Refusal::NotFound)
     }
 }
 

@@ -131,7 +131,7 @@ impl Enterprise {
 
 impl Wallet {
     /// With whom a benefit or coupon is shared; none if there is none of that name.
-    fn sharing_of(&self, id: &BenefitId) -> Option<Sharing> {
+    pub(super) fn sharing_of(&self, id: &BenefitId) -> Option<Sharing> {
         match self.benefit(id) {
             Some(benefit) => Some(benefit.sharing.clone()),
             None => {

@@ -173,7 +173,7 @@ impl Ledger {
             && wallet.drafts().is_empty()
     }
 
-    fn paid_lately(&self, number: WalletNumber) -> bool {
+    pub(super) fn paid_lately(&self, number: WalletNumber) -> bool {
         let since = self.clock.now().minus(IDLE_BEFORE_CLOSING);
         let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
         payees.filter_map(|payee| payee.paid_by_until(number)).any(|until| until > since)

@@ -52,10 +52,7 @@ impl Ledger {
         if !command.amount.is_positive() || !command.amount.is_payable(receiver.currency) {
             return Err(Refusal::InvalidAmount.into());
         }
-        let lot = receiver.transferred.iter().find(|lot| lot.sender == from);
-        let lot = lot.ok_or(Refusal::NothingToRevoke)?;
-        let available = self.available(receiver, to)?.rounded_down(receiver.currency)?;
-        let revocable = lot.left.min(lot.net_sent).min(available).max(Amount::ZERO);
+        let revocable = self.revocable(from, to)?.ok_or(Refusal::NothingToRevoke)?;
         if command.amount > revocable {
             return Err(Refusal::ExceedsRevocable.into());
         }
@@ -93,6 +90,20 @@ impl Ledger {
         to: WalletNumber,
     ) -> Result<(&Wallet, &Wallet), Refusal> {
         self.wallet(from).zip(self.wallet(to)).ok_or(Refusal::NotFound)
+    }
+
+    /// What of its transfers a sender may take back (R9.2); none: it never sent anything.
+    pub(super) fn revocable(
+        &self,
+        from: WalletNumber,
+        to: WalletNumber,
+    ) -> Result<Option<Amount>, Overflow> {
+        let Some(receiver) = self.wallet(to) else { return Ok(None) };
+        let Some(lot) = receiver.transferred.iter().find(|lot| lot.sender == from) else {
+            return Ok(None);
+        };
+        let available = self.available(receiver, to)?.rounded_down(receiver.currency)?;
+        Ok(Some(lot.left.min(lot.net_sent).min(available).max(Amount::ZERO)))
     }
 
     /// Own cash that may leave (R9.1).

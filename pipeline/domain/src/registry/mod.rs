@@ -2,6 +2,7 @@
 //! nobody has claimed, the price book that may be loaded, the numbers of invoices. The registry claims and forwards; the
 //! ledger concerned decides, and the registry keeps or releases.
 
+mod explaining;
 mod load;
 mod numbering;
 mod remittances;
@@ -358,6 +359,10 @@ impl Registry {
         command: &OpenEnterprise,
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
+        if !command.country.is_assigned() {
+            let why = format!("ISO 3166 knows no country {}", command.country);
+            return Admission::Refused(Refusal::Malformed, Some(why));
+        }
         if self.enterprises.contains_key(&command.enterprise) {
             return Admission::Refused(Refusal::AlreadyExists, None);
         }
@@ -372,6 +377,13 @@ impl Registry {
         command: &OpenAccount,
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
+        if !requests::is_address(&command.email) {
+            let why = format!(
+                "{} is no e-mail address: it looks like finance@acme.example",
+                command.email
+            );
+            return Admission::Refused(Refusal::Malformed, Some(why));
+        }
         let Some(country) = self.enterprises.get(&command.enterprise).copied() else {
             return Admission::Refused(Refusal::NotFound, None);
         };

@@ -17,6 +17,15 @@ record! {
     }
 }
 
+/// Whether a text could be an e-mail address. Whether mail arrives there only sending shows.
+pub(super) fn is_address(text: &Text) -> bool {
+    let fits = |part: &str| {
+        !part.is_empty()
+            && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@')
+    };
+    text.as_str().split_once('@').is_some_and(|(mailbox, host)| fits(mailbox) && fits(host))
+}
+
 /// An address as it is compared: capital letters make no difference.
 pub(super) fn compared(email: &Text) -> Text {
     Text::fitting(&email.as_str().to_lowercase())
