@@ -37,16 +37,11 @@ fn to_toml(value: &Value) -> toml::Table {
 }
 
 /// What owners are told that the book-keeper tells, too.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 5] = [
     "authentication_required",
-    "low_balance",
-    "overdue",
     "payment_failed",
     "payment_succeeded",
     "recharge_failed",
-    "recovered",
-    "resumed",
-    "suspended",
     "test_top_up_failed",
 ];
 
