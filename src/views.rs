@@ -15,11 +15,17 @@ pub const SINGLE: &[&str] = &[
     "balance",
     "benefits",
     "billing_account",
+    "coupons",
     "due",
     "enterprise",
+    "orders",
+    "payment_methods",
     "runway",
     "service",
 ];
+
+/// Those of them that are one list, which is called as they are.
+pub const HELD: &[&str] = &["benefits", "coupons", "orders", "payment_methods"];
 
 /// There is no view of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +82,11 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
             wallet().and_then(|(ledger, wallet)| shown(ledger.billing_account(wallet).map(Ok)))
         }
         "benefits" => wallet().and_then(|(ledger, wallet)| shown(ledger.benefits(wallet).map(Ok))),
+        "coupons" => wallet().and_then(|(ledger, wallet)| shown(ledger.coupons(wallet).map(Ok))),
+        "orders" => wallet().and_then(|(ledger, wallet)| shown(ledger.orders(wallet).map(Ok))),
+        "payment_methods" => {
+            wallet().and_then(|(ledger, wallet)| shown(ledger.methods(wallet).map(Ok)))
+        }
         "due" => wallet().and_then(|(ledger, wallet)| shown(ledger.due(wallet))),
         "runway" => wallet().and_then(|(ledger, wallet)| shown(ledger.runway_row(wallet))),
         "service" => account().and_then(|(ledger, account)| shown(ledger.service(account).map(Ok))),

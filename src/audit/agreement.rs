@@ -12,6 +12,9 @@ use super::books::wallets_of;
 use super::report::{Figure, Report};
 use super::views::{Lots, MonthKey, Views, WalletEntries};
 
+/// So long a balance may wait for its turn to be told while a flood lasts.
+const WAITS_MAX: Span = Span::minutes(60);
+
 impl Views {
     /// All messages have been taken: what they add up to. `whole` names those of them that are
     /// kept from the first on.
@@ -230,14 +233,21 @@ impl Views {
         report: &mut Report,
     ) -> anyhow::Result<Vec<String>> {
         let mut wrong = Vec::new();
+        // Those that wait longest are told first, and a wallet waits from its opening on.
+        let wallets = wallets_of(ledger).filter_map(|number| ledger.wallet(number));
+        let told = wallets.filter(|wallet| self.balances.contains_key(&wallet.id));
+        let newest_told = told.map(|wallet| wallet.opened_at).max().unwrap_or(Timestamp::START);
         for number in wallets_of(ledger) {
             let Some(wallet) = ledger.wallet(number) else { continue };
             let touched = self.touched.get(number.index()).copied().unwrap_or(Timestamp::START);
             let Some((at, offset, said)) = self.balances.get(&wallet.id) else {
-                // A balance that has just begun to change may be told with the next step.
-                let is_late = touched < ledger.clock().now() || job.told_at_once;
-                if self.all_balances && is_late {
-                    wrong.push(format!("{} has no balance", wallet.id));
+                // In a flood a balance may wait for its turn.
+                let waits_long = touched.plus(WAITS_MAX) < ledger.clock().now();
+                let is_late = wallet.opened_at < newest_told || waits_long || job.told_at_once;
+                match is_late {
+                    _ if !self.all_balances => {}
+                    true => wrong.push(format!("{} has no balance", wallet.id)),
+                    false => report.count(Figure::BalancesMoving, 1),
                 }
                 continue;
             };

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use drawdown_domain::ids::WalletId;
 use drawdown_domain::ledger::Ledger;
 use drawdown_domain::money::Amount;
 use drawdown_log::Next;
@@ -181,9 +180,7 @@ impl Rows {
             "messages" => self.messages.clone(),
             "mail" => self.mail.clone(),
             "commands" => rows(&self.outcomes)?,
-            "coupons" => coupons(of, pipeline)?,
-            "benefits" => benefits(of, pipeline)?,
-            "payment_methods" => payment_methods(of, pipeline)?,
+            held if views::HELD.contains(&held) => return self::held(held, of, pipeline),
             "remittances" => remittances(pipeline)?,
             other => anyhow::bail!("there is no view {other}"),
         };
@@ -202,20 +199,6 @@ fn put(all: &mut Vec<Row>, row: Row, keys: &[&str]) {
         Some(known) => *known = row,
         None => all.push(row),
     }
-}
-
-fn payment_methods(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
-    let wallet: WalletId = of.parse()?;
-    let found = pipeline.ledgers().find_map(|ledger| Some((ledger, ledger.wallet_named(&wallet)?)));
-    let (ledger, wallet) = found.context("not_found")?;
-    rows(&ledger.methods(wallet))
-}
-
-fn benefits(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
-    let wallet: WalletId = of.parse()?;
-    let found = pipeline.ledgers().find_map(|ledger| Some((ledger, ledger.wallet_named(&wallet)?)));
-    let (ledger, wallet) = found.context("not_found")?;
-    rows(&ledger.benefits(wallet).map(|row| row.benefits).unwrap_or_default())
 }
 
 fn remittances(pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
@@ -258,22 +241,12 @@ fn row<T: serde::Serialize>(item: &T) -> anyhow::Result<Row> {
     }
 }
 
-fn coupons(of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
-    let wallet: WalletId = of.parse()?;
-    let found = pipeline.ledgers().find_map(|ledger| ledger.wallet(ledger.wallet_named(&wallet)?));
-    let wallet = found.context("not_found")?;
-    let coupons = wallet.coupons.iter().map(|coupon| {
-        let coupon = json!({
-            "billing_account": of,
-            "coupon": coupon.coupon,
-            "amount": coupon.amount,
-            "left": coupon.left,
-            "cash": coupon.cash,
-            "valid_until": coupon.valid.until.starts(),
-        });
-        row(&coupon)
-    });
-    coupons.collect()
+/// What a billing account holds: a list here, and one row elsewhere.
+fn held(view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+    let ledgers: Vec<&Ledger> = pipeline.ledgers().collect();
+    let found = views::one(view, of, &ledgers)?.context("not_found")?;
+    let listed = found.get(view).and_then(Value::as_array).context("a view without its list")?;
+    rows(listed)
 }
 
 /// A view of one thing.
@@ -283,8 +256,7 @@ pub(super) fn single(view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Resul
         let found: Vec<String> = report.found().iter().map(ToString::to_string).collect();
         return Ok(Some(row(&json!({ "differences": report.differences(), "found": found }))?));
     }
-    // A list here, and one row elsewhere.
-    if view == "benefits" {
+    if views::HELD.contains(&view) {
         return Ok(None);
     }
     let ledgers: Vec<&Ledger> = pipeline.ledgers().collect();

@@ -8,7 +8,10 @@ use std::time::Duration;
 use drawdown::audit::Figure;
 use drawdown::rehearse::{Stage, rehearse};
 use drawdown_components::{Broker, BrokerOptions};
+use drawdown_domain::commands::Command;
+use drawdown_domain::refusal::Refusal;
 use drawdown_domain::time::Timestamp;
+use drawdown_domain::usage::Reject;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{Topic, TopicPlan, Topics};
@@ -68,6 +71,20 @@ const AT_A_TIME: usize = 4;
 #[test]
 fn every_scenario_comes_out_as_it_says_in_memory() {
     check(|_| Stage::memory().unwrap());
+}
+
+/// Whatever can be refused or rejected is so in one of the files at least, and every command is given. Prices stand
+/// in the files themselves.
+#[test]
+fn every_code_and_every_command_stands_in_a_scenario() {
+    let all = files().into_iter().map(|file| std::fs::read_to_string(file).unwrap());
+    let all = all.collect::<Vec<_>>().join("\n");
+    let refused = Refusal::ALL.iter().map(|refusal| format!("refused = \"{}\"", refusal.code()));
+    let rejected = Reject::ALL.iter().map(|reject| format!("rejected = \"{}\"", reject.code()));
+    let given = Command::NAMES.iter().filter(|name| **name != "load_prices");
+    let given = given.map(|name| format!("do = \"{name}\""));
+    let missing = refused.chain(rejected).chain(given).filter(|line| !all.contains(line));
+    assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
 }
 
 /// Deltas, snapshots taken bit by bit, and what they leave of the state topics are enough to rebuild

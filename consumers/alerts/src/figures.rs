@@ -1,5 +1,6 @@
 //! A notice as people read it: amounts with their currency, times in their zone.
 
+use drawdown_domain::ids::OrderId;
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{MeterCost, Notice, NoticeKind, Service, ServiceCause};
 use drawdown_domain::payments::{Payment, PaymentCause};
@@ -28,6 +29,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) service: Option<Stopped<'a>>,
     pub(crate) payment: Option<Paid<'a>>,
     pub(crate) request: Option<Requested<'a>>,
+    /// The plan that was not renewed.
+    pub(crate) plan: Option<&'a str>,
 }
 
 /// A meter and what it has cost this month.
@@ -128,6 +131,7 @@ impl<'a> Figures<'a> {
             service: notice.service.as_ref().map(stopped),
             payment: notice.payment.as_ref().map(paid),
             request: notice.request.as_ref().map(requested),
+            plan: notice.plan.as_ref().map(OrderId::as_str),
         };
         figures.heading = words::heading(&figures);
         figures

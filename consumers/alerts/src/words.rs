@@ -70,7 +70,10 @@ pub(crate) fn heading(figures: &Figures<'_>) -> String {
         Kind::Suspended => format!("Services of {account} have stopped"),
         Kind::Resumed => format!("Services of {account} are running again"),
         Kind::PaymentSucceeded => format!("Payment received: {to_pay}"),
-        Kind::PaymentFailed => format!("Payment failed: {to_pay}"),
+        Kind::PaymentFailed => match figures.plan {
+            Some(plan) => format!("{plan} was not renewed"),
+            None => format!("Payment failed: {to_pay}"),
+        },
         Kind::PaymentDelayed => format!("Payment delayed: {to_pay}"),
         Kind::RechargeFailed => "Automatic recharge failed".to_owned(),
         Kind::AuthenticationRequired => format!("Please confirm your payment of {to_pay}"),

@@ -6,7 +6,7 @@
 mod notices;
 
 use drawdown_alerts::letter;
-use drawdown_domain::notices::NoticeKind;
+use drawdown_domain::notices::{Notice, NoticeKind};
 use drawdown_ports::mail::Letter;
 
 use notices::notice;
@@ -87,6 +87,13 @@ fn r8_each_kind_says_what_it_is_about() {
         check(kind, &asked);
         check(kind, &[says]);
     }
+    let plan = Some("premium".parse().unwrap());
+    let about =
+        Notice { payment: None, plan, ..notice("n-1", Kind::PaymentFailed, &["a@b.example"]) };
+    let ended = letter(&about, "a@b.example", "n-1.0@x".to_owned()).unwrap();
+    assert!(
+        ended.text.contains("premium was not renewed") && ended.text.contains("order it again")
+    );
     check(Kind::SpendCap, &["Spending cap", "There is news about ba-acme."]);
 }
 

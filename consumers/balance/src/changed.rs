@@ -49,6 +49,15 @@ impl Changed {
         self.waiting.iter().copied()
     }
 
+    /// Goes on with those that waited when the last piece of a snapshot was taken. Only that one names any; what
+    /// was touched before is among them, or has been told.
+    pub(crate) fn resume(&mut self, untold: Vec<WalletNumber>) {
+        if !untold.is_empty() {
+            *self = Changed::default();
+            untold.into_iter().for_each(|wallet| self.touch(wallet));
+        }
+    }
+
     /// Whether everything of the present round has been told.
     pub(crate) fn round_is_over(&self) -> bool {
         self.round == 0
@@ -71,6 +80,17 @@ impl Changed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_waits_longest_comes_first_after_a_restore_too() {
+        let mut changed = Changed::default();
+        changed.touch(WalletNumber(9));
+        changed.resume(Vec::new());
+        changed.resume(vec![WalletNumber(70), WalletNumber(9)]);
+        changed.touch(WalletNumber(3));
+        let waiting: Vec<_> = changed.waiting().map(|wallet| wallet.0).collect();
+        assert_eq!(waiting, [70, 9, 3]);
+    }
 
     #[test]
     fn a_wallet_that_keeps_changing_is_told_once_a_round() {

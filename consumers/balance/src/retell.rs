@@ -1,7 +1,7 @@
 //! What has been decided, told once more: decided again with the same cuts, or taken as decided. For
 //! those who restore a ledger and those who check one.
 
-use drawdown_domain::ledger::{Accrued, Ledger, WalletNumber};
+use drawdown_domain::ledger::{Accrued, Ledger};
 use drawdown_runtime::{Input, Output, Station, Stop};
 
 use crate::Balance;
@@ -93,10 +93,5 @@ impl Balance {
             self.scribe.delta.idle(fired.timers);
         }
         Ok(fired.more)
-    }
-
-    /// Wallets whose changed balance has not been told yet.
-    pub fn untold(&self) -> impl Iterator<Item = WalletNumber> {
-        self.scribe.changed.waiting()
     }
 }

@@ -165,7 +165,8 @@ impl Journal for Scribe {
             | Fact::OrganisationChanged(_)
             | Fact::ServedChanged(_)
             | Fact::OrderBegun(_)
-            | Fact::OrderEnded(_) => {}
+            | Fact::OrderEnded(_)
+            | Fact::PlanChanged(_) => {}
         }
     }
 

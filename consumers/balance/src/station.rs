@@ -503,7 +503,8 @@ impl Station for Balance {
 
     fn idle(&mut self, now: Timestamp, output: &mut Output) -> Result<bool, Stop> {
         let more = self.fire_idle(self.options.timers_per_message_max)?;
-        if self.scribe.changed.round_is_over() {
+        // A round that a flood has left over goes on while nothing else is to be decided.
+        if self.scribe.changed.round_is_over() || self.scribe.delta.bytes() == 0 {
             self.tell_balances(output)?;
         }
         let silent_since = self.ledger.clock().now().max(self.ticked);
@@ -564,7 +565,7 @@ impl Station for Balance {
         let piece: BalancePiece = avro::decode(piece).map_err(|error| {
             Stop::Broken(format!("a piece of the ledger cannot be read: {error}"))
         })?;
-        piece.untold.into_iter().for_each(|wallet| self.scribe.changed.touch(wallet));
+        self.scribe.changed.resume(piece.untold);
         self.ledger.load(piece.part).map_err(stop)
     }
 

@@ -2,7 +2,8 @@
 
 use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::{
-    AccountRow, Balance, BenefitsRow, BillingAccount, Due, EnterpriseRow, RunwayRow,
+    AccountRow, Balance, BenefitsRow, BillingAccount, CouponsRow, Due, EnterpriseRow, MethodsRow,
+    OrdersRow, RunwayRow,
 };
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, Service};
@@ -139,6 +140,9 @@ views! {
     "balance": Balance = Source::Ledger, "How a billing account stands.";
     "billing_account": BillingAccount = Source::Ledger, "A billing account and its settings.";
     "benefits": BenefitsRow = Source::Ledger, "The benefits of a billing account, and with whom they are shared.";
+    "coupons": CouponsRow = Source::Ledger, "The coupons and cash coupons of a billing account.";
+    "orders": OrdersRow = Source::Ledger, "What a billing account has ordered, and what renews.";
+    "payment_methods": MethodsRow = Source::Ledger, "The payment methods of a billing account.";
     "due": Due = Source::Ledger, "What is owed, and what the balance covers.";
     "runway": RunwayRow = Source::Ledger, "How long what is available lasts.";
     "service": Service = Source::Ledger, "Whether an account's services run.";

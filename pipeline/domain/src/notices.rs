@@ -1,6 +1,6 @@
 //! What people are told: the kinds of notices, and what each has to say (R8).
 
-use crate::ids::{AccountId, Country, MeterId, ProductId, Text, WalletId};
+use crate::ids::{AccountId, Country, MeterId, OrderId, ProductId, Text, WalletId};
 use crate::money::{Amount, Currency};
 use crate::payments::Payment;
 use crate::requests::PaymentRequest;
@@ -122,5 +122,7 @@ record! {
         pub payment: Option<Payment>,
         /// The request to pay that it is about.
         pub request: Option<PaymentRequest>,
+        /// The plan that could not be renewed.
+        pub plan: Option<OrderId>,
     }
 }

@@ -46,8 +46,6 @@ refusals! {
     AlreadyExists = "already_exists",
     /// It lies too far back.
     TooOld = "too_old",
-    /// Benefits have covered usage of that account. Its records cannot be taken back yet.
-    Covered = "covered",
     /// It would hold from a time that has passed.
     InThePast = "in_the_past",
     /// A billing account that settles with a partner has no such thing.

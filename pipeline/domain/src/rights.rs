@@ -227,6 +227,7 @@ pub fn to_see(view: &str) -> Right {
         | "usage_by_day"
         | "spend_by_month"
         | "coupons"
+        | "orders"
         | "benefits"
         | "covered"
         | "payment_requests"

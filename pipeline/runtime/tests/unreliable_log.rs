@@ -4,14 +4,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests, all of it
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::{Bounds, Error, Faults, Log, Member, Membership, Memory, Message, Next};
 use drawdown_runtime::clock::Clock;
-use drawdown_runtime::{Input, Output, Station, Stop, Worker, WorkerOptions, read_to_end};
+use drawdown_runtime::{Input, Output, Station, Stop, Turn, Worker, WorkerOptions, read_to_end};
 use drawdown_wire::schemas::{self, Schema};
 
 /// A log that answers some calls with an error that passes.
@@ -23,9 +23,22 @@ struct Unreliable {
     fails_per_cent: u64,
     seed: u64,
     failed: AtomicU64,
+    /// What is answered first to whoever asks for positions: another goes on while it is on its way.
+    old_answers: Mutex<Vec<Next>>,
 }
 
 impl Unreliable {
+    fn new(memory: Memory, fails_per_cent: u64, seed: u64) -> Arc<Unreliable> {
+        Arc::new(Unreliable {
+            memory,
+            calls: AtomicU64::new(0),
+            fails_per_cent,
+            seed,
+            failed: AtomicU64::new(0),
+            old_answers: Mutex::default(),
+        })
+    }
+
     fn call(&self) -> Result<(), Error> {
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let mixed = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15 ^ (self.seed << 7));
@@ -72,6 +85,9 @@ impl Log for Unreliable {
 
     fn committed(&self, group: &str, topic: &str, partition: u32) -> Result<Option<Next>, Error> {
         self.call()?;
+        if let Some(old) = self.old_answers.lock().unwrap().pop() {
+            return Ok(Some(old));
+        }
         self.memory.committed(group, topic, partition)
     }
 
@@ -140,17 +156,7 @@ impl Station for Adder {
 const MESSAGES: u64 = 60;
 const PARTITIONS: u32 = 2;
 
-/// Runs one worker over all messages, and returns how often the log was not to be had.
-fn check(faults: Faults, fails_per_cent: u64) -> u64 {
-    let topics = [("numbers", PARTITIONS), ("sums", PARTITIONS), ("state", PARTITIONS)];
-    let memory = Memory::new(topics, faults);
-    let log = Arc::new(Unreliable {
-        memory: memory.clone(),
-        calls: AtomicU64::new(0),
-        fails_per_cent,
-        seed: faults.seed,
-        failed: AtomicU64::new(0),
-    });
+fn worker(log: Arc<Unreliable>) -> Worker<Adder> {
     let options = WorkerOptions {
         membership: Membership {
             group: "adders".to_owned(),
@@ -166,7 +172,15 @@ fn check(faults: Faults, fails_per_cent: u64) -> u64 {
     };
     let clock = Clock::manual(Timestamp::from_micros(1));
     let make = |partition| Adder { sum: 0, partition };
-    let mut worker = Worker::new(options, log.clone(), clock, make);
+    Worker::new(options, log, clock, make)
+}
+
+/// Runs one worker over all messages, and returns how often the log was not to be had.
+fn check(faults: Faults, fails_per_cent: u64) -> u64 {
+    let topics = [("numbers", PARTITIONS), ("sums", PARTITIONS), ("state", PARTITIONS)];
+    let memory = Memory::new(topics, faults);
+    let log = Unreliable::new(memory.clone(), fails_per_cent, faults.seed);
+    let mut worker = worker(log.clone());
     for number in 1..=MESSAGES {
         for partition in 0..PARTITIONS {
             let value = (number + u64::from(partition)).to_le_bytes();
@@ -229,4 +243,27 @@ fn a_worker_survives_what_the_memory_engine_can_do_to_commits() {
         };
         check(faults, 0);
     }
+}
+
+#[test]
+fn a_position_another_went_on_from_is_asked_for_again_and_one_without_its_state_is_refused() {
+    let topics = [("numbers", 1), ("sums", 1), ("state", 1)];
+    let log = Unreliable::new(Memory::new(topics, Faults::default()), 0, 0);
+    let send = |worker: &mut Worker<Adder>| {
+        log.memory.append("numbers", 0, Timestamp::START, &[&1_u64.to_le_bytes()]).unwrap();
+        while worker.turn(Duration::ZERO).unwrap() == Turn::Worked {}
+    };
+    let mut first = worker(log.clone());
+    send(&mut first);
+    let old = log.memory.committed("adders", "numbers", 0).unwrap().unwrap();
+    send(&mut first);
+    drop(first);
+
+    log.old_answers.lock().unwrap().push(old);
+    send(&mut worker(log.clone()));
+    assert_eq!(sums(&log.memory, 0), [1, 2, 3]);
+
+    log.old_answers.lock().unwrap().extend([old, old]);
+    let refused = worker(log.clone()).turn(Duration::ZERO).unwrap_err().to_string();
+    assert!(refused.contains("either positions or state are lost"), "{refused}");
 }

@@ -66,6 +66,11 @@ impl BookKeeper {
         self.wallets[wallet].month_end_waits = false;
         let Some(method) = self.wallets[wallet].paying_method(self.dated) else { return };
         let method = method.name.clone();
+        let mut trial = self.trial();
+        trial.issue_early(wallet);
+        if !trial.wallets[wallet].unpaid_total().is_positive() {
+            return;
+        }
         self.issue_early(wallet);
         let parts: Vec<(usize, Exact)> = self.wallets[wallet]
             .unpaid

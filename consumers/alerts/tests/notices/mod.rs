@@ -52,6 +52,7 @@ pub(crate) fn notice(name: &str, kind: NoticeKind, recipients: &[&str]) -> Notic
             cause: (kind == NoticeKind::Suspended).then_some(ServiceCause::NoCredit),
         }),
         payment: payment(kind),
+        plan: None,
         request: kind.text().starts_with("payment_request").then(request),
     }
 }

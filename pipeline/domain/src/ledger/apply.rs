@@ -228,6 +228,7 @@ impl Ledger {
             }
             // It changes the ledger that hears it.
             Fact::SaidAcross(_) => {}
+            Fact::PlanChanged(fact) => self.apply_plan(fact)?,
             Fact::OrderRefunded(OrderRefunded { wallet, order, amount }) => {
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     let placed = wallet.orders.iter_mut().find(|placed| placed.order == *order);

@@ -3,6 +3,7 @@
 //! - `at | 2026-03-01T02:00:00Z`: time goes on to then, and what falls due happens.
 //! - `use | account | quantity`: so much is used, at 1 USD each; with `product/meter` behind it, of that
 //!   meter; with `@time` behind that, it was used then.
+//! - `void | account | quantity | product/meter@time`: such a record is taken back.
 //! - `answer | billing account | succeeded`: the gateway answers the last payment.
 //! - `number | invoices`: those that wait for their numbers get them.
 //! - `hold | messages`: what ledgers say to each other stays on its way, until `let | messages` go on. The one
@@ -127,6 +128,11 @@ impl Asking {
             ["at", at] => self.pass(at.parse().unwrap()),
             ["use", account, quantity] => self.use_some(account, quantity, "p/m"),
             ["use", account, quantity, what] => self.use_some(account, quantity, what),
+            ["void", account, quantity, what] => {
+                let line = self.line_of(account, quantity, what);
+                let taken = self.ledger.take_back(&line, None, &mut self.facts);
+                assert!(taken.is_ok(), "{taken:?}");
+            }
             ["answer", wallet, answer] => {
                 let wallet = self.ledger.wallet_named(&wallet.parse().unwrap()).unwrap();
                 let paying = self.ledger.wallet(wallet).unwrap().paying.as_deref();
@@ -243,13 +249,18 @@ impl Asking {
     }
 
     fn use_some(&mut self, account: &str, quantity: &str, what: &str) {
+        let line = self.line_of(account, quantity, what);
+        self.ledger.line(&line, &mut self.facts).unwrap();
+    }
+
+    fn line_of(&self, account: &str, quantity: &str, what: &str) -> Line {
         let (what, at) = what.split_once('@').unwrap_or((what, ""));
         let (product, meter) = what.split_once('/').unwrap();
         let (product, meter) = (product.parse().unwrap(), meter.parse().unwrap());
         let now = self.ledger.clock().now();
         let used = if at.is_empty() { now } else { at.parse().unwrap() };
         let AccountNumber(number) = self.ledger.account_named(&account.parse().unwrap()).unwrap();
-        let line = Line {
+        Line {
             usage_partition: 0,
             account: AccountNumber(number),
             meter: self.ledger.book().meter(&product, &meter).unwrap(),
@@ -257,8 +268,7 @@ impl Asking {
             used: used.minute(),
             quantity: quantity.parse().unwrap(),
             records: 1,
-        };
-        self.ledger.line(&line, &mut self.facts).unwrap();
+        }
     }
 
     fn number_invoices(&mut self) {

@@ -19,8 +19,8 @@ impl Ledger {
         if switches && wallet.is_ecosystem() {
             return Err(Refusal::NotForEcosystem.into());
         }
-        let asks_for_money = command.auto_recharge.is_some();
-        if asks_for_money && wallet.is_ecosystem() {
+        let charges = command.auto_recharge.is_some() || command.auto_pay_threshold.is_some();
+        if charges && wallet.is_ecosystem() {
             return Err(Refusal::NotForEcosystem.into());
         }
         if command.auto_write_off == Some(true) && self.is_settling(wallet) {

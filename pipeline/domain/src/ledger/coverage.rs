@@ -89,11 +89,6 @@ impl Coverage {
         Some((*uncovered, portions))
     }
 
-    /// Whether benefits have covered something that an account used.
-    pub(super) fn has_covered(&self, account: AccountNumber) -> bool {
-        self.table.keys().any(|hour| hour.account == account)
-    }
-
     fn drawn(&self, hour: Minute, wallet: WalletNumber, benefit: &BenefitId) -> Amount {
         self.drawn.get(&(hour, wallet, benefit.clone())).copied().unwrap_or_default()
     }
@@ -119,6 +114,10 @@ impl Coverage {
                 Some(last) => {
                     last.quantity = last.quantity.plus(portion.quantity)?;
                     last.drawn = last.drawn.plus(portion.drawn)?;
+                    // What is given back is of the latest portion (R9.8).
+                    if last.quantity.is_zero() {
+                        portions.pop();
+                    }
                 }
                 None => portions.push(portion.clone()),
             }
@@ -255,6 +254,39 @@ impl Ledger {
         let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
         let Line { account, meter, region, used, .. } = *line;
         Ok(HourOfUse { hour: wallet.hour_of(used), account, meter, region })
+    }
+
+    /// How much of a quantity that is taken back had entered the month's, which is `entered`, and what is given back
+    /// to benefits: first goes what of its hour was not covered, then what was, latest first (R9.8).
+    pub(super) fn uncovering(
+        &self,
+        line: &Line,
+        payer: WalletNumber,
+        quantity: Amount,
+        entered: Amount,
+    ) -> Result<(Amount, Option<Covered>), Broken> {
+        let of = self.hour_of_use(line, payer)?;
+        let Some((uncovered, covered)) = self.coverage.of(&of) else {
+            return Ok((quantity, None));
+        };
+        let known = quantity.min(uncovered).min(entered);
+        let (mut left, mut portions) = (quantity.minus(known)?, Vec::new());
+        for portion in covered.iter().rev() {
+            if !left.is_positive() {
+                break;
+            }
+            let quantity = portion.quantity.min(left);
+            left = left.minus(quantity)?;
+            let drawn = match quantity == portion.quantity {
+                true => portion.drawn,
+                false => portion.drawn.portion(quantity, portion.quantity)?,
+            };
+            let (quantity, drawn) = (quantity.negated()?, drawn.negated()?);
+            portions.push(Portion { quantity, drawn, ..portion.clone() });
+        }
+        // What was billed before the first of the hour was covered is not remembered here.
+        let hour = CoveredHour { of, uncovered: known.negated()?, portions };
+        Ok((known.plus(left)?, Some(Covered { payer, used: line.used, hour })))
     }
 
     /// What had entered the month's quantity of an hour before any of it was covered: all that is on tabs.

@@ -80,6 +80,46 @@ fn r9_8_a_savings_plan_spends_so_much_an_hour() {
     ));
 }
 
+/// R9.8, R2.5: a void takes uncovered quantity of that hour first, then gives coverage back, latest first.
+#[test]
+fn r9_8_a_void_takes_what_was_not_covered_first() {
+    rich().table(&format!(
+        r#"
+        a | buy_benefit | billing_account = "ba-a", benefit = "plan", {PLAN}, commitment = "4", discount = "0.2", price = "5", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-03-02T00:00:00Z" | ok
+        a | buy_benefit | billing_account = "ba-a", benefit = "pack", {PACK}, quantity = "3", price = "5", {MARCH} | ok
+        at | 2026-03-01T00:10:00Z
+        # Of 10 the plan covers half for its 4, the package 3, and 2 are left.
+        use | a | 10
+        see | benefit ba-a/plan | covered = "5", drawn = "4", left = "0"
+        see | benefit ba-a/pack | covered = "3", left = "0"
+        see | balance ba-a | unsettled_current = "2"
+        at | 2026-03-01T01:10:00Z
+        see | balance ba-a | cash = "988", unsettled_current = "0"
+        use | a | 1
+        see | benefit ba-a/plan | covered = "6", drawn = "4.8"
+        # The hour's own uncovered 2 go first, which are billed already; then the package's latest.
+        void | a | 3 | p/m@2026-03-01T00:10:00Z
+        see | benefit ba-a/pack | covered = "2", drawn = "2", left = "1"
+        see | balance ba-a | unsettled_current = "-2"
+        void | a | 4 | p/m@2026-03-01T00:10:00Z
+        see | benefit ba-a/pack | covered = "0", drawn = "0", left = "3"
+        # Two of the plan's five: two fifths of what they drew.
+        see | benefit ba-a/plan | covered = "4", drawn = "3.2"
+        # That is there again in that hour for what comes late.
+        use | a | 2 | p/m@2026-03-01T00:20:00Z
+        see | benefit ba-a/plan | covered = "6", drawn = "4.8"
+        see | balance ba-a | unsettled_current = "-2"
+        void | a | 5 | p/m@2026-03-01T00:10:00Z
+        see | benefit ba-a/plan | covered = "1", drawn = "0.8"
+        # Nothing of that hour is left, and another hour's is untouched.
+        void | a | 1 | p/m@2026-03-01T01:10:00Z
+        see | benefit ba-a/plan | covered = "0", drawn = "0", left = "4"
+        at | 2026-03-01T02:00:00Z
+        see | balance ba-a | cash = "990", unsettled_current = "0"
+        "#
+    ));
+}
+
 /// R9.8, R3.2: prices by tier go on with what was not covered. What costs nothing is not covered.
 #[test]
 fn r9_8_what_is_covered_does_not_enter_q() {

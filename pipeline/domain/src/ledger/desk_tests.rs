@@ -262,7 +262,7 @@ impl Desk {
     }
 
     fn methods(&self, wallet: &str) -> String {
-        let methods = self.ledger.methods(self.wallet(wallet));
+        let methods = self.ledger.methods(self.wallet(wallet)).unwrap().payment_methods;
         let shown = methods.iter().map(|row| {
             format!("{}{} {}", if row.preferred { "*" } else { "" }, row.method, row.state)
         });

@@ -8,6 +8,7 @@ use crate::ids::{
 use crate::invoices::{Invoice, InvoiceDraft};
 use crate::ledger::benefits::Benefit;
 use crate::ledger::coverage::CoveredHour;
+use crate::ledger::plans::Plan;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
@@ -568,6 +569,16 @@ record! {
 }
 
 record! {
+    /// An order is renewed when its period ends, or is not any more.
+    pub struct PlanChanged {
+        pub wallet: WalletNumber,
+        /// The order of its first period.
+        pub name: OrderId,
+        pub plan: Option<Plan>,
+    }
+}
+
+record! {
     /// So much of an order was given back.
     pub struct OrderRefunded {
         pub wallet: WalletNumber,
@@ -775,6 +786,8 @@ record! {
         /// Which of a series it is, from one on.
         pub of_series: Option<u32>,
         pub request: Option<Box<PaymentRequest>>,
+        /// The plan that is not renewed.
+        pub plan: Option<OrderId>,
     }
 }
 
@@ -951,6 +964,7 @@ one_of! {
         OrderBegun,
         HeldPaid,
         OrderEnded,
+        PlanChanged,
     }
 }
 
@@ -1038,7 +1052,8 @@ impl Fact {
             | Fact::ServedChanged(_)
             | Fact::Covered(_)
             | Fact::OrderBegun(_)
-            | Fact::OrderEnded(_) => None,
+            | Fact::OrderEnded(_)
+            | Fact::PlanChanged(_) => None,
         }
     }
 

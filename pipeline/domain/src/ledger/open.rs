@@ -147,6 +147,7 @@ impl Ledger {
             corrections: Vec::new(),
             requests: None,
             benefits: None,
+            plans: None,
         }
     }
 

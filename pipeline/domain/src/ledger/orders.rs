@@ -2,17 +2,19 @@
 
 use super::coupons::Precision;
 use super::fact::{BillIssued, Cause, Journal, Moved, OrderPlaced};
+use super::plans::can_renew;
 use super::state::{
     AccountNumber, Bill, Lot, Order, PaidFrom, ProductNumber, Wallet, WalletNumber,
 };
 use super::{Ledger, Undecided};
 use crate::commands::PlaceOrder;
-use crate::ids::OrderId;
+use crate::ids::{MethodId, OrderId};
 use crate::money::{Amount, Overflow};
 use crate::refusal::Refusal;
 use crate::time::{Minute, Window};
 
 /// What somebody wants to buy.
+#[derive(Clone)]
 pub(super) struct Purchase {
     pub(super) order: OrderId,
     pub(super) amount: Amount,
@@ -35,7 +37,14 @@ impl Ledger {
         command: &PlaceOrder,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
+        let renews = command.renews.unwrap_or_default();
+        if renews && !can_renew(&command.order) {
+            return Err(Refusal::Malformed.into());
+        }
         let (number, wallet) = self.wallet_of(&command.billing_account)?;
+        if command.method.is_some() && wallet.is_ecosystem() {
+            return Err(Refusal::NotForEcosystem.into());
+        }
         if wallet.has_order(&command.order) {
             return Err(Refusal::AlreadyExists.into());
         }
@@ -56,11 +65,27 @@ impl Ledger {
         let product = command.product.as_ref().and_then(|product| self.book.product_named(product));
         let (order, amount) = (command.order.clone(), command.amount);
         let purchase = Purchase { order, amount, account, product };
-        if let Some(method) = &command.method {
+        let again = renews.then(|| purchase.clone());
+
+        self.buy_by(number, purchase, command.method.as_ref(), journal)?;
+        match again {
+            Some(again) => Ok(self.begin_plan(number, again, command.method.clone(), journal)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Buys something, or begins the payment for it.
+    pub(super) fn buy_by(
+        &mut self,
+        number: WalletNumber,
+        purchase: Purchase,
+        method: Option<&MethodId>,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        if let Some(method) = method {
             return self.order_by_method(number, purchase, method, journal);
         }
         let order = self.order_of(number, purchase)?;
-
         self.buy(number, order, journal)
     }
 

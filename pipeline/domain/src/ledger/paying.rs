@@ -62,6 +62,20 @@ impl Ledger {
         if !self.may_charge(number) || self.owed_after_write_off(number)?.0 < threshold {
             return Ok(());
         }
+        self.charge_all(number, PaymentCause::Threshold, journal)
+    }
+
+    /// Charges all that is owed, what the open cycles have come to included: their bills are issued. Nothing, if
+    /// nothing is owed.
+    fn charge_all(
+        &mut self,
+        number: WalletNumber,
+        cause: PaymentCause,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        if !self.owed_after_write_off(number)?.0.is_positive() {
+            return Ok(());
+        }
         let cycles = self.wallet(number).map(|wallet| wallet.open_cycles.clone());
         let mut ends: Vec<Minute> =
             cycles.unwrap_or_default().iter().map(|cycle| cycle.ends).collect();
@@ -69,10 +83,11 @@ impl Ledger {
         for ends in ends {
             self.bill_cycle(number, ends, journal)?;
         }
-        self.begin_payment(number, PaymentCause::Threshold, journal)
+        self.begin_payment(number, cause, journal)
     }
 
-    /// At the end of a month all that is owed is charged, however small (R6.2).
+    /// At the end of a month all that is owed is charged, however small (R6.2). What is in an open cycle by then
+    /// was used after it.
     pub(super) fn sweep(
         &mut self,
         number: WalletNumber,
@@ -92,11 +107,21 @@ impl Ledger {
         number: WalletNumber,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let paying = self.wallet(number).and_then(|wallet| wallet.paying.as_deref());
-        if paying.is_some_and(|paying| paying.sweep_waits) && self.may_charge(number) {
-            self.begin_payment(number, PaymentCause::MonthEnd, journal)?;
+        let waits = |ledger: &Ledger| {
+            let paying = ledger.wallet(number)?.paying.as_deref()?;
+            paying.sweep_waits.then_some(paying.sweep_at)
+        };
+        if waits(self).is_none() || !self.may_charge(number) {
+            return Ok(());
         }
-        Ok(())
+        self.charge_all(number, PaymentCause::MonthEnd, journal)?;
+        match waits(self) {
+            // Nothing was owed.
+            Some(next) => {
+                Ok(self.record(journal, MonthSwept { wallet: number, next, waits: false })?)
+            }
+            None => Ok(()),
+        }
     }
 
     /// A declined payment is tried again, for all that is owed by now.
@@ -115,7 +140,7 @@ impl Ledger {
             self.record(journal, RetryPassed { wallet: number, retry_at: next })?;
             return Ok(());
         }
-        self.begin_payment(number, PaymentCause::Retry, journal)
+        self.charge_all(number, PaymentCause::Retry, journal)
     }
 
     /// After a decline a newly preferred method is charged at once all that is owed (R6.5).
@@ -126,7 +151,7 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         match self.wallet(number).and_then(|wallet| wallet.paying.as_deref()) {
             Some(Paying { in_flight: None, declined: Some(_), .. }) if !self.is_frozen(number) => {
-                self.begin_payment(number, PaymentCause::Manual, journal)
+                self.charge_all(number, PaymentCause::Manual, journal)
             }
             _ => Ok(()),
         }
@@ -227,3 +252,7 @@ impl Ledger {
         wallet.zone.month_of(self.clock.now())
     }
 }
+
+#[cfg(test)]
+#[path = "paying_tests.rs"]
+mod tests;

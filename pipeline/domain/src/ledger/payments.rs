@@ -361,7 +361,7 @@ impl Ledger {
             Fact::MonthSwept(MonthSwept { wallet, next, waits }) => {
                 self.apply_method(*wallet, |paying| {
                     paying.sweep_at = *next;
-                    paying.sweep_waits |= *waits;
+                    paying.sweep_waits = *waits;
                     Ok(())
                 })
             }

@@ -23,9 +23,6 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let wallet = self.wallet(number).ok_or(Refusal::NotFound)?;
-        if wallet.is_ecosystem() {
-            return Err(Refusal::NotForEcosystem.into());
-        }
         let known = wallet.method(method).ok_or(Refusal::MethodNotAllowed)?;
         if !self.takes_brand(known.kind, known.brand.as_ref()) {
             return Err(Refusal::MethodNotAllowed.into());
@@ -111,6 +108,7 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let order = pending.order.clone();
         self.record(journal, OrderEnded { wallet: number, order })?;
+        self.end_plan(number, &pending.order, journal)?;
         for PaidFrom { lot, amount } in pending.held.iter().rev() {
             self.hold(number, &pending.order, lot.clone(), *amount, journal)?;
         }

@@ -235,7 +235,8 @@ impl Ledger {
             | Fact::ServedChanged(_)
             | Fact::Covered(_)
             | Fact::OrderBegun(_)
-            | Fact::OrderEnded(_) => Ok(Postings::new()),
+            | Fact::OrderEnded(_)
+            | Fact::PlanChanged(_) => Ok(Postings::new()),
         }
     }
 

@@ -33,6 +33,7 @@ impl Ledger {
         let refunded = OrderRefunded { wallet, order: command.order.clone(), amount };
         self.record(journal, refunded)?;
         self.give_back_order(number, &order, command, journal)?;
+        self.end_plan(number, &order.order, journal)?;
         if order.refunded.plus(amount)? == order.amount {
             self.end_benefit(number, BenefitId::from(&order.order), journal)?;
         }

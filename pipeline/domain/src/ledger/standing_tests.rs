@@ -224,7 +224,8 @@ impl Rig {
             }
             Input::Prefer { wallet } => {
                 let number = WalletNumber(u32::try_from(*wallet).unwrap());
-                if let Some(method) = self.ledger.methods(number).last() {
+                let known = self.ledger.methods(number).unwrap().payment_methods;
+                if let Some(method) = known.last() {
                     let method = method.method.to_string();
                     self.ask("prefer_payment_method", json!({ "billing_account": WALLETS[*wallet], "method": method }));
                 }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::benefits::Benefits;
 use super::periods::Invoicing;
+use super::plans::Plans;
 use super::sharing::{Organisation, Served, Sharing};
 use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
@@ -371,6 +372,8 @@ record! {
         pub requests: Option<Box<Requests>>,
         /// None until one is bought, or a rule is made for those to come (R9.7, R9.8).
         pub benefits: Option<Box<Benefits>>,
+        /// None unless an order is renewed when its period ends (R5.8).
+        pub plans: Option<Box<Plans>>,
     }
 }
 

@@ -43,12 +43,16 @@ impl Ledger {
         of_series: Option<u32>,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let before = self.wallet(number).map_or(0, Wallet::notices);
-        let (wallet, number) = (number, before.saturating_add(1));
-        let request = None;
-        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request };
-        self.record(journal, noticed)?;
+        let next = self.next_notice(number, kind);
+        self.record(journal, Noticed { account, payment, of_series, ..next })?;
         Ok(())
+    }
+
+    /// The next notice to a wallet's people, about nothing yet.
+    pub(super) fn next_notice(&self, wallet: WalletNumber, kind: NoticeKind) -> Noticed {
+        let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
+        let (account, payment, of_series, request, plan) = (None, None, None, None, None);
+        Noticed { wallet, number, kind, account, payment, of_series, request, plan }
     }
 
     /// Tells one side of a request how it stands.
@@ -59,11 +63,8 @@ impl Ledger {
         request: Option<PaymentRequest>,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let number = self.wallet(wallet).map_or(0, Wallet::notices).saturating_add(1);
-        let (account, payment, of_series) = (None, None, None);
-        let request = request.map(Box::new);
-        let noticed = Noticed { wallet, number, kind, account, payment, of_series, request };
-        self.record(journal, noticed)?;
+        let next = self.next_notice(wallet, kind);
+        self.record(journal, Noticed { request: request.map(Box::new), ..next })?;
         Ok(())
     }
 
@@ -92,6 +93,7 @@ impl Ledger {
             service,
             payment: fact.payment.clone(),
             request: fact.request.as_deref().cloned(),
+            plan: fact.plan.clone(),
         }))
     }
 

@@ -44,6 +44,8 @@ pub(super) enum Timer {
     CardExpires,
     /// Nobody has said whether he pays for somebody (R10.1).
     RequestExpires,
+    /// The period of a plan, after which the next one is bought (R5.8).
+    PlanPeriodEnds,
 }
 
 /// What firing came to.
@@ -134,6 +136,7 @@ impl Wallet {
         }
         let expire = self.requests(Direction::ToPay).iter().filter_map(|it| it.expires_at);
         own.extend(expire.map(|at| (at, Timer::RequestExpires)));
+        own.extend(self.plans_renew_at().map(|at| (at, Timer::PlanPeriodEnds)));
         let low = self.telling.as_deref().and_then(|telling| telling.fall.as_ref()?.next_at);
         own.extend(low.map(|at| (at, Timer::LowBalance)));
         own.into_iter().filter(|(at, _)| *at != Minute::END)
@@ -281,6 +284,7 @@ impl Ledger {
             Timer::Midnight => self.fix_typical(wallet, journal),
             Timer::CardExpires => self.expire_cards(wallet, at, journal),
             Timer::RequestExpires => self.expire_requests(wallet, journal),
+            Timer::PlanPeriodEnds => self.renew_plans(wallet, journal),
             Timer::UnpaidTooLong | Timer::PayerBegins => {
                 self.due.remove(at, timer, wallet);
                 // What was paid or replaced meanwhile leaves its timer behind, but not in a ledger that was

@@ -1,17 +1,15 @@
 //! Rows about one wallet, for whoever looks: computed from the state, never stored.
 
 use super::sharing::Organisation;
-use super::state::{Account, AccountNumber, Enterprise, Grant, Membership, Method, WalletNumber};
+use super::state::{Account, AccountNumber, Enterprise, Grant, Membership, WalletNumber};
 use super::{EnterpriseNumber, Ledger};
 use crate::commands::Mode;
 use crate::ids::{
-    AccountId, Country, EnterpriseId, MethodId, OrganisationId, PrincipalId, RegionId, Text,
-    WalletId,
+    AccountId, Country, EnterpriseId, OrganisationId, PrincipalId, RegionId, Text, WalletId,
 };
 use crate::money::{Amount, Currency, Overflow};
-use crate::payments::{MethodKind, MethodState};
 use crate::rights::Role;
-use crate::time::{Month, Timestamp};
+use crate::time::Timestamp;
 use crate::{record, symbols};
 
 record! {
@@ -38,20 +36,6 @@ record! {
         /// None without burn.
         pub days_left: Option<Amount>,
         pub empty_on: Option<Timestamp>,
-    }
-}
-
-record! {
-    /// A row of the view `payment_methods`.
-    pub struct MethodRow {
-        pub billing_account: WalletId,
-        pub method: MethodId,
-        pub kind: MethodKind,
-        pub brand: Option<Text>,
-        pub expires: Option<Month>,
-        pub state: MethodState,
-        pub preferred: bool,
-        pub linked_at: Timestamp,
     }
 }
 
@@ -252,24 +236,6 @@ impl Ledger {
             })
         };
         Some(row())
-    }
-
-    /// The view `payment_methods`, in the order of linking.
-    pub fn methods(&self, number: WalletNumber) -> Vec<MethodRow> {
-        let Some(wallet) = self.wallet(number) else { return Vec::new() };
-        let Some(paying) = wallet.paying.as_deref() else { return Vec::new() };
-        let linking = paying.linking.iter().map(|linking| &linking.method);
-        let row = |method: &Method| MethodRow {
-            billing_account: wallet.id.clone(),
-            method: method.method.clone(),
-            kind: method.kind,
-            brand: method.brand.clone(),
-            expires: method.expires,
-            state: method.state,
-            preferred: paying.preferred.as_ref() == Some(&method.method),
-            linked_at: method.linked_at,
-        };
-        paying.methods.iter().chain(linking).map(row).collect()
     }
 }
 

@@ -5,7 +5,7 @@
 //! metering, which finds the record, remembers that it is taken back, and says what it was; then its quantity
 //! is taken back here, and nobody can refuse that any more.
 
-use super::fact::{Journal, ValueTakenBack, VoidAsked};
+use super::fact::{Covered, Journal, ValueTakenBack, VoidAsked};
 use super::state::{Series, WalletNumber};
 use super::values::SeriesKey;
 use super::{Answer, Broken, Ledger, Line, Undecided};
@@ -23,6 +23,17 @@ enum Part<'a> {
     Value(&'a Value),
 }
 
+/// Where a record was counted.
+struct Counted<'a> {
+    /// The series.
+    place: usize,
+    part: Part<'a>,
+    /// The month's quantity without it.
+    left: Amount,
+    /// What of it benefits had covered.
+    given_back: Option<Covered>,
+}
+
 impl Ledger {
     pub(super) fn ask_for_void(
         &mut self,
@@ -32,9 +43,6 @@ impl Ledger {
     ) -> Result<Answer, Undecided> {
         let VoidUsage { account, source, id } = command.clone();
         let account = self.account_named(&account).ok_or(Refusal::NotFound)?;
-        if self.coverage.has_covered(account) {
-            return Err(Refusal::Covered.into());
-        }
 
         self.record(journal, VoidAsked { account, source, id, asked: asked.clone() })?;
         Ok(Answer::Later)
@@ -48,7 +56,8 @@ impl Ledger {
         value: Option<&Value>,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let (place, part, quantity) = self.counted_in(line, value)?.ok_or(Refusal::NotFound)?;
+        let found = self.counted_in(line, value)?.ok_or(Refusal::NotFound)?;
+        let Counted { place, part, left: quantity, given_back } = found;
         let account = self.account(line.account).ok_or(Refusal::NotFound)?;
         let found = account.series.get(place).ok_or(Broken("a series out of place"))?;
         let (series, payer) = (SeriesKey::of(line.account, found), (found.wallet, found.price));
@@ -56,7 +65,8 @@ impl Ledger {
         let change = quantity.minus(found.quantity)?;
         // What its charge showed as used.
         let used = match aggregate {
-            Aggregate::Sum | Aggregate::Count => line.quantity.negated()?,
+            Aggregate::Sum | Aggregate::Count if given_back.is_none() => line.quantity.negated()?,
+            Aggregate::Sum | Aggregate::Count => change,
             Aggregate::Max | Aggregate::Last | Aggregate::Unique => change,
         };
         let charge = model.price(quantity)?.minus(found.charged)?;
@@ -64,16 +74,19 @@ impl Ledger {
         if let Part::Value(value) = part {
             self.record(journal, ValueTakenBack { series, value: value.clone() })?;
         }
+        if let Some(given_back) = given_back {
+            self.record(journal, given_back)?;
+        }
         let line = Line { quantity: used, records: -1, ..*line };
         Ok(self.charge(&line, payer, place, (change, charge), journal)?)
     }
 
-    /// The series in which a record was counted, what it is of its quantity, and what that is without it.
+    /// The series in which a record was counted.
     fn counted_in<'a>(
         &self,
         line: &Line,
         value: Option<&'a Value>,
-    ) -> Result<Option<(usize, Part<'a>, Amount)>, Undecided> {
+    ) -> Result<Option<Counted<'a>>, Undecided> {
         let Some(account) = self.account(line.account) else { return Ok(None) };
         let (payer, paid_by) = account.payer_at(line.used);
         // Who begins to pay in the very minute of a record may have been named after it had come.
@@ -82,14 +95,19 @@ impl Ledger {
         for payer in [Some(payer), former].into_iter().flatten() {
             let Some((place, series)) = self.series_under(line, payer) else { continue };
             let part = self.part_of(line, value, series)?;
-            let left = match part {
-                Part::Quantity(quantity) => Some(series.quantity.minus(quantity)?),
+            let (left, given_back) = match part {
+                Part::Quantity(quantity) => {
+                    let (entered, given_back) =
+                        self.uncovering(line, payer, quantity, series.quantity)?;
+                    (Some(series.quantity.minus(entered)?), given_back)
+                }
                 Part::Value(value) => {
-                    self.values.quantity_without(&SeriesKey::of(line.account, series), value)
+                    let key = SeriesKey::of(line.account, series);
+                    (self.values.quantity_without(&key, value), None)
                 }
             };
             if let Some(left) = left.filter(|left| !left.is_negative()) {
-                return Ok(Some((place, part, left)));
+                return Ok(Some(Counted { place, part, left, given_back }));
             }
         }
         Ok(None)

@@ -427,12 +427,14 @@ impl Registry {
         facts: &mut dyn FnMut(&RegistryFact),
     ) -> Admission {
         let wallet = &command.billing_account;
-        let enterprise = self.enterprise_of(Subject::Wallet(wallet));
-        let known = self.methods.get(&command.method);
-        let serves = known.is_some_and(|known| known.wallet == *wallet);
-        let Some(enterprise) = enterprise.filter(|_| serves) else {
+        let Some(enterprise) = self.enterprise_of(Subject::Wallet(wallet)) else {
             return Admission::Refused(Refusal::NotFound, None);
         };
+        // Its ledger says that there is none, to those who may know.
+        let known = self.methods.get(&command.method);
+        if known.is_none_or(|known| known.wallet != *wallet) {
+            return Admission::Forward(enterprise);
+        }
         let (method, wallet) = (command.method.clone(), wallet.clone());
         let method = MethodClaim { method, wallet, leaves: true };
         self.claim_method(number, enterprise, method, facts)

@@ -414,6 +414,13 @@ impl Zone {
         next.map_or(at.plus(Span::days(1)), |next| Timestamp(next.timestamp().as_microsecond()))
     }
 
+    /// The same local time so many months later: on the month's last day where it has no such day.
+    pub fn months_after(self, at: Timestamp, months: u32) -> Timestamp {
+        let span = jiff::Span::new().try_months(months);
+        let after = self.local(at).zip(span.ok()).and_then(|(at, span)| at.checked_add(span).ok());
+        after.map_or(Timestamp::END, |after| Timestamp(after.timestamp().as_microsecond()))
+    }
+
     /// The calendar day `at` lies in.
     pub fn day_of(self, at: Timestamp) -> (Timestamp, Timestamp) {
         let Some(local) = self.local(at) else { return (Timestamp::START, Timestamp::END) };

@@ -98,6 +98,11 @@ impl<S: Station> Restoring<'_, S> {
         })?;
         let chain = replay.complete().unwrap_or_default();
         if next.unwrap_or(Next::START) != chain.next || (next.is_none() && replay.has_begun()) {
+            if self.log.committed(group, topic, partition)? != next {
+                return Err(Stop::Restore(format!(
+                    "another went on with {topic} {partition} meanwhile"
+                )));
+            }
             let read = next.map_or("nowhere".to_owned(), |next| next.0.to_string());
             return Err(Stop::Broken(format!(
                 "{topic} {partition} was read up to {read}, but its state on {state_topic} ends at {}; \
