@@ -108,7 +108,7 @@ impl BookKeeper {
     /// Charges what has come due, if it can be charged now. The threshold is tested when something has changed that
     /// R6.1 names.
     pub(crate) fn charge_what_is_due(&mut self, wallet: usize, test_threshold: bool) {
-        if !self.wallets[wallet].can_be_charged() {
+        if !self.can_be_charged(wallet) {
             return;
         }
         let cured = self.is_cured(wallet);
@@ -132,6 +132,13 @@ impl BookKeeper {
         } else if self.wallets[wallet].month_end_waits {
             self.charge_all(wallet, "month_end");
         }
+    }
+
+    /// Whether a payment of bills could begin by itself: none is in flight (R6.3), and the billing account is neither
+    /// frozen (R4.5) nor being settled (R5.6).
+    fn can_be_charged(&self, wallet: usize) -> bool {
+        let owner = &self.wallets[wallet];
+        owner.in_flight.is_none() && !owner.frozen && !self.is_settling(wallet)
     }
 
     /// What was declined is paid, by whatever (R6.5).
@@ -174,22 +181,19 @@ impl BookKeeper {
         })
     }
 
-    /// Money may have come that pays what was declined: then what came due meanwhile is charged.
+    /// Something has happened. Money may have come that pays what was declined: then what came due meanwhile is
+    /// charged. Available credit may have fallen (R6.7).
     pub(crate) fn look_after_everyone(&mut self) {
         for wallet in 0..self.wallets.len() {
             if self.wallets[wallet].declines.is_some() && self.is_cured(wallet) {
                 self.charge_what_is_due(wallet, true);
             }
+            self.recharge_if_low(wallet);
         }
     }
 }
 
 impl Wallet {
-    /// Whether a payment of bills could begin now: none is in flight (R6.3).
-    pub fn can_be_charged(&self) -> bool {
-        self.in_flight.is_none() && !self.frozen
-    }
-
     /// The unpaid bills and what the open cycles would bill, before coupons and write-off.
     fn owed_at_most(&self) -> Exact {
         let mut owed = self.unpaid_total();

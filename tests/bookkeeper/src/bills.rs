@@ -11,6 +11,8 @@ use crate::wallet::{Kind, OpenCharges, Wallet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaidBy {
     Lot(Lot),
+    /// The coupon of another wallet that is shared with the bill's account (R9.7).
+    Shared(usize, String),
     /// A payment by a method, at this position (R6.4).
     Method(usize),
     /// A negative bill, at this position (R5.7).
@@ -38,12 +40,26 @@ pub struct IssuedBill {
     pub cycle_end: i64,
     pub issued_at: i64,
     pub order: Option<String>,
+    /// It is over the tax of an invoice (R12.5).
+    pub is_tax: bool,
+    /// It stands on an invoice, or never will.
+    pub invoiced: bool,
+    /// What a negative bill undid of what coupons had paid (R12.3).
+    pub coupons_undone: Exact,
     pub amount: Exact,
     pub paid: Exact,
     pub payments: Vec<Payment>,
 }
 
 impl IssuedBill {
+    /// The last instant that it covers: it may have been issued before its cycle ended (R3.5).
+    pub fn last_covered(&self) -> i64 {
+        match &self.order {
+            Some(_) => self.issued_at,
+            None => self.issued_at.min(self.cycle_end.saturating_sub(1)),
+        }
+    }
+
     pub fn unpaid(&self) -> Exact {
         &self.amount - &self.paid
     }
@@ -70,6 +86,9 @@ impl BookKeeper {
                 issued_at: self.now,
                 order: None,
                 amount,
+                is_tax: false,
+                invoiced: false,
+                coupons_undone: Exact::zero(),
                 paid: Exact::zero(),
                 payments: Vec::new(),
             });
@@ -131,6 +150,8 @@ impl BookKeeper {
             let due = Due::BadDebt { wallet: bill.wallet, month: bill.month };
             let at = self.bad_debt_at(bill.wallet, bill.month);
             self.falls_due(at, due);
+            let overdue_at = self.overdue_at(bill.wallet, bill.month);
+            self.falls_due(overdue_at, Due::Judgement { wallet: bill.wallet });
         }
         self.bills.push(bill);
         position

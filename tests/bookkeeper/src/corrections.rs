@@ -42,6 +42,11 @@ impl BookKeeper {
             self.wallets[wallet].waiting.insert(negative, (month, rest));
             return;
         }
+        if self.bills[negative].is_tax {
+            let from = Place::Bill(negative);
+            self.change_asset(wallet, &Lot::OwnCash, &rest, from, "correction", "tax");
+            return;
+        }
         // Nothing is left to undo only where rounding kept earlier charges of other months from being billed at all:
         // what was never billed is not given back.
         self.ledger.move_money(currency, Place::Bill(negative), Place::Rounding, &rest);
@@ -71,10 +76,11 @@ impl BookKeeper {
         let wallet = self.bills[bill].wallet;
         for position in (0..self.bills[bill].payments.len()).rev() {
             let payment = &mut self.bills[bill].payments[position];
-            let lot = match payment.by.clone() {
-                PaidBy::Lot(lot) => lot,
+            let (holder, lot) = match payment.by.clone() {
+                PaidBy::Lot(lot) => (wallet, lot),
+                PaidBy::Shared(holder, id) => (holder, Lot::Coupon(id)),
                 // What a method paid becomes own cash.
-                PaidBy::Method(_) => Lot::OwnCash,
+                PaidBy::Method(_) => (wallet, Lot::OwnCash),
                 PaidBy::Correction(_) | PaidBy::Refund => continue,
             };
             let part = (&payment.amount - &payment.returned).min(rest.clone());
@@ -82,6 +88,9 @@ impl BookKeeper {
                 continue;
             }
             payment.returned += &part;
+            if let Lot::Coupon(_) = lot {
+                self.bills[negative].coupons_undone += &part;
+            }
             // The bill stays paid: what the lot had paid of it, the negative bill pays now.
             let correction = Payment {
                 by: PaidBy::Correction(negative),
@@ -90,7 +99,7 @@ impl BookKeeper {
             };
             self.bills[bill].payments.push(correction);
             self.give_back(
-                wallet,
+                holder,
                 &lot,
                 &part,
                 Place::Bill(negative),

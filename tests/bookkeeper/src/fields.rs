@@ -78,6 +78,15 @@ impl<'a> Fields<'a> {
         list.iter().map(|text| text.as_str().map(str::to_string).ok_or(MALFORMED)).collect()
     }
 
+    pub fn whole(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        self.given(name).map(|value| value.as_i64().ok_or(MALFORMED)).transpose()
+    }
+
+    /// A field that has fields itself.
+    pub fn inner(&self, name: &str, known: &[&str]) -> Result<Option<Fields<'a>>, Refusal> {
+        self.given(name).map(|value| Fields::new(value, known)).transpose()
+    }
+
     /// An amount that may lie below zero.
     pub fn signed_amount(&self, name: &str, currency: Currency) -> Result<Exact, Refusal> {
         let value = self.given(name).ok_or(MALFORMED)?;

@@ -4,8 +4,11 @@
 //! everything that falls due up to then happens first. Each file treats one subject and cites the rules it follows;
 //! `DECISIONS.md` says what was decided where the rules are silent.
 
+mod alerts;
 mod automatic;
+mod benefits;
 mod bills;
+mod burn;
 mod by_hand;
 mod calendar;
 mod check;
@@ -17,6 +20,7 @@ mod credit;
 mod currency;
 mod exact;
 mod fields;
+mod invoices;
 mod ledger;
 mod methods;
 mod notices;
@@ -26,11 +30,18 @@ mod paying_in;
 mod payments;
 mod price_book;
 mod rating;
+mod recharge;
 mod refunds;
 mod registry;
+mod remittances;
+mod requests;
 mod sandbox;
+mod services;
 mod settings;
+mod settlement;
+mod sharing;
 mod standing;
+mod states;
 mod transfers;
 mod usage;
 mod views;
@@ -39,7 +50,7 @@ mod wallet;
 mod write_off;
 
 pub use usage::{Usage, Verdict};
-pub use views::{Bill, Entry, Notice, Payment};
+pub use views::{Bill, Entry, Invoice, Notice, Payment, PaymentRequest};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -62,6 +73,18 @@ pub struct BookKeeper {
     orders: BTreeMap<(usize, String), orders::Order>,
     /// Every payment by a method, in order.
     payments: Vec<payments::MethodPayment>,
+    benefits: Vec<benefits::Benefit>,
+    /// With whom each wallet shares every new benefit.
+    rules: BTreeMap<usize, benefits::Rule>,
+    /// The accounts of each enterprise's organisations.
+    organisations: BTreeMap<(String, String), BTreeSet<String>>,
+    /// The accounts of whose usage something was covered.
+    covered_accounts: BTreeSet<String>,
+    /// Every invoice, in the order of issue.
+    invoices: Vec<invoices::IssuedInvoice>,
+    /// Bank transfers that named no account, by reference.
+    remittances: BTreeMap<String, remittances::Remittance>,
+    requests: BTreeMap<String, requests::Request>,
     /// What owners were told, in order.
     notices: Vec<Notice>,
     /// What falls due when; the order within one instant is the order of `Due` (R3.6).
@@ -93,6 +116,13 @@ impl BookKeeper {
             bills: Vec::new(),
             orders: BTreeMap::new(),
             payments: Vec::new(),
+            remittances: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            benefits: Vec::new(),
+            rules: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+            covered_accounts: BTreeSet::new(),
+            invoices: Vec::new(),
             notices: Vec::new(),
             due: BTreeMap::new(),
             quantities: HashMap::new(),
@@ -118,6 +148,13 @@ impl BookKeeper {
             bills: self.bills.clone(),
             orders: BTreeMap::new(),
             payments: self.payments.clone(),
+            remittances: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            benefits: Vec::new(),
+            rules: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+            covered_accounts: BTreeSet::new(),
+            invoices: Vec::new(),
             notices: Vec::new(),
             due: BTreeMap::new(),
             quantities: HashMap::new(),

@@ -49,10 +49,11 @@ impl BookKeeper {
         if fields.has("renews") {
             return Err("not_supported");
         }
-        let wallet = match method {
-            Some(_) => self.direct_wallet(wallet_name)?,
-            None => self.wallet_number(wallet_name)?,
-        };
+        let wallet = self.wallet_number(wallet_name)?;
+        self.not_frozen(wallet)?;
+        if method.is_some() {
+            self.direct_wallet(wallet_name)?;
+        }
         let owner = &self.wallets[wallet];
         let account_id = named_account.unwrap_or(&owner.owner).to_string();
         let account = self.account(&account_id)?;
@@ -66,6 +67,20 @@ impl BookKeeper {
             return Err("different_enterprise");
         }
         let amount = fields.amount("amount", owner.currency)?;
+        self.buy(wallet, id, account_id, product, amount, method)
+    }
+
+    /// Buys, or refuses for what the billing account is or has.
+    pub(crate) fn buy(
+        &mut self,
+        wallet: usize,
+        id: String,
+        account_id: String,
+        product: String,
+        amount: Exact,
+        method: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let owner = &self.wallets[wallet];
         if let Some(name) = method {
             let linked = owner.method(name).ok_or("method_not_allowed")?;
             if !owner.is_active(linked, self.dated) {
@@ -177,6 +192,9 @@ impl BookKeeper {
             issued_at: self.now,
             order: Some(id.to_string()),
             amount,
+            is_tax: false,
+            invoiced: false,
+            coupons_undone: Exact::zero(),
             paid: Exact::zero(),
             payments: Vec::new(),
         });

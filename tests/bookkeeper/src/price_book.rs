@@ -115,6 +115,10 @@ impl PriceBook {
         &self.prices[position]
     }
 
+    pub fn has_product(&self, product: &str) -> bool {
+        self.by_meter.contains_key(product)
+    }
+
     /// All prices of this meter. None means that it stands nowhere in the book.
     pub fn of_meter(&self, product: &str, meter: &str) -> Option<&[usize]> {
         self.by_meter.get(product)?.get(meter).map(Vec::as_slice)

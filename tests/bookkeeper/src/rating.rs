@@ -13,13 +13,10 @@ pub struct MonthQuantity {
 }
 
 impl MonthQuantity {
-    /// Adds a record and gives the charge: what the month costs with it less what it cost without (R3.2).
-    pub fn add(&mut self, quantity: &Exact, aggregate: Aggregate, model: &Model) -> Exact {
+    /// Adds a record, of which so much enters the quantity, and gives the charge: what the month costs with it less what it cost without (R3.2).
+    pub fn add(&mut self, enters: &Exact, model: &Model) -> Exact {
         self.records += 1;
-        match aggregate {
-            Aggregate::Sum => self.quantity += quantity,
-            Aggregate::Count => self.quantity += &Exact::whole(1),
-        }
+        self.quantity += enters;
         self.cost(model)
     }
 

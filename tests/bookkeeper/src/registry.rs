@@ -6,6 +6,7 @@ use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
 use crate::passing::Due;
+use crate::services::Service;
 use crate::wallet::{Kind, Wallet};
 use jiff::tz::TimeZone;
 
@@ -15,12 +16,20 @@ pub struct Enterprise {
     pub account_center: bool,
     /// What the credit limits of all its billing accounts may come to together (R9.3).
     pub credit_total: Option<Exact>,
+    /// Top-ups and automatic recharge are stopped (R11.3).
+    pub recharge_frozen: bool,
+    /// All its bills are being settled (R5.6).
+    pub settling: bool,
 }
 
 /// An identity that uses services.
 pub struct Account {
     pub enterprise: String,
     pub closed_at: Option<i64>,
+    pub email: String,
+    pub prepaid: bool,
+    pub region: Option<String>,
+    pub service: Service,
     /// The payer of before the first change: the account's own billing account.
     first_payer: usize,
     /// The changes of payer, by the full minute from which each holds.
@@ -33,6 +42,29 @@ impl Account {
     pub fn payer_at(&self, time: i64) -> usize {
         let begun = self.payers.iter().rev().find(|(from, _)| *from <= time);
         begun.map_or(self.first_payer, |(_, payer)| *payer)
+    }
+
+    /// The billing account that was opened with it.
+    pub fn own_wallet(&self) -> usize {
+        self.first_payer
+    }
+
+    /// From when until when this billing account pays for it; without an end if none is known.
+    pub fn paid_by(&self, payer: usize) -> Vec<(i64, Option<i64>)> {
+        let mut from = i64::MIN;
+        let mut payers = vec![];
+        let mut present = self.first_payer;
+        for (begins, next) in &self.payers {
+            payers.push((present, from, Some(*begins)));
+            (from, present) = (*begins, *next);
+        }
+        payers.push((present, from, None));
+        let earlier = |to: Option<i64>| match (to, self.closed_at) {
+            (Some(to), Some(closed)) => Some(to.min(closed)),
+            (to, closed) => to.or(closed),
+        };
+        payers.retain(|(by, _, _)| *by == payer);
+        payers.into_iter().map(|(_, from, to)| (from, earlier(to))).collect()
     }
 }
 
@@ -60,8 +92,16 @@ impl BookKeeper {
         if self.enterprises.contains_key(id) {
             return Err("already_exists");
         }
-        self.enterprises
-            .insert(id.to_string(), Enterprise { country, account_center, credit_total });
+        self.enterprises.insert(
+            id.to_string(),
+            Enterprise {
+                country,
+                account_center,
+                credit_total,
+                recharge_frozen: false,
+                settling: false,
+            },
+        );
         Ok(())
     }
 
@@ -69,16 +109,18 @@ impl BookKeeper {
     pub(crate) fn open_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let id = fields.new_id("account")?;
         let enterprise = fields.text("enterprise")?;
-        fields.text("email")?;
-        fields.optional_text("region")?;
+        let email = fields.text("email")?.to_string();
+        let region = fields.optional_text("region")?.map(str::to_string);
         fields.optional_text("partner")?;
         let billing_account = match fields.has("billing_account") {
             true => fields.new_id("billing_account")?.to_string(),
             false => format!("ba-{id}"),
         };
-        if !["prepaid", "postpaid"].contains(&fields.text("mode")?) {
-            return Err(MALFORMED);
-        }
+        let prepaid = match fields.text("mode")? {
+            "prepaid" => true,
+            "postpaid" => false,
+            _ => return Err(MALFORMED),
+        };
         let kind = match fields.optional_text("kind")? {
             None | Some("direct") => Kind::Direct,
             Some("ecosystem") => Kind::Ecosystem,
@@ -112,9 +154,18 @@ impl BookKeeper {
         wallet.partner_pays = partner_pays;
         let month_end = wallet.end_of_month(self.now);
         self.wallets.push(wallet);
+        self.begin_invoices(number);
         self.falls_due(month_end, Due::MonthEnd { wallet: number });
-        let account =
-            Account { enterprise, closed_at: None, first_payer: number, payers: Vec::new() };
+        let account = Account {
+            enterprise,
+            closed_at: None,
+            email,
+            prepaid,
+            region,
+            service: Service::new(number, self.now),
+            first_payer: number,
+            payers: Vec::new(),
+        };
         self.accounts.insert(id.to_string(), account);
         Ok(())
     }
@@ -158,6 +209,7 @@ impl BookKeeper {
         // Two changes that begin with the same minute: the one commanded later holds.
         account.payers.retain(|(begins, _)| *begins != from);
         account.payers.push((from, payer));
+        self.falls_due(from, Due::Judgement { wallet: payer });
         Ok(())
     }
 

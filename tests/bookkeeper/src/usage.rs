@@ -86,9 +86,11 @@ impl BookKeeper {
             };
         }
         self.count(record, &judged);
+        let wallet = judged.wallet;
         let counted = CountedRecord { record: record.clone(), judged, voided: false };
         self.identities.insert(identity, counted);
         self.look_after_everyone();
+        self.judge_wallet(wallet);
         Verdict::Counted
     }
 
@@ -129,12 +131,10 @@ impl BookKeeper {
     fn count(&mut self, record: &Usage, judged: &Judged) {
         self.check_first_use(judged.wallet, &record.product);
         let key = self.quantity_key(record, judged);
+        let month = self.quantities.get(&key).cloned().unwrap_or_default();
+        let enters = self.cover(record, judged, &month);
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().add(
-            &judged.quantity,
-            price.aggregate,
-            &price.model,
-        );
+        let charge = self.quantities.entry(key).or_default().add(&enters, &price.model);
         self.charge(record, judged, charge);
     }
 
@@ -165,6 +165,7 @@ impl BookKeeper {
             cycle.charges.entry((record.account.clone(), record.product.clone())).or_default();
         charges.total += &charge;
         *charges.by_time.entry(judged.time).or_default() += &charge;
+        owner.burned(judged.time, &charge);
         let currency = owner.currency;
         if is_new {
             let at = cycle_end.saturating_add(self.settings.grace);

@@ -39,6 +39,33 @@ pub struct Payment {
     pub at: i64,
 }
 
+/// A request to pay (R10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRequest {
+    pub request: String,
+    /// The billing accounts that ask and that are asked.
+    pub requester: String,
+    pub payer: String,
+    pub amount: String,
+    pub status: String,
+    pub in_flight: String,
+}
+
+/// An invoice as figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoice {
+    pub billing_account: String,
+    pub number: String,
+    pub is_credit_note: bool,
+    /// The first instant of its period, and the first after it.
+    pub from: i64,
+    pub until: i64,
+    pub issued_at: i64,
+    pub net: String,
+    pub tax: String,
+    pub total: String,
+}
+
 /// What the owner of a billing account was told, once however many recipients there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -72,7 +99,12 @@ impl BookKeeper {
             view.insert(name.to_string(), value);
         };
         show("currency", owner.currency.code.to_string());
-        show("state", "valid".to_string());
+        let state = match owner.deregistered_at {
+            Some(_) => "deregistered",
+            None if owner.frozen => "frozen",
+            None => "valid",
+        };
+        show("state", state.to_string());
         show("available", owner.available().to_string());
         show("overdue", self.is_overdue(wallet).to_string());
         match owner.kind {
@@ -100,7 +132,8 @@ impl BookKeeper {
                 show("unsettled_previous", previous.to_string());
                 show("transferable", owner.transferable().to_string());
                 let held = self.ledger.balance(owner.currency, Place::Held(wallet));
-                show("in_flight", held.to_string());
+                let on_the_way = self.ledger.balance(owner.currency, Place::OnTheWay(wallet));
+                show("in_flight", (&held + &on_the_way).to_string());
             }
         }
         Some(view)
@@ -144,6 +177,64 @@ impl BookKeeper {
             (method.name.clone(), state.to_string(), preferred)
         };
         owner.methods.iter().map(show).collect()
+    }
+
+    /// The view `service` of an account: its state, and since when.
+    pub fn service(&self, account: &str) -> Option<(String, i64)> {
+        let service = &self.accounts.get(account)?.service;
+        let state = if service.suspended { "suspended" } else { "running" };
+        Some((state.to_string(), service.since))
+    }
+
+    /// The requests to pay, by name.
+    pub fn payment_requests(&self) -> Vec<PaymentRequest> {
+        let show = |(id, request): (&String, &crate::requests::Request)| PaymentRequest {
+            request: id.clone(),
+            requester: self.wallets[request.requester].name.clone(),
+            payer: self.wallets[request.payer].name.clone(),
+            amount: request.amount.to_string(),
+            status: request.state.name().to_string(),
+            in_flight: request.on_the_way.to_string(),
+        };
+        self.requests.iter().map(show).collect()
+    }
+
+    /// The bank transfers that named no account, by reference, and whether they are claimed.
+    pub fn remittances(&self) -> Vec<(String, String, bool)> {
+        let all = self.remittances.iter();
+        all.map(|(reference, known)| (reference.clone(), known.amount.to_string(), known.claimed))
+            .collect()
+    }
+
+    /// The benefits of a billing account in the order of buying: name, what was covered and drawn in all, and what is
+    /// left (of this hour).
+    pub fn benefits(&self, billing_account: &str) -> Vec<[String; 4]> {
+        let Some(wallet) = self.wallet_numbers.get(billing_account) else { return Vec::new() };
+        let hour = crate::calendar::hour_of(&self.wallets[*wallet].zone, self.now);
+        let own = self.benefits.iter().filter(|benefit| benefit.wallet == *wallet);
+        own.map(|benefit| {
+            let figures =
+                [&benefit.covered, &benefit.drawn, &benefit.left(hour)].map(Exact::to_string);
+            let [covered, drawn, left] = figures;
+            [benefit.name.clone(), covered, drawn, left]
+        })
+        .collect()
+    }
+
+    /// Every invoice, in the order of issue.
+    pub fn invoices(&self) -> Vec<Invoice> {
+        let show = |invoice: &crate::invoices::IssuedInvoice| Invoice {
+            billing_account: self.wallets[invoice.wallet].name.clone(),
+            number: invoice.number.clone(),
+            is_credit_note: invoice.total().is_negative(),
+            from: invoice.from,
+            until: invoice.until,
+            issued_at: invoice.issued_at,
+            net: invoice.net.to_string(),
+            tax: invoice.tax.to_string(),
+            total: invoice.total().to_string(),
+        };
+        self.invoices.iter().map(show).collect()
     }
 
     /// What owners were told, in order.

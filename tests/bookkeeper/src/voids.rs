@@ -12,12 +12,16 @@ impl BookKeeper {
         if !self.accounts.contains_key(&account) {
             return Err(NOT_FOUND);
         }
-        let counted = self.identities.get_mut(&(account, source, id)).ok_or(NOT_FOUND)?;
+        let record_of = (account, source, id);
+        let counted = self.identities.get_mut(&record_of).ok_or(NOT_FOUND)?;
         if counted.voided {
             return Err("already_exists");
         }
         if self.now.saturating_sub(counted.record.time) > self.settings.max_age {
             return Err("too_old");
+        }
+        if self.covered_accounts.contains(&record_of.0) {
+            return Err("covered");
         }
         counted.voided = true;
 

@@ -1,6 +1,7 @@
 //! A billing account's wallet: what it holds, and the one way in which that changes (R4.1, R4.4).
 
 use crate::BookKeeper;
+use crate::alerts::LowBalance;
 use crate::automatic::Declines;
 use crate::calendar::{Cycle, Month, end_of_cycle, month_of};
 use crate::coupons::Coupon;
@@ -9,6 +10,8 @@ use crate::exact::Exact;
 use crate::fields::{NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::methods::Method;
+use crate::recharge::Recharge;
+use crate::services::Delay;
 use crate::views::Entry;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +85,24 @@ pub struct Wallet {
     /// The bill cycles by the instant from which each holds.
     cycles: Vec<(i64, Cycle)>,
 
+    /// What is told of a low balance (R8.5), and whether it was told that it is overdue (R8.1).
+    pub low_balance: LowBalance,
+    pub overdue_told: bool,
+    /// How long services run on (R8.3).
+    pub delayed_suspension: Option<Delay>,
+    /// Whether invoices are monthly, if that is set (R12.1), and up to when they have been made.
+    pub monthly_invoices: Option<bool>,
+    pub invoiced_until: i64,
+    /// Automatic recharge while it is on, and how often it was switched on (R6.7).
+    pub recharge: Option<Recharge>,
+    pub recharges: usize,
+    /// Its payment of the settlement that goes on (R5.6).
+    pub settles: Option<usize>,
+    /// When it was closed for good (R4.5).
+    pub deregistered_at: Option<i64>,
+    /// Charges by the hour of use, and the earliest time of use (R8.6).
+    pub charges_by_hour: BTreeMap<i64, Exact>,
+    pub first_charge: Option<i64>,
     /// The linked methods, the longest linked first (R7.4).
     pub methods: Vec<Method>,
     /// The name of the default method.
@@ -150,6 +171,17 @@ impl Wallet {
             bad_debt: false,
             frozen: false,
             cycles: vec![(i64::MIN, cycle)],
+            low_balance: LowBalance::default(),
+            overdue_told: false,
+            delayed_suspension: None,
+            monthly_invoices: None,
+            invoiced_until: 0,
+            recharge: None,
+            recharges: 0,
+            settles: None,
+            deregistered_at: None,
+            charges_by_hour: BTreeMap::new(),
+            first_charge: None,
             methods: Vec::new(),
             preferred: None,
             unfinished_links: Vec::new(),
@@ -269,8 +301,13 @@ impl Wallet {
 }
 
 impl BookKeeper {
+    /// The billing account of this name, unless it is closed for good.
     pub(crate) fn wallet_number(&self, name: &str) -> Result<usize, Refusal> {
-        self.wallet_numbers.get(name).copied().ok_or(NOT_FOUND)
+        let number = self.wallet_numbers.get(name).copied().ok_or(NOT_FOUND)?;
+        match self.wallets[number].deregistered_at {
+            Some(_) => Err("deregistered"),
+            None => Ok(number),
+        }
     }
 
     /// The billing account of this name if it is a direct one (R4.1).
