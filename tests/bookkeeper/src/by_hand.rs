@@ -61,7 +61,7 @@ impl BookKeeper {
             return Err("no_method");
         }
         for (bill, lot, part) in &plan.by_balance {
-            self.pay_from_lot(*bill, lot, part, "write_off");
+            self.pay_from_lot(*bill, lot, part, "bill");
         }
         if let Some(method) = method
             && rest.is_positive()

@@ -44,7 +44,7 @@ impl BookKeeper {
         }
         if self.bills[negative].is_tax {
             let from = Place::Bill(negative);
-            self.change_asset(wallet, &Lot::OwnCash, &rest, from, "correction", "tax");
+            self.change_asset(wallet, &Lot::OwnCash, &rest, from, "tax_returned", "");
             return;
         }
         // Nothing is left to undo only where rounding kept earlier charges of other months from being billed at all:
@@ -103,7 +103,7 @@ impl BookKeeper {
                 &lot,
                 &part,
                 Place::Bill(negative),
-                "correction",
+                "bill_reversed",
                 &bill_name(bill),
             );
             rest -= &part;

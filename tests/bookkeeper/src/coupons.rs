@@ -195,7 +195,7 @@ impl BookKeeper {
         let plan = plan_own_and_shared(&own, &shared, &issued.account, &payable, month);
         for (holder, id, pays) in plan {
             let Some(holder) = holder else {
-                self.pay_from_lot(bill, &Lot::Coupon(id), &pays, "coupon");
+                self.pay_from_lot(bill, &Lot::Coupon(id), &pays, "bill");
                 continue;
             };
             let lot = Lot::Coupon(id.clone());
@@ -233,7 +233,7 @@ impl BookKeeper {
         let coupon = Coupon { left, cash, products, minimum, valid_from, valid_until, sharing };
         self.wallets[wallet].coupons.insert(id.clone(), coupon);
         let lot = if cash { Lot::CashCoupon(id) } else { Lot::Coupon(id) };
-        self.change_asset(wallet, &lot, &amount, Place::World, "coupon_granted", "");
+        self.change_asset(wallet, &lot, &amount, Place::World, "grant", "");
         if cash && valid_from > self.now {
             self.falls_due(valid_from, Due::CashCouponBegins { wallet });
         }

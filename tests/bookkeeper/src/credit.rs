@@ -79,7 +79,7 @@ impl BookKeeper {
         }
         let quota = fields.amount_or_zero("quota", owner.currency)?;
         let change = &quota - &owner.quota;
-        self.change_asset(wallet, &Lot::Quota, &change, Place::Partner, "quota", "");
+        self.change_asset(wallet, &Lot::Quota, &change, Place::Partner, "quota_set", "");
         self.wallets[wallet].quota = quota;
         Ok(())
     }

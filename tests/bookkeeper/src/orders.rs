@@ -128,7 +128,7 @@ impl BookKeeper {
                 }
                 let bill = self.issue_order(wallet, &id, account_id, product, amount);
                 for (lot, part) in trial.payments {
-                    self.pay_from_lot(bill, &lot, &part, "order");
+                    self.pay_from_lot(bill, &lot, &part, "bill");
                 }
                 self.orders
                     .insert((wallet, id), Order { bill, refunded: Exact::zero(), on_credit });

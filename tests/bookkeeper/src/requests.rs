@@ -191,7 +191,7 @@ impl BookKeeper {
         for bill in self.wallets[wallet].not_in_flight() {
             let part = self.bills[bill].unpaid().min(rest.clone());
             if part.is_positive() {
-                self.pay_from_lot(bill, &Lot::OwnCash, &part, "payment_request");
+                self.pay_from_lot(bill, &Lot::OwnCash, &part, "bill");
                 rest -= &part;
             }
         }

@@ -44,7 +44,7 @@ impl BookKeeper {
         }
         let plan = self.plan_by_hand(wallet, &bills, &owed);
         for (bill, lot, part) in &plan.by_balance {
-            self.pay_from_lot(*bill, lot, part, "write_off");
+            self.pay_from_lot(*bill, lot, part, "bill");
         }
         let rest: Exact = plan.rest.iter().map(|(_, part)| part).sum();
         let owner = &self.wallets[wallet];

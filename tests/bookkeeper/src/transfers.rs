@@ -28,8 +28,8 @@ impl BookKeeper {
             return Err("exceeds_transferable");
         }
         let lot = Lot::CashFrom(sender.name.clone());
-        self.change_asset(from, &Lot::OwnCash, &-&amount, Place::InFlight, "transfer_out", &remark);
-        self.change_asset(to, &lot, &amount, Place::InFlight, "transfer_in", &remark);
+        self.change_asset(from, &Lot::OwnCash, &-&amount, Place::InFlight, "transfer", &remark);
+        self.change_asset(to, &lot, &amount, Place::InFlight, "transfer", &remark);
         self.count_as_sent(from, to, &amount);
         self.write_off(to);
         Ok(())
@@ -51,8 +51,8 @@ impl BookKeeper {
             return Err("exceeds_revocable");
         }
         let lot = Lot::CashFrom(sender.name.clone());
-        self.change_asset(to, &lot, &-&amount, Place::InFlight, "revocation_out", &remark);
-        self.change_asset(from, &Lot::OwnCash, &amount, Place::InFlight, "revocation_in", &remark);
+        self.change_asset(to, &lot, &-&amount, Place::InFlight, "revocation", &remark);
+        self.change_asset(from, &Lot::OwnCash, &amount, Place::InFlight, "revocation", &remark);
         self.count_as_sent(from, to, &-&amount);
         self.write_off(from);
         Ok(())

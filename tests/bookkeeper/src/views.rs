@@ -237,6 +237,11 @@ impl BookKeeper {
         self.invoices.iter().map(show).collect()
     }
 
+    /// Whether top-ups are stopped under an enterprise (R11.3).
+    pub fn recharge_frozen(&self, enterprise: &str) -> Option<bool> {
+        self.enterprises.get(enterprise).map(|enterprise| enterprise.recharge_frozen)
+    }
+
     /// What owners were told, in order.
     pub fn notices(&self) -> Vec<Notice> {
         self.notices.clone()

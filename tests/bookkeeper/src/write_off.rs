@@ -54,7 +54,7 @@ impl BookKeeper {
             let plan =
                 self.wallets[wallet].plan_payment(&issued.product, issued.month, &rest, self.dated);
             for (lot, amount) in plan {
-                self.pay_from_lot(bill, &lot, &amount, "write_off");
+                self.pay_from_lot(bill, &lot, &amount, "bill");
                 if let Some(most) = &mut at_most {
                     *most -= &amount;
                 }

@@ -10,13 +10,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The files whose every command is understood here.
-const FILES: [&str; 36] = [
-    "r9-7-shared-coupons",
+const FILES: [&str; 34] = [
     "r12-1-half-months",
     "r12-2-numbers",
     "r12-4-tax",
     "r12-5-tax-is-billed",
-    "r9-8-reserved-instance",
     "r9-8-savings-plan",
     "r7-3-remittances",
     "r10-1-requests",
@@ -155,6 +153,9 @@ impl Run {
                 let since = jiff::Timestamp::from_microsecond(since).unwrap().to_string();
                 BTreeMap::from([("state".to_string(), state), ("since".to_string(), since)])
             }),
+            "enterprise" => self.keeper.recharge_frozen(of).map(|frozen| {
+                BTreeMap::from([("recharge_frozen".to_string(), frozen.to_string())])
+            }),
             _ => None,
         };
         if let Some(figures) = figures {
@@ -226,7 +227,7 @@ impl Run {
                         json!({
                             "amount": row.amount, "after": row.after, "asset": row.asset, "lot": row.lot,
                             "remark": row.remark,
-                            "cause": if row.cause == "correction" { "bill_reversed" } else { &row.cause },
+                            "cause": row.cause,
                         })
                     })
                     .collect()
