@@ -2,6 +2,7 @@
 //! (R6.5), and what waits while a payment is in flight (R6.3).
 
 use crate::BookKeeper;
+use crate::calendar::full_minute_from;
 use crate::exact::Exact;
 use crate::methods::MethodKind;
 use crate::passing::Due;
@@ -164,7 +165,8 @@ impl BookKeeper {
                 owner.declines = Some(Declines { number, bills, made: 0, waiting: 0 });
                 for after in self.settings.retry_after.clone() {
                     let due = Due::Try { wallet, series: number, after };
-                    self.falls_due(self.now.saturating_add(after), due);
+                    // What falls due by itself does so at a full minute.
+                    self.falls_due(full_minute_from(self.now.saturating_add(after)), due);
                 }
             }
             None => {}

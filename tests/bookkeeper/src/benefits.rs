@@ -4,6 +4,7 @@ use crate::BookKeeper;
 use crate::calendar::{MINUTE, full_minute_from, hour_of};
 use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, MALFORMED, NOT_FOUND, Refusal};
+use crate::hours::Portion;
 use crate::price_book::{Aggregate, Model};
 use crate::rating::{MonthQuantity, price_of};
 use crate::sharing::{SHARED_AT_MOST, Sharing};
@@ -62,7 +63,7 @@ impl Benefit {
         }
     }
 
-    fn use_up(&mut self, hour: i64, covered: &Exact, drawn: &Exact) {
+    pub fn use_up(&mut self, hour: i64, covered: &Exact, drawn: &Exact) {
         self.covered += covered;
         self.drawn += drawn;
         let used = if self.kind == Kind::SavingsPlan { drawn } else { covered };
@@ -389,21 +390,22 @@ impl BookKeeper {
     }
 
     /// Covers what benefits cover of a record, own before shared, soonest expiry first. Gives what of its quantity
-    /// enters the month's quantity.
+    /// enters the month's quantity, and what covered the rest.
     pub(crate) fn cover(
         &mut self,
         record: &Usage,
         judged: &Judged,
         month: &MonthQuantity,
-    ) -> Exact {
+    ) -> (Exact, Vec<Portion>) {
         let price = self.prices.price(judged.price);
         let quantity = match price.aggregate {
             Aggregate::Sum => judged.quantity.clone(),
             Aggregate::Count => Exact::whole(1),
         };
+        let mut portions = Vec::new();
         // A flat fee is for no quantity.
         if matches!(price.model, Model::Flat(_)) {
-            return quantity;
+            return (quantity, portions);
         }
         let mut usable: Vec<(bool, i64, String, usize)> = Vec::new();
         for (position, benefit) in self.benefits.iter().enumerate() {
@@ -427,6 +429,7 @@ impl BookKeeper {
                 let covered = rest.clone().min(left).at_least_zero();
                 benefit.use_up(hour, &covered, &Exact::zero());
                 rest -= &covered;
+                portions.push(Portion { benefit: position, hour, covered, drawn: Exact::zero() });
                 continue;
             }
             if matches!(price.model, Model::Package { .. }) {
@@ -451,12 +454,10 @@ impl BookKeeper {
             };
             benefit.use_up(hour, &covered, &drawn);
             rest -= &covered;
+            portions.push(Portion { benefit: position, hour, covered, drawn });
         }
-        let enters = &enters + &rest;
-        if enters != quantity {
-            self.covered_accounts.insert(record.account.clone());
-        }
-        enters
+        portions.retain(|portion| portion.covered.is_positive());
+        (&enters + &rest, portions)
     }
 }
 

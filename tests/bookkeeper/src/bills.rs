@@ -5,7 +5,7 @@ use crate::calendar::Month;
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
 use crate::passing::Due;
-use crate::wallet::{Kind, OpenCharges, Wallet};
+use crate::wallet::{Kind, OpenCharges, Remark, Wallet};
 
 /// What paid a part of a bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,13 @@ impl IssuedBill {
 }
 
 impl BookKeeper {
+    /// The name of a bill: its billing account's, and its number among that one's bills.
+    pub(crate) fn bill_name(&self, bill: usize) -> String {
+        let owner = &self.wallets[self.bills[bill].wallet];
+        let number = owner.issued.partition_point(|earlier| *earlier < bill) + 1;
+        format!("{}.{number}", owner.name)
+    }
+
     /// Issues the bills of one cycle: all amounts first, because all of them count for a coupon's `minimum`, then
     /// bill by bill, by account and then product (R5.2).
     pub(crate) fn issue_cycle(&mut self, wallet: usize, cycle_end: i64) {
@@ -182,7 +189,7 @@ impl BookKeeper {
                 &-&amount,
                 Place::Bill(bill),
                 "bill",
-                &bill_name(bill),
+                Remark::Bill(bill),
             );
             self.bills[bill].paid = amount.clone();
         } else {
@@ -200,7 +207,7 @@ impl BookKeeper {
         cause: &'static str,
     ) {
         let wallet = self.bills[bill].wallet;
-        self.change_asset(wallet, lot, &-amount, Place::Bill(bill), cause, &bill_name(bill));
+        self.change_asset(wallet, lot, &-amount, Place::Bill(bill), cause, Remark::Bill(bill));
         self.mark_paid(bill, PaidBy::Lot(lot.clone()), amount);
     }
 
@@ -234,9 +241,4 @@ impl Wallet {
         let exact = &so_far.exact + &charges.total;
         &exact.round_half_away(self.currency.places) - &so_far.billed
     }
-}
-
-/// How a bill is named in the remark of an entry: by its number in the order of issue.
-pub fn bill_name(position: usize) -> String {
-    format!("bill {}", position + 1)
 }

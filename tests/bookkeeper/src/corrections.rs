@@ -1,9 +1,10 @@
 //! Negative bills (R5.7), and giving money back to the lot it came from.
 
 use crate::BookKeeper;
-use crate::bills::{PaidBy, Payment, bill_name};
+use crate::bills::{PaidBy, Payment};
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
+use crate::wallet::Remark;
 
 impl BookKeeper {
     /// A negative bill undoes the usage bills of its account and product: first what is unpaid of them, latest bill
@@ -104,7 +105,7 @@ impl BookKeeper {
                 &part,
                 Place::Bill(negative),
                 "bill_reversed",
-                &bill_name(bill),
+                Remark::Bill(bill),
             );
             rest -= &part;
         }
@@ -119,7 +120,7 @@ impl BookKeeper {
         amount: &Exact,
         from: Place,
         cause: &'static str,
-        remark: &str,
+        remark: impl Into<Remark>,
     ) {
         if self.wallets[wallet].has_expired(lot, self.dated) {
             let currency = self.wallets[wallet].currency;

@@ -1,7 +1,7 @@
 //! Coupons (R5.2): which pay, in which order, and how much of what.
 
 use crate::BookKeeper;
-use crate::bills::{PaidBy, bill_name};
+use crate::bills::PaidBy;
 use crate::calendar::full_minute_from;
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
@@ -29,6 +29,11 @@ impl Coupon {
     /// Whether it has begun and not expired at this instant.
     pub fn is_valid_at(&self, time: i64) -> bool {
         self.valid_from <= time && time < self.valid_until
+    }
+
+    /// Where it begins and where it ends.
+    pub fn ends(&self) -> [i64; 2] {
+        [self.valid_from, self.valid_until]
     }
 
     pub fn has_expired(&self, dated: i64) -> bool {
@@ -173,6 +178,22 @@ pub fn unsettled_of_cycle(
 }
 
 impl BookKeeper {
+    /// The beginning of the hour of use, or of its piece where a coupon of the payer, or one that is shared with the
+    /// account, divides it.
+    pub(crate) fn piece_of_hour(&self, wallet: usize, account: &str, time: i64) -> i64 {
+        let mut begins = self.wallets[wallet].piece_of_hour(time);
+        for (holder, other) in self.wallets.iter().enumerate() {
+            for coupon in other.coupons.values().filter(|coupon| !coupon.cash) {
+                let shares = coupon.sharing.shares.iter().filter(|share| share.account == account);
+                for share in shares.filter(|_| holder != wallet) {
+                    let ends = coupon.ends().into_iter().chain([share.from, share.until]);
+                    begins = ends.filter(|end| *end <= time).fold(begins, i64::max);
+                }
+            }
+        }
+        begins
+    }
+
     /// Coupons pay a bill at its issue (R5.2), own ones and then those that are shared with its account (R9.7).
     pub(crate) fn pay_with_coupons(&mut self, bill: usize, by_time: &BTreeMap<i64, Exact>) {
         let issued = &self.bills[bill];
@@ -200,7 +221,8 @@ impl BookKeeper {
             };
             let lot = Lot::Coupon(id.clone());
             let to = Place::Bill(bill);
-            self.change_asset(holder, &lot, &-&pays, to, "shared", &bill_name(bill));
+            let remark = format!("bill {}", self.bill_name(bill));
+            self.change_asset(holder, &lot, &-&pays, to, "shared", remark.as_str());
             self.mark_paid(bill, PaidBy::Shared(holder, id), &pays);
         }
     }

@@ -20,6 +20,7 @@ mod credit;
 mod currency;
 mod exact;
 mod fields;
+mod hours;
 mod invoices;
 mod ledger;
 mod methods;
@@ -78,8 +79,8 @@ pub struct BookKeeper {
     rules: BTreeMap<usize, benefits::Rule>,
     /// The accounts of each enterprise's organisations.
     organisations: BTreeMap<(String, String), BTreeSet<String>>,
-    /// The accounts of whose usage something was covered.
-    covered_accounts: BTreeSet<String>,
+    /// What was covered and what was not, by the hour of use (R9.8).
+    hours: HashMap<hours::HourKey, hours::HourOfUse>,
     /// Every invoice, in the order of issue.
     invoices: Vec<invoices::IssuedInvoice>,
     /// Bank transfers that named no account, by reference.
@@ -121,7 +122,7 @@ impl BookKeeper {
             benefits: Vec::new(),
             rules: BTreeMap::new(),
             organisations: BTreeMap::new(),
-            covered_accounts: BTreeSet::new(),
+            hours: HashMap::new(),
             invoices: Vec::new(),
             notices: Vec::new(),
             due: BTreeMap::new(),
@@ -153,7 +154,7 @@ impl BookKeeper {
             benefits: Vec::new(),
             rules: BTreeMap::new(),
             organisations: BTreeMap::new(),
-            covered_accounts: BTreeSet::new(),
+            hours: HashMap::new(),
             invoices: Vec::new(),
             notices: Vec::new(),
             due: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! Usage turned into money: the price of a month's quantity (R3.2, R3.3).
 
 use crate::exact::{Exact, Wide};
-use crate::price_book::{Aggregate, Model, Tier};
+use crate::price_book::{Model, Tier};
 
 /// What the records of one month have come to, for one (billing account, account, product, meter, region, price
 /// version), and what they have cost so far.
@@ -20,14 +20,11 @@ impl MonthQuantity {
         self.cost(model)
     }
 
-    /// Takes a record back, and gives the charge: never more than nothing, but for tiers that are not reached any more
+    /// Takes a record back, of which so much leaves the quantity, and gives the charge: never more than nothing, but for tiers that are not reached any more
     /// (R2.5).
-    pub fn remove(&mut self, quantity: &Exact, aggregate: Aggregate, model: &Model) -> Exact {
+    pub fn remove(&mut self, leaves: &Exact, model: &Model) -> Exact {
         self.records -= 1;
-        match aggregate {
-            Aggregate::Sum => self.quantity -= quantity,
-            Aggregate::Count => self.quantity -= &Exact::whole(1),
-        }
+        self.quantity -= leaves;
         self.cost(model)
     }
 

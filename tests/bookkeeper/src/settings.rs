@@ -44,6 +44,9 @@ const NAMES: [&str; 34] = [
     "topics.prefix",
 ];
 
+/// The rates of tax by country, each from a day on or for all time (R12.4).
+pub type TaxRates = BTreeMap<String, Vec<(Option<String>, Exact)>>;
+
 /// What is in force; the defaults are those of the contract.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -79,7 +82,7 @@ pub struct Settings {
     pub issuer_country: String,
     pub issuer_zone: TimeZone,
     /// The rates by country, each from a day on or for all time (R12.4).
-    pub tax_rates: BTreeMap<String, Vec<(Option<String>, Exact)>>,
+    pub tax_rates: TaxRates,
     /// How long the card of a closed billing account serves no other one, in microseconds (R7.5).
     pub cool_down: i64,
     /// How often automatic recharge is tested, in microseconds (R7.2).
@@ -255,10 +258,7 @@ fn ranges(name: &str, value: &Value) -> Result<BTreeMap<String, (Exact, Exact)>,
 }
 
 /// The rates of tax by country: one for all time, or a list of dated ones.
-fn rates(
-    name: &str,
-    value: &Value,
-) -> Result<BTreeMap<String, Vec<(Option<String>, Exact)>>, String> {
+fn rates(name: &str, value: &Value) -> Result<TaxRates, String> {
     let wrong = || format!("`{name}` is a table of rates by country");
     let read = |rate: Option<&Value>| {
         let rate = rate.and_then(Value::as_str).and_then(Exact::read);

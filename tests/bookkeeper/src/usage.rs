@@ -132,7 +132,9 @@ impl BookKeeper {
         self.check_first_use(judged.wallet, &record.product);
         let key = self.quantity_key(record, judged);
         let month = self.quantities.get(&key).cloned().unwrap_or_default();
-        let enters = self.cover(record, judged, &month);
+        let (enters, portions) = self.cover(record, judged, &month);
+        let tab = self.tab(judged.wallet, judged.time);
+        self.note_in_hour(&key, judged.time, tab, &enters, portions);
         let price = self.prices.price(judged.price);
         let charge = self.quantities.entry(key).or_default().add(&enters, &price.model);
         self.charge(record, judged, charge);
@@ -150,27 +152,35 @@ impl BookKeeper {
         }
     }
 
+    /// The cycle that usage of this time joins now, opened if need be: its end, and which opening it is.
+    pub(crate) fn tab(&mut self, wallet: usize, time: i64) -> (i64, u64) {
+        let cycle_end = self.cycle_to_join(wallet, time);
+        let due = self.now.max(cycle_end.saturating_add(self.settings.grace));
+        let owner = &mut self.wallets[wallet];
+        if let Some(cycle) = owner.open.get(&cycle_end) {
+            return (cycle_end, cycle.number);
+        }
+        let month = owner.month_of(cycle_end.saturating_sub(1));
+        owner.cycles_opened += 1;
+        let number = owner.cycles_opened;
+        owner.open.insert(cycle_end, OpenCycle { number, month, charges: BTreeMap::new() });
+        self.falls_due(due, Due::Bills { wallet, cycle_end });
+        (cycle_end, number)
+    }
+
     /// What a change of a month's quantity costs joins a cycle of the payer (R2.4).
     pub(crate) fn charge(&mut self, record: &Usage, judged: &Judged, charge: Exact) {
         let wallet = judged.wallet;
-        let cycle_end = self.cycle_to_join(wallet, judged.time);
+        let (cycle_end, _) = self.tab(wallet, judged.time);
+        let begins = self.piece_of_hour(wallet, &record.account, judged.time);
         let owner = &mut self.wallets[wallet];
-        let month = owner.month_of(cycle_end.saturating_sub(1));
-        let is_new = !owner.open.contains_key(&cycle_end);
-        let cycle = owner
-            .open
-            .entry(cycle_end)
-            .or_insert_with(|| OpenCycle { month, charges: BTreeMap::new() });
+        let Some(cycle) = owner.open.get_mut(&cycle_end) else { return };
         let charges =
             cycle.charges.entry((record.account.clone(), record.product.clone())).or_default();
         charges.total += &charge;
-        *charges.by_time.entry(judged.time).or_default() += &charge;
+        *charges.by_time.entry(begins).or_default() += &charge;
         owner.burned(judged.time, &charge);
         let currency = owner.currency;
-        if is_new {
-            let at = cycle_end.saturating_add(self.settings.grace);
-            self.falls_due(at, Due::Bills { wallet, cycle_end });
-        }
         self.ledger.move_money(currency, Place::OpenCharges(wallet), Place::World, &charge);
         *self.charged_by_account.entry(record.account.clone()).or_default() += &charge;
         self.charge_what_is_due(wallet, true);

@@ -87,6 +87,8 @@ pub struct Entry {
     pub after: String,
     pub cause: String,
     pub remark: String,
+    /// The bill that it concerns.
+    pub bill: Option<String>,
 }
 
 impl BookKeeper {

@@ -1,7 +1,9 @@
 //! Usage records that are taken back (R2.5).
 
 use crate::BookKeeper;
+use crate::exact::Exact;
 use crate::fields::{Fields, NOT_FOUND, Refusal};
+use crate::price_book::Aggregate;
 
 impl BookKeeper {
     /// The quantity becomes what it would be without the record, and what that changes is charged like anything else
@@ -20,19 +22,17 @@ impl BookKeeper {
         if self.now.saturating_sub(counted.record.time) > self.settings.max_age {
             return Err("too_old");
         }
-        if self.covered_accounts.contains(&record_of.0) {
-            return Err("covered");
-        }
         counted.voided = true;
 
         let (record, judged) = (counted.record.clone(), counted.judged.clone());
         let key = self.quantity_key(&record, &judged);
+        let quantity = match self.prices.price(judged.price).aggregate {
+            Aggregate::Sum => judged.quantity.clone(),
+            Aggregate::Count => Exact::whole(1),
+        };
+        let leaves = self.take_out_of_hour(&key, judged.time, &quantity);
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().remove(
-            &judged.quantity,
-            price.aggregate,
-            &price.model,
-        );
+        let charge = self.quantities.entry(key).or_default().remove(&leaves, &price.model);
         self.charge(&record, &judged, charge);
         Ok(())
     }

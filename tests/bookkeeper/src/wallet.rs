@@ -3,7 +3,7 @@
 use crate::BookKeeper;
 use crate::alerts::LowBalance;
 use crate::automatic::Declines;
-use crate::calendar::{Cycle, Month, end_of_cycle, month_of};
+use crate::calendar::{Cycle, Month, end_of_cycle, hour_of, month_of};
 use crate::coupons::Coupon;
 use crate::currency::Currency;
 use crate::exact::Exact;
@@ -23,6 +23,24 @@ pub enum Kind {
     Ecosystem,
 }
 
+/// What is noted with a change of an asset: a text, or the bill that it concerns.
+pub enum Remark {
+    Text(String),
+    Bill(usize),
+}
+
+impl From<&str> for Remark {
+    fn from(text: &str) -> Remark {
+        Remark::Text(text.to_string())
+    }
+}
+
+impl From<&String> for Remark {
+    fn from(text: &String) -> Remark {
+        Remark::Text(text.clone())
+    }
+}
+
 /// The cash one sender sent. There is one such lot for each sender, as old as the sender's first transfer.
 #[derive(Clone, Debug)]
 pub struct Received {
@@ -36,13 +54,16 @@ pub struct Received {
 #[derive(Clone, Debug, Default)]
 pub struct OpenCharges {
     pub total: Exact,
-    /// The charges by time of use, which decides which coupons are valid for them (R5.2).
+    /// The charges by hour of use, which decides which coupons are valid for them (R5.2). A coupon divides an hour from
+    /// its grant on.
     pub by_time: BTreeMap<i64, Exact>,
 }
 
 /// A cycle whose bills have not been issued; by account, then product, the order in which bills are issued.
 #[derive(Clone, Debug)]
 pub struct OpenCycle {
+    /// The how manieth of its billing account it is.
+    pub number: u64,
     pub month: Month,
     pub charges: BTreeMap<(String, String), OpenCharges>,
 }
@@ -124,8 +145,9 @@ pub struct Wallet {
     /// A month has ended and its charge has not been made yet (R6.2).
     pub month_end_waits: bool,
 
-    /// The open cycles by their end.
+    /// The open cycles by their end, and how many have been opened.
     pub open: BTreeMap<i64, OpenCycle>,
+    pub cycles_opened: u64,
     pub months: BTreeMap<(String, String, Month), MonthSoFar>,
     /// What bills came to by month and product: the month's charges of a coupon's `minimum` (R5.2).
     pub billed: BTreeMap<Month, BTreeMap<String, Exact>>,
@@ -194,6 +216,7 @@ impl Wallet {
             newly_preferred: false,
             month_end_waits: false,
             open: BTreeMap::new(),
+            cycles_opened: 0,
             months: BTreeMap::new(),
             billed: BTreeMap::new(),
             issued: Vec::new(),
@@ -228,6 +251,13 @@ impl Wallet {
         let from = self.end_of_cycle(now);
         self.cycles.retain(|(begins, _)| *begins < from);
         self.cycles.push((from, cycle));
+    }
+
+    /// The beginning of the hour that this time lies in, or of its piece where coupons divide it (R5.2).
+    pub fn piece_of_hour(&self, time: i64) -> i64 {
+        let hour = hour_of(&self.zone, time);
+        let ends = self.coupons.values().filter(|coupon| !coupon.cash).flat_map(Coupon::ends);
+        ends.filter(|end| *end <= time).max().unwrap_or(hour).max(hour)
     }
 
     pub fn cash_transferred_in(&self) -> Exact {
@@ -328,11 +358,15 @@ impl BookKeeper {
         amount: &Exact,
         other: Place,
         cause: &'static str,
-        remark: &str,
+        remark: impl Into<Remark>,
     ) {
         if amount.is_zero() {
             return;
         }
+        let (remark, bill) = match remark.into() {
+            Remark::Text(text) => (text, None),
+            Remark::Bill(bill) => (String::new(), Some(self.bill_name(bill))),
+        };
         let before = self.wallets[wallet].held(lot);
         self.wallets[wallet].change(lot, amount);
         let currency = self.wallets[wallet].currency;
@@ -347,7 +381,8 @@ impl BookKeeper {
             amount: amount.to_string(),
             after: (&before + amount).to_string(),
             cause: cause.to_string(),
-            remark: remark.to_string(),
+            remark,
+            bill,
         });
     }
 }

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The files whose every command is understood here.
-const FILES: [&str; 34] = [
+const FILES: [&str; 37] = [
+    "r9-7-shared-coupons",
+    "r9-8-reserved-instance",
+    "r9-8-taken-back",
     "r12-1-half-months",
     "r12-2-numbers",
     "r12-4-tax",
@@ -144,7 +147,7 @@ impl Run {
             "due" => self.keeper.due(of),
             "payment_requests" => {
                 let all = self.keeper.payment_requests().into_iter();
-                all.filter(|request| request.request == of).last().map(|request| {
+                all.filter(|request| request.request == of).next_back().map(|request| {
                     let shown = [("status", request.status), ("in_flight", request.in_flight)];
                     shown.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
                 })
