@@ -186,6 +186,7 @@ impl BookKeeper {
     /// Something has happened. Money may have come that pays what was declined: then what came due meanwhile is
     /// charged. Available credit may have fallen (R6.7).
     pub(crate) fn look_after_everyone(&mut self) {
+        self.renew_what_waits();
         for wallet in 0..self.wallets.len() {
             if self.wallets[wallet].declines.is_some() && self.is_cured(wallet) {
                 self.charge_what_is_due(wallet, true);

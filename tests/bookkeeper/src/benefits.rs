@@ -5,6 +5,7 @@ use crate::calendar::{MINUTE, full_minute_from, hour_of};
 use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, MALFORMED, NOT_FOUND, Refusal};
 use crate::hours::Portion;
+use crate::plans::Renewal;
 use crate::price_book::{Aggregate, Model};
 use crate::rating::{MonthQuantity, price_of};
 use crate::sharing::{SHARED_AT_MOST, Sharing};
@@ -145,7 +146,7 @@ impl BookKeeper {
         }
         self.share_by_rule(wallet, is_money, sharing);
         let owner = self.wallets[wallet].owner.clone();
-        self.buy(wallet, name, owner, product, price, None)?;
+        self.buy(wallet, name, owner, product, price, None, Renewal::None)?;
         self.benefits.push(benefit);
         Ok(())
     }

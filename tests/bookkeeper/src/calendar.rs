@@ -160,6 +160,16 @@ pub fn day_of(zone: &TimeZone, instant: i64) -> i64 {
     start_of_day(zone, stamp(instant).to_zoned(zone.clone()).date())
 }
 
+/// The same local time so many months later, or on the last day of a month that has no such day.
+pub fn months_later(zone: &TimeZone, instant: i64, months: i64) -> i64 {
+    let local = stamp(instant).to_zoned(zone.clone()).datetime();
+    let later = Span::new()
+        .try_months(months)
+        .and_then(|months| local.checked_add(months))
+        .and_then(|later| later.to_zoned(zone.clone()));
+    later.map_or(latest(), |later| later.timestamp().as_microsecond())
+}
+
 /// The same time of day on the next local day.
 pub fn same_time_tomorrow(zone: &TimeZone, instant: i64) -> i64 {
     let local = stamp(instant).to_zoned(zone.clone()).datetime();

@@ -29,6 +29,7 @@ mod orders;
 mod passing;
 mod paying_in;
 mod payments;
+mod plans;
 mod price_book;
 mod rating;
 mod recharge;
@@ -36,6 +37,7 @@ mod refunds;
 mod registry;
 mod remittances;
 mod requests;
+mod runway;
 mod sandbox;
 mod services;
 mod settings;
@@ -51,7 +53,7 @@ mod wallet;
 mod write_off;
 
 pub use usage::{Usage, Verdict};
-pub use views::{Bill, Entry, Invoice, Notice, Payment, PaymentRequest};
+pub use views::{Bill, Entry, Invoice, Notice, Order, Payment, PaymentRequest};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -72,6 +74,8 @@ pub struct BookKeeper {
     /// Every bill in the order of issue.
     bills: Vec<bills::IssuedBill>,
     orders: BTreeMap<(usize, String), orders::Order>,
+    /// Plans by the name of their first order.
+    plans: BTreeMap<(usize, String), plans::Plan>,
     /// Every payment by a method, in order.
     payments: Vec<payments::MethodPayment>,
     benefits: Vec<benefits::Benefit>,
@@ -116,6 +120,7 @@ impl BookKeeper {
             wallet_numbers: BTreeMap::new(),
             bills: Vec::new(),
             orders: BTreeMap::new(),
+            plans: BTreeMap::new(),
             payments: Vec::new(),
             remittances: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -148,6 +153,7 @@ impl BookKeeper {
             wallet_numbers: BTreeMap::new(),
             bills: self.bills.clone(),
             orders: BTreeMap::new(),
+            plans: BTreeMap::new(),
             payments: self.payments.clone(),
             remittances: BTreeMap::new(),
             requests: BTreeMap::new(),

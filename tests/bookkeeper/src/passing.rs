@@ -29,6 +29,8 @@ pub enum Due {
     UsualCost { wallet: usize, number: usize },
     /// A test top-up of automatic recharge (R7.2).
     TestTopUp { wallet: usize, number: usize },
+    /// A plan renews (R5.8).
+    Renewal { wallet: usize, plan: String },
     /// A request that nobody has answered (R10.1).
     RequestExpires { request: String },
     /// The gateway is asked again about a payment whose answer was lost (R6.4).
@@ -74,6 +76,11 @@ impl BookKeeper {
             }
             self.judge_everyone();
             for due in &dues {
+                if let Due::Bills { wallet, cycle_end } = due {
+                    self.judge_near_due(*wallet, *cycle_end);
+                }
+            }
+            for due in &dues {
                 if let Due::LowBalance { wallet } = due {
                     self.low_balance_is_due(*wallet);
                 }
@@ -84,6 +91,7 @@ impl BookKeeper {
                     Due::CashCouponBegins { wallet } => self.write_off(*wallet),
                     Due::UsualCost { wallet, number } => self.fix_usual_cost(*wallet, *number),
                     Due::TestTopUp { wallet, number } => self.test_the_method(*wallet, *number),
+                    Due::Renewal { wallet, plan } => self.renewal_is_due(*wallet, plan),
                     Due::RequestExpires { request } => self.request_expires(request),
                     Due::Answer { payment } => self.ask_again(*payment),
                     Due::Delayed { payment } => self.show_as_delayed(*payment),

@@ -8,6 +8,7 @@ use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
 use crate::orders::PendingOrder;
 use crate::passing::Due;
+use crate::plans::Renewal;
 use crate::sandbox::{Answer, Token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +220,9 @@ impl BookKeeper {
             Purpose::Order(order) => {
                 for (lot, part) in &order.held {
                     self.change_asset(wallet, lot, part, Place::Held(wallet), "held", &order.id);
+                }
+                if let Renewal::Of(plan) = &order.renewal {
+                    self.end_plan(wallet, plan);
                 }
             }
             Purpose::Request { id, .. } => self.request_has_failed(&id),

@@ -88,7 +88,9 @@ impl BookKeeper {
         self.falls_due(expires, Due::RequestExpires { request: id.clone() });
         let on_the_way = Exact::zero();
         let state = State::Pending;
-        self.requests.insert(id, Request { requester, payer, amount, state, resends, on_the_way });
+        let request = Request { requester, payer, amount, state, resends, on_the_way };
+        self.requests.insert(id.clone(), request);
+        self.set_request(&id, State::Pending, Exact::zero());
         Ok(())
     }
 
@@ -154,9 +156,22 @@ impl BookKeeper {
         Ok(())
     }
 
+    /// Both sides are told of what is paid, has failed or expired, of the rest the other side (R10.3).
     fn set_request(&mut self, id: &str, state: State, on_the_way: Exact) {
-        if let Some(request) = self.requests.get_mut(id) {
-            (request.state, request.on_the_way) = (state, on_the_way);
+        let Some(request) = self.requests.get_mut(id) else { return };
+        (request.state, request.on_the_way) = (state, on_the_way);
+        let (requester, payer) = (request.requester, request.payer);
+        let (kind, tells): (_, &[usize]) = match state {
+            State::Pending => ("payment_request_new", &[payer]),
+            State::Approved => ("payment_request_approved", &[requester]),
+            State::Rejected => ("payment_request_rejected", &[requester]),
+            State::Cancelled => ("payment_request_cancelled", &[payer]),
+            State::Expired => ("payment_request_expired", &[requester, payer]),
+            State::Paid => ("payment_request_paid", &[requester, payer]),
+            State::Failed => ("payment_request_failed", &[requester, payer]),
+        };
+        for wallet in tells {
+            self.tell(*wallet, kind);
         }
     }
 

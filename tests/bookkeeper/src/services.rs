@@ -80,6 +80,7 @@ impl BookKeeper {
     pub(crate) fn judge_everyone(&mut self) {
         for wallet in 0..self.wallets.len() {
             self.judge_wallet(wallet);
+            self.judge_runway(wallet, false);
         }
     }
 

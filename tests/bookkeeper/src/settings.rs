@@ -74,6 +74,9 @@ pub struct Settings {
     pub buffer: BTreeMap<String, Exact>,
     /// On how many days a low balance is told (R8.5).
     pub low_balance_days: u32,
+    /// Below how many days left that is told (R8.6), and how many cycles are to be covered (R8.8).
+    pub runway_days: i64,
+    pub near_due_cycles: i64,
     /// How long a request to pay waits for its answer, in microseconds (R10.1).
     pub expire_after: i64,
     /// Whether invoices are monthly where the billing account says nothing (R12.1).
@@ -116,6 +119,8 @@ impl Default for Settings {
             pending_for: 30 * MINUTE,
             buffer: [("CNY".to_string(), Exact::whole(100))].into(),
             low_balance_days: 5,
+            runway_days: 5,
+            near_due_cycles: 3,
             expire_after: 30 * DAY,
             monthly_invoices: false,
             issuer_country: "SG".to_string(),
@@ -160,6 +165,8 @@ impl Settings {
                     settings.low_balance_days =
                         days.ok_or_else(|| format!("`{name}` is a number of days"))?;
                 }
+                "runway.alert_days" => settings.runway_days = count(name, value)?,
+                "alerts.near_due_cycles" => settings.near_due_cycles = count(name, value)?,
                 "requests.expire_after" => settings.expire_after = delay(name, value)?.exact(),
                 "invoices.schedule" => {
                     settings.monthly_invoices = value.as_str() == Some("monthly")
@@ -229,6 +236,10 @@ fn delay(name: &str, value: &Value) -> Result<Delay, String> {
         's' => Ok(Delay { days: 0, micros: number.saturating_mul(SECOND) }),
         _ => Err(wrong()),
     }
+}
+
+fn count(name: &str, value: &Value) -> Result<i64, String> {
+    value.as_integer().ok_or_else(|| format!("`{name}` is a whole number"))
 }
 
 fn amounts(name: &str, value: &Value) -> Result<BTreeMap<String, Exact>, String> {

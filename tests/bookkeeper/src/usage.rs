@@ -91,6 +91,7 @@ impl BookKeeper {
         self.identities.insert(identity, counted);
         self.look_after_everyone();
         self.judge_wallet(wallet);
+        self.judge_runway(wallet, true);
         Verdict::Counted
     }
 

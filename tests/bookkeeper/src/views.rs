@@ -25,6 +25,17 @@ pub struct Bill {
     pub paid: String,
 }
 
+/// An order as bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub order: String,
+    pub bill: String,
+    pub amount: String,
+    pub refunded: String,
+    /// When its plan renews next, if it is the last of one that goes on.
+    pub renews_at: Option<i64>,
+}
+
 /// A payment by a method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
@@ -237,6 +248,25 @@ impl BookKeeper {
             total: invoice.total().to_string(),
         };
         self.invoices.iter().map(show).collect()
+    }
+
+    /// The orders of a billing account in the order of their bills.
+    pub fn orders(&self, billing_account: &str) -> Vec<Order> {
+        let Some(wallet) = self.wallet_numbers.get(billing_account) else { return Vec::new() };
+        let mut orders: Vec<_> = self.orders.iter().filter(|((of, _), _)| of == wallet).collect();
+        orders.sort_by_key(|(_, order)| order.bill);
+        let renews_at = |id: &String| {
+            let mut plans = self.plans.iter().filter(|((of, _), plan)| of == wallet && !plan.ended);
+            plans.find(|(_, plan)| plan.running == *id).map(|(_, plan)| plan.renews_at)
+        };
+        let show = |((_, id), order): (&(usize, String), &crate::orders::Order)| Order {
+            order: id.clone(),
+            bill: self.bill_name(order.bill),
+            amount: self.bills[order.bill].amount.to_string(),
+            refunded: order.refunded.to_string(),
+            renews_at: renews_at(id),
+        };
+        orders.into_iter().map(show).collect()
     }
 
     /// Whether top-ups are stopped under an enterprise (R11.3).

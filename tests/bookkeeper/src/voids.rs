@@ -34,6 +34,7 @@ impl BookKeeper {
         let price = self.prices.price(judged.price);
         let charge = self.quantities.entry(key).or_default().remove(&leaves, &price.model);
         self.charge(&record, &judged, charge);
+        self.judge_runway(judged.wallet, true);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use crate::BookKeeper;
 use crate::alerts::LowBalance;
 use crate::automatic::Declines;
-use crate::calendar::{Cycle, Month, end_of_cycle, hour_of, month_of};
+use crate::calendar::{Cycle, Month, day_of, end_of_cycle, hour_of, month_of, start_of_month};
 use crate::coupons::Coupon;
 use crate::currency::Currency;
 use crate::exact::Exact;
@@ -11,6 +11,7 @@ use crate::fields::{NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::methods::Method;
 use crate::recharge::Recharge;
+use crate::runway::Lasting;
 use crate::services::Delay;
 use crate::views::Entry;
 use jiff::tz::TimeZone;
@@ -109,6 +110,8 @@ pub struct Wallet {
     /// What is told of a low balance (R8.5), and whether it was told that it is overdue (R8.1).
     pub low_balance: LowBalance,
     pub overdue_told: bool,
+    /// What is told of how long credit lasts (R8.6, R8.8).
+    pub lasting: Lasting,
     /// How long services run on (R8.3).
     pub delayed_suspension: Option<Delay>,
     /// Whether invoices are monthly, if that is set (R12.1), and up to when they have been made.
@@ -195,6 +198,7 @@ impl Wallet {
             cycles: vec![(i64::MIN, cycle)],
             low_balance: LowBalance::default(),
             overdue_told: false,
+            lasting: Lasting::default(),
             delayed_suspension: None,
             monthly_invoices: None,
             invoiced_until: 0,
@@ -235,15 +239,23 @@ impl Wallet {
         end_of_cycle(&self.zone, Cycle::Month, instant)
     }
 
+    fn cycle_at(&self, instant: i64) -> Cycle {
+        let begun = self.cycles.iter().rev().find(|(from, _)| *from <= instant);
+        begun.map_or(Cycle::Hour, |(_, cycle)| *cycle)
+    }
+
     /// The end of the cycle in which this instant lies (R5.1).
     pub fn end_of_cycle(&self, instant: i64) -> i64 {
-        let cycle = self
-            .cycles
-            .iter()
-            .rev()
-            .find(|(from, _)| *from <= instant)
-            .map_or(Cycle::Hour, |(_, cycle)| *cycle);
-        end_of_cycle(&self.zone, cycle, instant)
+        end_of_cycle(&self.zone, self.cycle_at(instant), instant)
+    }
+
+    /// The beginning of the cycle in which this instant lies.
+    pub fn start_of_cycle(&self, instant: i64) -> i64 {
+        match self.cycle_at(instant) {
+            Cycle::Hour => hour_of(&self.zone, instant),
+            Cycle::Day => day_of(&self.zone, instant),
+            Cycle::Month => start_of_month(&self.zone, self.month_of(instant)),
+        }
     }
 
     /// The cycle that is open ends as it would have; the next one has the new length.

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The files whose every command is understood here.
-const FILES: [&str; 37] = [
+const FILES: [&str; 40] = [
+    "r5-8-plan-renews",
+    "r8-6-runway",
+    "r8-8-near-due",
     "r9-7-shared-coupons",
     "r9-8-reserved-instance",
     "r9-8-taken-back",
@@ -61,7 +64,22 @@ fn to_toml(value: &Value) -> toml::Table {
 }
 
 /// What owners are told that the book-keeper tells, too.
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 20] = [
+    "credit_limit",
+    "payment_request_approved",
+    "payment_request_cancelled",
+    "payment_request_expired",
+    "payment_request_failed",
+    "payment_request_new",
+    "payment_request_paid",
+    "payment_request_rejected",
+    "low_balance",
+    "near_due",
+    "overdue",
+    "recovered",
+    "resumed",
+    "runway",
+    "suspended",
     "authentication_required",
     "payment_failed",
     "payment_succeeded",
@@ -146,8 +164,8 @@ impl Run {
             "balance" => self.keeper.balance(of),
             "due" => self.keeper.due(of),
             "payment_requests" => {
-                let all = self.keeper.payment_requests().into_iter();
-                all.filter(|request| request.request == of).next_back().map(|request| {
+                let mut all = self.keeper.payment_requests().into_iter();
+                all.rfind(|request| request.request == of).map(|request| {
                     let shown = [("status", request.status), ("in_flight", request.in_flight)];
                     shown.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
                 })
@@ -155,6 +173,12 @@ impl Run {
             "service" => self.keeper.service(of).map(|(state, since)| {
                 let since = jiff::Timestamp::from_microsecond(since).unwrap().to_string();
                 BTreeMap::from([("state".to_string(), state), ("since".to_string(), since)])
+            }),
+            "runway" => self.keeper.runway(of).map(|(burn, days, at)| {
+                let at = at.map(|at| jiff::Timestamp::from_microsecond(at).unwrap().to_string());
+                let shown = [("burn_per_day", Some(burn)), ("days_left", days), ("empty_on", at)];
+                let known = shown.into_iter().filter_map(|(name, value)| Some((name, value?)));
+                known.map(|(name, value)| (name.to_string(), value)).collect()
             }),
             "enterprise" => self.keeper.recharge_frozen(of).map(|frozen| {
                 BTreeMap::from([("recharge_frozen".to_string(), frozen.to_string())])
@@ -219,6 +243,7 @@ impl Run {
                     .map(|row| {
                         json!({
                             "bill": row.bill, "account": row.account, "amount": row.amount, "paid": row.paid,
+                            "month": row.month, "product": row.product,
                         })
                     })
                     .collect()
@@ -234,6 +259,19 @@ impl Run {
                         })
                     })
                     .collect()
+            }
+            "orders" => {
+                let all = self.keeper.orders(of).into_iter();
+                all.map(|row| {
+                    let at = row.renews_at;
+                    let at =
+                        at.map(|at| jiff::Timestamp::from_microsecond(at).unwrap().to_string());
+                    json!({
+                        "order": row.order, "bill": row.bill, "amount": row.amount,
+                        "refunded": row.refunded, "renews_at": at.unwrap_or_default(),
+                    })
+                })
+                .collect()
             }
             "payment_methods" => {
                 let all = self.keeper.payment_methods(of).into_iter();
