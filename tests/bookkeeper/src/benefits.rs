@@ -6,7 +6,7 @@ use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, MALFORMED, NOT_FOUND, Refusal};
 use crate::hours::Portion;
 use crate::plans::Renewal;
-use crate::price_book::{Aggregate, Model};
+use crate::price_book::Model;
 use crate::rating::{MonthQuantity, price_of};
 use crate::sharing::{SHARED_AT_MOST, Sharing};
 use crate::usage::{Judged, Usage};
@@ -145,6 +145,9 @@ impl BookKeeper {
             self.share(wallet, is_money, sharing, &accounts, organisation.as_deref())?;
         }
         self.share_by_rule(wallet, is_money, sharing);
+        if sharing.with(self.now).len() > SHARED_AT_MOST {
+            return Err("too_many_accounts");
+        }
         let owner = self.wallets[wallet].owner.clone();
         self.buy(wallet, name, owner, product, price, None, Renewal::None)?;
         self.benefits.push(benefit);
@@ -156,7 +159,9 @@ impl BookKeeper {
         let Some(meter) = meter else {
             return if self.prices.has_product(product) { Ok(()) } else { Err(NOT_FOUND) };
         };
-        self.prices.of_meter(product, meter).map(|_| ()).ok_or(NOT_FOUND)
+        let prices = self.prices.of_meter(product, meter).ok_or(NOT_FOUND)?;
+        let has_parts = |price: &usize| self.prices.price(*price).aggregate.has_parts();
+        if prices.iter().all(has_parts) { Ok(()) } else { Err(MALFORMED) }
     }
 
     fn benefit(&self, wallet: usize, name: &str) -> Option<usize> {
@@ -397,12 +402,9 @@ impl BookKeeper {
         record: &Usage,
         judged: &Judged,
         month: &MonthQuantity,
+        quantity: Exact,
     ) -> (Exact, Vec<Portion>) {
         let price = self.prices.price(judged.price);
-        let quantity = match price.aggregate {
-            Aggregate::Sum => judged.quantity.clone(),
-            Aggregate::Count => Exact::whole(1),
-        };
         let mut portions = Vec::new();
         // A flat fee is for no quantity.
         if matches!(price.model, Model::Flat(_)) {

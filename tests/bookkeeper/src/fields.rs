@@ -17,6 +17,13 @@ pub const INVALID_AMOUNT: Refusal = "invalid_amount";
 /// Another currency than the billing account's (R1.5).
 pub const CURRENCY_MISMATCH: Refusal = "currency_mismatch";
 
+/// Whether this is a name: 1 to 64 of `a-z 0-9 . _ -`.
+pub fn is_id(text: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// The fields of one command.
 pub struct Fields<'a> {
     values: &'a Map<String, Value>,
@@ -52,12 +59,7 @@ impl<'a> Fields<'a> {
     /// The name of something new: 1 to 64 of `a-z 0-9 . _ -`.
     pub fn new_id(&self, name: &str) -> Result<&'a str, Refusal> {
         let id = self.text(name)?;
-        let allowed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-        if id.len() > 64 || !id.bytes().all(allowed) {
-            return Err(MALFORMED);
-        }
-        Ok(id)
+        if is_id(id) { Ok(id) } else { Err(MALFORMED) }
     }
 
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {

@@ -136,7 +136,12 @@ impl BookKeeper {
             .map(|code| Currency::find(code).ok_or(MALFORMED))
             .transpose()?;
         let currency = named.unwrap_or(Currency::of_country(&self.enterprise(enterprise)?.country));
-        if self.accounts.contains_key(id) || self.wallet_numbers.contains_key(&billing_account) {
+        // Their roots would act as the platform.
+        let is_reserved = ["operator", "unknown"].contains(&id);
+        if is_reserved
+            || self.accounts.contains_key(id)
+            || self.wallet_numbers.contains_key(&billing_account)
+        {
             return Err("already_exists");
         }
         let number = self.wallets.len();

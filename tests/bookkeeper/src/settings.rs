@@ -54,6 +54,8 @@ pub struct Settings {
     pub max_age: i64,
     /// How far ahead of the clock a usage record may be, in microseconds (R2.4).
     pub max_ahead: i64,
+    /// For how long rejected usage can be sent again, in microseconds (R2.3).
+    pub replay_for: i64,
     /// The bill cycle of a billing account that sets none itself (R5.1).
     pub cycle: Cycle,
     /// How long after the end of a cycle its usage may still join it, in microseconds (R2.4).
@@ -106,6 +108,7 @@ impl Default for Settings {
         Settings {
             max_age: 35 * DAY,
             max_ahead: 5 * MINUTE,
+            replay_for: 7 * DAY,
             cycle: Cycle::Hour,
             grace: 0,
             minimum_top_up: minimum
@@ -146,6 +149,7 @@ impl Settings {
         for (name, value) in &given {
             match name.as_str() {
                 "usage.max_age" => settings.max_age = delay(name, value)?.exact(),
+                "rejects.replay_for" => settings.replay_for = delay(name, value)?.exact(),
                 "usage.max_ahead" => settings.max_ahead = delay(name, value)?.exact(),
                 "bills.cycle" => {
                     let cycle = value.as_str().and_then(Cycle::read);

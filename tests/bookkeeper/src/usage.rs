@@ -3,8 +3,11 @@
 use crate::BookKeeper;
 use crate::calendar::{Month, is_known, minute_of};
 use crate::exact::Exact;
+use crate::fields::is_id;
 use crate::ledger::Place;
 use crate::passing::Due;
+use crate::price_book::Aggregate;
+use crate::rating::Says;
 use crate::wallet::OpenCycle;
 use std::collections::BTreeMap;
 
@@ -115,6 +118,7 @@ impl BookKeeper {
         let price = self
             .prices
             .find(of_meter, record.region.as_deref(), currency, time)
+            .filter(|_| record.region.as_deref().is_none_or(is_id))
             .ok_or("no_price")?;
         if quantity.is_negative() {
             return Err("negative_quantity");
@@ -133,12 +137,32 @@ impl BookKeeper {
         self.check_first_use(judged.wallet, &record.product);
         let key = self.quantity_key(record, judged);
         let month = self.quantities.get(&key).cloned().unwrap_or_default();
-        let (enters, portions) = self.cover(record, judged, &month);
-        let tab = self.tab(judged.wallet, judged.time);
-        self.note_in_hour(&key, judged.time, tab, &enters, portions);
+        let mut says = self.says(record, judged);
+        if let Says::More(quantity) = says {
+            let (enters, portions) = self.cover(record, judged, &month, quantity);
+            let tab = self.tab(judged.wallet, judged.time);
+            self.note_in_hour(&key, judged.time, tab, &enters, portions);
+            says = Says::More(enters);
+        }
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().add(&enters, &price.model);
+        let charge = self.quantities.entry(key).or_default().add(says, &price.model);
         self.charge(record, judged, charge);
+    }
+
+    /// What a record says of its month's quantity, without what is covered of it (R3.3).
+    pub(crate) fn says(&self, record: &Usage, judged: &Judged) -> Says {
+        let price = self.prices.price(judged.price);
+        let quantity = judged.quantity.clone();
+        match price.aggregate {
+            Aggregate::Sum => Says::More(quantity),
+            Aggregate::Count => Says::More(Exact::whole(1)),
+            Aggregate::Max => Says::AtLeast(quantity),
+            Aggregate::Last => Says::Is(judged.time, record.id.clone(), quantity),
+            Aggregate::Unique => {
+                let value = price.tag.as_ref().and_then(|tag| record.tags.get(tag));
+                Says::Value(value.cloned())
+            }
+        }
     }
 
     pub(crate) fn quantity_key(&self, record: &Usage, judged: &Judged) -> QuantityKey {

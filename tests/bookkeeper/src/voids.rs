@@ -1,9 +1,8 @@
 //! Usage records that are taken back (R2.5).
 
 use crate::BookKeeper;
-use crate::exact::Exact;
 use crate::fields::{Fields, NOT_FOUND, Refusal};
-use crate::price_book::Aggregate;
+use crate::rating::Says;
 
 impl BookKeeper {
     /// The quantity becomes what it would be without the record, and what that changes is charged like anything else
@@ -16,6 +15,11 @@ impl BookKeeper {
         }
         let record_of = (account, source, id);
         let counted = self.identities.get_mut(&record_of).ok_or(NOT_FOUND)?;
+        // By then nothing can come any more for which it must be remembered.
+        let kept = self.settings.max_age.saturating_add(self.settings.replay_for);
+        if self.now.saturating_sub(counted.record.time) > kept {
+            return Err(NOT_FOUND);
+        }
         if counted.voided {
             return Err("already_exists");
         }
@@ -26,13 +30,12 @@ impl BookKeeper {
 
         let (record, judged) = (counted.record.clone(), counted.judged.clone());
         let key = self.quantity_key(&record, &judged);
-        let quantity = match self.prices.price(judged.price).aggregate {
-            Aggregate::Sum => judged.quantity.clone(),
-            Aggregate::Count => Exact::whole(1),
-        };
-        let leaves = self.take_out_of_hour(&key, judged.time, &quantity);
+        let mut says = self.says(&record, &judged);
+        if let Says::More(quantity) = says {
+            says = Says::More(self.take_out_of_hour(&key, judged.time, &quantity));
+        }
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().remove(&leaves, &price.model);
+        let charge = self.quantities.entry(key).or_default().remove(says, &price.model);
         self.charge(&record, &judged, charge);
         self.judge_runway(judged.wallet, true);
         Ok(())
