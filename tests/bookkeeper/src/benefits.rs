@@ -5,6 +5,7 @@ use crate::calendar::{MINUTE, full_minute_from, hour_of};
 use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, MALFORMED, NOT_FOUND, Refusal};
 use crate::hours::Portion;
+use crate::membership::Membership;
 use crate::plans::Renewal;
 use crate::price_book::Model;
 use crate::rating::{MonthQuantity, price_of};
@@ -188,7 +189,7 @@ impl BookKeeper {
     fn can_share(&self, wallet: usize, account: &str, is_money: bool) -> Result<(), Refusal> {
         let holder = &self.wallets[wallet];
         let other = self.account(account)?;
-        if other.enterprise != holder.enterprise {
+        if !self.is_with(wallet, account) {
             return Err("different_enterprise");
         }
         if other.closed_at.is_some() {
@@ -354,7 +355,8 @@ impl BookKeeper {
             return Err("too_many_accounts");
         }
         for account in &accounts {
-            if self.account(account)?.enterprise != enterprise {
+            let known = self.account(account)?;
+            if known.enterprise != enterprise || known.membership != Membership::Active {
                 return Err("different_enterprise");
             }
             if self.account(account)?.closed_at.is_some() {
@@ -393,6 +395,30 @@ impl BookKeeper {
             self.organisations.insert((enterprise, name), members);
         }
         Ok(())
+    }
+
+    /// Who leaves the enterprise is out of its organisations, rules and shares, and what he shared ends.
+    pub(crate) fn end_sharing_of(&mut self, leaves: &str, own: usize, enterprise: &str, from: i64) {
+        for ((of, _), members) in &mut self.organisations {
+            if of == enterprise {
+                members.remove(leaves);
+            }
+        }
+        self.organisations.retain(|_, members| !members.is_empty());
+        for rule in self.rules.values_mut() {
+            rule.accounts.remove(leaves);
+        }
+        self.rules.remove(&own);
+        let benefits = self.benefits.iter_mut().map(|all| (all.wallet, &mut all.sharing));
+        let coupons = self.wallets.iter_mut().enumerate().flat_map(|(number, wallet)| {
+            wallet.coupons.values_mut().map(move |coupon| (number, &mut coupon.sharing))
+        });
+        for (holder, sharing) in benefits.chain(coupons) {
+            if holder == own {
+                sharing.organisations.clear();
+            }
+            sharing.end(from, |share| holder == own || share.account == leaves);
+        }
     }
 
     /// Covers what benefits cover of a record, own before shared, soonest expiry first. Gives what of its quantity

@@ -60,6 +60,9 @@ impl BookKeeper {
         match name {
             "open_enterprise" => self.open_enterprise(&fields),
             "open_account" => self.open_account(&fields),
+            "invite_account" => self.invite_account(&fields),
+            "accept_invitation" => self.accept_invitation(&fields),
+            "end_membership" => self.end_membership(&fields),
             "close_account" => self.close_account(&fields),
             "change_payer" => self.change_payer(&fields),
             "top_up" => self.top_up(&fields),
@@ -130,6 +133,7 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
             "partner_pays",
         ],
         "close_account" => &["account"],
+        "invite_account" | "accept_invitation" | "end_membership" => &["account", "enterprise"],
         "change_payer" => &["account", "billing_account", "effective_at"],
         "top_up" => &["billing_account", "amount", "currency", "method", "remark", "test"],
         "adjust" => &["billing_account", "amount", "reason"],

@@ -23,6 +23,7 @@ mod fields;
 mod hours;
 mod invoices;
 mod ledger;
+mod membership;
 mod methods;
 mod notices;
 mod orders;

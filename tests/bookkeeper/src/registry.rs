@@ -5,6 +5,7 @@ use crate::calendar::{full_minute_from, read_zone};
 use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
+use crate::membership::Membership;
 use crate::passing::Due;
 use crate::services::Service;
 use crate::wallet::{Kind, Wallet};
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 pub struct Enterprise {
     pub country: String,
     pub account_center: bool,
+    pub management_account: Option<String>,
     /// What the credit limits of all its billing accounts may come to together (R9.3).
     pub credit_total: Option<Exact>,
     /// Top-ups and automatic recharge are stopped (R11.3).
@@ -30,6 +32,7 @@ pub struct Account {
     pub prepaid: bool,
     pub region: Option<String>,
     pub service: Service,
+    pub membership: Membership,
     /// The payer of before the first change: the account's own billing account.
     first_payer: usize,
     /// The changes of payer, by the full minute from which each holds.
@@ -42,6 +45,27 @@ impl Account {
     pub fn payer_at(&self, time: i64) -> usize {
         let begun = self.payers.iter().rev().find(|(from, _)| *from <= time);
         begun.map_or(self.first_payer, |(_, payer)| *payer)
+    }
+
+    /// From then on its own billing account pays, if this one pays for it then, or whoever does. Says whether that
+    /// changes anything.
+    pub fn pays_for_itself_from(
+        &mut self,
+        now: i64,
+        from: i64,
+        payer: usize,
+        always: bool,
+    ) -> bool {
+        let is_other = |paying: usize| paying != self.first_payer && (always || paying == payer);
+        let pays_then = is_other(self.payer_at(from));
+        let pays_later =
+            self.payers.iter().any(|(begins, paying)| *begins > now && is_other(*paying));
+        if !pays_then && !pays_later {
+            return false;
+        }
+        self.payers.retain(|(begins, _)| *begins <= now && *begins != from);
+        self.payers.push((from, self.first_payer));
+        true
     }
 
     /// The billing account that was opened with it.
@@ -83,7 +107,7 @@ impl BookKeeper {
         let country = fields.text("country")?.to_string();
         fields.optional_text("tax_id")?;
         fields.optional_text("language")?;
-        fields.optional_text("management_account")?;
+        let management_account = fields.optional_text("management_account")?.map(str::to_string);
         let account_center = fields.flag("account_center")?.unwrap_or(false);
         let credit_total = match fields.has("credit_total") {
             true => Some(fields.amount_or_zero("credit_total", Currency::of_country(&country))?),
@@ -97,6 +121,7 @@ impl BookKeeper {
             Enterprise {
                 country,
                 account_center,
+                management_account,
                 credit_total,
                 recharge_frozen: false,
                 settling: false,
@@ -168,6 +193,7 @@ impl BookKeeper {
             prepaid,
             region,
             service: Service::new(number, self.now),
+            membership: Membership::Active,
             first_payer: number,
             payers: Vec::new(),
         };
@@ -198,7 +224,7 @@ impl BookKeeper {
         if !self.enterprise(&account.enterprise)?.account_center {
             return Err("account_center_off");
         }
-        if self.wallets[payer].enterprise != account.enterprise {
+        if !self.is_with(payer, id) {
             return Err("different_enterprise");
         }
         if self.wallets[payer].currency != self.wallets[account.payer_at(self.now)].currency {

@@ -81,7 +81,7 @@ impl BookKeeper {
         if from == to {
             return Err(MALFORMED);
         }
-        if self.wallets[from].enterprise != self.wallets[to].enterprise {
+        if !self.is_with(from, &self.wallets[to].owner) {
             return Err("different_enterprise");
         }
         Ok((from, self.direct_wallet(to_name)?))

@@ -43,7 +43,89 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
     let much = dice.amount(4_000);
     let name = format!("n{serial}");
     let time = |instant: i64| jiff::Timestamp::from_microsecond(instant).unwrap().to_string();
-    match dice.below(24) {
+    match dice.below(40) {
+        24 | 25 => {
+            let kind = dice.pick(&["storage_package", "reserved_instance", "savings_plan"]);
+            let size = if kind == "savings_plan" { "commitment" } else { "quantity" };
+            (
+                "buy_benefit",
+                json!({
+                    "billing_account": ba, "benefit": name, "kind": kind, size: amount,
+                    "product": dice.pick(&["unit", "traffic", "storage"]), "price": dice.amount(20),
+                    "valid_from": time(now - dice.below(9 * 86_400) as i64 * 1_000_000),
+                    "valid_until": time(now + 1_000_000 + dice.below(20 * 86_400) as i64 * 1_000_000),
+                    "accounts": if dice.below(2) == 0 { json!(["a", "b"]) } else { json!([]) },
+                }),
+            )
+        }
+        26 => {
+            let benefit = format!("n{}", serial.saturating_sub(dice.below(200)));
+            let command = dice.pick(&["share_benefit", "unshare_benefit"]);
+            (command, json!({ "billing_account": ba, "benefit": benefit, "accounts": ["c"] }))
+        }
+        27 => (
+            "place_order",
+            json!({
+                "billing_account": ba, "order": name, "amount": dice.amount(20), "renews": true,
+                "method": if dice.below(2) == 0 { json!(null) } else { json!(format!("m{}", dice.below(12))) },
+            }),
+        ),
+        28 => match dice.below(4) {
+            0 => ("freeze_billing_account", json!({ "billing_account": ba })),
+            _ => ("unfreeze_billing_account", json!({ "billing_account": ba })),
+        },
+        29 => ("settle_enterprise", json!({ "enterprise": "acme" })),
+        30 => (
+            "request_payment",
+            json!({
+                "request": name, "requester": ba, "payer": dice.pick(&["a", "b", "c"]), "service": "s",
+                "amount": amount,
+            }),
+        ),
+        31 | 32 => {
+            let request = format!("n{}", serial.saturating_sub(dice.below(200)));
+            let method = json!(format!("m{}", dice.below(12)));
+            match dice.below(5) {
+                0 => ("reject_payment_request", json!({ "request": request })),
+                1 => ("cancel_payment_request", json!({ "request": request })),
+                _ => ("approve_payment_request", json!({ "request": request, "method": method })),
+            }
+        }
+        33 => (
+            "configure",
+            json!({
+                "billing_account": ba,
+                "auto_recharge": { "enabled": dice.below(3) > 0, "amount": "60.00", "percents": ["20", "5"] },
+                "low_balance_alert": { "enabled": true, "threshold": amount },
+                "delayed_suspension": { "hours": dice.below(5) },
+            }),
+        ),
+        34 => (
+            "receive_remittance",
+            json!({ "reference": name, "amount": "50.00", "currency": "USD" }),
+        ),
+        35 => {
+            let reference = format!("n{}", serial.saturating_sub(dice.below(300)));
+            let fields =
+                json!({ "billing_account": ba, "reference": reference, "amount": "50.00" });
+            ("claim_remittance", fields)
+        }
+        36 => match dice.below(3) {
+            0 => ("end_membership", json!({ "account": dice.pick(&["a", "b", "c"]) })),
+            1 => ("invite_account", json!({ "account": dice.pick(&["a", "b", "c"]) })),
+            _ => ("accept_invitation", json!({ "account": dice.pick(&["a", "b", "c"]) })),
+        },
+        37 => match dice.below(3) {
+            0 => ("freeze_recharge", json!({ "enterprise": "acme" })),
+            _ => ("unfreeze_recharge", json!({ "enterprise": "acme" })),
+        },
+        38 | 39 => (
+            "void_usage",
+            json!({
+                "account": dice.pick(&["a", "b", "c", "e"]), "source": "s",
+                "id": format!("u{}", dice.below(4_000)),
+            }),
+        ),
         0 | 1 => (
             "top_up",
             json!({ "billing_account": ba, "amount": much, "currency": "USD", "method": "bank_transfer" }),
@@ -147,7 +229,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
 /// Five weeks of whatever comes, checked all the way.
 fn live(seed: u64) -> Case {
     let mut dice = Dice(seed);
-    let settings = "payments.card_threshold = { USD = \"150\" }\npayments.paypal_threshold = { USD = [\"8\", \"100\"] }";
+    let settings = "payments.card_threshold = { USD = \"150\" }\npayments.paypal_threshold = { USD = [\"8\", \"100\"] }\ntax.rates = { US = \"0.07\" }";
     let mut case = Case::with(settings, PRICES);
     let acme =
         json!({ "enterprise": "acme", "name": "Acme", "country": "US", "account_center": true });
