@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-use bookkeeper::Usage;
+use bookkeeper::{Usage, Verdict};
 use common::{Case, PRICES, at};
 use serde_json::{Value, json};
 
@@ -37,7 +37,17 @@ const TOKENS: [&str; 6] = [
 
 const WALLETS: [&str; 4] = ["ba-a", "ba-b", "ba-c", "ba-e"];
 
-fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
+/// What was accepted so far: the command and the name of what it made.
+type Known = Vec<(&'static str, String)>;
+
+/// One of the last few things that this command has made.
+fn one_of(dice: &mut Dice, known: &Known, command: &str) -> String {
+    let mut made = known.iter().rev().filter(|(by, _)| *by == command);
+    let place = dice.below(6) as usize;
+    made.nth(place).map_or("none".to_string(), |(_, name)| name.clone())
+}
+
+fn command(dice: &mut Dice, now: i64, serial: u64, known: &Known) -> (&'static str, Value) {
     let ba = dice.pick(&WALLETS);
     let amount = dice.amount(100);
     let much = dice.amount(4_000);
@@ -59,7 +69,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
             )
         }
         26 => {
-            let benefit = format!("n{}", serial.saturating_sub(dice.below(200)));
+            let benefit = one_of(dice, known, "buy_benefit");
             let command = dice.pick(&["share_benefit", "unshare_benefit"]);
             (command, json!({ "billing_account": ba, "benefit": benefit, "accounts": ["c"] }))
         }
@@ -83,7 +93,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
             }),
         ),
         31 | 32 => {
-            let request = format!("n{}", serial.saturating_sub(dice.below(200)));
+            let request = one_of(dice, known, "request_payment");
             let method = json!(format!("m{}", dice.below(12)));
             match dice.below(5) {
                 0 => ("reject_payment_request", json!({ "request": request })),
@@ -105,7 +115,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
             json!({ "reference": name, "amount": "50.00", "currency": "USD" }),
         ),
         35 => {
-            let reference = format!("n{}", serial.saturating_sub(dice.below(300)));
+            let reference = one_of(dice, known, "receive_remittance");
             let fields =
                 json!({ "billing_account": ba, "reference": reference, "amount": "50.00" });
             ("claim_remittance", fields)
@@ -123,7 +133,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
             "void_usage",
             json!({
                 "account": dice.pick(&["a", "b", "c", "e"]), "source": "s",
-                "id": format!("u{}", dice.below(4_000)),
+                "id": one_of(dice, known, "usage"),
             }),
         ),
         0 | 1 => (
@@ -169,7 +179,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
             json!({ "billing_account": ba, "order": name, "amount": amount, "product": dice.pick(&["unit", "plan"]) }),
         ),
         14 => {
-            let order = format!("n{}", serial.saturating_sub(dice.below(60)));
+            let order = one_of(dice, known, "place_order");
             let to = dice.pick(&["original", "cash", "credit"]);
             (
                 "refund_order",
@@ -215,7 +225,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64) -> (&'static str, Value) {
             "void_usage",
             json!({
                 "account": dice.pick(&["a", "b", "c", "e"]), "source": "s",
-                "id": format!("u{}", dice.below(4_000)),
+                "id": one_of(dice, known, "usage"),
             }),
         ),
         15 => ("set_quota", json!({ "billing_account": "ba-e", "quota": dice.amount(5000) })),
@@ -239,12 +249,16 @@ fn live(seed: u64) -> Case {
     }
     case.open("e", json!({ "kind": "ecosystem" }));
     let mut now = at("2026-02-20T00:00");
+    let mut known = Known::new();
     for serial in 0..3_000 {
         now += dice.below(1_000) as i64 * 1_000_000;
         if dice.below(3) == 0 {
-            let (name, fields) = command(&mut dice, now, serial);
+            let (name, fields) = command(&mut dice, now, serial, &known);
             // Accepted or refused: either way the books must balance.
-            let _ = case.keeper.command(now, "operator", None, name, &fields);
+            let accepted = case.keeper.command(now, "operator", None, name, &fields).is_ok();
+            if accepted {
+                known.push((name, format!("n{serial}")));
+            }
         } else {
             let (product, meter) =
                 [("unit", "usd"), ("traffic", "gb"), ("storage", "gb")][dice.below(3) as usize];
@@ -265,7 +279,9 @@ fn live(seed: u64) -> Case {
                 unit: None,
                 tags: [].into(),
             };
-            case.keeper.usage(now, &record);
+            if case.keeper.usage(now, &record) == Verdict::Counted {
+                known.push(("usage", record.id));
+            }
         }
         if serial % 30 == 0 {
             assert_eq!(case.keeper.check(), Ok(()), "seed {seed}, step {serial}");
