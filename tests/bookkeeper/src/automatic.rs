@@ -2,6 +2,7 @@
 //! (R6.5), and what waits while a payment is in flight (R6.3).
 
 use crate::BookKeeper;
+use crate::calendar::full_minute_from;
 use crate::exact::Exact;
 use crate::methods::MethodKind;
 use crate::passing::Due;
@@ -108,7 +109,7 @@ impl BookKeeper {
     /// Charges what has come due, if it can be charged now. The threshold is tested when something has changed that
     /// R6.1 names.
     pub(crate) fn charge_what_is_due(&mut self, wallet: usize, test_threshold: bool) {
-        if !self.wallets[wallet].can_be_charged() {
+        if !self.can_be_charged(wallet) {
             return;
         }
         let cured = self.is_cured(wallet);
@@ -134,6 +135,13 @@ impl BookKeeper {
         }
     }
 
+    /// Whether a payment of bills could begin by itself: none is in flight (R6.3), and the billing account is neither
+    /// frozen (R4.5) nor being settled (R5.6).
+    fn can_be_charged(&self, wallet: usize) -> bool {
+        let owner = &self.wallets[wallet];
+        owner.in_flight.is_none() && !owner.frozen && !self.is_settling(wallet)
+    }
+
     /// What was declined is paid, by whatever (R6.5).
     fn is_cured(&self, wallet: usize) -> bool {
         let is_paid = |bill: &usize| self.bills[*bill].unpaid().is_zero();
@@ -157,7 +165,8 @@ impl BookKeeper {
                 owner.declines = Some(Declines { number, bills, made: 0, waiting: 0 });
                 for after in self.settings.retry_after.clone() {
                     let due = Due::Try { wallet, series: number, after };
-                    self.falls_due(self.now.saturating_add(after), due);
+                    // What falls due by itself does so at a full minute.
+                    self.falls_due(full_minute_from(self.now.saturating_add(after)), due);
                 }
             }
             None => {}
@@ -174,22 +183,20 @@ impl BookKeeper {
         })
     }
 
-    /// Money may have come that pays what was declined: then what came due meanwhile is charged.
+    /// Something has happened. Money may have come that pays what was declined: then what came due meanwhile is
+    /// charged. Available credit may have fallen (R6.7).
     pub(crate) fn look_after_everyone(&mut self) {
+        self.renew_what_waits();
         for wallet in 0..self.wallets.len() {
             if self.wallets[wallet].declines.is_some() && self.is_cured(wallet) {
                 self.charge_what_is_due(wallet, true);
             }
+            self.recharge_if_low(wallet);
         }
     }
 }
 
 impl Wallet {
-    /// Whether a payment of bills could begin now: none is in flight (R6.3).
-    pub fn can_be_charged(&self) -> bool {
-        self.in_flight.is_none() && !self.frozen
-    }
-
     /// The unpaid bills and what the open cycles would bill, before coupons and write-off.
     fn owed_at_most(&self) -> Exact {
         let mut owed = self.unpaid_total();

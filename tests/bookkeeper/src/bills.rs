@@ -5,12 +5,14 @@ use crate::calendar::Month;
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
 use crate::passing::Due;
-use crate::wallet::{Kind, OpenCharges, Wallet};
+use crate::wallet::{Kind, OpenCharges, Remark, Wallet};
 
 /// What paid a part of a bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaidBy {
     Lot(Lot),
+    /// The coupon of another wallet that is shared with the bill's account (R9.7).
+    Shared(usize, String),
     /// A payment by a method, at this position (R6.4).
     Method(usize),
     /// A negative bill, at this position (R5.7).
@@ -38,18 +40,39 @@ pub struct IssuedBill {
     pub cycle_end: i64,
     pub issued_at: i64,
     pub order: Option<String>,
+    /// It is over the tax of an invoice (R12.5).
+    pub is_tax: bool,
+    /// It stands on an invoice, or never will.
+    pub invoiced: bool,
+    /// What a negative bill undid of what coupons had paid (R12.3).
+    pub coupons_undone: Exact,
     pub amount: Exact,
     pub paid: Exact,
     pub payments: Vec<Payment>,
 }
 
 impl IssuedBill {
+    /// The last instant that it covers: it may have been issued before its cycle ended (R3.5).
+    pub fn last_covered(&self) -> i64 {
+        match &self.order {
+            Some(_) => self.issued_at,
+            None => self.issued_at.min(self.cycle_end.saturating_sub(1)),
+        }
+    }
+
     pub fn unpaid(&self) -> Exact {
         &self.amount - &self.paid
     }
 }
 
 impl BookKeeper {
+    /// The name of a bill: its billing account's, and its number among that one's bills.
+    pub(crate) fn bill_name(&self, bill: usize) -> String {
+        let owner = &self.wallets[self.bills[bill].wallet];
+        let number = owner.issued.partition_point(|earlier| *earlier < bill) + 1;
+        format!("{}.{number}", owner.name)
+    }
+
     /// Issues the bills of one cycle: all amounts first, because all of them count for a coupon's `minimum`, then
     /// bill by bill, by account and then product (R5.2).
     pub(crate) fn issue_cycle(&mut self, wallet: usize, cycle_end: i64) {
@@ -70,6 +93,9 @@ impl BookKeeper {
                 issued_at: self.now,
                 order: None,
                 amount,
+                is_tax: false,
+                invoiced: false,
+                coupons_undone: Exact::zero(),
                 paid: Exact::zero(),
                 payments: Vec::new(),
             });
@@ -131,6 +157,8 @@ impl BookKeeper {
             let due = Due::BadDebt { wallet: bill.wallet, month: bill.month };
             let at = self.bad_debt_at(bill.wallet, bill.month);
             self.falls_due(at, due);
+            let overdue_at = self.overdue_at(bill.wallet, bill.month);
+            self.falls_due(overdue_at, Due::Judgement { wallet: bill.wallet });
         }
         self.bills.push(bill);
         position
@@ -161,7 +189,7 @@ impl BookKeeper {
                 &-&amount,
                 Place::Bill(bill),
                 "bill",
-                &bill_name(bill),
+                Remark::Bill(bill),
             );
             self.bills[bill].paid = amount.clone();
         } else {
@@ -179,7 +207,7 @@ impl BookKeeper {
         cause: &'static str,
     ) {
         let wallet = self.bills[bill].wallet;
-        self.change_asset(wallet, lot, &-amount, Place::Bill(bill), cause, &bill_name(bill));
+        self.change_asset(wallet, lot, &-amount, Place::Bill(bill), cause, Remark::Bill(bill));
         self.mark_paid(bill, PaidBy::Lot(lot.clone()), amount);
     }
 
@@ -213,9 +241,4 @@ impl Wallet {
         let exact = &so_far.exact + &charges.total;
         &exact.round_half_away(self.currency.places) - &so_far.billed
     }
-}
-
-/// How a bill is named in the remark of an entry: by its number in the order of issue.
-pub fn bill_name(position: usize) -> String {
-    format!("bill {}", position + 1)
 }

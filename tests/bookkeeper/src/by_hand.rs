@@ -7,9 +7,9 @@ use crate::ledger::Lot;
 use crate::payments::Purpose;
 
 /// How an amount would be paid: by the wallet at once, the rest by a method.
-struct Plan {
-    by_balance: Vec<(usize, Lot, Exact)>,
-    rest: Vec<(usize, Exact)>,
+pub struct Plan {
+    pub by_balance: Vec<(usize, Lot, Exact)>,
+    pub rest: Vec<(usize, Exact)>,
 }
 
 impl BookKeeper {
@@ -19,7 +19,9 @@ impl BookKeeper {
         let wallet_name = fields.text("billing_account")?;
         let named = fields.optional_text("method")?;
         let chosen = fields.texts("bills")?;
-        let wallet = self.direct_wallet(wallet_name)?;
+        let wallet = self.wallet_number(wallet_name)?;
+        self.not_frozen(wallet)?;
+        self.direct_wallet(wallet_name)?;
         if self.wallets[wallet].in_flight.is_some() {
             return Err("payment_in_progress");
         }
@@ -59,7 +61,7 @@ impl BookKeeper {
             return Err("no_method");
         }
         for (bill, lot, part) in &plan.by_balance {
-            self.pay_from_lot(*bill, lot, part, "write_off");
+            self.pay_from_lot(*bill, lot, part, "bill");
         }
         if let Some(method) = method
             && rest.is_positive()
@@ -88,7 +90,7 @@ impl BookKeeper {
 
     /// What could be written off of these bills now, in the order of R5.3, whatever the switch says, and what is left
     /// of this amount. Bills in flight are set aside.
-    fn plan_by_hand(&self, wallet: usize, bills: &[usize], amount: &Exact) -> Plan {
+    pub(crate) fn plan_by_hand(&self, wallet: usize, bills: &[usize], amount: &Exact) -> Plan {
         let mut copy = self.wallets[wallet].clone();
         let mut plan = Plan { by_balance: Vec::new(), rest: Vec::new() };
         let mut to_pay = amount.clone();

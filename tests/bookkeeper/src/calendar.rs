@@ -21,6 +21,14 @@ pub struct Month {
 }
 
 impl Month {
+    /// The month before this one.
+    pub fn before(self) -> Month {
+        match self.month {
+            1 => Month { year: self.year.saturating_sub(1), month: 12 },
+            month => Month { year: self.year, month: month - 1 },
+        }
+    }
+
     /// Reads a month such as `2026-03`.
     pub fn read(text: &str) -> Option<Month> {
         let (year, month) = text.split_once('-')?;
@@ -108,6 +116,66 @@ pub fn minute_of(instant: i64) -> i64 {
 pub fn full_minute_from(instant: i64) -> i64 {
     let minute = minute_of(instant);
     if minute == instant { instant } else { minute.saturating_add(MINUTE) }
+}
+
+/// The beginning of the hour on the wall that this instant lies in.
+pub fn hour_of(zone: &TimeZone, instant: i64) -> i64 {
+    let offset = i64::from(zone.to_offset(stamp(instant)).seconds()) * SECOND;
+    instant - (instant + offset).rem_euclid(HOUR)
+}
+
+/// The first instant of this month.
+pub fn start_of_month(zone: &TimeZone, month: Month) -> i64 {
+    start_of_day(zone, Date::new(month.year, month.month, 1).unwrap_or(civil::Date::MIN))
+}
+
+/// The beginning of the half of a month that this instant lies in.
+pub fn half_month_start(zone: &TimeZone, instant: i64) -> i64 {
+    let date = stamp(instant).to_zoned(zone.clone()).date();
+    let day = if date.day() < 16 { 1 } else { 16 };
+    start_of_day(zone, Date::new(date.year(), date.month(), day).unwrap_or(civil::Date::MIN))
+}
+
+/// The local day, as `2026-03-15`.
+pub fn read_date(zone: &TimeZone, instant: i64) -> String {
+    stamp(instant).to_zoned(zone.clone()).date().to_string()
+}
+
+pub fn year_of(zone: &TimeZone, instant: i64) -> i16 {
+    stamp(instant).to_zoned(zone.clone()).year()
+}
+
+/// The end of the half of a month that this instant lies in: the 16th, or the 1st of the next (R12.1).
+pub fn half_month_end(zone: &TimeZone, instant: i64) -> i64 {
+    let date = stamp(instant).to_zoned(zone.clone()).date();
+    let next = match date.day() {
+        1..16 => Date::new(date.year(), date.month(), 16).unwrap_or(civil::Date::MAX),
+        _ => first_of_next_month(month_of(zone, instant)),
+    };
+    start_of_day(zone, next)
+}
+
+/// The beginning of the local day that this instant lies in.
+pub fn day_of(zone: &TimeZone, instant: i64) -> i64 {
+    start_of_day(zone, stamp(instant).to_zoned(zone.clone()).date())
+}
+
+/// The same local time so many months later, or on the last day of a month that has no such day.
+pub fn months_later(zone: &TimeZone, instant: i64, months: i64) -> i64 {
+    let local = stamp(instant).to_zoned(zone.clone()).datetime();
+    let later = Span::new()
+        .try_months(months)
+        .and_then(|months| local.checked_add(months))
+        .and_then(|later| later.to_zoned(zone.clone()));
+    later.map_or(latest(), |later| later.timestamp().as_microsecond())
+}
+
+/// The same time of day on the next local day.
+pub fn same_time_tomorrow(zone: &TimeZone, instant: i64) -> i64 {
+    let local = stamp(instant).to_zoned(zone.clone()).datetime();
+    let tomorrow =
+        local.checked_add(Span::new().days(1)).and_then(|next| next.to_zoned(zone.clone()));
+    tomorrow.map_or(latest(), |next| next.timestamp().as_microsecond())
 }
 
 pub fn month_of(zone: &TimeZone, instant: i64) -> Month {

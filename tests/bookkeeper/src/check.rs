@@ -2,6 +2,7 @@
 
 use crate::BookKeeper;
 use crate::bills::{IssuedBill, PaidBy};
+use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
 use crate::payments::Purpose;
@@ -46,8 +47,25 @@ impl BookKeeper {
                 agree(|| format!("money in flight in {}", currency.code), balance, &Exact::zero())?;
             }
         }
+        self.check_remittances()?;
         for (currency, total) in totals {
             agree(|| format!("the sum of all places in {currency}"), &total, &Exact::zero())?;
+        }
+        Ok(())
+    }
+
+    /// What waits to be claimed is what has come and has not been claimed (R7.3).
+    fn check_remittances(&self) -> Result<(), String> {
+        let mut waits: BTreeMap<Currency, Exact> = BTreeMap::new();
+        for remittance in self.remittances.values() {
+            let sum = waits.entry(remittance.currency).or_default();
+            if !remittance.claimed {
+                *sum += &remittance.amount;
+            }
+        }
+        for (currency, sum) in waits {
+            let balance = self.ledger.balance(currency, Place::Unclaimed);
+            agree(|| format!("what is unclaimed in {}", currency.code), &balance, &sum)?;
         }
         Ok(())
     }
@@ -139,6 +157,7 @@ impl BookKeeper {
     /// One payment of bills is in flight at most, and what is held is held for it.
     fn check_payments(&self, number: usize, wallet: &Wallet) -> Result<(), String> {
         let mut held = Exact::zero();
+        let mut on_the_way = Exact::zero();
         for (position, payment) in self.payments.iter().enumerate() {
             if payment.wallet != number || !payment.is_under_way() {
                 continue;
@@ -155,6 +174,10 @@ impl BookKeeper {
                     }
                     true
                 }
+                Purpose::Request { by_balance, .. } => {
+                    on_the_way += by_balance;
+                    true
+                }
                 Purpose::TopUp(_) | Purpose::NoMoney => false,
             };
             if is_of_bills && wallet.in_flight != Some(position) {
@@ -165,6 +188,8 @@ impl BookKeeper {
         {
             return Err(format!("{} waits for the result of no payment", wallet.name));
         }
+        let way = self.ledger.balance(wallet.currency, Place::OnTheWay(number));
+        agree(|| format!("what {} has on its way", wallet.name), &way, &on_the_way)?;
         let balance = self.ledger.balance(wallet.currency, Place::Held(number));
         agree(|| format!("what {} holds for orders", wallet.name), &balance, &held)
     }

@@ -3,6 +3,7 @@
 use crate::BookKeeper;
 use crate::calendar::DAY;
 use crate::fields::{Fields, Refusal};
+use crate::requests::State;
 use serde_json::Value;
 
 /// How long a key is remembered (R11.5).
@@ -49,6 +50,7 @@ impl BookKeeper {
     fn execute(&mut self, name: &str, given: &Value) -> Result<(), Refusal> {
         let answer = self.execute_alone(name, given);
         self.look_after_everyone();
+        self.judge_everyone();
         answer
     }
 
@@ -58,6 +60,9 @@ impl BookKeeper {
         match name {
             "open_enterprise" => self.open_enterprise(&fields),
             "open_account" => self.open_account(&fields),
+            "invite_account" => self.invite_account(&fields),
+            "accept_invitation" => self.accept_invitation(&fields),
+            "end_membership" => self.end_membership(&fields),
             "close_account" => self.close_account(&fields),
             "change_payer" => self.change_payer(&fields),
             "top_up" => self.top_up(&fields),
@@ -78,6 +83,23 @@ impl BookKeeper {
             "unlink_payment_method" => self.unlink_payment_method(&fields),
             "prefer_payment_method" => self.prefer_payment_method(&fields),
             "pay" => self.pay(&fields),
+            "buy_benefit" => self.buy_benefit(&fields),
+            "share_benefit" => self.share_benefit(&fields),
+            "unshare_benefit" => self.unshare_benefit(&fields),
+            "set_sharing_rule" => self.set_sharing_rule(&fields),
+            "set_organisation" => self.set_organisation(&fields),
+            "receive_remittance" => self.receive_remittance(&fields),
+            "claim_remittance" => self.claim_remittance(&fields),
+            "request_payment" => self.request_payment(&fields),
+            "approve_payment_request" => self.approve_payment_request(&fields),
+            "reject_payment_request" => self.end_request(&fields, State::Rejected),
+            "cancel_payment_request" => self.end_request(&fields, State::Cancelled),
+            "settle_enterprise" => self.settle_enterprise(&fields),
+            "freeze_recharge" => self.freeze_recharge(&fields, true),
+            "unfreeze_recharge" => self.freeze_recharge(&fields, false),
+            "freeze_billing_account" => self.freeze_billing_account(&fields),
+            "unfreeze_billing_account" => self.unfreeze_billing_account(&fields),
+            "deregister_billing_account" => self.deregister_billing_account(&fields),
             "withdraw" => self.withdraw(&fields),
             _ => Err("not_supported"),
         }
@@ -111,6 +133,7 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
             "partner_pays",
         ],
         "close_account" => &["account"],
+        "invite_account" | "accept_invitation" | "end_membership" => &["account", "enterprise"],
         "change_payer" => &["account", "billing_account", "effective_at"],
         "top_up" => &["billing_account", "amount", "currency", "method", "remark", "test"],
         "adjust" => &["billing_account", "amount", "reason"],
@@ -152,6 +175,38 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
         "finish_authentication" | "unlink_payment_method" | "prefer_payment_method" => {
             &["billing_account", "method"]
         }
+        "settle_enterprise" | "freeze_recharge" | "unfreeze_recharge" => &["enterprise"],
+        "freeze_billing_account" | "unfreeze_billing_account" | "deregister_billing_account" => {
+            &["billing_account", "name"]
+        }
+        "receive_remittance" => &["reference", "amount", "currency", "remark"],
+        "claim_remittance" => &["billing_account", "reference", "amount"],
+        "request_payment" => {
+            &["request", "requester", "payer", "service", "amount", "note", "resends"]
+        }
+        "approve_payment_request" | "reject_payment_request" | "cancel_payment_request" => {
+            &["request", "method", "reason"]
+        }
+        "buy_benefit" => &[
+            "billing_account",
+            "benefit",
+            "kind",
+            "product",
+            "meter",
+            "quantity",
+            "commitment",
+            "discount",
+            "price",
+            "valid_from",
+            "valid_until",
+            "accounts",
+            "organisation",
+        ],
+        "share_benefit" | "unshare_benefit" => {
+            &["billing_account", "benefit", "accounts", "organisation"]
+        }
+        "set_sharing_rule" => &["billing_account", "accounts", "organisation"],
+        "set_organisation" => &["enterprise", "organisation", "accounts"],
         "pay" => &["billing_account", "amount", "method", "bills"],
         "withdraw" => &["billing_account", "amount", "reason"],
         "void_usage" => &["account", "source", "id"],

@@ -30,6 +30,16 @@ impl BookKeeper {
             true => Some(self.pay_threshold(fields, owner.currency)?),
             false => None,
         };
+        let recharge = match owner.kind {
+            Kind::Ecosystem if fields.has("auto_recharge") => return Err("not_for_ecosystem"),
+            _ => self.wanted_recharge(wallet, fields)?,
+        };
+        let schedule = self.wanted_schedule(fields)?;
+        let alert = self.wanted_alert(wallet, fields)?;
+        let delay = self.wanted_delay(wallet, fields)?;
+        if auto_write_off == Some(true) && self.is_settling(wallet) {
+            return Err("settlement_in_progress");
+        }
         if auto_write_off == Some(false) && !owner.credit_limit.is_positive() {
             return Err("write_off_required");
         }
@@ -46,6 +56,18 @@ impl BookKeeper {
         owner.write_off_previous = write_off_previous.unwrap_or(owner.write_off_previous);
         if runs {
             self.write_off(wallet);
+        }
+        if schedule.is_some() {
+            self.wallets[wallet].monthly_invoices = schedule;
+        }
+        if let Some(threshold) = alert {
+            self.set_alert(wallet, threshold);
+        }
+        if let Some(delay) = delay {
+            self.wallets[wallet].delayed_suspension = delay;
+        }
+        if let Some(wanted) = recharge {
+            self.set_recharge(wallet, wanted);
         }
         if threshold.is_some() {
             self.wallets[wallet].auto_pay_threshold = threshold;

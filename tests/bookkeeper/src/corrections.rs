@@ -1,9 +1,10 @@
 //! Negative bills (R5.7), and giving money back to the lot it came from.
 
 use crate::BookKeeper;
-use crate::bills::{PaidBy, Payment, bill_name};
+use crate::bills::{PaidBy, Payment};
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
+use crate::wallet::Remark;
 
 impl BookKeeper {
     /// A negative bill undoes the usage bills of its account and product: first what is unpaid of them, latest bill
@@ -42,6 +43,11 @@ impl BookKeeper {
             self.wallets[wallet].waiting.insert(negative, (month, rest));
             return;
         }
+        if self.bills[negative].is_tax {
+            let from = Place::Bill(negative);
+            self.change_asset(wallet, &Lot::OwnCash, &rest, from, "tax_returned", "");
+            return;
+        }
         // Nothing is left to undo only where rounding kept earlier charges of other months from being billed at all:
         // what was never billed is not given back.
         self.ledger.move_money(currency, Place::Bill(negative), Place::Rounding, &rest);
@@ -71,10 +77,11 @@ impl BookKeeper {
         let wallet = self.bills[bill].wallet;
         for position in (0..self.bills[bill].payments.len()).rev() {
             let payment = &mut self.bills[bill].payments[position];
-            let lot = match payment.by.clone() {
-                PaidBy::Lot(lot) => lot,
+            let (holder, lot) = match payment.by.clone() {
+                PaidBy::Lot(lot) => (wallet, lot),
+                PaidBy::Shared(holder, id) => (holder, Lot::Coupon(id)),
                 // What a method paid becomes own cash.
-                PaidBy::Method(_) => Lot::OwnCash,
+                PaidBy::Method(_) => (wallet, Lot::OwnCash),
                 PaidBy::Correction(_) | PaidBy::Refund => continue,
             };
             let part = (&payment.amount - &payment.returned).min(rest.clone());
@@ -82,6 +89,9 @@ impl BookKeeper {
                 continue;
             }
             payment.returned += &part;
+            if let Lot::Coupon(_) = lot {
+                self.bills[negative].coupons_undone += &part;
+            }
             // The bill stays paid: what the lot had paid of it, the negative bill pays now.
             let correction = Payment {
                 by: PaidBy::Correction(negative),
@@ -90,12 +100,12 @@ impl BookKeeper {
             };
             self.bills[bill].payments.push(correction);
             self.give_back(
-                wallet,
+                holder,
                 &lot,
                 &part,
                 Place::Bill(negative),
-                "correction",
-                &bill_name(bill),
+                "bill_reversed",
+                Remark::Bill(bill),
             );
             rest -= &part;
         }
@@ -110,7 +120,7 @@ impl BookKeeper {
         amount: &Exact,
         from: Place,
         cause: &'static str,
-        remark: &str,
+        remark: impl Into<Remark>,
     ) {
         if self.wallets[wallet].has_expired(lot, self.dated) {
             let currency = self.wallets[wallet].currency;

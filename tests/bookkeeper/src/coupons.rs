@@ -1,11 +1,13 @@
 //! Coupons (R5.2): which pay, in which order, and how much of what.
 
 use crate::BookKeeper;
+use crate::bills::PaidBy;
 use crate::calendar::full_minute_from;
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::passing::Due;
+use crate::sharing::Sharing;
 use crate::wallet::{OpenCycle, Wallet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +21,19 @@ pub struct Coupon {
     minimum: Exact,
     valid_from: i64,
     pub valid_until: i64,
+    /// With whom it is shared (R9.7).
+    pub sharing: Sharing,
 }
 
 impl Coupon {
     /// Whether it has begun and not expired at this instant.
     pub fn is_valid_at(&self, time: i64) -> bool {
         self.valid_from <= time && time < self.valid_until
+    }
+
+    /// Where it begins and where it ends.
+    pub fn ends(&self) -> [i64; 2] {
+        [self.valid_from, self.valid_until]
     }
 
     pub fn has_expired(&self, dated: i64) -> bool {
@@ -62,28 +71,46 @@ pub fn plan_coupons(
     payable: &Payable,
     month: Option<&BTreeMap<String, Exact>>,
 ) -> Vec<(String, Exact)> {
-    let mut usable: Vec<(&String, &Coupon)> = coupons
-        .iter()
-        .filter(|(_, coupon)| {
+    let own: Vec<(&String, &Coupon)> = coupons.iter().collect();
+    let plan = plan_own_and_shared(&own, &[], "", payable, month);
+    plan.into_iter().map(|(_, id, pays)| (id, pays)).collect()
+}
+
+/// The same with coupons of others that are shared with this account: own before shared (R5.2, R9.7). A shared coupon
+/// serves usage from when the sharing took effect. Each part says whose coupon pays it, if it is not an own one.
+fn plan_own_and_shared(
+    own: &[(&String, &Coupon)],
+    shared: &[(usize, &String, &Coupon)],
+    account: &str,
+    payable: &Payable,
+    month: Option<&BTreeMap<String, Exact>>,
+) -> Vec<(Option<usize>, String, Exact)> {
+    let own = own.iter().map(|(id, coupon)| (None, *id, *coupon));
+    let shared = shared.iter().map(|(holder, id, coupon)| (Some(*holder), *id, *coupon));
+    let mut usable: Vec<(Option<usize>, &String, &Coupon)> = own
+        .chain(shared)
+        .filter(|(_, _, coupon)| {
             !coupon.cash && coupon.left.is_positive() && coupon.is_in_scope(payable.product, month)
         })
         .collect();
     if usable.is_empty() || !payable.amount.is_positive() {
         return Vec::new();
     }
-    usable.sort_by_key(|(id, coupon)| (coupon.valid_until, coupon.left.clone(), (*id).clone()));
+    usable.sort_by_key(|(holder, id, coupon)| {
+        (holder.is_some(), coupon.valid_until, coupon.left.clone(), (*id).clone())
+    });
 
     let mut rest = payable.amount.clone();
     let mut charges: Vec<(i64, Exact)> =
         payable.by_time.iter().map(|(time, charge)| (*time, charge.clone())).collect();
     let mut plan = Vec::new();
-    for (id, coupon) in usable {
-        let valid_for_all = charges.iter().all(|(time, _)| coupon.is_valid_at(*time));
-        let eligible: Exact = charges
-            .iter()
-            .filter(|(time, _)| coupon.is_valid_at(*time))
-            .map(|(_, charge)| charge)
-            .sum();
+    for (holder, id, coupon) in usable {
+        let is_valid_at = |time: i64| {
+            coupon.is_valid_at(time) && (holder.is_none() || coupon.sharing.serves(account, time))
+        };
+        let valid_for_all = charges.iter().all(|(time, _)| is_valid_at(*time));
+        let eligible: Exact =
+            charges.iter().filter(|(time, _)| is_valid_at(*time)).map(|(_, charge)| charge).sum();
         let at_most = match (valid_for_all, payable.places) {
             (true, _) => rest.clone(),
             (false, Some(places)) => eligible.at_least_zero().round_down(places).min(rest.clone()),
@@ -94,18 +121,22 @@ pub fn plan_coupons(
             continue;
         }
         rest -= &pays;
-        take_from_earliest(&mut charges, coupon, &pays);
-        plan.push((id.clone(), pays));
+        take_from_earliest(&mut charges, is_valid_at, &pays);
+        plan.push((holder, id.clone(), pays));
     }
     plan
 }
 
 /// Marks charges as paid by this coupon, earliest use first. Coupons come by expiry, so taking the earliest leaves
 /// most to those that follow.
-fn take_from_earliest(charges: &mut [(i64, Exact)], coupon: &Coupon, pays: &Exact) {
+fn take_from_earliest(
+    charges: &mut [(i64, Exact)],
+    is_valid_at: impl Fn(i64) -> bool,
+    pays: &Exact,
+) {
     let mut rest = pays.clone();
     for (time, charge) in charges {
-        if coupon.is_valid_at(*time) && charge.is_positive() {
+        if is_valid_at(*time) && charge.is_positive() {
             let part = rest.clone().min(charge.clone());
             *charge -= &part;
             rest -= &part;
@@ -147,7 +178,23 @@ pub fn unsettled_of_cycle(
 }
 
 impl BookKeeper {
-    /// Coupons pay a bill at its issue (R5.2).
+    /// The beginning of the hour of use, or of its piece where a coupon of the payer, or one that is shared with the
+    /// account, divides it.
+    pub(crate) fn piece_of_hour(&self, wallet: usize, account: &str, time: i64) -> i64 {
+        let mut begins = self.wallets[wallet].piece_of_hour(time);
+        for (holder, other) in self.wallets.iter().enumerate() {
+            for coupon in other.coupons.values().filter(|coupon| !coupon.cash) {
+                let shares = coupon.sharing.shares.iter().filter(|share| share.account == account);
+                for share in shares.filter(|_| holder != wallet) {
+                    let ends = coupon.ends().into_iter().chain([share.from, share.until]);
+                    begins = ends.filter(|end| *end <= time).fold(begins, i64::max);
+                }
+            }
+        }
+        begins
+    }
+
+    /// Coupons pay a bill at its issue (R5.2), own ones and then those that are shared with its account (R9.7).
     pub(crate) fn pay_with_coupons(&mut self, bill: usize, by_time: &BTreeMap<i64, Exact>) {
         let issued = &self.bills[bill];
         let wallet = &self.wallets[issued.wallet];
@@ -157,9 +204,26 @@ impl BookKeeper {
             by_time,
             places: Some(wallet.currency.places),
         };
-        let plan = plan_coupons(&wallet.coupons, &payable, wallet.billed.get(&issued.month));
-        for (id, pays) in plan {
-            self.pay_from_lot(bill, &Lot::Coupon(id), &pays, "coupon");
+        let own: Vec<(&String, &Coupon)> = wallet.coupons.iter().collect();
+        let mut shared = Vec::new();
+        for (holder, other) in self.wallets.iter().enumerate() {
+            if holder != issued.wallet && other.currency == wallet.currency && !other.frozen {
+                let all = other.coupons.iter().map(|(id, coupon)| (holder, id, coupon));
+                shared.extend(all.filter(|(_, _, coupon)| !coupon.sharing.shares.is_empty()));
+            }
+        }
+        let month = wallet.billed.get(&issued.month);
+        let plan = plan_own_and_shared(&own, &shared, &issued.account, &payable, month);
+        for (holder, id, pays) in plan {
+            let Some(holder) = holder else {
+                self.pay_from_lot(bill, &Lot::Coupon(id), &pays, "bill");
+                continue;
+            };
+            let lot = Lot::Coupon(id.clone());
+            let to = Place::Bill(bill);
+            let remark = format!("bill {}", self.bill_name(bill));
+            self.change_asset(holder, &lot, &-&pays, to, "shared", remark.as_str());
+            self.mark_paid(bill, PaidBy::Shared(holder, id), &pays);
         }
     }
 
@@ -183,11 +247,15 @@ impl BookKeeper {
         if self.wallets[wallet].coupons.contains_key(&id) {
             return Err("already_exists");
         }
-        let coupon =
-            Coupon { left: Exact::zero(), cash, products, minimum, valid_from, valid_until };
+        let mut sharing = Sharing::default();
+        if !cash {
+            self.share_by_rule(wallet, true, &mut sharing);
+        }
+        let left = Exact::zero();
+        let coupon = Coupon { left, cash, products, minimum, valid_from, valid_until, sharing };
         self.wallets[wallet].coupons.insert(id.clone(), coupon);
         let lot = if cash { Lot::CashCoupon(id) } else { Lot::Coupon(id) };
-        self.change_asset(wallet, &lot, &amount, Place::World, "coupon_granted", "");
+        self.change_asset(wallet, &lot, &amount, Place::World, "grant", "");
         if cash && valid_from > self.now {
             self.falls_due(valid_from, Due::CashCouponBegins { wallet });
         }

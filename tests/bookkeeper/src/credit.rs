@@ -28,9 +28,13 @@ impl BookKeeper {
         let owner = &mut self.wallets[wallet];
         if !owner.contract_confirmed {
             owner.pending_limit = if limit.is_zero() { None } else { Some(limit) };
+            if owner.pending_limit.is_some() {
+                self.tell(wallet, "credit_limit");
+            }
             return Ok(());
         }
         owner.credit_limit = limit;
+        self.tell(wallet, "credit_limit");
         self.without_limit_write_off_is_on(wallet);
         Ok(())
     }
@@ -58,6 +62,7 @@ impl BookKeeper {
         let limit = owner.pending_limit.take().ok_or(NOT_FOUND)?;
         owner.contract_confirmed = true;
         owner.credit_limit = limit;
+        self.tell(wallet, "credit_limit");
         Ok(())
     }
 
@@ -79,7 +84,7 @@ impl BookKeeper {
         }
         let quota = fields.amount_or_zero("quota", owner.currency)?;
         let change = &quota - &owner.quota;
-        self.change_asset(wallet, &Lot::Quota, &change, Place::Partner, "quota", "");
+        self.change_asset(wallet, &Lot::Quota, &change, Place::Partner, "quota_set", "");
         self.wallets[wallet].quota = quota;
         Ok(())
     }

@@ -108,6 +108,23 @@ impl Exact {
         Wide(&self.0 * power_of_ten(PLACES))
     }
 
+    /// This many parts of so many, half to even.
+    pub fn share(&self, parts: i64, of: i64) -> Exact {
+        let (below, rest): (BigInt, BigInt) = (&self.0 * parts).div_mod_floor(&BigInt::from(of));
+        let twice: BigInt = rest * 2;
+        let up = match twice.cmp(&BigInt::from(of)) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Equal => below.is_odd(),
+            std::cmp::Ordering::Greater => true,
+        };
+        Exact(if up { below + 1 } else { below })
+    }
+
+    /// As much of this as one number is of another, rounded down. The other is above zero.
+    pub fn part_of(&self, part: &Exact, whole: &Exact) -> Exact {
+        Exact((&self.0 * &part.0).div_floor(&whole.0))
+    }
+
     /// How many blocks of this size have been started. The size is above zero.
     pub fn started_blocks(&self, size: &Exact) -> Exact {
         Exact::whole(self.0.div_ceil(&size.0))

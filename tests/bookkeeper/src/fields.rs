@@ -17,6 +17,13 @@ pub const INVALID_AMOUNT: Refusal = "invalid_amount";
 /// Another currency than the billing account's (R1.5).
 pub const CURRENCY_MISMATCH: Refusal = "currency_mismatch";
 
+/// Whether this is a name: 1 to 64 of `a-z 0-9 . _ -`.
+pub fn is_id(text: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// The fields of one command.
 pub struct Fields<'a> {
     values: &'a Map<String, Value>,
@@ -52,12 +59,7 @@ impl<'a> Fields<'a> {
     /// The name of something new: 1 to 64 of `a-z 0-9 . _ -`.
     pub fn new_id(&self, name: &str) -> Result<&'a str, Refusal> {
         let id = self.text(name)?;
-        let allowed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
-        if id.len() > 64 || !id.bytes().all(allowed) {
-            return Err(MALFORMED);
-        }
-        Ok(id)
+        if is_id(id) { Ok(id) } else { Err(MALFORMED) }
     }
 
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
@@ -76,6 +78,15 @@ impl<'a> Fields<'a> {
         let Some(value) = self.given(name) else { return Ok(Vec::new()) };
         let list = value.as_array().ok_or(MALFORMED)?;
         list.iter().map(|text| text.as_str().map(str::to_string).ok_or(MALFORMED)).collect()
+    }
+
+    pub fn whole(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        self.given(name).map(|value| value.as_i64().ok_or(MALFORMED)).transpose()
+    }
+
+    /// A field that has fields itself.
+    pub fn inner(&self, name: &str, known: &[&str]) -> Result<Option<Fields<'a>>, Refusal> {
+        self.given(name).map(|value| Fields::new(value, known)).transpose()
     }
 
     /// An amount that may lie below zero.

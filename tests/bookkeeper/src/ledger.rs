@@ -53,6 +53,10 @@ pub enum Place {
     Partner,
     /// What has left one wallet and not reached another.
     InFlight,
+    /// Bank transfers that nobody has claimed (R7.3).
+    Unclaimed,
+    /// What has left this wallet to pay for somebody else and has not reached it (R10.4).
+    OnTheWay(usize),
     /// What a wallet has set aside for an order whose payment is in flight (R5.8).
     Held(usize),
     /// What rounding has held back or added.

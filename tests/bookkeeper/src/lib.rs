@@ -4,8 +4,11 @@
 //! everything that falls due up to then happens first. Each file treats one subject and cites the rules it follows;
 //! `DECISIONS.md` says what was decided where the rules are silent.
 
+mod alerts;
 mod automatic;
+mod benefits;
 mod bills;
+mod burn;
 mod by_hand;
 mod calendar;
 mod check;
@@ -17,20 +20,32 @@ mod credit;
 mod currency;
 mod exact;
 mod fields;
+mod hours;
+mod invoices;
 mod ledger;
+mod membership;
 mod methods;
 mod notices;
 mod orders;
 mod passing;
 mod paying_in;
 mod payments;
+mod plans;
 mod price_book;
 mod rating;
+mod recharge;
 mod refunds;
 mod registry;
+mod remittances;
+mod requests;
+mod runway;
 mod sandbox;
+mod services;
 mod settings;
+mod settlement;
+mod sharing;
 mod standing;
+mod states;
 mod transfers;
 mod usage;
 mod views;
@@ -39,7 +54,7 @@ mod wallet;
 mod write_off;
 
 pub use usage::{Usage, Verdict};
-pub use views::{Bill, Entry, Notice, Payment};
+pub use views::{Bill, Entry, Invoice, Notice, Order, Payment, PaymentRequest};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -60,8 +75,22 @@ pub struct BookKeeper {
     /// Every bill in the order of issue.
     bills: Vec<bills::IssuedBill>,
     orders: BTreeMap<(usize, String), orders::Order>,
+    /// Plans by the name of their first order.
+    plans: BTreeMap<(usize, String), plans::Plan>,
     /// Every payment by a method, in order.
     payments: Vec<payments::MethodPayment>,
+    benefits: Vec<benefits::Benefit>,
+    /// With whom each wallet shares every new benefit.
+    rules: BTreeMap<usize, benefits::Rule>,
+    /// The accounts of each enterprise's organisations.
+    organisations: BTreeMap<(String, String), BTreeSet<String>>,
+    /// What was covered and what was not, by the hour of use (R9.8).
+    hours: HashMap<hours::HourKey, hours::HourOfUse>,
+    /// Every invoice, in the order of issue.
+    invoices: Vec<invoices::IssuedInvoice>,
+    /// Bank transfers that named no account, by reference.
+    remittances: BTreeMap<String, remittances::Remittance>,
+    requests: BTreeMap<String, requests::Request>,
     /// What owners were told, in order.
     notices: Vec<Notice>,
     /// What falls due when; the order within one instant is the order of `Due` (R3.6).
@@ -92,7 +121,15 @@ impl BookKeeper {
             wallet_numbers: BTreeMap::new(),
             bills: Vec::new(),
             orders: BTreeMap::new(),
+            plans: BTreeMap::new(),
             payments: Vec::new(),
+            remittances: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            benefits: Vec::new(),
+            rules: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+            hours: HashMap::new(),
+            invoices: Vec::new(),
             notices: Vec::new(),
             due: BTreeMap::new(),
             quantities: HashMap::new(),
@@ -117,7 +154,15 @@ impl BookKeeper {
             wallet_numbers: BTreeMap::new(),
             bills: self.bills.clone(),
             orders: BTreeMap::new(),
+            plans: BTreeMap::new(),
             payments: self.payments.clone(),
+            remittances: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            benefits: Vec::new(),
+            rules: BTreeMap::new(),
+            organisations: BTreeMap::new(),
+            hours: HashMap::new(),
+            invoices: Vec::new(),
             notices: Vec::new(),
             due: BTreeMap::new(),
             quantities: HashMap::new(),

@@ -105,11 +105,14 @@ impl BookKeeper {
         self.link(wallet, method, true)
     }
 
-    /// One card or PayPal account serves one billing account (R7.5).
+    /// One card or PayPal account serves one billing account; that of a closed one is free after a cool-down (R7.5).
     fn is_free(&self, wallet: usize, name: &str) -> Result<(), Refusal> {
         for (number, other) in self.wallets.iter().enumerate() {
-            if number != wallet && other.method(name).is_some_and(|method| method.kind.serves_one())
-            {
+            let is_free = other.deregistered_at.is_some_and(|closed_at| {
+                self.now.saturating_sub(closed_at) >= self.settings.cool_down
+            });
+            let is_linked = other.method(name).is_some_and(|method| method.kind.serves_one());
+            if number != wallet && is_linked && !is_free {
                 return Err("method_in_use");
             }
         }

@@ -4,9 +4,10 @@ use crate::BookKeeper;
 use crate::bills::{IssuedBill, PaidBy};
 use crate::coupons::{Payable, plan_coupons};
 use crate::exact::Exact;
-use crate::fields::{Fields, Refusal};
+use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::payments::Purpose;
+use crate::plans::{Renewal, Terms};
 use crate::wallet::Kind;
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub struct PendingOrder {
     product: String,
     amount: Exact,
     pub held: Vec<(Lot, Exact)>,
+    pub renewal: Renewal,
 }
 
 /// What buying would come to.
@@ -45,14 +47,17 @@ impl BookKeeper {
         let named_account = fields.optional_text("account")?;
         let product = fields.optional_text("product")?.unwrap_or("").to_string();
         let method = fields.optional_text("method")?;
-        // No plan is renewed here.
-        if fields.has("renews") {
-            return Err("not_supported");
-        }
-        let wallet = match method {
-            Some(_) => self.direct_wallet(wallet_name)?,
-            None => self.wallet_number(wallet_name)?,
+        // Later periods are called after the first order.
+        let renewal = match fields.flag("renews")? {
+            Some(true) if id.len() > 58 => return Err(MALFORMED),
+            Some(true) => Renewal::First,
+            _ => Renewal::None,
         };
+        let wallet = self.wallet_number(wallet_name)?;
+        self.not_frozen(wallet)?;
+        if method.is_some() {
+            self.direct_wallet(wallet_name)?;
+        }
         let owner = &self.wallets[wallet];
         let account_id = named_account.unwrap_or(&owner.owner).to_string();
         let account = self.account(&account_id)?;
@@ -66,6 +71,22 @@ impl BookKeeper {
             return Err("different_enterprise");
         }
         let amount = fields.amount("amount", owner.currency)?;
+        self.buy(wallet, id, account_id, product, amount, method, renewal)
+    }
+
+    /// Buys, or refuses for what the billing account is or has.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn buy(
+        &mut self,
+        wallet: usize,
+        id: String,
+        account_id: String,
+        product: String,
+        amount: Exact,
+        method: Option<&str>,
+        renewal: Renewal,
+    ) -> Result<(), Refusal> {
+        let owner = &self.wallets[wallet];
         if let Some(name) = method {
             let linked = owner.method(name).ok_or("method_not_allowed")?;
             if !owner.is_active(linked, self.dated) {
@@ -78,6 +99,12 @@ impl BookKeeper {
         if method.is_some() && owner.in_flight.is_some() {
             return Err("payment_in_progress");
         }
+        let terms = Terms {
+            account: account_id.clone(),
+            product: product.clone(),
+            amount: amount.clone(),
+            method: method.map(str::to_string),
+        };
         match self.wallets[wallet].kind {
             Kind::Ecosystem => {
                 if self.wallets[wallet].available() < amount {
@@ -86,9 +113,10 @@ impl BookKeeper {
                 let bill = self.issue_order(wallet, &id, account_id, product, amount);
                 self.consume_quota(bill);
                 self.orders.insert(
-                    (wallet, id),
+                    (wallet, id.clone()),
                     Order { bill, refunded: Exact::zero(), on_credit: false },
                 );
+                self.plan_goes_on(wallet, &id, renewal, terms);
             }
             Kind::Direct => {
                 let trial = self.try_purchase(wallet, &product, &amount);
@@ -101,6 +129,7 @@ impl BookKeeper {
                         product,
                         amount,
                         held: trial.payments,
+                        renewal,
                     };
                     self.charge_for_order(wallet, method, trial.rest, order);
                     return Ok(());
@@ -113,10 +142,11 @@ impl BookKeeper {
                 }
                 let bill = self.issue_order(wallet, &id, account_id, product, amount);
                 for (lot, part) in trial.payments {
-                    self.pay_from_lot(bill, &lot, &part, "order");
+                    self.pay_from_lot(bill, &lot, &part, "bill");
                 }
-                self.orders
-                    .insert((wallet, id), Order { bill, refunded: Exact::zero(), on_credit });
+                let order = Order { bill, refunded: Exact::zero(), on_credit };
+                self.orders.insert((wallet, id.clone()), order);
+                self.plan_goes_on(wallet, &id, renewal, terms);
                 self.write_off_after_issue(wallet);
                 self.charge_what_is_due(wallet, true);
             }
@@ -143,7 +173,13 @@ impl BookKeeper {
 
     /// The payment of an order has succeeded: now it is bought.
     pub(crate) fn buy_with_method(&mut self, wallet: usize, payment: usize, order: PendingOrder) {
-        let PendingOrder { id, account, product, amount, held } = order;
+        let PendingOrder { id, account, product, amount, held, renewal } = order;
+        let terms = Terms {
+            account: account.clone(),
+            product: product.clone(),
+            amount: amount.clone(),
+            method: Some(self.payments[payment].method.clone()),
+        };
         let bill = self.issue_order(wallet, &id, account, product, amount);
         let currency = self.wallets[wallet].currency;
         for (lot, part) in held {
@@ -153,7 +189,8 @@ impl BookKeeper {
         let rest = self.bills[bill].unpaid();
         self.pay_by_method(bill, payment, &rest);
         let bought = Order { bill, refunded: Exact::zero(), on_credit: false };
-        self.orders.insert((wallet, id), bought);
+        self.orders.insert((wallet, id.clone()), bought);
+        self.plan_goes_on(wallet, &id, renewal, terms);
     }
 
     /// An order's bill is issued at once; it belongs to the month of its issue (R3.5).
@@ -177,6 +214,9 @@ impl BookKeeper {
             issued_at: self.now,
             order: Some(id.to_string()),
             amount,
+            is_tax: false,
+            invoiced: false,
+            coupons_undone: Exact::zero(),
             paid: Exact::zero(),
             payments: Vec::new(),
         });

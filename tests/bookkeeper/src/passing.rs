@@ -15,10 +15,24 @@ pub enum Due {
     Try { wallet: usize, series: usize, after: i64 },
     /// All that a wallet owes is charged (R6.2).
     MonthEnd { wallet: usize },
+    /// The invoice of a wallet for the half-month that ends here (R12.1).
+    Invoice { wallet: usize, end: i64 },
     /// It is seen whether bills of this month are still unpaid, which is bad debt (R9.1).
     BadDebt { wallet: usize, month: Month },
+    /// Something may be judged otherwise from now on, by time alone (R8.1, R8.3, R9.4).
+    Judgement { wallet: usize },
+    /// A low balance is told again (R8.5).
+    LowBalance { wallet: usize },
     /// A cash coupon begins to be valid: an asset that can pay has arrived (R5.3).
     CashCouponBegins { wallet: usize },
+    /// Local midnight fixes what a month usually costs, for automatic recharge that was switched on so many times (R6.7).
+    UsualCost { wallet: usize, number: usize },
+    /// A test top-up of automatic recharge (R7.2).
+    TestTopUp { wallet: usize, number: usize },
+    /// A plan renews (R5.8).
+    Renewal { wallet: usize, plan: String },
+    /// A request that nobody has answered (R10.1).
+    RequestExpires { request: String },
     /// The gateway is asked again about a payment whose answer was lost (R6.4).
     Answer { payment: usize },
     /// A payment whose outcome is still unknown is shown as delayed (R6.4).
@@ -46,20 +60,46 @@ impl BookKeeper {
             }
             self.charge_at_this_instant(&billed, &dues);
             for due in &dues {
+                if let Due::Invoice { wallet, end } = due {
+                    self.invoice(*wallet, *end);
+                }
+            }
+            for due in &dues {
+                if let Due::Invoice { wallet, .. } = due {
+                    self.charge_what_is_due(*wallet, true);
+                }
+            }
+            for due in &dues {
                 if let Due::BadDebt { wallet, month } = due {
                     self.judge_bad_debt(*wallet, *month);
+                }
+            }
+            self.judge_everyone();
+            for due in &dues {
+                if let Due::Bills { wallet, cycle_end } = due {
+                    self.judge_near_due(*wallet, *cycle_end);
+                }
+            }
+            for due in &dues {
+                if let Due::LowBalance { wallet } = due {
+                    self.low_balance_is_due(*wallet);
                 }
             }
             self.dated = self.dated.max(self.now);
             for due in &dues {
                 match due {
                     Due::CashCouponBegins { wallet } => self.write_off(*wallet),
+                    Due::UsualCost { wallet, number } => self.fix_usual_cost(*wallet, *number),
+                    Due::TestTopUp { wallet, number } => self.test_the_method(*wallet, *number),
+                    Due::Renewal { wallet, plan } => self.renewal_is_due(*wallet, plan),
+                    Due::RequestExpires { request } => self.request_expires(request),
                     Due::Answer { payment } => self.ask_again(*payment),
                     Due::Delayed { payment } => self.show_as_delayed(*payment),
                     _ => {}
                 }
             }
             self.look_after_everyone();
+            self.judge_everyone();
         }
         self.now = self.now.max(until);
         self.dated = self.dated.max(self.now);

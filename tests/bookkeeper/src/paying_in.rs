@@ -15,7 +15,11 @@ impl BookKeeper {
         let method = fields.text("method")?;
         let remark = fields.optional_text("remark")?.unwrap_or("");
         let test = fields.flag("test")?.unwrap_or(false);
-        let wallet = self.direct_wallet(wallet_name)?;
+        let wallet = self.wallet_number(wallet_name)?;
+        if self.recharge_is_frozen(wallet) {
+            return Err("recharge_frozen");
+        }
+        self.direct_wallet(wallet_name)?;
         let currency = self.wallets[wallet].currency;
         let amount = fields.amount("amount", currency)?;
         self.same_currency(wallet, code)?;
@@ -58,7 +62,9 @@ impl BookKeeper {
     pub(crate) fn withdraw(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let wallet_name = fields.text("billing_account")?;
         let reason = fields.optional_text("reason")?.unwrap_or("");
-        let wallet = self.direct_wallet(wallet_name)?;
+        let wallet = self.wallet_number(wallet_name)?;
+        self.not_frozen(wallet)?;
+        self.direct_wallet(wallet_name)?;
         let amount = fields.amount("amount", self.wallets[wallet].currency)?;
         if self.is_overdue(wallet) {
             return Err("overdue");

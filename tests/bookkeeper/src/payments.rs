@@ -8,6 +8,7 @@ use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
 use crate::orders::PendingOrder;
 use crate::passing::Due;
+use crate::plans::Renewal;
 use crate::sandbox::{Answer, Token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub enum Purpose {
     Bills(Vec<(usize, Exact)>),
     /// An order that is bought once the payment has succeeded (R5.8).
     Order(PendingOrder),
+    /// The part of a payment for somebody else that the balance does not cover (R10.2).
+    Request { id: String, by_balance: Exact },
     /// Cash, with this remark (R7.1).
     TopUp(String),
     /// A test or a pre-authorisation: no money stays anywhere (R7.2, R7.4).
@@ -65,7 +68,7 @@ impl MethodPayment {
 
     /// Of these one is in flight for each billing account at most (R6.3).
     fn is_of_bills(&self) -> bool {
-        matches!(self.purpose, Purpose::Bills(_) | Purpose::Order(_))
+        matches!(self.purpose, Purpose::Bills(_) | Purpose::Order(_) | Purpose::Request { .. })
     }
 }
 
@@ -119,6 +122,7 @@ impl BookKeeper {
     pub(crate) fn ask_again(&mut self, payment: usize) {
         if self.payments[payment].is_under_way() {
             self.answer_is_known(payment, self.payments[payment].lost_succeeds);
+            self.settlement_may_be_over(payment);
         }
     }
 
@@ -137,8 +141,18 @@ impl BookKeeper {
         let is_late = known.status == Status::Declined && succeeded;
         if known.is_under_way() || is_late {
             self.answer_is_known(payment, succeeded);
+            self.settlement_may_be_over(payment);
         }
         self.look_after_everyone();
+        self.judge_everyone();
+    }
+
+    fn settlement_may_be_over(&mut self, payment: usize) {
+        let owner = &self.wallets[self.payments[payment].wallet];
+        if owner.settles == Some(payment) {
+            let enterprise = owner.enterprise.clone();
+            self.end_settlement_if_over(&enterprise);
+        }
     }
 
     fn answer_is_known(&mut self, payment: usize, succeeded: bool) {
@@ -180,7 +194,9 @@ impl BookKeeper {
                 self.change_asset(wallet, &Lot::OwnCash, &rest, Place::World, "payment", "");
             }
             Purpose::Order(order) if !is_late => self.buy_with_method(wallet, payment, order),
-            Purpose::Order(_) => {
+            Purpose::Request { id, .. } if !is_late => self.deliver(&id, &amount),
+            // Declined, and paid after all.
+            Purpose::Order(_) | Purpose::Request { .. } => {
                 self.change_asset(wallet, &Lot::OwnCash, &amount, Place::World, "payment", "");
             }
             Purpose::TopUp(remark) => {
@@ -200,10 +216,17 @@ impl BookKeeper {
     /// Declined: what was set aside for an order is free again, also an expired coupon, which pays nothing any more.
     fn return_what_was_held(&mut self, payment: usize) {
         let wallet = self.payments[payment].wallet;
-        if let Purpose::Order(order) = self.payments[payment].purpose.clone() {
-            for (lot, part) in &order.held {
-                self.change_asset(wallet, lot, part, Place::Held(wallet), "held", &order.id);
+        match self.payments[payment].purpose.clone() {
+            Purpose::Order(order) => {
+                for (lot, part) in &order.held {
+                    self.change_asset(wallet, lot, part, Place::Held(wallet), "held", &order.id);
+                }
+                if let Renewal::Of(plan) = &order.renewal {
+                    self.end_plan(wallet, plan);
+                }
             }
+            Purpose::Request { id, .. } => self.request_has_failed(&id),
+            _ => {}
         }
     }
 

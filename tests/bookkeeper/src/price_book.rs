@@ -28,6 +28,19 @@ pub enum Model {
 pub enum Aggregate {
     Sum,
     Count,
+    /// The largest record.
+    Max,
+    /// The last record by time of use, ties by id.
+    Last,
+    /// How many different values of a tag there are.
+    Unique,
+}
+
+impl Aggregate {
+    /// Whether each record adds its own part to the quantity.
+    pub fn has_parts(self) -> bool {
+        matches!(self, Aggregate::Sum | Aggregate::Count)
+    }
 }
 
 /// One version of one price.
@@ -38,6 +51,8 @@ pub struct Price {
     /// The full minute from which it holds; without one it has always held.
     pub from: Option<i64>,
     pub aggregate: Aggregate,
+    /// The tag whose values are counted.
+    pub tag: Option<String>,
     pub model: Model,
 }
 
@@ -96,6 +111,9 @@ impl PriceBook {
         let others = self.by_meter.entry(product).or_default().entry(meter).or_default();
         for other in others.iter() {
             let known = &self.prices[*other];
+            if known.aggregate != price.aggregate || known.tag != price.tag {
+                return Err(format!("its meter has another aggregate in price {}", other + 1));
+            }
             if known.currency == price.currency
                 && known.region == price.region
                 && known.from == price.from
@@ -113,6 +131,10 @@ impl PriceBook {
 
     pub fn price(&self, position: usize) -> &Price {
         &self.prices[position]
+    }
+
+    pub fn has_product(&self, product: &str) -> bool {
+        self.by_meter.contains_key(product)
     }
 
     /// All prices of this meter. None means that it stands nowhere in the book.
@@ -158,13 +180,21 @@ fn read_price(entry: &Table) -> Result<Price, String> {
     let aggregate = match optional_text(entry, "aggregate")?.as_deref() {
         None | Some("sum") => Aggregate::Sum,
         Some("count") => Aggregate::Count,
-        Some(other) => return Err(format!("the aggregate `{other}` is not supported")),
+        Some("max") => Aggregate::Max,
+        Some("last") => Aggregate::Last,
+        Some("unique") => Aggregate::Unique,
+        Some(other) => return Err(format!("there is no aggregate `{other}`")),
     };
+    let tag = optional_text(entry, "tag")?;
+    if tag.is_some() != (aggregate == Aggregate::Unique) {
+        return Err("`unique`, and nothing else, has a `tag`".to_string());
+    }
     Ok(Price {
         currency: required_text(entry, "currency")?,
         region: optional_text(entry, "region")?,
         from: from.map(full_minute_from),
         aggregate,
+        tag,
         model: read_model(entry)?,
     })
 }

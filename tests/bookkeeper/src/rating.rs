@@ -1,7 +1,21 @@
 //! Usage turned into money: the price of a month's quantity (R3.2, R3.3).
 
 use crate::exact::{Exact, Wide};
-use crate::price_book::{Aggregate, Model, Tier};
+use crate::price_book::{Model, Tier};
+use std::collections::BTreeMap;
+
+/// What a record says of its month's quantity (R3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// So much more.
+    More(Exact),
+    /// It is at least this much.
+    AtLeast(Exact),
+    /// At this time, by the record of this id, it is this much.
+    Is(i64, String, Exact),
+    /// It has this value of the tag, if any.
+    Value(Option<String>),
+}
 
 /// What the records of one month have come to, for one (billing account, account, product, meter, region, price
 /// version), and what they have cost so far.
@@ -10,28 +24,56 @@ pub struct MonthQuantity {
     pub quantity: Exact,
     pub records: u64,
     pub charged: Exact,
+    /// How often each was said, where records do not add up.
+    largest: BTreeMap<Exact, u64>,
+    last: BTreeMap<(i64, String, Exact), u64>,
+    values: BTreeMap<String, u64>,
 }
 
 impl MonthQuantity {
-    /// Adds a record and gives the charge: what the month costs with it less what it cost without (R3.2).
-    pub fn add(&mut self, quantity: &Exact, aggregate: Aggregate, model: &Model) -> Exact {
+    /// Adds a record, and gives the charge: what the month costs with it less what it cost without (R3.2).
+    pub fn add(&mut self, says: Says, model: &Model) -> Exact {
         self.records += 1;
-        match aggregate {
-            Aggregate::Sum => self.quantity += quantity,
-            Aggregate::Count => self.quantity += &Exact::whole(1),
+        match says {
+            Says::More(quantity) => {
+                self.quantity += &quantity;
+                return self.cost(model);
+            }
+            Says::AtLeast(quantity) => *self.largest.entry(quantity).or_default() += 1,
+            Says::Is(time, id, quantity) => {
+                *self.last.entry((time, id, quantity)).or_default() += 1;
+            }
+            Says::Value(Some(value)) => *self.values.entry(value).or_default() += 1,
+            Says::Value(None) => {}
         }
+        self.count_again();
         self.cost(model)
     }
 
     /// Takes a record back, and gives the charge: never more than nothing, but for tiers that are not reached any more
     /// (R2.5).
-    pub fn remove(&mut self, quantity: &Exact, aggregate: Aggregate, model: &Model) -> Exact {
+    pub fn remove(&mut self, says: Says, model: &Model) -> Exact {
         self.records -= 1;
-        match aggregate {
-            Aggregate::Sum => self.quantity -= quantity,
-            Aggregate::Count => self.quantity -= &Exact::whole(1),
+        match says {
+            Says::More(quantity) => {
+                self.quantity -= &quantity;
+                return self.cost(model);
+            }
+            Says::AtLeast(quantity) => take_one(&mut self.largest, &quantity),
+            Says::Is(time, id, quantity) => take_one(&mut self.last, &(time, id, quantity)),
+            Says::Value(Some(value)) => take_one(&mut self.values, &value),
+            Says::Value(None) => {}
         }
+        self.count_again();
         self.cost(model)
+    }
+
+    /// The quantity where records do not add up. Of two records with one id and time the larger counts.
+    fn count_again(&mut self) {
+        let largest = self.largest.keys().next_back().cloned();
+        let last = self.last.keys().next_back().map(|(_, _, quantity)| quantity.clone());
+        let values = Exact::whole(self.values.len() as u64);
+        self.quantity = largest.or(last).unwrap_or(values);
     }
 
     fn cost(&mut self, model: &Model) -> Exact {
@@ -39,6 +81,15 @@ impl MonthQuantity {
         let charge = &costs - &self.charged;
         self.charged = costs;
         charge
+    }
+}
+
+fn take_one<Key: Ord>(said: &mut BTreeMap<Key, u64>, what: &Key) {
+    if let Some(times) = said.get_mut(what) {
+        *times -= 1;
+        if *times == 0 {
+            said.remove(what);
+        }
     }
 }
 

@@ -42,6 +42,9 @@ impl BookKeeper {
                 }
                 let bill = order.bill;
                 self.refund_own(wallet, &id, bill, &amount, to);
+                if self.orders[&(wallet, id.clone())].refunded == self.bills[bill].amount {
+                    self.give_up_benefit(wallet, &id);
+                }
             }
             None => self.refund_of_elsewhere(wallet, &id, &amount, to)?,
         }

@@ -5,7 +5,9 @@ use crate::calendar::{full_minute_from, read_zone};
 use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
+use crate::membership::Membership;
 use crate::passing::Due;
+use crate::services::Service;
 use crate::wallet::{Kind, Wallet};
 use jiff::tz::TimeZone;
 
@@ -13,14 +15,24 @@ use jiff::tz::TimeZone;
 pub struct Enterprise {
     pub country: String,
     pub account_center: bool,
+    pub management_account: Option<String>,
     /// What the credit limits of all its billing accounts may come to together (R9.3).
     pub credit_total: Option<Exact>,
+    /// Top-ups and automatic recharge are stopped (R11.3).
+    pub recharge_frozen: bool,
+    /// All its bills are being settled (R5.6).
+    pub settling: bool,
 }
 
 /// An identity that uses services.
 pub struct Account {
     pub enterprise: String,
     pub closed_at: Option<i64>,
+    pub email: String,
+    pub prepaid: bool,
+    pub region: Option<String>,
+    pub service: Service,
+    pub membership: Membership,
     /// The payer of before the first change: the account's own billing account.
     first_payer: usize,
     /// The changes of payer, by the full minute from which each holds.
@@ -33,6 +45,50 @@ impl Account {
     pub fn payer_at(&self, time: i64) -> usize {
         let begun = self.payers.iter().rev().find(|(from, _)| *from <= time);
         begun.map_or(self.first_payer, |(_, payer)| *payer)
+    }
+
+    /// From then on its own billing account pays, if this one pays for it then, or whoever does. Says whether that
+    /// changes anything.
+    pub fn pays_for_itself_from(
+        &mut self,
+        now: i64,
+        from: i64,
+        payer: usize,
+        always: bool,
+    ) -> bool {
+        let is_other = |paying: usize| paying != self.first_payer && (always || paying == payer);
+        let pays_then = is_other(self.payer_at(from));
+        let pays_later =
+            self.payers.iter().any(|(begins, paying)| *begins > now && is_other(*paying));
+        if !pays_then && !pays_later {
+            return false;
+        }
+        self.payers.retain(|(begins, _)| *begins <= now && *begins != from);
+        self.payers.push((from, self.first_payer));
+        true
+    }
+
+    /// The billing account that was opened with it.
+    pub fn own_wallet(&self) -> usize {
+        self.first_payer
+    }
+
+    /// From when until when this billing account pays for it; without an end if none is known.
+    pub fn paid_by(&self, payer: usize) -> Vec<(i64, Option<i64>)> {
+        let mut from = i64::MIN;
+        let mut payers = vec![];
+        let mut present = self.first_payer;
+        for (begins, next) in &self.payers {
+            payers.push((present, from, Some(*begins)));
+            (from, present) = (*begins, *next);
+        }
+        payers.push((present, from, None));
+        let earlier = |to: Option<i64>| match (to, self.closed_at) {
+            (Some(to), Some(closed)) => Some(to.min(closed)),
+            (to, closed) => to.or(closed),
+        };
+        payers.retain(|(by, _, _)| *by == payer);
+        payers.into_iter().map(|(_, from, to)| (from, earlier(to))).collect()
     }
 }
 
@@ -51,7 +107,7 @@ impl BookKeeper {
         let country = fields.text("country")?.to_string();
         fields.optional_text("tax_id")?;
         fields.optional_text("language")?;
-        fields.optional_text("management_account")?;
+        let management_account = fields.optional_text("management_account")?.map(str::to_string);
         let account_center = fields.flag("account_center")?.unwrap_or(false);
         let credit_total = match fields.has("credit_total") {
             true => Some(fields.amount_or_zero("credit_total", Currency::of_country(&country))?),
@@ -60,8 +116,17 @@ impl BookKeeper {
         if self.enterprises.contains_key(id) {
             return Err("already_exists");
         }
-        self.enterprises
-            .insert(id.to_string(), Enterprise { country, account_center, credit_total });
+        self.enterprises.insert(
+            id.to_string(),
+            Enterprise {
+                country,
+                account_center,
+                management_account,
+                credit_total,
+                recharge_frozen: false,
+                settling: false,
+            },
+        );
         Ok(())
     }
 
@@ -69,16 +134,18 @@ impl BookKeeper {
     pub(crate) fn open_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let id = fields.new_id("account")?;
         let enterprise = fields.text("enterprise")?;
-        fields.text("email")?;
-        fields.optional_text("region")?;
+        let email = fields.text("email")?.to_string();
+        let region = fields.optional_text("region")?.map(str::to_string);
         fields.optional_text("partner")?;
         let billing_account = match fields.has("billing_account") {
             true => fields.new_id("billing_account")?.to_string(),
             false => format!("ba-{id}"),
         };
-        if !["prepaid", "postpaid"].contains(&fields.text("mode")?) {
-            return Err(MALFORMED);
-        }
+        let prepaid = match fields.text("mode")? {
+            "prepaid" => true,
+            "postpaid" => false,
+            _ => return Err(MALFORMED),
+        };
         let kind = match fields.optional_text("kind")? {
             None | Some("direct") => Kind::Direct,
             Some("ecosystem") => Kind::Ecosystem,
@@ -94,7 +161,12 @@ impl BookKeeper {
             .map(|code| Currency::find(code).ok_or(MALFORMED))
             .transpose()?;
         let currency = named.unwrap_or(Currency::of_country(&self.enterprise(enterprise)?.country));
-        if self.accounts.contains_key(id) || self.wallet_numbers.contains_key(&billing_account) {
+        // Their roots would act as the platform.
+        let is_reserved = ["operator", "unknown"].contains(&id);
+        if is_reserved
+            || self.accounts.contains_key(id)
+            || self.wallet_numbers.contains_key(&billing_account)
+        {
             return Err("already_exists");
         }
         let number = self.wallets.len();
@@ -112,9 +184,19 @@ impl BookKeeper {
         wallet.partner_pays = partner_pays;
         let month_end = wallet.end_of_month(self.now);
         self.wallets.push(wallet);
+        self.begin_invoices(number);
         self.falls_due(month_end, Due::MonthEnd { wallet: number });
-        let account =
-            Account { enterprise, closed_at: None, first_payer: number, payers: Vec::new() };
+        let account = Account {
+            enterprise,
+            closed_at: None,
+            email,
+            prepaid,
+            region,
+            service: Service::new(number, self.now),
+            membership: Membership::Active,
+            first_payer: number,
+            payers: Vec::new(),
+        };
         self.accounts.insert(id.to_string(), account);
         Ok(())
     }
@@ -142,7 +224,7 @@ impl BookKeeper {
         if !self.enterprise(&account.enterprise)?.account_center {
             return Err("account_center_off");
         }
-        if self.wallets[payer].enterprise != account.enterprise {
+        if !self.is_with(payer, id) {
             return Err("different_enterprise");
         }
         if self.wallets[payer].currency != self.wallets[account.payer_at(self.now)].currency {
@@ -158,6 +240,7 @@ impl BookKeeper {
         // Two changes that begin with the same minute: the one commanded later holds.
         account.payers.retain(|(begins, _)| *begins != from);
         account.payers.push((from, payer));
+        self.falls_due(from, Due::Judgement { wallet: payer });
         Ok(())
     }
 

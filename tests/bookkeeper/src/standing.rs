@@ -81,6 +81,11 @@ impl BookKeeper {
                 .any(|(month, unpaid)| unpaid.is_positive() && unpaid_too_long(month))
     }
 
+    /// When a bill of this month that is still unpaid makes overdue (R8.1).
+    pub(crate) fn overdue_at(&self, wallet: usize, month: Month) -> i64 {
+        after_month(&self.wallets[wallet].zone, month, self.settings.overdue_after)
+    }
+
     /// When a bill of this month that is still unpaid becomes bad debt (R9.1).
     pub(crate) fn bad_debt_at(&self, wallet: usize, month: Month) -> i64 {
         after_month(&self.wallets[wallet].zone, month, self.settings.bad_debt_after)

@@ -8,7 +8,7 @@ use crate::ledger::{Lot, Place};
 impl BookKeeper {
     /// Own cash of one billing account becomes cash from that sender at another.
     pub(crate) fn transfer(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let (from, to) = self.two_wallets(fields)?;
+        let (from, to) = self.two_wallets(fields, |from, _| from)?;
         let remark = fields.optional_text("remark")?.unwrap_or("").to_string();
         let (sender, receiver) = (&self.wallets[from], &self.wallets[to]);
         let amount = fields.amount("amount", sender.currency)?;
@@ -28,8 +28,8 @@ impl BookKeeper {
             return Err("exceeds_transferable");
         }
         let lot = Lot::CashFrom(sender.name.clone());
-        self.change_asset(from, &Lot::OwnCash, &-&amount, Place::InFlight, "transfer_out", &remark);
-        self.change_asset(to, &lot, &amount, Place::InFlight, "transfer_in", &remark);
+        self.change_asset(from, &Lot::OwnCash, &-&amount, Place::InFlight, "transfer", &remark);
+        self.change_asset(to, &lot, &amount, Place::InFlight, "transfer", &remark);
         self.count_as_sent(from, to, &amount);
         self.write_off(to);
         Ok(())
@@ -37,7 +37,7 @@ impl BookKeeper {
 
     /// The sender takes back what the receiver has not spent of it; it is the sender's own cash again.
     pub(crate) fn revoke_transfer(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let (from, to) = self.two_wallets(fields)?;
+        let (from, to) = self.two_wallets(fields, |_, to| to)?;
         let remark = fields.optional_text("remark")?.unwrap_or("").to_string();
         let (sender, receiver) = (&self.wallets[from], &self.wallets[to]);
         let amount = fields.amount("amount", receiver.currency)?;
@@ -51,8 +51,8 @@ impl BookKeeper {
             return Err("exceeds_revocable");
         }
         let lot = Lot::CashFrom(sender.name.clone());
-        self.change_asset(to, &lot, &-&amount, Place::InFlight, "revocation_out", &remark);
-        self.change_asset(from, &Lot::OwnCash, &amount, Place::InFlight, "revocation_in", &remark);
+        self.change_asset(to, &lot, &-&amount, Place::InFlight, "revocation", &remark);
+        self.change_asset(from, &Lot::OwnCash, &amount, Place::InFlight, "revocation", &remark);
         self.count_as_sent(from, to, &-&amount);
         self.write_off(from);
         Ok(())
@@ -68,14 +68,20 @@ impl BookKeeper {
         }
     }
 
-    fn two_wallets(&self, fields: &Fields) -> Result<(usize, usize), Refusal> {
+    /// The sender and the receiver. Nothing goes out of a frozen billing account (R4.5).
+    fn two_wallets(
+        &self,
+        fields: &Fields,
+        goes_out_of: fn(usize, usize) -> usize,
+    ) -> Result<(usize, usize), Refusal> {
         let (from_name, to_name) = (fields.text("from")?, fields.text("to")?);
-        let to = self.wallet_number(to_name)?;
-        let from = self.direct_wallet(from_name)?;
+        let (from, to) = (self.wallet_number(from_name)?, self.wallet_number(to_name)?);
+        self.not_frozen(goes_out_of(from, to))?;
+        self.direct_wallet(from_name)?;
         if from == to {
             return Err(MALFORMED);
         }
-        if self.wallets[from].enterprise != self.wallets[to].enterprise {
+        if !self.is_with(from, &self.wallets[to].owner) {
             return Err("different_enterprise");
         }
         Ok((from, self.direct_wallet(to_name)?))

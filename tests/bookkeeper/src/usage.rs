@@ -3,8 +3,11 @@
 use crate::BookKeeper;
 use crate::calendar::{Month, is_known, minute_of};
 use crate::exact::Exact;
+use crate::fields::is_id;
 use crate::ledger::Place;
 use crate::passing::Due;
+use crate::price_book::Aggregate;
+use crate::rating::Says;
 use crate::wallet::OpenCycle;
 use std::collections::BTreeMap;
 
@@ -86,9 +89,12 @@ impl BookKeeper {
             };
         }
         self.count(record, &judged);
+        let wallet = judged.wallet;
         let counted = CountedRecord { record: record.clone(), judged, voided: false };
         self.identities.insert(identity, counted);
         self.look_after_everyone();
+        self.judge_wallet(wallet);
+        self.judge_runway(wallet, true);
         Verdict::Counted
     }
 
@@ -112,6 +118,7 @@ impl BookKeeper {
         let price = self
             .prices
             .find(of_meter, record.region.as_deref(), currency, time)
+            .filter(|_| record.region.as_deref().is_none_or(is_id))
             .ok_or("no_price")?;
         if quantity.is_negative() {
             return Err("negative_quantity");
@@ -129,13 +136,33 @@ impl BookKeeper {
     fn count(&mut self, record: &Usage, judged: &Judged) {
         self.check_first_use(judged.wallet, &record.product);
         let key = self.quantity_key(record, judged);
+        let month = self.quantities.get(&key).cloned().unwrap_or_default();
+        let mut says = self.says(record, judged);
+        if let Says::More(quantity) = says {
+            let (enters, portions) = self.cover(record, judged, &month, quantity);
+            let tab = self.tab(judged.wallet, judged.time);
+            self.note_in_hour(&key, judged.time, tab, &enters, portions);
+            says = Says::More(enters);
+        }
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().add(
-            &judged.quantity,
-            price.aggregate,
-            &price.model,
-        );
+        let charge = self.quantities.entry(key).or_default().add(says, &price.model);
         self.charge(record, judged, charge);
+    }
+
+    /// What a record says of its month's quantity, without what is covered of it (R3.3).
+    pub(crate) fn says(&self, record: &Usage, judged: &Judged) -> Says {
+        let price = self.prices.price(judged.price);
+        let quantity = judged.quantity.clone();
+        match price.aggregate {
+            Aggregate::Sum => Says::More(quantity),
+            Aggregate::Count => Says::More(Exact::whole(1)),
+            Aggregate::Max => Says::AtLeast(quantity),
+            Aggregate::Last => Says::Is(judged.time, record.id.clone(), quantity),
+            Aggregate::Unique => {
+                let value = price.tag.as_ref().and_then(|tag| record.tags.get(tag));
+                Says::Value(value.cloned())
+            }
+        }
     }
 
     pub(crate) fn quantity_key(&self, record: &Usage, judged: &Judged) -> QuantityKey {
@@ -150,26 +177,35 @@ impl BookKeeper {
         }
     }
 
+    /// The cycle that usage of this time joins now, opened if need be: its end, and which opening it is.
+    pub(crate) fn tab(&mut self, wallet: usize, time: i64) -> (i64, u64) {
+        let cycle_end = self.cycle_to_join(wallet, time);
+        let due = self.now.max(cycle_end.saturating_add(self.settings.grace));
+        let owner = &mut self.wallets[wallet];
+        if let Some(cycle) = owner.open.get(&cycle_end) {
+            return (cycle_end, cycle.number);
+        }
+        let month = owner.month_of(cycle_end.saturating_sub(1));
+        owner.cycles_opened += 1;
+        let number = owner.cycles_opened;
+        owner.open.insert(cycle_end, OpenCycle { number, month, charges: BTreeMap::new() });
+        self.falls_due(due, Due::Bills { wallet, cycle_end });
+        (cycle_end, number)
+    }
+
     /// What a change of a month's quantity costs joins a cycle of the payer (R2.4).
     pub(crate) fn charge(&mut self, record: &Usage, judged: &Judged, charge: Exact) {
         let wallet = judged.wallet;
-        let cycle_end = self.cycle_to_join(wallet, judged.time);
+        let (cycle_end, _) = self.tab(wallet, judged.time);
+        let begins = self.piece_of_hour(wallet, &record.account, judged.time);
         let owner = &mut self.wallets[wallet];
-        let month = owner.month_of(cycle_end.saturating_sub(1));
-        let is_new = !owner.open.contains_key(&cycle_end);
-        let cycle = owner
-            .open
-            .entry(cycle_end)
-            .or_insert_with(|| OpenCycle { month, charges: BTreeMap::new() });
+        let Some(cycle) = owner.open.get_mut(&cycle_end) else { return };
         let charges =
             cycle.charges.entry((record.account.clone(), record.product.clone())).or_default();
         charges.total += &charge;
-        *charges.by_time.entry(judged.time).or_default() += &charge;
+        *charges.by_time.entry(begins).or_default() += &charge;
+        owner.burned(judged.time, &charge);
         let currency = owner.currency;
-        if is_new {
-            let at = cycle_end.saturating_add(self.settings.grace);
-            self.falls_due(at, Due::Bills { wallet, cycle_end });
-        }
         self.ledger.move_money(currency, Place::OpenCharges(wallet), Place::World, &charge);
         *self.charged_by_account.entry(record.account.clone()).or_default() += &charge;
         self.charge_what_is_due(wallet, true);

@@ -25,6 +25,17 @@ pub struct Bill {
     pub paid: String,
 }
 
+/// An order as bought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub order: String,
+    pub bill: String,
+    pub amount: String,
+    pub refunded: String,
+    /// When its plan renews next, if it is the last of one that goes on.
+    pub renews_at: Option<i64>,
+}
+
 /// A payment by a method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
@@ -37,6 +48,33 @@ pub struct Payment {
     pub status: String,
     /// When the gateway was first asked.
     pub at: i64,
+}
+
+/// A request to pay (R10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRequest {
+    pub request: String,
+    /// The billing accounts that ask and that are asked.
+    pub requester: String,
+    pub payer: String,
+    pub amount: String,
+    pub status: String,
+    pub in_flight: String,
+}
+
+/// An invoice as figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoice {
+    pub billing_account: String,
+    pub number: String,
+    pub is_credit_note: bool,
+    /// The first instant of its period, and the first after it.
+    pub from: i64,
+    pub until: i64,
+    pub issued_at: i64,
+    pub net: String,
+    pub tax: String,
+    pub total: String,
 }
 
 /// What the owner of a billing account was told, once however many recipients there are.
@@ -60,6 +98,8 @@ pub struct Entry {
     pub after: String,
     pub cause: String,
     pub remark: String,
+    /// The bill that it concerns.
+    pub bill: Option<String>,
 }
 
 impl BookKeeper {
@@ -72,7 +112,12 @@ impl BookKeeper {
             view.insert(name.to_string(), value);
         };
         show("currency", owner.currency.code.to_string());
-        show("state", "valid".to_string());
+        let state = match owner.deregistered_at {
+            Some(_) => "deregistered",
+            None if owner.frozen => "frozen",
+            None => "valid",
+        };
+        show("state", state.to_string());
         show("available", owner.available().to_string());
         show("overdue", self.is_overdue(wallet).to_string());
         match owner.kind {
@@ -100,7 +145,8 @@ impl BookKeeper {
                 show("unsettled_previous", previous.to_string());
                 show("transferable", owner.transferable().to_string());
                 let held = self.ledger.balance(owner.currency, Place::Held(wallet));
-                show("in_flight", held.to_string());
+                let on_the_way = self.ledger.balance(owner.currency, Place::OnTheWay(wallet));
+                show("in_flight", (&held + &on_the_way).to_string());
             }
         }
         Some(view)
@@ -144,6 +190,88 @@ impl BookKeeper {
             (method.name.clone(), state.to_string(), preferred)
         };
         owner.methods.iter().map(show).collect()
+    }
+
+    /// The view `service` of an account: its state, and since when.
+    pub fn service(&self, account: &str) -> Option<(String, i64)> {
+        let service = &self.accounts.get(account)?.service;
+        let state = if service.suspended { "suspended" } else { "running" };
+        Some((state.to_string(), service.since))
+    }
+
+    /// The requests to pay, by name.
+    pub fn payment_requests(&self) -> Vec<PaymentRequest> {
+        let show = |(id, request): (&String, &crate::requests::Request)| PaymentRequest {
+            request: id.clone(),
+            requester: self.wallets[request.requester].name.clone(),
+            payer: self.wallets[request.payer].name.clone(),
+            amount: request.amount.to_string(),
+            status: request.state.name().to_string(),
+            in_flight: request.on_the_way.to_string(),
+        };
+        self.requests.iter().map(show).collect()
+    }
+
+    /// The bank transfers that named no account, by reference, and whether they are claimed.
+    pub fn remittances(&self) -> Vec<(String, String, bool)> {
+        let all = self.remittances.iter();
+        all.map(|(reference, known)| (reference.clone(), known.amount.to_string(), known.claimed))
+            .collect()
+    }
+
+    /// The benefits of a billing account in the order of buying: name, what was covered and drawn in all, and what is
+    /// left (of this hour).
+    pub fn benefits(&self, billing_account: &str) -> Vec<[String; 4]> {
+        let Some(wallet) = self.wallet_numbers.get(billing_account) else { return Vec::new() };
+        let hour = crate::calendar::hour_of(&self.wallets[*wallet].zone, self.now);
+        let own = self.benefits.iter().filter(|benefit| benefit.wallet == *wallet);
+        own.map(|benefit| {
+            let figures =
+                [&benefit.covered, &benefit.drawn, &benefit.left(hour)].map(Exact::to_string);
+            let [covered, drawn, left] = figures;
+            [benefit.name.clone(), covered, drawn, left]
+        })
+        .collect()
+    }
+
+    /// Every invoice, in the order of issue.
+    pub fn invoices(&self) -> Vec<Invoice> {
+        let show = |invoice: &crate::invoices::IssuedInvoice| Invoice {
+            billing_account: self.wallets[invoice.wallet].name.clone(),
+            number: invoice.number.clone(),
+            is_credit_note: invoice.total().is_negative(),
+            from: invoice.from,
+            until: invoice.until,
+            issued_at: invoice.issued_at,
+            net: invoice.net.to_string(),
+            tax: invoice.tax.to_string(),
+            total: invoice.total().to_string(),
+        };
+        self.invoices.iter().map(show).collect()
+    }
+
+    /// The orders of a billing account in the order of their bills.
+    pub fn orders(&self, billing_account: &str) -> Vec<Order> {
+        let Some(wallet) = self.wallet_numbers.get(billing_account) else { return Vec::new() };
+        let mut orders: Vec<_> = self.orders.iter().filter(|((of, _), _)| of == wallet).collect();
+        orders.sort_by_key(|(_, order)| order.bill);
+        let renews_at = |id: &String| {
+            let mut plans = self.plans.iter().filter(|((of, _), plan)| of == wallet && !plan.ended);
+            plans.find(|(_, plan)| plan.running == *id).map(|(_, plan)| plan.renews_at)
+        };
+        let show = |((_, id), order): (&(usize, String), &crate::orders::Order)| Order {
+            order: id.clone(),
+            bill: self.bill_name(order.bill),
+            amount: self.bills[order.bill].amount.to_string(),
+            refunded: order.refunded.to_string(),
+            renews_at: renews_at(id),
+        };
+        orders.into_iter().map(show).collect()
+    }
+
+    /// Whether top-ups are stopped under an enterprise (R11.3).
+    pub fn recharge_frozen(&self, enterprise: &str) -> Option<bool> {
+        self.enterprises.get(enterprise).map(|enterprise| enterprise.recharge_frozen)
     }
 
     /// What owners were told, in order.

@@ -2,6 +2,7 @@
 
 use crate::BookKeeper;
 use crate::fields::{Fields, NOT_FOUND, Refusal};
+use crate::rating::Says;
 
 impl BookKeeper {
     /// The quantity becomes what it would be without the record, and what that changes is charged like anything else
@@ -12,7 +13,13 @@ impl BookKeeper {
         if !self.accounts.contains_key(&account) {
             return Err(NOT_FOUND);
         }
-        let counted = self.identities.get_mut(&(account, source, id)).ok_or(NOT_FOUND)?;
+        let record_of = (account, source, id);
+        let counted = self.identities.get_mut(&record_of).ok_or(NOT_FOUND)?;
+        // By then nothing can come any more for which it must be remembered.
+        let kept = self.settings.max_age.saturating_add(self.settings.replay_for);
+        if self.now.saturating_sub(counted.record.time) > kept {
+            return Err(NOT_FOUND);
+        }
         if counted.voided {
             return Err("already_exists");
         }
@@ -23,13 +30,14 @@ impl BookKeeper {
 
         let (record, judged) = (counted.record.clone(), counted.judged.clone());
         let key = self.quantity_key(&record, &judged);
+        let mut says = self.says(&record, &judged);
+        if let Says::More(quantity) = says {
+            says = Says::More(self.take_out_of_hour(&key, judged.time, &quantity));
+        }
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().remove(
-            &judged.quantity,
-            price.aggregate,
-            &price.model,
-        );
+        let charge = self.quantities.entry(key).or_default().remove(says, &price.model);
         self.charge(&record, &judged, charge);
+        self.judge_runway(judged.wallet, true);
         Ok(())
     }
 }

@@ -1,14 +1,18 @@
 //! A billing account's wallet: what it holds, and the one way in which that changes (R4.1, R4.4).
 
 use crate::BookKeeper;
+use crate::alerts::LowBalance;
 use crate::automatic::Declines;
-use crate::calendar::{Cycle, Month, end_of_cycle, month_of};
+use crate::calendar::{Cycle, Month, day_of, end_of_cycle, hour_of, month_of, start_of_month};
 use crate::coupons::Coupon;
 use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::methods::Method;
+use crate::recharge::Recharge;
+use crate::runway::Lasting;
+use crate::services::Delay;
 use crate::views::Entry;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +22,24 @@ pub enum Kind {
     Direct,
     /// It settles with a partner and holds a quota.
     Ecosystem,
+}
+
+/// What is noted with a change of an asset: a text, or the bill that it concerns.
+pub enum Remark {
+    Text(String),
+    Bill(usize),
+}
+
+impl From<&str> for Remark {
+    fn from(text: &str) -> Remark {
+        Remark::Text(text.to_string())
+    }
+}
+
+impl From<&String> for Remark {
+    fn from(text: &String) -> Remark {
+        Remark::Text(text.clone())
+    }
 }
 
 /// The cash one sender sent. There is one such lot for each sender, as old as the sender's first transfer.
@@ -33,13 +55,16 @@ pub struct Received {
 #[derive(Clone, Debug, Default)]
 pub struct OpenCharges {
     pub total: Exact,
-    /// The charges by time of use, which decides which coupons are valid for them (R5.2).
+    /// The charges by hour of use, which decides which coupons are valid for them (R5.2). A coupon divides an hour from
+    /// its grant on.
     pub by_time: BTreeMap<i64, Exact>,
 }
 
 /// A cycle whose bills have not been issued; by account, then product, the order in which bills are issued.
 #[derive(Clone, Debug)]
 pub struct OpenCycle {
+    /// The how manieth of its billing account it is.
+    pub number: u64,
     pub month: Month,
     pub charges: BTreeMap<(String, String), OpenCharges>,
 }
@@ -82,6 +107,26 @@ pub struct Wallet {
     /// The bill cycles by the instant from which each holds.
     cycles: Vec<(i64, Cycle)>,
 
+    /// What is told of a low balance (R8.5), and whether it was told that it is overdue (R8.1).
+    pub low_balance: LowBalance,
+    pub overdue_told: bool,
+    /// What is told of how long credit lasts (R8.6, R8.8).
+    pub lasting: Lasting,
+    /// How long services run on (R8.3).
+    pub delayed_suspension: Option<Delay>,
+    /// Whether invoices are monthly, if that is set (R12.1), and up to when they have been made.
+    pub monthly_invoices: Option<bool>,
+    pub invoiced_until: i64,
+    /// Automatic recharge while it is on, and how often it was switched on (R6.7).
+    pub recharge: Option<Recharge>,
+    pub recharges: usize,
+    /// Its payment of the settlement that goes on (R5.6).
+    pub settles: Option<usize>,
+    /// When it was closed for good (R4.5).
+    pub deregistered_at: Option<i64>,
+    /// Charges by the hour of use, and the earliest time of use (R8.6).
+    pub charges_by_hour: BTreeMap<i64, Exact>,
+    pub first_charge: Option<i64>,
     /// The linked methods, the longest linked first (R7.4).
     pub methods: Vec<Method>,
     /// The name of the default method.
@@ -103,8 +148,9 @@ pub struct Wallet {
     /// A month has ended and its charge has not been made yet (R6.2).
     pub month_end_waits: bool,
 
-    /// The open cycles by their end.
+    /// The open cycles by their end, and how many have been opened.
     pub open: BTreeMap<i64, OpenCycle>,
+    pub cycles_opened: u64,
     pub months: BTreeMap<(String, String, Month), MonthSoFar>,
     /// What bills came to by month and product: the month's charges of a coupon's `minimum` (R5.2).
     pub billed: BTreeMap<Month, BTreeMap<String, Exact>>,
@@ -150,6 +196,18 @@ impl Wallet {
             bad_debt: false,
             frozen: false,
             cycles: vec![(i64::MIN, cycle)],
+            low_balance: LowBalance::default(),
+            overdue_told: false,
+            lasting: Lasting::default(),
+            delayed_suspension: None,
+            monthly_invoices: None,
+            invoiced_until: 0,
+            recharge: None,
+            recharges: 0,
+            settles: None,
+            deregistered_at: None,
+            charges_by_hour: BTreeMap::new(),
+            first_charge: None,
             methods: Vec::new(),
             preferred: None,
             unfinished_links: Vec::new(),
@@ -162,6 +220,7 @@ impl Wallet {
             newly_preferred: false,
             month_end_waits: false,
             open: BTreeMap::new(),
+            cycles_opened: 0,
             months: BTreeMap::new(),
             billed: BTreeMap::new(),
             issued: Vec::new(),
@@ -180,15 +239,23 @@ impl Wallet {
         end_of_cycle(&self.zone, Cycle::Month, instant)
     }
 
+    fn cycle_at(&self, instant: i64) -> Cycle {
+        let begun = self.cycles.iter().rev().find(|(from, _)| *from <= instant);
+        begun.map_or(Cycle::Hour, |(_, cycle)| *cycle)
+    }
+
     /// The end of the cycle in which this instant lies (R5.1).
     pub fn end_of_cycle(&self, instant: i64) -> i64 {
-        let cycle = self
-            .cycles
-            .iter()
-            .rev()
-            .find(|(from, _)| *from <= instant)
-            .map_or(Cycle::Hour, |(_, cycle)| *cycle);
-        end_of_cycle(&self.zone, cycle, instant)
+        end_of_cycle(&self.zone, self.cycle_at(instant), instant)
+    }
+
+    /// The beginning of the cycle in which this instant lies.
+    pub fn start_of_cycle(&self, instant: i64) -> i64 {
+        match self.cycle_at(instant) {
+            Cycle::Hour => hour_of(&self.zone, instant),
+            Cycle::Day => day_of(&self.zone, instant),
+            Cycle::Month => start_of_month(&self.zone, self.month_of(instant)),
+        }
     }
 
     /// The cycle that is open ends as it would have; the next one has the new length.
@@ -196,6 +263,13 @@ impl Wallet {
         let from = self.end_of_cycle(now);
         self.cycles.retain(|(begins, _)| *begins < from);
         self.cycles.push((from, cycle));
+    }
+
+    /// The beginning of the hour that this time lies in, or of its piece where coupons divide it (R5.2).
+    pub fn piece_of_hour(&self, time: i64) -> i64 {
+        let hour = hour_of(&self.zone, time);
+        let ends = self.coupons.values().filter(|coupon| !coupon.cash).flat_map(Coupon::ends);
+        ends.filter(|end| *end <= time).max().unwrap_or(hour).max(hour)
     }
 
     pub fn cash_transferred_in(&self) -> Exact {
@@ -269,8 +343,13 @@ impl Wallet {
 }
 
 impl BookKeeper {
+    /// The billing account of this name, unless it is closed for good.
     pub(crate) fn wallet_number(&self, name: &str) -> Result<usize, Refusal> {
-        self.wallet_numbers.get(name).copied().ok_or(NOT_FOUND)
+        let number = self.wallet_numbers.get(name).copied().ok_or(NOT_FOUND)?;
+        match self.wallets[number].deregistered_at {
+            Some(_) => Err("deregistered"),
+            None => Ok(number),
+        }
     }
 
     /// The billing account of this name if it is a direct one (R4.1).
@@ -291,11 +370,15 @@ impl BookKeeper {
         amount: &Exact,
         other: Place,
         cause: &'static str,
-        remark: &str,
+        remark: impl Into<Remark>,
     ) {
         if amount.is_zero() {
             return;
         }
+        let (remark, bill) = match remark.into() {
+            Remark::Text(text) => (text, None),
+            Remark::Bill(bill) => (String::new(), Some(self.bill_name(bill))),
+        };
         let before = self.wallets[wallet].held(lot);
         self.wallets[wallet].change(lot, amount);
         let currency = self.wallets[wallet].currency;
@@ -310,7 +393,8 @@ impl BookKeeper {
             amount: amount.to_string(),
             after: (&before + amount).to_string(),
             cause: cause.to_string(),
-            remark: remark.to_string(),
+            remark,
+            bill,
         });
     }
 }

@@ -10,7 +10,7 @@ use crate::wallet::Wallet;
 impl BookKeeper {
     /// Money or an asset has arrived, or a switch has been turned on: if automatic write-off is on, it runs (R5.3).
     pub(crate) fn write_off(&mut self, wallet: usize) {
-        if self.wallets[wallet].auto_write_off {
+        if self.wallets[wallet].auto_write_off && self.may_write_off(wallet) {
             self.write_off_at_most(wallet, None);
         }
     }
@@ -18,12 +18,20 @@ impl BookKeeper {
     /// Bills have been issued. With automatic write-off off, only what lies above the credit limit is paid (R5.4).
     pub(crate) fn write_off_after_issue(&mut self, wallet: usize) {
         let owner = &self.wallets[wallet];
+        if !self.may_write_off(wallet) {
+            return;
+        }
         if owner.auto_write_off {
             self.write_off_at_most(wallet, None);
         } else {
             let above = &owner.unpaid_total() - &owner.credit_limit;
             self.write_off_at_most(wallet, Some(above));
         }
+    }
+
+    /// Nothing is written off while a billing account is frozen (R4.5) or its enterprise is being settled (R5.6).
+    pub(crate) fn may_write_off(&self, wallet: usize) -> bool {
+        !self.wallets[wallet].frozen && !self.is_settling(wallet)
     }
 
     /// Pays bills in the order of issue, all of them or together at most this much.
@@ -46,7 +54,7 @@ impl BookKeeper {
             let plan =
                 self.wallets[wallet].plan_payment(&issued.product, issued.month, &rest, self.dated);
             for (lot, amount) in plan {
-                self.pay_from_lot(bill, &lot, &amount, "write_off");
+                self.pay_from_lot(bill, &lot, &amount, "bill");
                 if let Some(most) = &mut at_most {
                     *most -= &amount;
                 }

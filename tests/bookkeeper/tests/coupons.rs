@@ -15,8 +15,12 @@ fn soonest_expiry_then_smallest_remainder_then_id() {
     case.coupon("2026-03-01T00:00", "soon", "2", json!({ "valid_until": "2026-03-20T00:00:00Z" }));
     case.uses("2026-03-01T00:30", "a", "unit/usd", "12.50");
     case.pass("2026-03-01T01:00");
-    let order: Vec<_> =
-        case.keeper.entries().into_iter().filter(|entry| entry.cause == "coupon").collect();
+    let order: Vec<_> = case
+        .keeper
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.cause == "bill" && entry.asset == "coupon")
+        .collect();
     let order: Vec<_> =
         order.iter().map(|entry| (entry.lot.as_str(), entry.amount.as_str())).collect();
     assert_eq!(

@@ -128,7 +128,10 @@ fn an_ecosystem_billing_account_consumes_a_quota() {
     let moves = case.moves("ba-e", "quota");
     let amounts: Vec<_> =
         moves.iter().map(|(cause, amount)| (cause.as_str(), amount.as_str())).collect();
-    assert_eq!(amounts, [("quota", "100"), ("bill", "-30"), ("bill", "-71"), ("quota", "50")]);
+    assert_eq!(
+        amounts,
+        [("quota_set", "100"), ("bill", "-30"), ("bill", "-71"), ("quota_set", "50")]
+    );
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn every_change_is_an_entry() {
     );
     assert_eq!(
         (second.number, second.at, second.cause.as_str()),
-        (2, at("2026-03-01T01:00"), "write_off")
+        (2, at("2026-03-01T01:00"), "bill")
     );
     assert_eq!(
         (second.before.as_str(), second.amount.as_str(), second.after.as_str()),

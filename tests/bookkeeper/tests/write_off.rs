@@ -5,7 +5,11 @@ use common::Case;
 use serde_json::json;
 
 fn causes(case: &Case) -> Vec<(String, String, String)> {
-    let entries = case.keeper.entries().into_iter().filter(|entry| entry.cause == "write_off");
+    let entries = case
+        .keeper
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.cause == "bill" && entry.asset != "coupon");
     entries.map(|entry| (entry.asset, entry.lot, entry.amount)).collect()
 }
 
