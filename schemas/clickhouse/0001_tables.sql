@@ -331,6 +331,11 @@ CREATE TABLE IF NOT EXISTS invoices
     tax_note LowCardinality(String),
     tax Decimal(38, 12),
     total Decimal(38, 12),
+    settlement_currency LowCardinality(Nullable(String)),
+    settlement_rate Nullable(Decimal(38, 12)),
+    settled_net Nullable(Decimal(38, 12)),
+    settled_tax Nullable(Decimal(38, 12)),
+    settled_total Nullable(Decimal(38, 12)),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))

@@ -5,7 +5,7 @@ use drawdown_domain::invoices::{Invoice, InvoiceDraft};
 use drawdown_domain::ledger::{
     self, AccountOpened, Accrued, Bill, BillIssued, Covered, Fact, HELD, Journal, Ledger, Line,
     LinkBegun, LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
-    Portion, ProductNumber, WalletNumber,
+    Portion, ProductNumber, Wallet, WalletNumber,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::notices::{Notice, Service};
@@ -107,6 +107,7 @@ impl Journal for Scribe {
             Fact::VoidAsked(void) => self.void_asked(ledger, void),
             Fact::PeriodClosed(closed) => self.closed(ledger, closed),
             Fact::CreditDrafted(credit) => self.want_number(ledger, &credit.draft),
+            Fact::DraftSettled(settled) => self.released(ledger, settled.wallet, settled.draft),
             Fact::InvoiceIssued(issued) => self.invoices.push((*issued.invoice).clone()),
             // Nobody outside hears of the rest.
             Fact::TimePassed(_)
@@ -148,6 +149,7 @@ impl Journal for Scribe {
             | Fact::FallChanged(_)
             | Fact::OverdueChanged(_)
             | Fact::PeriodJoined(_)
+            | Fact::InvoicingConfigured(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)
             | Fact::RechargeFrozen(_)
@@ -325,7 +327,20 @@ impl Scribe {
         self.want_number(ledger, draft);
     }
 
+    /// A draft may have lost what held it.
+    fn released(&mut self, ledger: &Ledger, wallet: WalletNumber, draft: u64) {
+        let drafts = ledger.wallet(wallet).map(Wallet::drafts).unwrap_or_default();
+        match drafts.iter().find(|known| known.draft == draft) {
+            Some(draft) => self.want_number(ledger, draft),
+            None => self.unsaid = Some("an invoice that is released and not there"),
+        }
+    }
+
+    /// What is held wants none yet.
     fn want_number(&mut self, ledger: &Ledger, draft: &InvoiceDraft) {
+        if draft.held_for().is_some() {
+            return;
+        }
         self.wanted.push(NumberWanted {
             at: ledger.clock().now(),
             ledger: self.ledger,

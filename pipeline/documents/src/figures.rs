@@ -41,7 +41,19 @@ pub(crate) struct Figures<'a> {
     tax: String,
     note: Option<String>,
     total: String,
+    settled: Option<Settled>,
     top_ups: Vec<TopUp<'a>>,
+}
+
+/// What an invoice comes to in the currency it is settled in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settled {
+    /// `1 USD = 0.9 EUR`.
+    pub rate: String,
+    /// With the currency: `EUR 90.00`.
+    pub net: String,
+    pub tax: String,
+    pub total: String,
 }
 
 /// One of the two whom an invoice is between.
@@ -126,6 +138,7 @@ impl<'a> Figures<'a> {
             tax: money(invoice.tax),
             note: note(invoice, language),
             total: money(invoice.total),
+            settled: settled(invoice, language),
             top_ups: Vec::with_capacity(invoice.top_ups.len()),
         };
         figures.put_lines(invoice, language)?;
@@ -181,6 +194,19 @@ pub(crate) fn period(invoice: &Invoice, language: Language) -> String {
     let day = |at: Timestamp| language.day(invoice.time_zone.date_of(at));
     let last = invoice.until.minus(Span::micros(1));
     format!("{} – {}", day(invoice.from), day(last))
+}
+
+/// The figures of another currency, if it is settled in one.
+pub(crate) fn settled(invoice: &Invoice, language: Language) -> Option<Settled> {
+    let currency = invoice.settlement_currency?;
+    let rate = language.number(invoice.settlement_rate?);
+    let money = |amount| format!("{currency} {}", language.money(amount, currency));
+    Some(Settled {
+        rate: format!("1 {} = {rate} {currency}", invoice.currency),
+        net: money(invoice.settled_net?),
+        tax: money(invoice.settled_tax?),
+        total: money(invoice.settled_total?),
+    })
 }
 
 /// An issuer without a name is called by its country.

@@ -17,6 +17,7 @@ use drawdown_domain::invoices::Invoice;
 use drawdown_domain::money::Overflow;
 
 pub use e_invoice::e_invoice;
+pub use figures::Settled;
 pub use fonts::{FOLDERS, Fonts, NoFonts};
 pub use labels::Labels;
 pub use language::Language;
@@ -58,4 +59,9 @@ pub fn title(invoice: &Invoice) -> &'static str {
 /// The period of an invoice, from its first day to its last.
 pub fn period(invoice: &Invoice) -> String {
     figures::period(invoice, Language::of(invoice))
+}
+
+/// What an invoice comes to in the currency it is settled in, if that is another one.
+pub fn settled(invoice: &Invoice) -> Option<Settled> {
+    figures::settled(invoice, Language::of(invoice))
 }

@@ -12,7 +12,7 @@ use drawdown_documents::{FOLDERS, Fonts, NoFonts, Press};
 use drawdown_domain::invoices::{Invoice, InvoiceType, TaxNote};
 use drawdown_domain::money::Currency;
 
-use invoices::{amount, invoice, long};
+use invoices::{amount, invoice, long, settled};
 
 static PRESS: LazyLock<Press> =
     LazyLock::new(|| Press::new(Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap()));
@@ -299,6 +299,23 @@ fn r12_3_a_negative_total_is_a_credit_note_and_names_what_it_corrects() {
         "Nettobetrag USD -172,50",
     ];
     check("credit-note", &note, &says);
+}
+
+#[test]
+fn r12_6_both_amounts_and_the_rate_are_shown() {
+    check(
+        "settled",
+        &settled("Acme", "DE"),
+        &[
+            "Gesamtbetrag USD 16.527,66",
+            "Wechselkurs 1 USD = 0,9012 EUR",
+            "Nettobetrag EUR 12.516,58",
+            "Umsatzsteuer EUR 2.378,15",
+            "Gesamtbetrag EUR 14.894,73",
+        ],
+    );
+    let lines = Made::of("not-settled", &invoice("Acme", "DE")).lines();
+    assert!(!lines.iter().any(|line| line.contains("Wechselkurs") || line.contains("EUR")));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;
 use crate::payments::MethodKind;
 use crate::rights::Role;
+use crate::settings::Schedule;
 use crate::time::{Cycle, Month, Timestamp, Zone};
 use crate::vocabulary::{Described, DescribedRecord, Record, Shape};
 use crate::{record, symbols};
@@ -487,6 +488,11 @@ commands! {
         auto_recharge: Option<AutoRecharge>,
         /// Lets services run on for a while; with neither hours nor debt they stop at once again.
         delayed_suspension: Option<DelayedSuspension>,
+        /// From next month on invoices are settled in this currency, too: USD, EUR, SGD or HKD; in the billing
+        /// account's own, no longer in another one.
+        settlement_currency: Option<Currency>,
+        /// How often an invoice comes.
+        invoice_schedule: Option<Schedule>,
     }
 
     /// Links a payment method, known by the gateway's token; a small amount is held and given back.

@@ -19,6 +19,8 @@ pub mod tax;
 
 pub mod tax_ids;
 
+pub mod fx;
+
 pub mod settings;
 
 pub mod usage;

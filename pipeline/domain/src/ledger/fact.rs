@@ -5,8 +5,9 @@ use crate::commands::{Asked, DelayedSuspension, LowBalanceAlert, Recipients};
 use crate::ids::{
     BenefitId, EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId, Text,
 };
-use crate::invoices::{Invoice, InvoiceDraft};
+use crate::invoices::{Invoice, InvoiceDraft, Settled};
 use crate::ledger::benefits::Benefit;
+use crate::ledger::converting::SettlementChange;
 use crate::ledger::coverage::CoveredHour;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::state::{
@@ -23,6 +24,7 @@ use crate::rating::{Change, MeterNumber, Value, ValueCount};
 use crate::refusal::Refusal;
 use crate::requests::{Crossing, Direction, PaymentRequest, Request, RequestStatus};
 use crate::rights::Role;
+use crate::settings::Schedule;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
 
@@ -859,6 +861,25 @@ record! {
 }
 
 record! {
+    /// How a wallet's owner wants invoices.
+    pub struct InvoicingConfigured {
+        pub wallet: WalletNumber,
+        /// None: as it was.
+        pub settlement: Option<SettlementChange>,
+        pub schedule: Option<Schedule>,
+    }
+}
+
+record! {
+    /// The rate at which a draft is settled was stated, and it is converted (R12.6).
+    pub struct DraftSettled {
+        pub wallet: WalletNumber,
+        pub draft: u64,
+        pub settled: Settled,
+    }
+}
+
+record! {
     /// A draft has its number: it is an invoice.
     pub struct InvoiceIssued {
         pub wallet: WalletNumber,
@@ -922,6 +943,8 @@ one_of! {
         PeriodClosed,
         InvoiceIssued,
         CreditDrafted,
+        InvoicingConfigured,
+        DraftSettled,
         ValuesCounted,
         MembershipChanged,
         TaxIdChanged,
@@ -1016,6 +1039,8 @@ impl Fact {
             | Fact::PeriodClosed(_)
             | Fact::InvoiceIssued(_)
             | Fact::CreditDrafted(_)
+            | Fact::InvoicingConfigured(_)
+            | Fact::DraftSettled(_)
             | Fact::ValuesCounted(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)

@@ -45,7 +45,7 @@ impl Ledger {
     ) -> Result<(), Broken> {
         let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
         let last = wallet.zone.half_month_of(ends.starts().minus(Span::micros(1)));
-        if last.is_first() && self.settings.invoices.schedule == Schedule::Monthly {
+        if last.is_first() && self.schedule_of(wallet) == Schedule::Monthly {
             return self.record(journal, PeriodJoined { wallet: number, half: last });
         }
         let covered = self.covered_until(wallet, last).ok_or(Broken("an invoice over nothing"))?;
@@ -58,7 +58,7 @@ impl Ledger {
     pub fn preview_invoices(&self, number: WalletNumber, day: Day) -> Result<Vec<Preview>, Broken> {
         let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
         let mut last = HalfMonth::over_by(day);
-        if last.is_first() && self.settings.invoices.schedule == Schedule::Monthly {
+        if last.is_first() && self.schedule_of(wallet) == Schedule::Monthly {
             last = last.previous();
         }
         let until = wallet.zone.bounds_of_half(last).1;
@@ -70,10 +70,16 @@ impl Ledger {
         Ok(found)
     }
 
+    /// How often a wallet gets an invoice.
+    pub(super) fn schedule_of(&self, wallet: &Wallet) -> Schedule {
+        let own = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.schedule);
+        own.unwrap_or(self.settings.invoices.schedule)
+    }
+
     /// What the invoice covers that ends with `last`: also what an earlier schedule left, and nothing that
     /// was invoiced under it.
     fn covered_until(&self, wallet: &Wallet, last: HalfMonth) -> Option<Covered> {
-        let begins = match self.settings.invoices.schedule {
+        let begins = match self.schedule_of(wallet) {
             Schedule::SemiMonthly => last,
             Schedule::Monthly => HalfMonth::first_of(last.month()),
         };
@@ -106,6 +112,9 @@ impl Ledger {
             method: top_up.method.clone(),
         };
         let drafted = wallet.invoicing.as_ref().map_or(0, |invoicing| invoicing.drafted);
+        let month = covered.last.month();
+        let settlement_currency = wallet.settled_otherwise(month);
+        let settled = self.settled(wallet, month, net, tax.amount)?;
         Ok(InvoiceDraft {
             draft: draft_name(number, drafted),
             corrects: None,
@@ -132,6 +141,8 @@ impl Ledger {
             tax_note: tax.note,
             tax: tax.amount,
             total: net.plus(tax.amount)?,
+            settlement_currency,
+            settled,
         })
     }
 

@@ -12,9 +12,12 @@ use super::super::{
 };
 use super::*;
 use crate::commands::{Asked, Command};
+use crate::fx::converted;
 use crate::ids::PrincipalId;
-use crate::invoices::{Invoice, InvoiceType};
+use crate::invoices::{HeldFor, Invoice, InvoiceType};
+use crate::money::Currency;
 use crate::rating::{self, MeterNumber, PriceBook};
+use crate::time::Zone;
 
 const PRICES: &str = r#"price = [
   { product = "compute", meter = "hours", currency = "USD", model = "per_unit", unit_price = "0.333" },
@@ -131,14 +134,12 @@ impl Story {
         }
     }
 
+    /// Those that are not held.
     fn number_drafts(&mut self) {
-        let drafted = self.facts.0.iter().filter_map(|fact| match fact {
-            Fact::PeriodClosed(closed) => Some(closed.draft.draft),
-            Fact::CreditDrafted(credit) => Some(credit.draft.draft),
-            _ => None,
-        });
-        let drafts: Vec<u64> = drafted.collect();
-        for draft in drafts.into_iter().skip(self.numbered) {
+        let wallets = self.ledger.wallets().iter();
+        let waiting = wallets.flat_map(|it| it.drafts()).filter(|it| it.held_for().is_none());
+        let drafts: Vec<u64> = waiting.map(|it| it.draft).collect();
+        for draft in drafts {
             self.numbered += 1;
             let number = format!("SG-2026-{:06}", self.numbered);
             self.ledger.number_invoice(draft, &number, self.now(), &mut self.facts).unwrap();
@@ -307,7 +308,8 @@ enum Event {
     Payer { account: usize, wallet: usize },
     Cycle { wallet: usize, cycle: &'static str },
     Limit { wallet: usize, limit: u32 },
-    Schedule(&'static str),
+    Settings { schedule: &'static str, rate: Option<u32> },
+    Settle { wallet: usize, currency: &'static str },
     Wait { hours: u32 },
 }
 
@@ -327,9 +329,44 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (wallet(), prop_oneof![Just("hour"), Just("day"), Just("month")])
             .prop_map(|(wallet, cycle)| Event::Cycle { wallet, cycle }),
         1 => (wallet(), 0..500u32).prop_map(|(wallet, limit)| Event::Limit { wallet, limit }),
-        1 => prop_oneof![Just("monthly"), Just("semi_monthly")].prop_map(Event::Schedule),
+        1 => (prop_oneof![Just("monthly"), Just("semi_monthly")], proptest::option::of(1..100_000u32))
+            .prop_map(|(schedule, rate)| Event::Settings { schedule, rate }),
+        1 => (0..WALLETS.len(), prop_oneof![Just("USD"), Just("EUR")])
+            .prop_map(|(wallet, currency)| Event::Settle { wallet, currency }),
         6 => (1..200u32).prop_map(|hours| Event::Wait { hours }),
     ]
+}
+
+/// Rates for the months of these stories, or none; what one dollar is in hundred-thousandths of a euro.
+fn stated(rate: Option<u32>) -> String {
+    let Some(rate) = rate else { return String::new() };
+    let month = |month| format!("\"2026-{month:02}\" = {{ \"USD/EUR\" = \"0.{rate:05}\" }}");
+    format!("fx = {{ {} }}", (1..=12).map(month).collect::<Vec<_>>().join(", "))
+}
+
+/// What is settled in another currency is converted once, at a rate that was stated, and nothing else is held
+/// (R12.6).
+fn assert_settled(story: &Story) {
+    for invoice in story.invoices() {
+        let settled = [invoice.settled_net, invoice.settled_tax, invoice.settled_total];
+        let Some(currency) = invoice.settlement_currency else {
+            assert_eq!((invoice.settlement_rate, settled), (None, [None; 3]));
+            continue;
+        };
+        let (rate, [net, tax, total]) =
+            (invoice.settlement_rate.unwrap(), settled.map(Option::unwrap));
+        assert_eq!(net.plus(tax), Ok(total));
+        // Credit notes take back their part of what was settled, so that nothing is left of it.
+        if invoice.reason.is_none() {
+            assert_eq!(converted(invoice.net, rate, currency), Ok(net));
+            assert_eq!(converted(invoice.tax, rate, currency), Ok(tax));
+        }
+    }
+    for draft in story.ledger.wallets().iter().flat_map(|wallet| wallet.drafts()) {
+        let month = Zone::UTC.month_of(draft.until.minus(Span::days(1)));
+        let rate = story.ledger.settings().fx.stated(month, Currency::Usd, Currency::Eur);
+        assert_eq!((draft.held_for(), rate), (Some(HeldFor::NoRate), None), "{draft:?}");
+    }
 }
 
 fn happen(story: &mut Story, event: Event, place: usize) {
@@ -353,8 +390,9 @@ fn happen(story: &mut Story, event: Event, place: usize) {
             story.ask("set_credit_limit", json!({ "billing_account": name(wallet), "limit": limit.to_string() }));
             story.ask("confirm_contract", json!({ "billing_account": name(wallet) }));
         }
-        Event::Schedule(schedule) => {
-            let document = format!("invoices.schedule = \"{schedule}\"\ntax.rates = {{ SG = \"0.09\" }}");
+        Event::Settle { wallet, currency } => story.ask("configure", json!({ "billing_account": name(wallet), "settlement_currency": currency })),
+        Event::Settings { schedule, rate } => {
+            let document = format!("invoices.schedule = \"{schedule}\"\ntax.rates = {{ SG = \"0.09\" }}\n{}", stated(rate));
             story.ledger.take(SettingsChanged { document }.into(), &mut story.facts).unwrap();
         }
         Event::Wait { hours } => {
@@ -403,6 +441,7 @@ proptest! {
         assert_invoiced(&story);
         assert_taxed(&story);
         assert_credited(&story);
+        assert_settled(&story);
         prop_assert_eq!(pieces(&again.ledger), pieces(&story.ledger));
     }
 }

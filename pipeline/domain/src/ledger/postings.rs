@@ -212,6 +212,8 @@ impl Ledger {
             | Fact::PeriodJoined(_)
             | Fact::InvoiceIssued(_)
             | Fact::CreditDrafted(_)
+            | Fact::InvoicingConfigured(_)
+            | Fact::DraftSettled(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)
             | Fact::RechargeFrozen(_)

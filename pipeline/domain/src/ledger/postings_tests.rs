@@ -101,6 +101,8 @@ fn draft(net: Amount) -> InvoiceDraft {
         tax_note: TaxNote::NotListed,
         tax: Amount::ZERO,
         total: net,
+        settlement_currency: None,
+        settled: None,
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Timer {
     TestTopUp,
     /// The invoice over what was billed (R12.1).
     PeriodEnds,
+    /// An invoice that is held may be issued now (R12.6).
+    HeldInvoice,
     /// A payment has been in flight for long (R6.4).
     PaymentLate,
     /// It begins to pay for an account, whose services are judged by its figures from now on, or ends to (R9.4).
@@ -105,7 +107,8 @@ impl Wallet {
         let cash_coupons = cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins));
         let ends = self.periods().iter().map(|period| self.period_ends(period));
         let periods = ends.map(|at| (at, Timer::PeriodEnds));
-        cycles.chain(cash_coupons).chain(periods).chain(self.own_timers())
+        let held = self.held_drafts().map(|at| (at, Timer::HeldInvoice));
+        cycles.chain(cash_coupons).chain(periods).chain(held).chain(self.own_timers())
     }
 
     /// What follows from how it pays and whom it tells.
@@ -270,6 +273,10 @@ impl Ledger {
         let fired = match timer {
             Timer::CycleEnds => self.end_cycle(wallet, at, journal),
             Timer::PeriodEnds => self.end_period(wallet, at, journal).map_err(Undecided::from),
+            Timer::HeldInvoice => {
+                self.due.remove(at, timer, wallet);
+                self.settle_held(wallet, at, journal).map_err(Undecided::from)
+            }
             Timer::CashCouponBegins => {
                 self.due.remove(at, timer, wallet);
                 self.write_off(wallet, journal)
