@@ -112,7 +112,7 @@ impl Views {
             Topic::Charges => self.take_charges(&at, ledger, &held.value, report),
             Topic::Invoices => self.take_invoices(&at, &held.value, report),
             // What is closed is drafted, and what is asked for and paid crosses: both stand among the facts.
-            Topic::PeriodClosed | Topic::PaymentRequests => Ok(()),
+            Topic::PeriodClosed | Topic::PaymentRequests | Topic::InvoiceRuns => Ok(()),
             other => anyhow::bail!("{} is not added up", other.name()),
         };
         if let Err(error) = read {

@@ -176,6 +176,7 @@ fn print(previews: &[Preview], out: &mut dyn Write) -> anyhow::Result<()> {
         let period = format!("{}/{last}", time_zone.date_of(draft.from));
         let state = match (preview, draft.held_for()) {
             (_, Some(HeldFor::NoRate)) => no_rate(draft),
+            (_, Some(HeldFor::Approval)) => "its run waits for approval".to_owned(),
             (Preview::Decided(_), None) => "decided, waits for its number".to_owned(),
             (Preview::Open(_), None) => "so far".to_owned(),
         };

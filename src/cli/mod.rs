@@ -1,5 +1,6 @@
 //! What each command of the command line does.
 
+mod approve;
 mod ask;
 mod audit;
 mod backup;
@@ -24,6 +25,7 @@ mod up;
 mod vocabulary;
 mod worker;
 
+pub use approve::approve_invoices;
 pub use ask::ask;
 pub use audit::audit_log;
 pub use backup::{backup, restore};

@@ -12,6 +12,7 @@ use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;
 use crate::payments::MethodKind;
 use crate::rights::Role;
+use crate::runs::RunId;
 use crate::settings::Schedule;
 use crate::time::{Cycle, Month, Timestamp, Zone};
 use crate::vocabulary::{Described, DescribedRecord, Record, Shape};
@@ -445,6 +446,12 @@ commands! {
         reason: Text,
     }
 
+    /// Approves an invoice run that is held: what it has come to is issued.
+    "approve_invoice_run" => ApproveInvoiceRun {
+        /// As the view `invoice_runs` calls it: `2026-04-01.usd.acme`.
+        run: RunId,
+    }
+
     /// Sets the quota of a billing account that settles with a partner.
     "set_quota" => SetQuota {
         billing_account: WalletId,
@@ -679,6 +686,9 @@ impl Command {
             Command::ApprovePaymentRequest(ApprovePaymentRequest { request, .. })
             | Command::RejectPaymentRequest(RejectPaymentRequest { request, .. }) => {
                 Subject::RequestTo(request)
+            }
+            Command::ApproveInvoiceRun(ApproveInvoiceRun { run }) => {
+                Subject::Enterprise(&run.enterprise)
             }
             Command::CreditInvoice(CreditInvoice { invoice, .. }) => Subject::Invoice(invoice),
             Command::ReceiveRemittance(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {

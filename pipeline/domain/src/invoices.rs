@@ -112,6 +112,8 @@ symbols! {
     pub enum HeldFor {
         /// Nobody has stated the rate at which it is settled (R12.6).
         NoRate = "no_rate",
+        /// Its run comes to more than is issued without approval (R12.1).
+        Approval = "approval",
     }
 }
 
@@ -151,6 +153,8 @@ record! {
         pub settlement_currency: Option<Currency>,
         /// What it comes to there; none until the rate is stated.
         pub settled: Option<Settled>,
+        /// It waits for the others of its run, or with them to be approved.
+        pub awaits_approval: bool,
     }
 }
 
@@ -208,8 +212,16 @@ record! {
 impl InvoiceDraft {
     /// Why it is not issued yet, if it waits for more than its number.
     pub fn held_for(&self) -> Option<HeldFor> {
-        let lacks_rate = self.settlement_currency.is_some() && self.settled.is_none();
-        lacks_rate.then_some(HeldFor::NoRate)
+        match (self.awaits_approval, self.lacks_rate()) {
+            (true, _) => Some(HeldFor::Approval),
+            (false, true) => Some(HeldFor::NoRate),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether the rate is not stated at which it is settled.
+    pub fn lacks_rate(&self) -> bool {
+        self.settlement_currency.is_some() && self.settled.is_none()
     }
 
     /// What it will be: a negative total is a credit note (R12.3).

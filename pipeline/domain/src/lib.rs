@@ -41,6 +41,8 @@ pub mod notices;
 
 pub mod invoices;
 
+pub mod runs;
+
 pub mod registry;
 
 pub mod ledger;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::fx::FxRates;
 use crate::ids::{Country, Text};
 use crate::money::{Amount, Currency};
+use crate::runs::HoldAbove;
 use crate::symbols;
 use crate::tax::TaxRates;
 use crate::time::{Cycle, Span, Zone};
@@ -253,13 +254,19 @@ impl Default for RequestSettings {
 pub struct InvoiceSettings {
     /// That of a billing account that has not chosen its own.
     pub schedule: Schedule,
+    /// Runs that come to more wait for approval; none: no run does.
+    pub hold_above: Option<HoldAbove>,
     /// For so long after its issue an invoice is remembered, and can be taken back by a credit note.
     pub credit_within: Span,
 }
 
 impl Default for InvoiceSettings {
     fn default() -> Self {
-        InvoiceSettings { schedule: Schedule::SemiMonthly, credit_within: Span::days(400) }
+        InvoiceSettings {
+            schedule: Schedule::SemiMonthly,
+            hold_above: None,
+            credit_within: Span::days(400),
+        }
     }
 }
 

@@ -241,11 +241,23 @@ impl Ledger {
                 }
             }
             Fact::PeriodJoined(fact) => self.apply_joined(fact)?,
-            Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
-            Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
+            Fact::PeriodClosed(fact) => {
+                self.count_decided(fact)?;
+                self.apply_closed(fact)?;
+            }
+            Fact::InvoiceIssued(fact) => {
+                self.count_issued(fact)?;
+                self.apply_invoice(fact)?;
+            }
             Fact::CreditDrafted(fact) => self.apply_credit(fact)?,
             Fact::InvoicingConfigured(fact) => self.apply_invoicing_configured(fact)?,
-            Fact::DraftSettled(fact) => self.apply_draft_settled(fact)?,
+            Fact::DraftSettled(fact) => {
+                self.count_settled(fact)?;
+                self.apply_draft_settled(fact)?;
+            }
+            Fact::RunHeld(fact) => self.apply_run_held(fact)?,
+            Fact::RunApproved(fact) => self.apply_run_approved(fact)?,
+            Fact::DraftReleased(fact) => self.apply_released(fact)?,
             Fact::ValuesCounted(fact) => self.apply_values(fact)?,
             Fact::ValueTakenBack(fact) => self.apply_value_taken_back(fact)?,
             Fact::SharedCouponPaid(fact) => self.apply_shared_coupon(fact)?,

@@ -6,7 +6,7 @@ use super::fact::{DraftSettled, InvoicingConfigured, Journal};
 use super::state::{Wallet, WalletNumber};
 use super::timers::Timer;
 use super::{Broken, Ledger};
-use crate::invoices::{HeldFor, InvoiceDraft, Settled, Settlement};
+use crate::invoices::{InvoiceDraft, Settled, Settlement};
 use crate::money::{Amount, Currency, Overflow};
 use crate::record;
 use crate::time::{Minute, Month, Span};
@@ -41,12 +41,9 @@ impl Wallet {
 
     /// Drafts that lack a rate, each by the end of its period.
     pub(super) fn held_drafts(&self) -> impl Iterator<Item = Minute> {
-        self.drafts().iter().filter(lacks_rate).map(|draft| draft.until.full_minute())
+        let held = self.drafts().iter().filter(|draft| draft.lacks_rate());
+        held.map(|draft| draft.until.full_minute())
     }
-}
-
-fn lacks_rate(draft: &&InvoiceDraft) -> bool {
-    draft.held_for() == Some(HeldFor::NoRate)
 }
 
 impl Ledger {
@@ -82,14 +79,20 @@ impl Ledger {
         journal: &mut dyn Journal,
     ) -> Result<(), Broken> {
         let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
-        let held = wallet.drafts().iter().filter(lacks_rate);
+        let held = wallet.drafts().iter().filter(|draft| draft.lacks_rate());
         let mut settled = Vec::new();
         for draft in held.filter(|draft| draft.until.full_minute() == at) {
             let found = self.settled(wallet, wallet.month_of(draft), draft.net, draft.tax)?;
-            settled.extend(found.map(|found| (draft.draft, found)));
+            settled.extend(found.map(|settled| DraftSettled {
+                wallet: number,
+                draft: draft.draft,
+                settled,
+                run: wallet.run_of(draft),
+                still_held: draft.awaits_approval,
+            }));
         }
-        for (draft, settled) in settled {
-            self.record(journal, DraftSettled { wallet: number, draft, settled })?;
+        for settled in settled {
+            self.record(journal, settled)?;
         }
         Ok(())
     }

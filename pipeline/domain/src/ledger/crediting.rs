@@ -205,6 +205,7 @@ impl Ledger {
             total: net.plus(tax)?,
             settlement_currency: issued.settlement.map(|settlement| settlement.currency),
             settled: issued.settled(taken, tax_taken)?,
+            awaits_approval: false,
         })
     }
 

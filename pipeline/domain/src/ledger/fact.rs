@@ -9,6 +9,7 @@ use crate::invoices::{Invoice, InvoiceDraft, Settled};
 use crate::ledger::benefits::Benefit;
 use crate::ledger::converting::SettlementChange;
 use crate::ledger::coverage::CoveredHour;
+use crate::ledger::runs::RunKey;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::state::{
     Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
@@ -827,6 +828,8 @@ record! {
         /// The last half-month it covers.
         pub last: HalfMonth,
         pub draft: Box<InvoiceDraft>,
+        /// The run that it belongs to.
+        pub run: RunKey,
     }
 }
 
@@ -876,6 +879,37 @@ record! {
         pub wallet: WalletNumber,
         pub draft: u64,
         pub settled: Settled,
+        pub run: RunKey,
+        /// It waits for something else.
+        pub still_held: bool,
+    }
+}
+
+record! {
+    /// A run has come to more than is issued without approval (R12.1).
+    #[derive(Copy)]
+    pub struct RunHeld {
+        pub run: RunKey,
+    }
+}
+
+record! {
+    /// What a run has come to is approved.
+    #[derive(Copy)]
+    pub struct RunApproved {
+        pub run: RunKey,
+    }
+}
+
+record! {
+    /// A draft waits for its run no more: that may be issued as it is, or was approved.
+    #[derive(Copy)]
+    pub struct DraftReleased {
+        pub wallet: WalletNumber,
+        pub draft: u64,
+        pub run: RunKey,
+        /// It waits for something else.
+        pub still_held: bool,
     }
 }
 
@@ -885,6 +919,8 @@ record! {
         pub wallet: WalletNumber,
         pub draft: u64,
         pub invoice: Box<Invoice>,
+        /// The run that it belongs to; none: somebody asked for this credit note.
+        pub run: Option<RunKey>,
     }
 }
 
@@ -945,6 +981,9 @@ one_of! {
         CreditDrafted,
         InvoicingConfigured,
         DraftSettled,
+        RunHeld,
+        RunApproved,
+        DraftReleased,
         ValuesCounted,
         MembershipChanged,
         TaxIdChanged,
@@ -1041,6 +1080,9 @@ impl Fact {
             | Fact::CreditDrafted(_)
             | Fact::InvoicingConfigured(_)
             | Fact::DraftSettled(_)
+            | Fact::RunHeld(_)
+            | Fact::RunApproved(_)
+            | Fact::DraftReleased(_)
             | Fact::ValuesCounted(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)

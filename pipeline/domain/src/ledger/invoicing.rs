@@ -49,8 +49,10 @@ impl Ledger {
             return self.record(journal, PeriodJoined { wallet: number, half: last });
         }
         let covered = self.covered_until(wallet, last).ok_or(Broken("an invoice over nothing"))?;
-        let draft = Box::new(self.draft(number, wallet, &covered)?);
-        self.record(journal, PeriodClosed { wallet: number, last, draft })
+        let draft = self.draft(number, wallet, &covered)?;
+        let run = wallet.run_of(&draft);
+        let draft = Box::new(InvoiceDraft { awaits_approval: self.may_be_held(run), ..draft });
+        self.record(journal, PeriodClosed { wallet: number, last, draft, run })
     }
 
     /// What the invoices say that a run at the beginning of `day` issues for a wallet, as things stand: the
@@ -143,6 +145,7 @@ impl Ledger {
             total: net.plus(tax.amount)?,
             settlement_currency,
             settled,
+            awaits_approval: false,
         })
     }
 
@@ -241,8 +244,10 @@ impl Ledger {
         let drafted = drafted.cloned().ok_or(Broken("a number for what was not drafted"))?;
         let last = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.last_invoice.clone());
         let by_command = drafted.corrects.is_some();
+        let run = (!by_command).then(|| wallet.run_of(&drafted));
         let invoice = drafted.issued(invoice_number.to_owned(), issued_at, last);
-        let issued = InvoiceIssued { wallet: number, draft, invoice: Box::new(invoice.clone()) };
+        let issued =
+            InvoiceIssued { wallet: number, draft, invoice: Box::new(invoice.clone()), run };
         self.record(journal, issued)?;
         if by_command {
             self.take_invoice_back(number, &invoice, journal).map_err(super::timers::broken)?;

@@ -46,6 +46,7 @@ mod refunds;
 mod requests;
 mod reversal;
 mod running_out;
+mod runs;
 mod services;
 mod settlement;
 mod sharing;
@@ -82,6 +83,7 @@ pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use postings::{Book, Posting, Postings};
 pub use requests::Answered;
+pub use runs::{RunKey, RunProgress};
 pub use sharing::{Organisation, Served, SharedAccount, SharedOrganisation, Sharing, SharingRule};
 pub use state::*;
 pub use timers::Fired;
@@ -316,6 +318,7 @@ impl Ledger {
             Command::SetSharingRule(command) => self.set_sharing_rule(command, journal),
             Command::SetOrganisation(command) => self.set_organisation(command, journal),
             Command::RefundOrder(command) => self.refund_order(command, journal),
+            Command::ApproveInvoiceRun(command) => self.approve_run(command, journal),
             Command::SetQuota(command) => self.set_quota(command, journal),
             Command::Transfer(command) => self.transfer(command, journal),
             Command::RevokeTransfer(command) => self.revoke_transfer(command, journal),

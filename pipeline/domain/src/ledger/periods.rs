@@ -270,6 +270,9 @@ impl Ledger {
         for at in ended {
             self.due.remove(at, Timer::PeriodEnds, fact.wallet);
         }
+        if fact.draft.awaits_approval {
+            self.due.insert(fact.draft.until.full_minute(), Timer::RunJudged, fact.wallet);
+        }
         Ok(())
     }
 

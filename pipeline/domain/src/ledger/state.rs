@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::benefits::Benefits;
 use super::periods::Invoicing;
+use super::runs::RunProgress;
 use super::sharing::{Organisation, Served, Sharing};
 use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
 use crate::ids::{
@@ -99,6 +100,8 @@ record! {
         pub recharge_frozen: bool = false,
         /// In the order of their names (R9.7).
         pub organisations: Vec<Organisation> = Vec::new(),
+        /// Its invoice runs: those of the latest day, and those that are not issued (R12.1).
+        pub runs: Vec<RunProgress> = Vec::new(),
     }
 }
 

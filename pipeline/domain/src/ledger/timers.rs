@@ -26,6 +26,8 @@ pub(super) enum Timer {
     TestTopUp,
     /// The invoice over what was billed (R12.1).
     PeriodEnds,
+    /// What is decided of an invoice run is issued, or held (R12.1).
+    RunJudged,
     /// An invoice that is held may be issued now (R12.6).
     HeldInvoice,
     /// A payment has been in flight for long (R6.4).
@@ -108,7 +110,9 @@ impl Wallet {
         let ends = self.periods().iter().map(|period| self.period_ends(period));
         let periods = ends.map(|at| (at, Timer::PeriodEnds));
         let held = self.held_drafts().map(|at| (at, Timer::HeldInvoice));
-        cycles.chain(cash_coupons).chain(periods).chain(held).chain(self.own_timers())
+        let unapproved = self.unapproved_drafts().map(|at| (at, Timer::RunJudged));
+        let invoices = periods.chain(held).chain(unapproved);
+        cycles.chain(cash_coupons).chain(invoices).chain(self.own_timers())
     }
 
     /// What follows from how it pays and whom it tells.
@@ -230,7 +234,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
+    pub(super) fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
         let unpaid = self.unpaid_timer(number).map(|at| (at, Timer::UnpaidTooLong));
         let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
         let begins = payees.flat_map(|account| account.payers.iter()).map(|payer| payer.from);
@@ -263,7 +267,7 @@ impl Ledger {
         at <= self.clock.now() && at.quarter() <= self.clock.gate()
     }
 
-    fn fire_one(
+    pub(super) fn fire_one(
         &mut self,
         at: Minute,
         timer: Timer,
@@ -273,6 +277,7 @@ impl Ledger {
         let fired = match timer {
             Timer::CycleEnds => self.end_cycle(wallet, at, journal),
             Timer::PeriodEnds => self.end_period(wallet, at, journal).map_err(Undecided::from),
+            Timer::RunJudged => self.judge_run(wallet, at, journal).map_err(Undecided::from),
             Timer::HeldInvoice => {
                 self.due.remove(at, timer, wallet);
                 self.settle_held(wallet, at, journal).map_err(Undecided::from)
