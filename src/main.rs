@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use drawdown::cli::{self, Setup};
 use drawdown::rehearse::{Stage, rehearse};
+use drawdown_domain::runs::RunId;
 use drawdown_domain::time::Day;
 
 /// A billing pipeline: usage in, balances out, exactly once.
@@ -135,10 +136,10 @@ enum Verb {
         #[command(subcommand)]
         verb: SettingsVerb,
     },
-    /// Invoice runs: what one will issue, and how far it is. What is due is issued by itself, on the 1st and
-    /// the 16th.
+    /// Invoice runs: what one will issue, how far it is, and those that wait for approval. What is due is issued
+    /// by itself, on the 1st and the 16th.
     #[command(
-        after_help = "Examples:\n  drawdown invoices preview --as-of 2026-03-16\n  drawdown invoices run --as-of 2026-03-16\n\nAn embedded log is read while no worker holds it. On Kafka workers may go on."
+        after_help = "Examples:\n  drawdown invoices preview --as-of 2026-03-16\n  drawdown invoices run --as-of 2026-03-16\n  drawdown invoices approve --as-of 2026-03-16\n\nAn embedded log is read while no worker holds it. On Kafka workers may go on."
     )]
     Invoices {
         #[command(subcommand)]
@@ -247,6 +248,20 @@ enum InvoicesVerb {
         #[arg(long)]
         as_of: Day,
     },
+    /// Approves the runs of that day that come to more than `invoices.hold_above`, by way of the API.
+    #[command(
+        after_help = "Examples:\n  drawdown invoices approve --as-of 2026-04-01\n  drawdown invoices approve --as-of 2026-04-01 --run 2026-04-01.usd.acme\n\n`drawdown show invoice_runs` lists them."
+    )]
+    Approve {
+        /// The day of the runs, such as 2026-04-01.
+        #[arg(long)]
+        as_of: Day,
+        /// Only this one.
+        #[arg(long)]
+        run: Option<RunId>,
+        #[command(flatten)]
+        server: cli::ServerOptions,
+    },
 }
 
 #[derive(Subcommand)]
@@ -335,6 +350,9 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         }
         Verb::Invoices { verb: InvoicesVerb::Run { as_of } } => {
             cli::await_invoices(&setup()?, as_of, out)
+        }
+        Verb::Invoices { verb: InvoicesVerb::Approve { as_of, run, server } } => {
+            cli::approve_invoices(&server, as_of, run, out)
         }
         Verb::Rehearse { files } => rehearse_all(&files, out),
         Verb::Prices { verb: PricesVerb::Check { file }, .. } => cli::check_prices(&file, out),

@@ -302,6 +302,31 @@ ORDER BY (account, since)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Services that stopped and went on';
 
+CREATE TABLE IF NOT EXISTS invoice_runs
+(
+    run String,
+    enterprise String,
+    day String,
+    currency LowCardinality(String),
+    status LowCardinality(String),
+    held_for LowCardinality(Nullable(String)),
+    invoices UInt32,
+    issued UInt32,
+    held UInt32,
+    net Decimal(38, 12),
+    tax Decimal(38, 12),
+    total Decimal(38, 12),
+    at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    _partition UInt32 CODEC(ZSTD(1)),
+    _offset Int64 CODEC(Delta, ZSTD(1)),
+    _index UInt32 CODEC(Delta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(at)
+ORDER BY (day, run, at)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Invoice runs, a row whenever something about one has changed';
+
 CREATE TABLE IF NOT EXISTS invoices
 (
     number String,
@@ -339,6 +364,11 @@ CREATE TABLE IF NOT EXISTS invoices
     tax_note LowCardinality(String),
     tax Decimal(38, 12),
     total Decimal(38, 12),
+    settlement_currency LowCardinality(Nullable(String)),
+    settlement_rate Nullable(Decimal(38, 12)),
+    settled_net Nullable(Decimal(38, 12)),
+    settled_tax Nullable(Decimal(38, 12)),
+    settled_total Nullable(Decimal(38, 12)),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))

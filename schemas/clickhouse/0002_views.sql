@@ -153,6 +153,13 @@ ORDER BY at DESC, _offset DESC, _index DESC
 LIMIT 1 BY billing_account, request
 COMMENT 'Requests to pay as they stand, a row for each of their two sides';
 
+CREATE OR REPLACE VIEW invoice_runs_now AS
+SELECT *
+FROM invoice_runs
+ORDER BY at DESC, _offset DESC, _index DESC
+LIMIT 1 BY run
+COMMENT 'Invoice runs as they stand';
+
 CREATE OR REPLACE VIEW payment_request_totals AS
 SELECT
     billing_account,

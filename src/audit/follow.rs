@@ -4,7 +4,9 @@ use anyhow::Context;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::Next;
 use drawdown_wire::avro::Cursor;
-use drawdown_wire::messages::{Bills, Charges, Entries, Invoices, PeriodsClosed, Rejects};
+use drawdown_wire::messages::{
+    Bills, Charges, Entries, InvoiceRuns, Invoices, PeriodsClosed, Rejects,
+};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
 use serde_json::Value;
@@ -155,6 +157,10 @@ fn items(topic: Topic, message: &[u8]) -> anyhow::Result<Vec<Value>> {
         Topic::PeriodClosed => {
             let PeriodsClosed { closed } = schemas::PERIODS_CLOSED.read(message)?;
             more.push(serde_json::to_value(closed)?);
+        }
+        Topic::InvoiceRuns => {
+            let InvoiceRuns { runs } = schemas::INVOICE_RUNS.read(message)?;
+            more.push(serde_json::to_value(runs)?);
         }
         Topic::Invoices => {
             let Invoices { invoices } = schemas::INVOICES.read(message)?;

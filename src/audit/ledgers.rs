@@ -27,8 +27,14 @@ struct Proof<'a> {
 }
 
 /// What follows from deltas alone.
-const TOLD: [Topic; 5] =
-    [Topic::Entries, Topic::Bills, Topic::PeriodClosed, Topic::Invoices, Topic::PaymentRequests];
+const TOLD: [Topic; 6] = [
+    Topic::Entries,
+    Topic::Bills,
+    Topic::PeriodClosed,
+    Topic::InvoiceRuns,
+    Topic::Invoices,
+    Topic::PaymentRequests,
+];
 
 /// Proves one ledger. Names the sources that said something else to it than was decided again.
 pub(super) fn audit_ledger(

@@ -41,6 +41,7 @@ pub(super) const TABLES: &[Table] = &[
     table("balance", Topic::Balances, &["cash", "available"]),
     table("payments", Topic::Payments, &["amount"]),
     table("payment_requests", Topic::PaymentRequests, &["amount", "in_flight"]),
+    table("invoice_runs", Topic::InvoiceRuns, &["net", "tax", "total"]),
     table("invoices", Topic::Invoices, &["net", "tax", "total"]),
     table("services", Topic::Services, &[]),
     table("commands", Topic::Outcomes, &["command"]),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use drawdown_balance::Part;
+use drawdown_domain::fx::converted;
 use drawdown_domain::ids::WalletId;
 use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{AccountNumber, Balance, Fact, Ledger, ProductNumber, WalletNumber};
@@ -111,7 +112,7 @@ impl Views {
             Topic::Charges => self.take_charges(&at, ledger, &held.value, report),
             Topic::Invoices => self.take_invoices(&at, &held.value, report),
             // What is closed is drafted, and what is asked for and paid crosses: both stand among the facts.
-            Topic::PeriodClosed | Topic::PaymentRequests => Ok(()),
+            Topic::PeriodClosed | Topic::PaymentRequests | Topic::InvoiceRuns => Ok(()),
             other => anyhow::bail!("{} is not added up", other.name()),
         };
         if let Err(error) = read {
@@ -328,6 +329,7 @@ fn adds_up(invoice: &Invoice) -> Result<Vec<String>, Overflow> {
     if drift.max(drift.negated()?) > apart {
         wrong.push(format!("{tax_rate} of {net} is {expected}, its tax is {tax}"));
     }
+    wrong.extend(settles(invoice)?);
     if net.plus(*tax)? != *total {
         wrong.push(format!("{net} and {tax} make {total}"));
     }
@@ -335,4 +337,30 @@ fn adds_up(invoice: &Invoice) -> Result<Vec<String>, Overflow> {
         wrong.push(format!("it is {} over {total}", invoice.r#type));
     }
     Ok(wrong)
+}
+
+/// What of an invoice's figures in the currency of settlement does not follow from its rate (R12.6).
+fn settles(invoice: &Invoice) -> Result<Option<String>, Overflow> {
+    let Invoice { settled_net, settled_tax, settled_total, .. } = *invoice;
+    let known = settled_net.zip(settled_tax).zip(settled_total);
+    let (settlement, ((net, tax), total)) = match (invoice.settlement(), known) {
+        (Some(settlement), Some(known)) => (settlement, known),
+        (None, None) if invoice.settlement_currency.is_none() => return Ok(None),
+        _ => return Ok(Some("it says in part how it is settled".to_owned())),
+    };
+    // Credit notes of one invoice come together to what it is settled at.
+    let by_command = invoice.reason.is_some();
+    let apart = if by_command { settlement.currency.minor_unit() } else { Amount::ZERO };
+    for (what, amount, is) in [("net", invoice.net, net), ("tax", invoice.tax, tax)] {
+        let expected = converted(amount, settlement.rate, settlement.currency)?;
+        let drift = is.minus(expected)?;
+        if drift.max(drift.negated()?) > apart {
+            let rate = settlement.rate;
+            return Ok(Some(format!(
+                "{what} {amount} at {rate} is {expected}, it is settled at {is}"
+            )));
+        }
+    }
+    let sum = net.plus(tax)?;
+    Ok((sum != total).then(|| format!("{net} and {tax} make {sum}, it is settled at {total}")))
 }

@@ -2,6 +2,7 @@
 //! they stand, so nobody is asked and nothing is held up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use drawdown_balance::Balance;
 use drawdown_documents::Language;
-use drawdown_domain::invoices::InvoiceDraft;
+use drawdown_domain::invoices::{HeldFor, InvoiceDraft};
 use drawdown_domain::ledger::{Preview, WalletNumber};
 use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::time::{Day, Span};
@@ -47,16 +48,47 @@ pub fn await_invoices(setup: &Setup, as_of: Day, out: &mut dyn Write) -> anyhow:
         if !ledgers.has_come(as_of) {
             bail!("{as_of} has not come: `drawdown invoices preview` shows what it will issue");
         }
-        let left = ledgers.not_issued(as_of)?.len();
-        if told != Some(left) {
-            writeln!(out, "invoices to come: {left}")?;
+        let progress = Progress::of(&ledgers.not_issued(as_of)?);
+        if told.as_ref() != Some(&progress) {
+            writeln!(out, "{progress}")?;
             out.flush()?;
-            told = Some(left);
         }
-        if left == 0 {
+        if progress.left == 0 {
             return Ok(());
         }
+        let held = progress.held.values().sum::<usize>();
+        if held == progress.left {
+            bail!(
+                "all that is left is held: `drawdown invoices preview --as-of {as_of}` says what for"
+            );
+        }
+        told = Some(progress);
         std::thread::sleep(LOOK_AGAIN_AFTER);
+    }
+}
+
+/// What is left of a run.
+#[derive(Debug, PartialEq, Eq)]
+struct Progress {
+    left: usize,
+    /// How many of these are held, by what for.
+    held: BTreeMap<&'static str, usize>,
+}
+
+impl Progress {
+    fn of(left: &[Preview]) -> Progress {
+        let mut held = BTreeMap::new();
+        for cause in left.iter().filter_map(|preview| of(preview).held_for()) {
+            *held.entry(cause.text()).or_default() += 1;
+        }
+        Progress { left: left.len(), held }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invoices to come: {}", self.left)?;
+        self.held.iter().try_for_each(|(cause, count)| write!(f, ", held ({cause}): {count}"))
     }
 }
 
@@ -122,6 +154,13 @@ fn of(preview: &Preview) -> &InvoiceDraft {
     }
 }
 
+/// What is lacking, in the words of the settings.
+fn no_rate(draft: &InvoiceDraft) -> String {
+    let last = draft.time_zone.month_of(draft.until.minus(Span::micros(1)));
+    let to = draft.settlement_currency.map(Currency::code).unwrap_or_default();
+    format!("no_rate: the settings' `fx` states no \"{}/{to}\" for {last}", draft.currency)
+}
+
 /// A line for each invoice, and what they come to by currency.
 fn print(previews: &[Preview], out: &mut dyn Write) -> anyhow::Result<()> {
     let mut sums: BTreeMap<Currency, [Amount; 3]> = BTreeMap::new();
@@ -135,9 +174,11 @@ fn print(previews: &[Preview], out: &mut dyn Write) -> anyhow::Result<()> {
         let InvoiceDraft { time_zone, currency, .. } = *draft;
         let last = time_zone.date_of(draft.until.minus(Span::micros(1)));
         let period = format!("{}/{last}", time_zone.date_of(draft.from));
-        let state = match preview {
-            Preview::Decided(_) => "decided, waits for its number",
-            Preview::Open(_) => "so far",
+        let state = match (preview, draft.held_for()) {
+            (_, Some(HeldFor::NoRate)) => no_rate(draft),
+            (_, Some(HeldFor::Approval)) => "its run waits for approval".to_owned(),
+            (Preview::Decided(_), None) => "decided, waits for its number".to_owned(),
+            (Preview::Open(_), None) => "so far".to_owned(),
         };
         let figures = [draft.net, draft.tax, draft.total];
         let [net, tax, total] = figures.map(|figure| Language::English.money(figure, currency));

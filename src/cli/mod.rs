@@ -1,5 +1,6 @@
 //! What each command of the command line does.
 
+mod approve;
 mod ask;
 mod at;
 mod audit;
@@ -25,6 +26,7 @@ mod up;
 mod vocabulary;
 mod worker;
 
+pub use approve::approve_invoices;
 pub use ask::ask;
 pub use at::At;
 pub use audit::audit_log;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use drawdown_analytics::{Analytics, AnalyticsOptions, Store, StoreOptions};
 use drawdown_console::{
-    ClickHouse, Console, ConsoleOptions, Form, Keys, OwnLists, Printer, Question, Rows, Settled,
+    ClickHouse, Console, ConsoleOptions, Form, Keys, OwnLists, PaidSoFar, Printer, Question, Rows,
 };
 use drawdown_documents::{NoDocument, Press, e_invoice};
 use drawdown_domain::invoices::Invoice;
@@ -265,11 +265,11 @@ impl Setup {
 pub fn printed(
     press: &Press,
     invoice: &Invoice,
-    settled: Option<Settled>,
+    settled: Option<PaidSoFar>,
 ) -> Result<Vec<u8>, NoDocument> {
     match settled {
-        Some(Settled { paid, open, at }) => {
-            press.invoice_with(invoice, drawdown_documents::Settled { paid, open, at })
+        Some(PaidSoFar { paid, open, at }) => {
+            press.invoice_with(invoice, drawdown_documents::PaidSoFar { paid, open, at })
         }
         None => press.invoice(invoice),
     }

@@ -263,23 +263,7 @@ fn list(
         let answer = get(client, &format!("{}?{}", path(wanted), query.join("&")))?;
         return Ok(out.write_all(&answer.body)?);
     }
-    let (mut rows, mut next): (Vec<Value>, Option<String>) = (Vec::new(), None);
-    loop {
-        let left = wanted.rows_max.map_or(usize::MAX, |max| max.saturating_sub(rows.len()));
-        let mut query = query.clone();
-        query.push(format!("limit={}", left.min(ROWS_PER_PAGE_MAX)));
-        query.extend(next.take().map(|cursor| format!("cursor={}", escaped(&cursor))));
-        let answer = get(client, &format!("{}?{}", path(wanted), query.join("&")))?;
-        let mut page = row(&answer.body)?;
-        match page.remove("rows") {
-            Some(Value::Array(more)) => rows.extend(more),
-            _ => bail!("the answer has no rows; is --server of this version?"),
-        }
-        next = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if next.is_none() || wanted.rows_max.is_some_and(|max| rows.len() >= max) {
-            break;
-        }
-    }
+    let (rows, next) = some_rows(client, &path(wanted), &query, wanted.rows_max)?;
     if as_json {
         return Ok(writeln!(out, "{}", json!({ "rows": rows, "next": next }))?);
     }
@@ -295,6 +279,41 @@ fn list(
         (count, None) => writeln!(out, "{count} rows")?,
     }
     Ok(())
+}
+
+/// Rows of a list, a page after the other, and where to go on if there are more.
+fn some_rows(
+    client: &mut Client,
+    path: &str,
+    query: &[String],
+    rows_max: Option<usize>,
+) -> anyhow::Result<(Vec<Value>, Option<String>)> {
+    let (mut rows, mut next): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    loop {
+        let left = rows_max.map_or(usize::MAX, |max| max.saturating_sub(rows.len()));
+        let mut query = query.to_vec();
+        query.push(format!("limit={}", left.min(ROWS_PER_PAGE_MAX)));
+        query.extend(next.take().map(|cursor| format!("cursor={}", escaped(&cursor))));
+        let answer = get(client, &format!("{path}?{}", query.join("&")))?;
+        let mut page = row(&answer.body)?;
+        match page.remove("rows") {
+            Some(Value::Array(more)) => rows.extend(more),
+            _ => bail!("the answer has no rows; is --server of this version?"),
+        }
+        next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if next.is_none() || rows_max.is_some_and(|max| rows.len() >= max) {
+            return Ok((rows, next));
+        }
+    }
+}
+
+/// All rows of a list that a query names.
+pub(super) fn all_rows(
+    client: &mut Client,
+    path: &str,
+    query: &[String],
+) -> anyhow::Result<Vec<Value>> {
+    Ok(some_rows(client, path, query, None)?.0)
 }
 
 /// Shows what a view becomes, until the stream ends.

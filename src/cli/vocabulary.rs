@@ -182,6 +182,8 @@ fn of_shape(shape: &Shape) -> Option<String> {
         Shape::Text("region") => "eu-1",
         Shape::Text("span") => "48h",
         Shape::Text("time zone") => "Asia/Singapore",
+        Shape::Text("day") => "2026-04-01",
+        Shape::Text("invoice run") => "2026-04-01.usd.acme",
         Shape::Symbol { name: "Currency", .. } => "USD",
         Shape::Symbol { symbols, .. } => return symbols.first().map(|first| (*first).to_owned()),
         Shape::List(inner) | Shape::Optional(inner) => return of_shape(inner),

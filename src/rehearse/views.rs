@@ -8,8 +8,8 @@ use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
 use drawdown_wire::messages::{
-    Bills, Charges, Entries, Invoices, Mails, Notices, Outcome, Outcomes, PaymentRequests,
-    Payments, Rejects,
+    Bills, Charges, Entries, InvoiceRuns, Invoices, Mails, Notices, Outcome, Outcomes,
+    PaymentRequests, Payments, Rejects,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -22,10 +22,11 @@ use crate::views;
 pub type Row = Map<String, Value>;
 
 /// The topics that hold rows.
-const LISTED: [Topic; 10] = [
+const LISTED: [Topic; 11] = [
     Topic::Entries,
     Topic::Bills,
     Topic::Charges,
+    Topic::InvoiceRuns,
     Topic::Invoices,
     Topic::Rejects,
     Topic::Payments,
@@ -43,6 +44,7 @@ pub struct Rows {
     bills: Vec<Row>,
     charges: Vec<Row>,
     covered: Vec<Row>,
+    invoice_runs: Vec<Row>,
     invoices: Vec<Row>,
     rejects: Vec<Row>,
     payments: Vec<Row>,
@@ -100,6 +102,12 @@ impl Rows {
                 let charges: Charges = schemas::CHARGES.read(message)?;
                 self.charges.extend(rows(&charges.rows().collect::<Vec<_>>())?);
                 self.covered.extend(rows(&charges.coverage().collect::<Vec<_>>())?);
+            }
+            Topic::InvoiceRuns => {
+                let InvoiceRuns { runs } = schemas::INVOICE_RUNS.read(message)?;
+                for run in rows(&runs)? {
+                    put(&mut self.invoice_runs, run, &["run"]);
+                }
             }
             Topic::Invoices => {
                 let Invoices { invoices } = schemas::INVOICES.read(message)?;
@@ -172,6 +180,7 @@ impl Rows {
             "bills" => self.bills.clone(),
             "charges" => self.charges.clone(),
             "covered" => self.covered.clone(),
+            "invoice_runs" => self.invoice_runs.clone(),
             "invoices" => self.invoices.clone(),
             "rejects" => self.rejects.clone(),
             "payments" => self.payments.clone(),

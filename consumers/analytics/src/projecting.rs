@@ -25,6 +25,7 @@ pub(crate) const PROJECTIONS: &[(Topic, Project)] = &[
     (Topic::Balances, money::balances),
     (Topic::Payments, dealings::payments),
     (Topic::PaymentRequests, dealings::payment_requests),
+    (Topic::InvoiceRuns, dealings::invoice_runs),
     (Topic::Invoices, dealings::invoices),
     (Topic::Services, dealings::services),
     (Topic::Outcomes, said::outcomes),

@@ -1,16 +1,19 @@
 //! Writes down what the ledger decides: the delta for itself, and rows for others.
 
+use std::collections::BTreeMap;
+
 use drawdown_domain::ids::{EnterpriseId, ProductId, RegionId, RequestId, Text};
 use drawdown_domain::invoices::{Invoice, InvoiceDraft};
 use drawdown_domain::ledger::{
     self, AccountOpened, Accrued, Bill, BillIssued, Covered, Fact, HELD, Journal, Ledger, Line,
     LinkBegun, LinkEnded, Linking, Lot, Method, Moved, PaymentBegun, PaymentDelayed, PaymentEnded,
-    Portion, ProductNumber, WalletNumber,
+    Portion, ProductNumber, RunKey, Wallet, WalletNumber,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::{Payment, PaymentAnswer, PaymentCause, PaymentStatus};
 use drawdown_domain::requests::{Crossing, Direction, PaymentRequest};
+use drawdown_domain::runs::InvoiceRun;
 use drawdown_wire::avro;
 use drawdown_wire::charges::{ChargedRow, ChargesBuilder, GroupKey, GroupNames};
 use drawdown_wire::messages::{
@@ -54,6 +57,8 @@ pub(crate) struct Scribe {
     pub(crate) closed: Vec<PeriodClosed>,
     pub(crate) wanted: Vec<NumberWanted>,
     pub(crate) invoices: Vec<Invoice>,
+    /// Runs that something has changed about, as they stand now.
+    pub(crate) runs: BTreeMap<RunKey, InvoiceRun>,
     /// Wallets whose balance has changed since it was last told.
     pub(crate) changed: Changed,
     /// The ledger this scribe writes for, as accounts are told about it.
@@ -107,7 +112,20 @@ impl Journal for Scribe {
             Fact::VoidAsked(void) => self.void_asked(ledger, void),
             Fact::PeriodClosed(closed) => self.closed(ledger, closed),
             Fact::CreditDrafted(credit) => self.want_number(ledger, &credit.draft),
-            Fact::InvoiceIssued(issued) => self.invoices.push((*issued.invoice).clone()),
+            Fact::DraftSettled(settled) => {
+                self.released(ledger, settled.wallet, settled.draft);
+                self.run(ledger, settled.run);
+            }
+            Fact::DraftReleased(released) => {
+                self.released(ledger, released.wallet, released.draft);
+                self.run(ledger, released.run);
+            }
+            Fact::RunHeld(held) => self.run(ledger, held.run),
+            Fact::RunApproved(approved) => self.run(ledger, approved.run),
+            Fact::InvoiceIssued(issued) => {
+                self.invoices.push((*issued.invoice).clone());
+                issued.run.into_iter().for_each(|run| self.run(ledger, run));
+            }
             // Nobody outside hears of the rest.
             Fact::TimePassed(_)
             | Fact::Marked(_)
@@ -148,6 +166,7 @@ impl Journal for Scribe {
             | Fact::FallChanged(_)
             | Fact::OverdueChanged(_)
             | Fact::PeriodJoined(_)
+            | Fact::InvoicingConfigured(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)
             | Fact::RechargeFrozen(_)
@@ -210,6 +229,7 @@ impl Scribe {
             closed: Vec::new(),
             wanted: Vec::new(),
             invoices: Vec::new(),
+            runs: BTreeMap::new(),
             changed: Changed::default(),
             ledger,
         }
@@ -327,9 +347,30 @@ impl Scribe {
             currency: draft.currency,
         });
         self.want_number(ledger, draft);
+        self.run(ledger, fact.run);
     }
 
+    fn run(&mut self, ledger: &Ledger, key: RunKey) {
+        match ledger.invoice_run(key) {
+            Some(run) => drop(self.runs.insert(key, run)),
+            None => self.unsaid = Some("an invoice run that is not there"),
+        }
+    }
+
+    /// A draft may have lost what held it.
+    fn released(&mut self, ledger: &Ledger, wallet: WalletNumber, draft: u64) {
+        let drafts = ledger.wallet(wallet).map(Wallet::drafts).unwrap_or_default();
+        match drafts.iter().find(|known| known.draft == draft) {
+            Some(draft) => self.want_number(ledger, draft),
+            None => self.unsaid = Some("an invoice that is released and not there"),
+        }
+    }
+
+    /// What is held wants none yet.
     fn want_number(&mut self, ledger: &Ledger, draft: &InvoiceDraft) {
+        if draft.held_for().is_some() {
+            return;
+        }
         self.wanted.push(NumberWanted {
             at: ledger.clock().now(),
             ledger: self.ledger,

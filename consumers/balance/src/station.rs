@@ -16,10 +16,10 @@ use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro::{self, Cursor};
 use drawdown_wire::lines::{LinesHeader, each_line, open_lines};
 use drawdown_wire::messages::{
-    Admitted, Balances, CommandControl, Entries, InvoiceNumbered, Invoices, LedgerInput,
-    LedgerMessage, Measured, MeasuredLine, Notices, Outcome, Outcomes, PaymentAnswered,
-    PaymentRequests, PaymentWishes, Payments, PeriodsClosed, RecordVoided, Services, Settled,
-    TimeOnly, VoidRefused,
+    Admitted, Balances, CommandControl, Entries, InvoiceNumbered, InvoiceRuns, Invoices,
+    LedgerInput, LedgerMessage, Measured, MeasuredLine, Notices, Outcome, Outcomes,
+    PaymentAnswered, PaymentRequests, PaymentWishes, Payments, PeriodsClosed, RecordVoided,
+    Services, Settled, TimeOnly, VoidRefused,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -442,6 +442,11 @@ impl Balance {
         if !scribe.closed.is_empty() {
             let closed = PeriodsClosed { closed: std::mem::take(&mut scribe.closed) };
             messages.push((Topic::PeriodClosed, schemas::PERIODS_CLOSED.message(&closed)));
+        }
+        if !scribe.runs.is_empty() {
+            let runs = std::mem::take(&mut scribe.runs).into_values().collect();
+            messages
+                .push((Topic::InvoiceRuns, schemas::INVOICE_RUNS.message(&InvoiceRuns { runs })));
         }
         if !scribe.invoices.is_empty() {
             let invoices = Invoices { invoices: std::mem::take(&mut scribe.invoices) };

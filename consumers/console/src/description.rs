@@ -388,6 +388,9 @@ fn schema(shape: &Shape) -> Value {
             json!({ "type": "string", "maxLength": drawdown_domain::ids::TEXT_BYTES_MAX })
         }
         Shape::Text("country") => json!({ "type": "string", "pattern": "^[A-Z]{2}$" }),
+        Shape::Text("day") => json!({ "type": "string", "format": "date" }),
+        Shape::Text("invoice run") => json!({ "type": "string",
+            "pattern": "^\\d{4}-\\d{2}-\\d{2}\\.[a-z]{3}\\.[a-z0-9._-]{1,64}$" }),
         Shape::Text(meaning @ ("time zone" | "span")) => {
             json!({ "type": "string", "title": meaning })
         }

@@ -39,7 +39,7 @@ pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
 pub use outside::escaped;
 pub use own::OwnLists;
-pub use printer::{Form, Printer, Settled};
+pub use printer::{Form, PaidSoFar, Printer};
 pub use rows::{Answer, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 

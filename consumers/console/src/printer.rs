@@ -8,11 +8,11 @@ use drawdown_domain::invoices::Invoice;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 
-type Print = dyn Fn(&Invoice, Form, Option<Settled>) -> Result<Vec<u8>, String> + Send + Sync;
+type Print = dyn Fn(&Invoice, Form, Option<PaidSoFar>) -> Result<Vec<u8>, String> + Send + Sync;
 
 /// What of an invoice is paid now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settled {
+pub struct PaidSoFar {
     pub paid: Amount,
     pub open: Amount,
     pub at: Timestamp,
@@ -50,7 +50,7 @@ pub struct Printer(Arc<Print>);
 
 impl Printer {
     pub fn new(
-        print: impl Fn(&Invoice, Form, Option<Settled>) -> Result<Vec<u8>, String>
+        print: impl Fn(&Invoice, Form, Option<PaidSoFar>) -> Result<Vec<u8>, String>
         + Send
         + Sync
         + 'static,
@@ -62,7 +62,7 @@ impl Printer {
         &self,
         invoice: &Invoice,
         form: Form,
-        settled: Option<Settled>,
+        settled: Option<PaidSoFar>,
     ) -> Result<Vec<u8>, String> {
         (self.0)(invoice, form, settled)
     }

@@ -10,6 +10,7 @@ use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::Payment;
 use drawdown_domain::record;
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
+use drawdown_domain::runs::InvoiceRun;
 use drawdown_domain::time::{Month, Timestamp};
 use drawdown_domain::vocabulary::{DescribedRecord, Field, Record, Shape};
 use drawdown_wire::messages::{Charge, Coverage, Entry, Mail, Outcome, Rejected};
@@ -217,6 +218,8 @@ views! {
         "What requests to pay come to, by side and status.";
     "notices": Notice = list("notices", BY_BILLING_ACCOUNT, &["at", "notice"], Topic::Notices),
         "What people were told.";
+    "invoice_runs": InvoiceRun = list("invoice_runs_now", "enterprise", &["day", "run"],
+        Topic::InvoiceRuns), "Invoice runs: how far each is, and what it waits for.";
     "invoices": InvoiceNow = list("invoices_now", BY_BILLING_ACCOUNT, &["issued_at", "number"],
         Topic::Invoices), "Issued invoices, and what of them is paid.";
     "mail": Mail = list("(SELECT * FROM mail ORDER BY at DESC LIMIT 1 BY mail, to)",

@@ -17,7 +17,7 @@ struct Words {
     customer: String,
     intro: String,
     /// Words and figures, in the order of the invoice.
-    rows: [(&'static str, String); 3],
+    rows: Vec<(&'static str, String)>,
     total: String,
     why: String,
 }
@@ -79,6 +79,19 @@ impl Words {
         let money = |amount: Amount| {
             format!("{} {}", invoice.currency, language.money(amount, invoice.currency))
         };
+        let mut rows = vec![
+            (labels.period, period.clone()),
+            (labels.net, money(invoice.net)),
+            (labels.tax, money(invoice.tax)),
+        ];
+        if let Some(settled) = drawdown_documents::settled(invoice) {
+            rows.extend([
+                (labels.exchange_rate, settled.rate),
+                (labels.net, settled.net),
+                (labels.tax, settled.tax),
+                (labels.total, settled.total),
+            ]);
+        }
         let intro = labels.letter.replace("{document}", document).replace("{account}", account);
         Words {
             language,
@@ -87,11 +100,7 @@ impl Words {
             billing_account: account.to_owned(),
             customer: invoice.enterprise_name.to_string(),
             intro: intro.replace("{period}", &period),
-            rows: [
-                (labels.period, period),
-                (labels.net, money(invoice.net)),
-                (labels.tax, money(invoice.tax)),
-            ],
+            rows,
             total: money(invoice.total),
             why: labels.letter_why.replace("{recipient}", recipient).replace("{account}", account),
         }

@@ -122,3 +122,13 @@ fn r12_3_the_mail_speaks_the_invoices_language() {
         }
     }
 }
+
+#[test]
+fn r12_6_the_mail_says_both_amounts() {
+    let invoice = invoices::settled("Acme", "GB");
+    let documents = Documents { pdf: Vec::new(), xml: e_invoice(&invoice).unwrap() };
+    let letter = letter(&invoice, documents, "m@x".to_owned()).unwrap();
+    for says in ["USD 16,527.66", "1 USD = 0.9012 EUR", "EUR 12,516.58", "EUR 14,894.73"] {
+        assert!(letter.text.contains(says) && letter.html.contains(says), "{}", letter.text);
+    }
+}

@@ -11,6 +11,7 @@ use drawdown_domain::invoices::{Invoice, InvoiceLine, InvoiceType, LineKind, Tax
 use drawdown_domain::money::{Amount, Overflow};
 use drawdown_domain::time::{Span, Timestamp};
 
+use crate::figures;
 use crate::labels::Labels;
 use crate::language::{Language, country};
 
@@ -159,7 +160,14 @@ fn head(xml: &mut Xml, invoice: &Invoice, kind: &Kind) {
     if let Some(reason) = &invoice.reason {
         xml.text("Note", reason.as_str());
     }
+    if let Some(note) = settled_note(invoice) {
+        xml.text("Note", &note);
+    }
     xml.text("DocumentCurrencyCode", invoice.currency.code());
+    // The currency of settlement is that in which the tax is accounted for (BT-6).
+    if let Some(settlement) = invoice.settlement_currency {
+        xml.text("TaxCurrencyCode", settlement.code());
+    }
     xml.text("BuyerReference", invoice.billing_account.as_str());
     xml.part("InvoicePeriod", |xml| {
         xml.text("StartDate", &day(invoice.from));
@@ -170,6 +178,23 @@ fn head(xml: &mut Xml, invoice: &Invoice, kind: &Kind) {
             xml.part("InvoiceDocumentReference", |xml| xml.text("ID", corrects));
         });
     }
+}
+
+/// The standard has a place for the tax in another currency, and none for the rest.
+fn settled_note(invoice: &Invoice) -> Option<String> {
+    let language = Language::of(invoice);
+    let (labels, settled) = (Labels::of(language), figures::settled(invoice, language)?);
+    Some(format!(
+        "{}: {}; {}: {}; {}: {}; {}: {}",
+        labels.exchange_rate,
+        settled.rate,
+        labels.net,
+        settled.net,
+        labels.tax,
+        settled.tax,
+        labels.total,
+        settled.total
+    ))
 }
 
 fn seller(xml: &mut Xml, invoice: &Invoice) {
@@ -291,6 +316,13 @@ fn totals(xml: &mut Xml, invoice: &Invoice, figures: &Figures<'_>) {
             category(xml, "TaxCategory", &figures.category, true);
         });
     });
+    // BT-111.
+    if let (Some(currency), Some(tax)) = (invoice.settlement_currency, invoice.settled_tax) {
+        let tax = of(tax).to_string();
+        xml.part("TaxTotal", |xml| {
+            xml.with("TaxAmount", &[("currencyID", currency.code())], &tax);
+        });
+    }
     xml.part("LegalMonetaryTotal", |xml| {
         xml.money("LineExtensionAmount", invoice, figures.lines_sum);
         xml.money("TaxExclusiveAmount", invoice, of(invoice.net));

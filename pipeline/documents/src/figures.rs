@@ -43,6 +43,7 @@ pub(crate) struct Figures<'a> {
     total: String,
     /// None: it is shown as it was issued.
     paying: Option<Paying>,
+    settled: Option<Settled>,
     top_ups: Vec<TopUp<'a>>,
 }
 
@@ -56,10 +57,21 @@ struct Paying {
 
 /// What is paid of an invoice at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settled {
+pub struct PaidSoFar {
     pub paid: Amount,
     pub open: Amount,
     pub at: Timestamp,
+}
+
+/// What an invoice comes to in the currency it is settled in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settled {
+    /// `1 USD = 0.9 EUR`.
+    pub rate: String,
+    /// With the currency: `EUR 90.00`.
+    pub net: String,
+    pub tax: String,
+    pub total: String,
 }
 
 /// One of the two whom an invoice is between.
@@ -108,7 +120,7 @@ struct TopUp<'a> {
 impl<'a> Figures<'a> {
     pub(crate) fn of(
         invoice: &'a Invoice,
-        settled: Option<Settled>,
+        paid: Option<PaidSoFar>,
     ) -> Result<Figures<'a>, Overflow> {
         let language = Language::of(invoice);
         let (labels, (tag, region)) = (Labels::of(language), language.tag());
@@ -147,11 +159,12 @@ impl<'a> Figures<'a> {
             tax: money(invoice.tax),
             note: note(invoice, language),
             total: money(invoice.total),
-            paying: settled.map(|settled| Paying {
-                paid: money(settled.paid),
-                open: money(settled.open),
-                as_of: labels.as_of.replace("{day}", &day(settled.at)),
+            paying: paid.map(|so_far| Paying {
+                paid: money(so_far.paid),
+                open: money(so_far.open),
+                as_of: labels.as_of.replace("{day}", &day(so_far.at)),
             }),
+            settled: settled(invoice, language),
             top_ups: Vec::with_capacity(invoice.top_ups.len()),
         };
         figures.put_lines(invoice, language)?;
@@ -207,6 +220,19 @@ pub(crate) fn period(invoice: &Invoice, language: Language) -> String {
     let day = |at: Timestamp| language.day(invoice.time_zone.date_of(at));
     let last = invoice.until.minus(Span::micros(1));
     format!("{} – {}", day(invoice.from), day(last))
+}
+
+/// The figures of another currency, if it is settled in one.
+pub(crate) fn settled(invoice: &Invoice, language: Language) -> Option<Settled> {
+    let currency = invoice.settlement_currency?;
+    let rate = language.number(invoice.settlement_rate?);
+    let money = |amount| format!("{currency} {}", language.money(amount, currency));
+    Some(Settled {
+        rate: format!("1 {} = {rate} {currency}", invoice.currency),
+        net: money(invoice.settled_net?),
+        tax: money(invoice.settled_tax?),
+        total: money(invoice.settled_total?),
+    })
 }
 
 /// An issuer without a name is called by its country.

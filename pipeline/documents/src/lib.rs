@@ -17,12 +17,12 @@ use drawdown_domain::invoices::Invoice;
 use drawdown_domain::money::Overflow;
 
 pub use e_invoice::e_invoice;
+pub use figures::{PaidSoFar, Settled};
 pub use fonts::{FOLDERS, Fonts, NoFonts};
 pub use labels::Labels;
 pub use language::Language;
 
 use figures::Figures;
-pub use figures::Settled;
 
 /// Makes documents. Clones share the fonts.
 #[derive(Clone, Debug)]
@@ -50,12 +50,12 @@ impl Press {
     }
 
     /// The same, and what is paid of it.
-    pub fn invoice_with(&self, invoice: &Invoice, settled: Settled) -> Result<Vec<u8>, NoDocument> {
-        self.set(invoice, Some(settled))
+    pub fn invoice_with(&self, invoice: &Invoice, paid: PaidSoFar) -> Result<Vec<u8>, NoDocument> {
+        self.set(invoice, Some(paid))
     }
 
-    fn set(&self, invoice: &Invoice, settled: Option<Settled>) -> Result<Vec<u8>, NoDocument> {
-        let figures = serde_json::to_vec(&Figures::of(invoice, settled)?)?;
+    fn set(&self, invoice: &Invoice, paid: Option<PaidSoFar>) -> Result<Vec<u8>, NoDocument> {
+        let figures = serde_json::to_vec(&Figures::of(invoice, paid)?)?;
         self.0.set(figures, &invoice.number)
     }
 }
@@ -68,4 +68,9 @@ pub fn title(invoice: &Invoice) -> &'static str {
 /// The period of an invoice, from its first day to its last.
 pub fn period(invoice: &Invoice) -> String {
     figures::period(invoice, Language::of(invoice))
+}
+
+/// What an invoice comes to in the currency it is settled in, if that is another one.
+pub fn settled(invoice: &Invoice) -> Option<Settled> {
+    figures::settled(invoice, Language::of(invoice))
 }

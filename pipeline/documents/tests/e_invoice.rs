@@ -7,7 +7,7 @@ mod invoices;
 use drawdown_documents::e_invoice;
 use drawdown_domain::invoices::{Invoice, InvoiceType, LineKind, TaxNote};
 use drawdown_domain::money::Amount;
-use invoices::{amount, invoice};
+use invoices::{amount, invoice, settled};
 use roxmltree::{Document, Node};
 
 /// The elements at the end of a path of names.
@@ -57,7 +57,21 @@ fn check(invoice: &Invoice) {
     assert_eq!(text(root, "BuyerReference"), invoice.billing_account.as_str());
     let buyer = "AccountingCustomerParty/Party/PartyLegalEntity/RegistrationName";
     assert_eq!(text(root, buyer), invoice.enterprise_name.as_str());
-    for element in root.descendants().filter(|node| node.has_attribute("currencyID")) {
+    // BR-53: if the tax is accounted for in another currency, it is there in that one, and only there.
+    let settled = invoice.settlement_currency.map(|settlement| settlement.code());
+    assert_eq!(all(root, "TaxCurrencyCode").first().and_then(Node::text), settled);
+    let of_tax = |node: &Node<'_, '_>| all(*node, "TaxSubtotal").is_empty();
+    let accounted: Vec<_> = all(root, "TaxTotal").into_iter().filter(of_tax).collect();
+    assert_eq!(accounted.len(), usize::from(settled.is_some()));
+    for node in &accounted {
+        let tax = all(*node, "TaxAmount")[0];
+        assert_eq!(tax.attribute("currencyID"), settled, "BT-111");
+        assert_eq!(figure(*node, "TaxAmount"), of(invoice.settled_tax.unwrap()), "BT-111");
+    }
+    let elsewhere = |node: &Node<'_, '_>| {
+        node.has_attribute("currencyID") && !accounted.contains(&node.parent().unwrap())
+    };
+    for element in root.descendants().filter(elsewhere) {
         assert_eq!(element.attribute("currencyID"), Some(invoice.currency.code()));
     }
 
@@ -104,7 +118,8 @@ fn check(invoice: &Invoice) {
     let expected = lines_sum.minus(allowances).unwrap().plus(charges).unwrap();
     assert_eq!((net, net), (expected, of(invoice.net)), "BR-CO-13");
     // BR-CO-14: the tax is that of its categories.
-    let tax = figure(root, "TaxTotal/TaxAmount");
+    let totals_of_tax = all(root, "TaxTotal");
+    let tax = figure(totals_of_tax[0], "TaxAmount");
     assert_eq!(tax, figures(root, "TaxTotal/TaxSubtotal/TaxAmount"), "BR-CO-14");
     assert_eq!(tax, of(invoice.tax));
     // BR-CO-15: with tax.
@@ -146,6 +161,34 @@ fn r12_7_every_figure_of_an_invoice_is_read_back_and_adds_up() {
     let mut long = invoices::long("Acme", "US", 300);
     (long.net, long.tax, long.total) = (amount("14188.79"), amount("2695.87"), amount("16884.66"));
     check(&long);
+}
+
+#[test]
+fn r12_6_the_e_invoice_says_what_is_settled_in_another_currency() {
+    let note = Invoice {
+        settlement_currency: settled("Acme", "DE").settlement_currency,
+        settlement_rate: Some(amount("0.9012")),
+        settled_net: Some(amount("-155.46")),
+        settled_tax: Some(amount("-29.54")),
+        settled_total: Some(amount("-185.00")),
+        ..credit_note()
+    };
+    for (invoice, says) in [
+        (
+            settled("Acme", "DE"),
+            "Wechselkurs: 1 USD = 0,9012 EUR; Nettobetrag: EUR 12.516,58; Umsatzsteuer: EUR 2.378,15; Gesamtbetrag: EUR 14.894,73",
+        ),
+        (
+            note,
+            "Wechselkurs: 1 USD = 0,9012 EUR; Nettobetrag: EUR -155,46; Umsatzsteuer: EUR -29,54; Gesamtbetrag: EUR -185,00",
+        ),
+    ] {
+        check(&invoice);
+        let xml = e_invoice(&invoice).unwrap();
+        let document = Document::parse(&xml).unwrap();
+        assert_eq!(text(document.root_element(), "Note"), says);
+        assert_eq!(text(document.root_element(), "TaxCurrencyCode"), "EUR");
+    }
 }
 
 #[test]

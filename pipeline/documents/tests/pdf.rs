@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use drawdown_documents::{FOLDERS, Fonts, NoFonts, Press, Settled};
+use drawdown_documents::{FOLDERS, Fonts, NoFonts, PaidSoFar, Press};
 use drawdown_domain::invoices::{Invoice, InvoiceType, TaxNote};
 use drawdown_domain::money::Currency;
 
-use invoices::{amount, invoice, long};
+use invoices::{amount, invoice, long, settled};
 
 static PRESS: LazyLock<Press> =
     LazyLock::new(|| Press::new(Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap()));
@@ -302,6 +302,23 @@ fn r12_3_a_negative_total_is_a_credit_note_and_names_what_it_corrects() {
 }
 
 #[test]
+fn r12_6_both_amounts_and_the_rate_are_shown() {
+    check(
+        "settled",
+        &settled("Acme", "DE"),
+        &[
+            "Gesamtbetrag USD 16.527,66",
+            "Wechselkurs 1 USD = 0,9012 EUR",
+            "Nettobetrag EUR 12.516,58",
+            "Umsatzsteuer EUR 2.378,15",
+            "Gesamtbetrag EUR 14.894,73",
+        ],
+    );
+    let lines = Made::of("not-settled", &invoice("Acme", "DE")).lines();
+    assert!(!lines.iter().any(|line| line.contains("Wechselkurs") || line.contains("EUR")));
+}
+
+#[test]
 fn yen_have_no_decimals() {
     let mut yen = invoice("株式会社クラウド", "JP");
     yen.currency = Currency::Jpy;
@@ -395,7 +412,7 @@ fn every_font_is_embedded_and_equal_input_makes_equal_bytes() {
 #[test]
 fn what_is_paid_of_it_stands_beside_the_total() {
     let asked = invoice("Acme", "IE");
-    let settled = Settled {
+    let settled = PaidSoFar {
         paid: "1000".parse().unwrap(),
         open: "234.5".parse().unwrap(),
         at: "2026-04-02T10:00:00Z".parse().unwrap(),

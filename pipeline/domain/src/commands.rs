@@ -12,6 +12,8 @@ use crate::money::{Amount, Currency};
 use crate::notices::NoticeKind;
 use crate::payments::MethodKind;
 use crate::rights::Role;
+use crate::runs::RunId;
+use crate::settings::Schedule;
 use crate::time::{Cycle, Month, Timestamp, Zone};
 use crate::vocabulary::{Described, DescribedRecord, Record, Shape};
 use crate::{record, symbols};
@@ -444,6 +446,12 @@ commands! {
         reason: Text,
     }
 
+    /// Approves an invoice run that is held: what it has come to is issued.
+    "approve_invoice_run" => ApproveInvoiceRun {
+        /// As the view `invoice_runs` calls it: `2026-04-01.usd.acme`.
+        run: RunId,
+    }
+
     /// Sets the quota of a billing account that settles with a partner.
     "set_quota" => SetQuota {
         billing_account: WalletId,
@@ -487,6 +495,11 @@ commands! {
         auto_recharge: Option<AutoRecharge>,
         /// Lets services run on for a while; with neither hours nor debt they stop at once again.
         delayed_suspension: Option<DelayedSuspension>,
+        /// From next month on invoices are settled in this currency, too: USD, EUR, SGD or HKD; in the billing
+        /// account's own, no longer in another one.
+        settlement_currency: Option<Currency>,
+        /// How often an invoice comes.
+        invoice_schedule: Option<Schedule>,
     }
 
     /// Links a payment method, known by the gateway's token; a small amount is held and given back.
@@ -694,6 +707,9 @@ impl Command {
             Command::ApprovePaymentRequest(ApprovePaymentRequest { request, .. })
             | Command::RejectPaymentRequest(RejectPaymentRequest { request, .. }) => {
                 Subject::RequestTo(request)
+            }
+            Command::ApproveInvoiceRun(ApproveInvoiceRun { run }) => {
+                Subject::Enterprise(&run.enterprise)
             }
             Command::CreditInvoice(CreditInvoice { invoice, .. }) => Subject::Invoice(invoice),
             Command::ReceiveRemittance(_) | Command::LoadPrices(_) | Command::LoadSettings(_) => {

@@ -1,10 +1,11 @@
 //! Invoices: what stands on one (R12). Which bills it covers is decided in `ledger/invoicing.rs`.
 
+use crate::fx;
 use crate::ids::{
     AccountId, Country, EnterpriseId, MeterId, MethodId, OrderId, ProductId, RegionId, Text,
     WalletId,
 };
-use crate::money::{Amount, Currency};
+use crate::money::{Amount, Currency, Overflow};
 use crate::time::{Timestamp, Zone};
 use crate::{record, symbols};
 
@@ -70,6 +71,53 @@ record! {
 }
 
 record! {
+    /// In which currency an invoice is settled, and at which rate (R12.6).
+    #[derive(Copy)]
+    pub struct Settlement {
+        pub currency: Currency,
+        /// What one of the billing currency is in it.
+        pub rate: Amount,
+    }
+}
+
+impl Settled {
+    pub(crate) fn of(
+        settlement: Settlement,
+        net: Amount,
+        tax: Amount,
+    ) -> Result<Settled, Overflow> {
+        Ok(Settled { settlement, net, tax, total: net.plus(tax)? })
+    }
+}
+
+impl Settlement {
+    pub(crate) fn of(&self, amount: Amount) -> Result<Amount, Overflow> {
+        fx::converted(amount, self.rate, self.currency)
+    }
+}
+
+record! {
+    /// What an invoice comes to in the currency it is settled in, each figure converted once (R12.6).
+    #[derive(Copy)]
+    pub struct Settled {
+        pub settlement: Settlement,
+        pub net: Amount,
+        pub tax: Amount,
+        pub total: Amount,
+    }
+}
+
+symbols! {
+    /// Why a decided invoice is not issued.
+    pub enum HeldFor {
+        /// Nobody has stated the rate at which it is settled (R12.6).
+        NoRate = "no_rate",
+        /// Its run comes to more than is issued without approval (R12.1).
+        Approval = "approval",
+    }
+}
+
+record! {
     /// An invoice whose figures are decided, and which waits for its number. It is issued with that.
     pub struct InvoiceDraft {
         /// What its ledger knows it by.
@@ -101,6 +149,12 @@ record! {
         pub tax_note: TaxNote,
         pub tax: Amount,
         pub total: Amount,
+        /// The currency it is settled in, if that is another one.
+        pub settlement_currency: Option<Currency>,
+        /// What it comes to there; none until the rate is stated.
+        pub settled: Option<Settled>,
+        /// It waits for the others of its run, or with them to be approved.
+        pub awaits_approval: bool,
     }
 }
 
@@ -143,10 +197,33 @@ record! {
         pub tax_note: TaxNote,
         pub tax: Amount,
         pub total: Amount,
+        /// The currency it is settled in, if that is another one; it is paid in its own.
+        pub settlement_currency: Option<Currency>,
+        /// What one of its currency was stated to be in that one, for the month of its period.
+        pub settlement_rate: Option<Amount>,
+        /// Its net and its tax in that currency, each converted once.
+        pub settled_net: Option<Amount>,
+        pub settled_tax: Option<Amount>,
+        /// The sum of the two.
+        pub settled_total: Option<Amount>,
     }
 }
 
 impl InvoiceDraft {
+    /// Why it is not issued yet, if it waits for more than its number.
+    pub fn held_for(&self) -> Option<HeldFor> {
+        match (self.awaits_approval, self.lacks_rate()) {
+            (true, _) => Some(HeldFor::Approval),
+            (false, true) => Some(HeldFor::NoRate),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether the rate is not stated at which it is settled.
+    pub fn lacks_rate(&self) -> bool {
+        self.settlement_currency.is_some() && self.settled.is_none()
+    }
+
     /// What it will be: a negative total is a credit note (R12.3).
     pub fn kind(&self) -> InvoiceType {
         if self.total.is_negative() { InvoiceType::CreditNote } else { InvoiceType::Invoice }
@@ -184,7 +261,20 @@ impl InvoiceDraft {
             tax_note: self.tax_note,
             tax: self.tax,
             total: self.total,
+            settlement_currency: self.settlement_currency,
+            settlement_rate: self.settled.map(|settled| settled.settlement.rate),
+            settled_net: self.settled.map(|settled| settled.net),
+            settled_tax: self.settled.map(|settled| settled.tax),
+            settled_total: self.settled.map(|settled| settled.total),
         }
+    }
+}
+
+impl Invoice {
+    /// How it is settled in another currency.
+    pub fn settlement(&self) -> Option<Settlement> {
+        let (currency, rate) = (self.settlement_currency?, self.settlement_rate?);
+        Some(Settlement { currency, rate })
     }
 }
 

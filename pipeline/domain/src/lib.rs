@@ -19,6 +19,8 @@ pub mod tax;
 
 pub mod tax_ids;
 
+pub mod fx;
+
 pub mod settings;
 
 pub mod usage;
@@ -38,6 +40,8 @@ pub mod requests;
 pub mod notices;
 
 pub mod invoices;
+
+pub mod runs;
 
 pub mod registry;
 

@@ -131,6 +131,7 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
         | Command::GrantCoupon(_)
         | Command::RefundOrder(_)
         | Command::CreditInvoice(_)
+        | Command::ApproveInvoiceRun(_)
         | Command::SetQuota(_)
         | Command::ReceiveRemittance(_)
         | Command::VoidUsage(_)

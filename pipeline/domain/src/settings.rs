@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fx::FxRates;
 use crate::ids::{Country, Text};
 use crate::money::{Amount, Currency};
+use crate::runs::HoldAbove;
+use crate::symbols;
 use crate::tax::TaxRates;
 use crate::time::{Cycle, Span, Zone};
 
@@ -29,6 +32,8 @@ pub struct Settings {
     pub authorizations: AuthorizationSettings,
     pub invoices: InvoiceSettings,
     pub tax: TaxSettings,
+    /// At which rates invoices are settled in another currency, by month (R12.6).
+    pub fx: FxRates,
 }
 
 /// R2.3 and R2.4.
@@ -262,26 +267,32 @@ impl Default for AuthorizationSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InvoiceSettings {
+    /// That of a billing account that has not chosen its own.
     pub schedule: Schedule,
+    /// Runs that come to more wait for approval; none: no run does.
+    pub hold_above: Option<HoldAbove>,
     /// For so long after its issue an invoice is remembered, and can be taken back by a credit note.
     pub credit_within: Span,
 }
 
 impl Default for InvoiceSettings {
     fn default() -> Self {
-        InvoiceSettings { schedule: Schedule::default(), credit_within: Span::days(400) }
+        InvoiceSettings {
+            schedule: Schedule::SemiMonthly,
+            hold_above: None,
+            credit_within: Span::days(400),
+        }
     }
 }
 
-/// How often a billing account gets an invoice (R12.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// On the 1st and on the 16th.
-    #[default]
-    SemiMonthly,
-    /// On the 1st.
-    Monthly,
+symbols! {
+    /// How often a billing account gets an invoice (R12.1).
+    pub enum Schedule {
+        /// On the 1st and on the 16th.
+        SemiMonthly = "semi_monthly",
+        /// On the 1st.
+        Monthly = "monthly",
+    }
 }
 
 /// R12.2 and R12.4.

@@ -108,6 +108,8 @@ described! {
     Shape::Text("text") => String, crate::ids::Text, compact_str::CompactString;
     Shape::Text("country") => crate::ids::Country;
     Shape::Text("time zone") => crate::time::Zone;
+    Shape::Text("day") => crate::time::Day;
+    Shape::Text("invoice run") => crate::runs::RunId;
     Shape::Text("span") => crate::time::Span;
     Shape::Text("enterprise") => crate::ids::EnterpriseId;
     Shape::Text("account") => crate::ids::AccountId;

@@ -13,6 +13,7 @@ use drawdown_domain::payments::{MethodKind, Payment, PaymentAnswer, PaymentCause
 use drawdown_domain::rating::{Aggregate, Change, Offer, ValueCount};
 use drawdown_domain::refusal::Refusal;
 use drawdown_domain::requests::{Addressee, Crossing, PaymentRequest};
+use drawdown_domain::runs::InvoiceRun;
 use drawdown_domain::time::{Minute, Month, Timestamp};
 use drawdown_domain::usage::Reject;
 use drawdown_domain::vocabulary::{Described, Shape};
@@ -756,6 +757,13 @@ record! {
     /// Periods that were closed.
     pub struct PeriodsClosed {
         pub closed: Vec<PeriodClosed>,
+    }
+}
+
+record! {
+    /// Invoice runs, each as it stood behind a step that changed something about it.
+    pub struct InvoiceRuns {
+        pub runs: Vec<InvoiceRun>,
     }
 }
 

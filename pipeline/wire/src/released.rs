@@ -44,6 +44,7 @@ released! {
         ErrandsDelta
         ErrandsPiece
         Frame
+        InvoiceRuns
         Invoices
         LedgerMessage
         Mails

@@ -89,6 +89,7 @@ schemas! {
     NOTICES = "Notices" for Readers: messages::Notices::shape;
     SERVICES = "Services" for Readers: messages::Services::shape;
     PERIODS_CLOSED = "PeriodsClosed" for Ours: messages::PeriodsClosed::shape;
+    INVOICE_RUNS = "InvoiceRuns" for Readers: messages::InvoiceRuns::shape;
     INVOICES = "Invoices" for Readers: messages::Invoices::shape;
     MAILS = "Mails" for Readers: messages::Mails::shape;
     FRAME = "Frame" for Ours: state::Frame::shape;

@@ -59,6 +59,8 @@ topics! {
     Services = "services",
     /// Periods whose last bill is out.
     PeriodClosed = "period_closed",
+    /// Invoice runs as they stand.
+    InvoiceRuns = "invoice_runs",
     /// Invoices as they were issued.
     Invoices = "invoices",
     /// Mails that were sent, or could not be.
@@ -149,6 +151,7 @@ impl TopicPlan {
             | Topic::Notices
             | Topic::Services
             | Topic::PeriodClosed
+            | Topic::InvoiceRuns
             | Topic::Invoices
             | Topic::Mails
             | Topic::BalanceState

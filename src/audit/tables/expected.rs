@@ -5,8 +5,8 @@ use drawdown_domain::money::Amount;
 use drawdown_log::Next;
 use drawdown_wire::identities::{Entry, Packed};
 use drawdown_wire::messages::{
-    Balances, Bills, Charges, Entries, Invoices, Mails, Notices, Outcomes, PaymentRequests,
-    Payments, Rejects, Services, UsageControl,
+    Balances, Bills, Charges, Entries, InvoiceRuns, Invoices, Mails, Notices, Outcomes,
+    PaymentRequests, Payments, Rejects, Services, UsageControl,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -121,6 +121,12 @@ impl Expected {
                 let PaymentRequests { requests } = schemas::PAYMENT_REQUESTS.read(value)?;
                 for (index, request) in requests.iter().enumerate() {
                     self.row(0, held, index, &[request.amount, request.in_flight])?;
+                }
+            }
+            Topic::InvoiceRuns => {
+                let InvoiceRuns { runs } = schemas::INVOICE_RUNS.read(value)?;
+                for (index, run) in runs.iter().enumerate() {
+                    self.row(0, held, index, &[run.net, run.tax, run.total])?;
                 }
             }
             Topic::Invoices => {

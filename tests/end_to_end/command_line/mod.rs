@@ -1,5 +1,6 @@
 //! The command line that asks the API: the binary as people call it.
 
+mod approving;
 mod asking;
 mod canned;
 mod ingesting;

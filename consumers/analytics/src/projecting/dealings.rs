@@ -1,12 +1,13 @@
 //! Payments, requests to pay, invoices and services.
 
-use drawdown_wire::messages::{Invoices, PaymentRequests, Payments, Services};
+use drawdown_wire::messages::{InvoiceRuns, Invoices, PaymentRequests, Payments, Services};
 use drawdown_wire::schemas::{self, Unreadable};
 
 use crate::rows::{Lines, Place, Rows};
 
 const PAYMENTS: Lines = Lines { table: "payments", by: "at" };
 const PAYMENT_REQUESTS: Lines = Lines { table: "payment_requests", by: "at" };
+const INVOICE_RUNS: Lines = Lines { table: "invoice_runs", by: "at" };
 const INVOICES: Lines = Lines { table: "invoices", by: "issued_at" };
 const SERVICES: Lines = Lines { table: "services", by: "since" };
 
@@ -34,6 +35,18 @@ pub(super) fn invoices(message: &[u8], place: Place, rows: &mut Rows) -> Result<
     let Invoices { invoices } = schemas::INVOICES.read(message)?;
     for (invoice, index) in invoices.iter().zip(0..) {
         rows.line(INVOICES, invoice.issued_at, place, index, invoice);
+    }
+    Ok(())
+}
+
+pub(super) fn invoice_runs(
+    message: &[u8],
+    place: Place,
+    rows: &mut Rows,
+) -> Result<(), Unreadable> {
+    let InvoiceRuns { runs } = schemas::INVOICE_RUNS.read(message)?;
+    for (run, index) in runs.iter().zip(0..) {
+        rows.line(INVOICE_RUNS, run.at, place, index, run);
     }
     Ok(())
 }

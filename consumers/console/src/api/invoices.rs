@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::show::problem;
 use super::{Shared, apart, asker};
 use crate::permits::{Over, may_see};
-use crate::printer::{Form, Settled};
+use crate::printer::{Form, PaidSoFar};
 use crate::problem::Problem;
 use crate::views::{Source, named};
 use crate::{Row, Wanted};
@@ -49,7 +49,7 @@ pub(super) async fn invoice(
 async fn issued(
     site: &Shared,
     number: &str,
-) -> Result<Option<(Invoice, Option<Settled>)>, Problem> {
+) -> Result<Option<(Invoice, Option<PaidSoFar>)>, Problem> {
     let Some((view, Source::List(list))) = named("invoices").map(|view| (view, &view.source))
     else {
         return Ok(None);
@@ -60,7 +60,7 @@ async fn issued(
     let Some(row) = found.into_iter().next() else { return Ok(None) };
     let amount = |field: &str| row.get(field)?.as_str()?.parse().ok();
     let settled = amount("settled").zip(amount("open"));
-    let settled = settled.map(|(paid, open)| Settled { paid, open, at: site.clock.now() });
+    let settled = settled.map(|(paid, open)| PaidSoFar { paid, open, at: site.clock.now() });
     let invoice = read(row)?;
     let settled = settled.filter(|_| invoice.r#type == InvoiceType::Invoice);
     Ok(Some((invoice, settled)))

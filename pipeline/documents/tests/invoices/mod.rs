@@ -81,6 +81,23 @@ pub(crate) fn invoice(name: &str, country: &str) -> Invoice {
         tax_note: TaxNote::Rated,
         tax: amount("2638.87"),
         total: amount("16527.66"),
+        settlement_currency: None,
+        settlement_rate: None,
+        settled_net: None,
+        settled_tax: None,
+        settled_total: None,
+    }
+}
+
+/// The same, settled in euros.
+pub(crate) fn settled(name: &str, country: &str) -> Invoice {
+    Invoice {
+        settlement_currency: Some(Currency::Eur),
+        settlement_rate: Some(amount("0.9012")),
+        settled_net: Some(amount("12516.58")),
+        settled_tax: Some(amount("2378.15")),
+        settled_total: Some(amount("14894.73")),
+        ..invoice(name, country)
     }
 }
 

@@ -45,7 +45,10 @@ impl Ledger {
                     .map_err(|_| Broken("settings that cannot be read"))?;
                 self.settings_document.clone_from(&fact.document);
                 self.headroom.fill(Amount::ZERO);
-                (0..).take(self.wallets.len()).for_each(|n| self.watch_unpaid(WalletNumber(n)));
+                for number in (0..).take(self.wallets.len()).map(WalletNumber) {
+                    self.watch_unpaid(number);
+                    self.watch_held(number);
+                }
             }
             Fact::PricesArrived(fact) => self.arriving.extend_from_slice(&fact.changes),
             Fact::PricesInForce(_) => {
@@ -239,9 +242,23 @@ impl Ledger {
                 }
             }
             Fact::PeriodJoined(fact) => self.apply_joined(fact)?,
-            Fact::PeriodClosed(fact) => self.apply_closed(fact)?,
-            Fact::InvoiceIssued(fact) => self.apply_invoice(fact)?,
+            Fact::PeriodClosed(fact) => {
+                self.count_decided(fact)?;
+                self.apply_closed(fact)?;
+            }
+            Fact::InvoiceIssued(fact) => {
+                self.count_issued(fact)?;
+                self.apply_invoice(fact)?;
+            }
             Fact::CreditDrafted(fact) => self.apply_credit(fact)?,
+            Fact::InvoicingConfigured(fact) => self.apply_invoicing_configured(fact)?,
+            Fact::DraftSettled(fact) => {
+                self.count_settled(fact)?;
+                self.apply_draft_settled(fact)?;
+            }
+            Fact::RunHeld(fact) => self.apply_run_held(fact)?,
+            Fact::RunApproved(fact) => self.apply_run_approved(fact)?,
+            Fact::DraftReleased(fact) => self.apply_released(fact)?,
             Fact::ValuesCounted(fact) => self.apply_values(fact)?,
             Fact::ValueTakenBack(fact) => self.apply_value_taken_back(fact)?,
             Fact::SharedCouponPaid(fact) => self.apply_shared_coupon(fact)?,

@@ -5,7 +5,7 @@
 //!   meter; with `@time` behind that, it was used then.
 //! - `void | account | quantity | product/meter@time`: such a record is taken back.
 //! - `answer | billing account | succeeded`: the gateway answers the last payment.
-//! - `number | invoices`: those that wait for their numbers get them.
+//! - `number | invoices`: those that wait for nothing but their numbers get them.
 //! - `hold | messages`: what ledgers say to each other stays on its way, until `let | messages` go on. The one
 //!   ledger here plays both.
 //! - `see | view of | fields`: the row of a view says this.
@@ -284,7 +284,8 @@ impl Asking {
 
     fn number_invoices(&mut self) {
         let wallets = self.ledger.wallets().iter();
-        let drafts: Vec<u64> = wallets.flat_map(|it| it.drafts()).map(|it| it.draft).collect();
+        let waiting = wallets.flat_map(|it| it.drafts()).filter(|it| it.held_for().is_none());
+        let drafts: Vec<u64> = waiting.map(|it| it.draft).collect();
         for draft in drafts {
             self.numbered += 1;
             let (now, number) =

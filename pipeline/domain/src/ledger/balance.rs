@@ -64,6 +64,11 @@ record! {
         pub auto_write_off: bool,
         pub write_off_previous: bool,
         pub bill_cycle: crate::time::Cycle,
+        pub invoice_schedule: crate::settings::Schedule,
+        /// The currency in which this month's invoices are settled.
+        pub settlement_currency: Currency,
+        /// That from next month on, if it is another one.
+        pub settlement_currency_next: Option<Currency>,
         /// None: it does not top itself up.
         pub auto_recharge: Option<AutoRecharge>,
         /// None: services stop at once.
@@ -84,6 +89,9 @@ impl Ledger {
             let account = self.account(**account).filter(|account| account.closed_at.is_none());
             account.is_some_and(|account| account.payer_at(now).0 == number)
         });
+        let month = wallet.zone.month_of(self.clock.now());
+        let settled_in = wallet.settled_in(month);
+        let settled_next = wallet.settled_in(month.next());
         Some(BillingAccount {
             billing_account: wallet.id.clone(),
             name: wallet.name(),
@@ -98,6 +106,9 @@ impl Ledger {
             auto_write_off: wallet.auto_write_off && !self.is_settling(wallet),
             write_off_previous: wallet.write_off_previous,
             bill_cycle: wallet.cycle_length(self.clock.now(), self.settings.bills.cycle),
+            invoice_schedule: self.schedule_of(wallet),
+            settlement_currency: settled_in,
+            settlement_currency_next: Some(settled_next).filter(|next| *next != settled_in),
             auto_recharge: wallet.recharge.as_deref().map(|recharge| AutoRecharge {
                 enabled: true,
                 percents: Some(recharge.percents.clone()),

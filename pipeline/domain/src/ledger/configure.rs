@@ -1,12 +1,14 @@
 //! The settings of a billing account.
 
-use super::fact::{Configured, Journal, RechargeChanged, TellingConfigured};
+use super::converting::SettlementChange;
+use super::fact::{Configured, InvoicingConfigured, Journal, RechargeChanged, TellingConfigured};
 use super::state::{CycleChange, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::commands::{Configure, DelayedSuspension, Recipients};
+use crate::fx::SETTLEMENT;
 use crate::notices::NoticeKind;
 use crate::refusal::Refusal;
-use crate::time::Cycle;
+use crate::time::{Cycle, Timestamp};
 
 impl Ledger {
     pub(super) fn configure(
@@ -23,6 +25,7 @@ impl Ledger {
         if charges && wallet.is_ecosystem() {
             return Err(Refusal::NotForEcosystem.into());
         }
+        let invoicing = invoicing_from_now_on(self.clock.now(), number, wallet, command)?;
         if command.auto_write_off == Some(true) && self.is_settling(wallet) {
             return Err(Refusal::SettlementInProgress.into());
         }
@@ -66,6 +69,9 @@ impl Ledger {
         }
         if let Some(recharge) = recharge {
             self.record(journal, RechargeChanged { wallet: number, recharge })?;
+        }
+        if let Some(invoicing) = invoicing {
+            self.record(journal, invoicing)?;
         }
         // A switch that allows a payment sets it off (R5.3).
         self.write_off(number, journal)
@@ -121,6 +127,29 @@ impl Ledger {
         self.record(journal, configured)?;
         Ok(())
     }
+}
+
+/// How the owner wants invoices, if the command says so. Another currency holds from next month on (R12.6).
+fn invoicing_from_now_on(
+    now: Timestamp,
+    number: WalletNumber,
+    wallet: &Wallet,
+    command: &Configure,
+) -> Result<Option<InvoicingConfigured>, Refusal> {
+    let (currency, schedule) = (command.settlement_currency, command.invoice_schedule);
+    if currency.is_none() && schedule.is_none() {
+        return Ok(None);
+    }
+    if wallet.is_ecosystem() {
+        return Err(Refusal::NotForEcosystem);
+    }
+    let can_be = |currency| SETTLEMENT.contains(&currency) || currency == wallet.currency;
+    if currency.is_some_and(|currency| !can_be(currency)) {
+        return Err(Refusal::Malformed);
+    }
+    let from = wallet.zone.month_of(now).next();
+    let settlement = currency.map(|currency| SettlementChange { from, currency });
+    Ok(Some(InvoicingConfigured { wallet: number, settlement, schedule }))
 }
 
 impl Configured {

@@ -8,7 +8,7 @@ use super::state::{Bill, Lot, Order, PaidFrom, Wallet, WalletNumber, WalletState
 use super::{Broken, Ledger, Undecided};
 use crate::commands::{Asked, Command, CreditInvoice, RefundOrder, RefundTo};
 use crate::ids::{AccountId, Country, OrderId, ProductId};
-use crate::invoices::{Invoice, InvoiceDraft, InvoiceLine, LineKind, TaxNote};
+use crate::invoices::{Invoice, InvoiceDraft, InvoiceLine, LineKind, Settled, Settlement, TaxNote};
 use crate::money::{Amount, Currency, Overflow};
 use crate::notices::NoticeKind;
 use crate::record;
@@ -33,6 +33,8 @@ record! {
         /// What credit notes have taken back of its net, and of its tax.
         pub net_credited: Amount,
         pub tax_credited: Amount,
+        /// How it was settled in another currency, in which its credit notes are as well (R12.6).
+        pub settlement: Option<Settlement>,
     }
 }
 
@@ -51,6 +53,7 @@ impl IssuedInvoice {
             net: invoice.net,
             net_credited: Amount::ZERO,
             tax_credited: Amount::ZERO,
+            settlement: invoice.settlement(),
         }
     }
 
@@ -63,6 +66,18 @@ impl IssuedInvoice {
     fn tax_on(&self, net: Amount, currency: Currency) -> Result<Amount, Overflow> {
         let exact = self.net_credited.plus(net)?.times(self.tax_rate)?.rounded_half_even()?;
         exact.rounded_half_away(currency)?.minus(self.tax_credited)
+    }
+
+    /// What is taken back comes, in the currency of settlement, with all that was before to what the invoice
+    /// came to there.
+    fn settled(&self, net: Amount, tax: Amount) -> Result<Option<Settled>, Overflow> {
+        let Some(settlement) = self.settlement else { return Ok(None) };
+        let part = |credited: Amount, more: Amount| {
+            let until_now = settlement.of(credited)?;
+            until_now.minus(settlement.of(credited.plus(more)?)?)
+        };
+        let (net, tax) = (part(self.net_credited, net)?, part(self.tax_credited, tax)?);
+        Settled::of(settlement, net, tax).map(Some)
     }
 
     fn take(&mut self, taken: &LineTaken) -> Result<(), Broken> {
@@ -160,7 +175,8 @@ impl Ledger {
             lines.push(InvoiceLine { quantity: None, amount, ..line.clone() });
         }
         let taken = Amount::sum(taken.iter().map(|taken| taken.amount))?;
-        let (net, tax) = (taken.negated()?, issued.tax_on(taken, wallet.currency)?.negated()?);
+        let tax_taken = issued.tax_on(taken, wallet.currency)?;
+        let (net, tax) = (taken.negated()?, tax_taken.negated()?);
         Ok(InvoiceDraft {
             draft: draft_name(number, drafted),
             corrects: Some(issued.number.clone()),
@@ -187,6 +203,9 @@ impl Ledger {
             tax_note: issued.tax_note,
             tax,
             total: net.plus(tax)?,
+            settlement_currency: issued.settlement.map(|settlement| settlement.currency),
+            settled: issued.settled(taken, tax_taken)?,
+            awaits_approval: false,
         })
     }
 

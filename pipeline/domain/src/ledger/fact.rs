@@ -6,10 +6,12 @@ use crate::ids::{
     AuthorizationId, BenefitId, EnterpriseId, MethodId, OrderId, PrincipalId, RegionId, RequestId,
     Text,
 };
-use crate::invoices::{Invoice, InvoiceDraft};
+use crate::invoices::{Invoice, InvoiceDraft, Settled};
 use crate::ledger::benefits::Benefit;
+use crate::ledger::converting::SettlementChange;
 use crate::ledger::coverage::CoveredHour;
 use crate::ledger::plans::Plan;
+use crate::ledger::runs::RunKey;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::spending::{AllocatedCredit, CapTold, MonthlyCap};
 use crate::ledger::state::{
@@ -26,6 +28,7 @@ use crate::rating::{Change, MeterNumber, Value, ValueCount};
 use crate::refusal::Refusal;
 use crate::requests::{Crossing, Direction, PaymentRequest, Request, RequestStatus};
 use crate::rights::Role;
+use crate::settings::Schedule;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Window};
 use crate::{one_of, record, symbols};
 
@@ -868,6 +871,8 @@ record! {
         /// The last half-month it covers.
         pub last: HalfMonth,
         pub draft: Box<InvoiceDraft>,
+        /// The run that it belongs to.
+        pub run: RunKey,
     }
 }
 
@@ -902,11 +907,63 @@ record! {
 }
 
 record! {
+    /// How a wallet's owner wants invoices.
+    pub struct InvoicingConfigured {
+        pub wallet: WalletNumber,
+        /// None: as it was.
+        pub settlement: Option<SettlementChange>,
+        pub schedule: Option<Schedule>,
+    }
+}
+
+record! {
+    /// The rate at which a draft is settled was stated, and it is converted (R12.6).
+    pub struct DraftSettled {
+        pub wallet: WalletNumber,
+        pub draft: u64,
+        pub settled: Settled,
+        pub run: RunKey,
+        /// It waits for something else.
+        pub still_held: bool,
+    }
+}
+
+record! {
+    /// A run has come to more than is issued without approval (R12.1).
+    #[derive(Copy)]
+    pub struct RunHeld {
+        pub run: RunKey,
+    }
+}
+
+record! {
+    /// What a run has come to is approved.
+    #[derive(Copy)]
+    pub struct RunApproved {
+        pub run: RunKey,
+    }
+}
+
+record! {
+    /// A draft waits for its run no more: that may be issued as it is, or was approved.
+    #[derive(Copy)]
+    pub struct DraftReleased {
+        pub wallet: WalletNumber,
+        pub draft: u64,
+        pub run: RunKey,
+        /// It waits for something else.
+        pub still_held: bool,
+    }
+}
+
+record! {
     /// A draft has its number: it is an invoice.
     pub struct InvoiceIssued {
         pub wallet: WalletNumber,
         pub draft: u64,
         pub invoice: Box<Invoice>,
+        /// The run that it belongs to; none: somebody asked for this credit note.
+        pub run: Option<RunKey>,
     }
 }
 
@@ -965,6 +1022,11 @@ one_of! {
         PeriodClosed,
         InvoiceIssued,
         CreditDrafted,
+        InvoicingConfigured,
+        DraftSettled,
+        RunHeld,
+        RunApproved,
+        DraftReleased,
         ValuesCounted,
         MembershipChanged,
         TaxIdChanged,
@@ -1063,6 +1125,11 @@ impl Fact {
             | Fact::PeriodClosed(_)
             | Fact::InvoiceIssued(_)
             | Fact::CreditDrafted(_)
+            | Fact::InvoicingConfigured(_)
+            | Fact::DraftSettled(_)
+            | Fact::RunHeld(_)
+            | Fact::RunApproved(_)
+            | Fact::DraftReleased(_)
             | Fact::ValuesCounted(_)
             | Fact::MembershipChanged(_)
             | Fact::TaxIdChanged(_)

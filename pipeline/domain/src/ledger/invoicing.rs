@@ -45,12 +45,14 @@ impl Ledger {
     ) -> Result<(), Broken> {
         let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
         let last = wallet.zone.half_month_of(ends.starts().minus(Span::micros(1)));
-        if last.is_first() && self.settings.invoices.schedule == Schedule::Monthly {
+        if last.is_first() && self.schedule_of(wallet) == Schedule::Monthly {
             return self.record(journal, PeriodJoined { wallet: number, half: last });
         }
         let covered = self.covered_until(wallet, last).ok_or(Broken("an invoice over nothing"))?;
-        let draft = Box::new(self.draft(number, wallet, &covered)?);
-        self.record(journal, PeriodClosed { wallet: number, last, draft })
+        let draft = self.draft(number, wallet, &covered)?;
+        let run = wallet.run_of(&draft);
+        let draft = Box::new(InvoiceDraft { awaits_approval: self.may_be_held(run), ..draft });
+        self.record(journal, PeriodClosed { wallet: number, last, draft, run })
     }
 
     /// What the invoices say that a run at the beginning of `day` issues for a wallet, as things stand: the
@@ -58,7 +60,7 @@ impl Ledger {
     pub fn preview_invoices(&self, number: WalletNumber, day: Day) -> Result<Vec<Preview>, Broken> {
         let wallet = self.wallet(number).ok_or(Broken("an unknown wallet"))?;
         let mut last = HalfMonth::over_by(day);
-        if last.is_first() && self.settings.invoices.schedule == Schedule::Monthly {
+        if last.is_first() && self.schedule_of(wallet) == Schedule::Monthly {
             last = last.previous();
         }
         let until = wallet.zone.bounds_of_half(last).1;
@@ -70,10 +72,16 @@ impl Ledger {
         Ok(found)
     }
 
+    /// How often a wallet gets an invoice.
+    pub(super) fn schedule_of(&self, wallet: &Wallet) -> Schedule {
+        let own = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.schedule);
+        own.unwrap_or(self.settings.invoices.schedule)
+    }
+
     /// What the invoice covers that ends with `last`: also what an earlier schedule left, and nothing that
     /// was invoiced under it.
     fn covered_until(&self, wallet: &Wallet, last: HalfMonth) -> Option<Covered> {
-        let begins = match self.settings.invoices.schedule {
+        let begins = match self.schedule_of(wallet) {
             Schedule::SemiMonthly => last,
             Schedule::Monthly => HalfMonth::first_of(last.month()),
         };
@@ -106,6 +114,9 @@ impl Ledger {
             method: top_up.method.clone(),
         };
         let drafted = wallet.invoicing.as_ref().map_or(0, |invoicing| invoicing.drafted);
+        let month = covered.last.month();
+        let settlement_currency = wallet.settled_otherwise(month);
+        let settled = self.settled(wallet, month, net, tax.amount)?;
         Ok(InvoiceDraft {
             draft: draft_name(number, drafted),
             corrects: None,
@@ -132,6 +143,9 @@ impl Ledger {
             tax_note: tax.note,
             tax: tax.amount,
             total: net.plus(tax.amount)?,
+            settlement_currency,
+            settled,
+            awaits_approval: false,
         })
     }
 
@@ -230,8 +244,10 @@ impl Ledger {
         let drafted = drafted.cloned().ok_or(Broken("a number for what was not drafted"))?;
         let last = wallet.invoicing.as_ref().and_then(|invoicing| invoicing.last_invoice.clone());
         let by_command = drafted.corrects.is_some();
+        let run = (!by_command).then(|| wallet.run_of(&drafted));
         let invoice = drafted.issued(invoice_number.to_owned(), issued_at, last);
-        let issued = InvoiceIssued { wallet: number, draft, invoice: Box::new(invoice.clone()) };
+        let issued =
+            InvoiceIssued { wallet: number, draft, invoice: Box::new(invoice.clone()), run };
         self.record(journal, issued)?;
         if by_command {
             self.take_invoice_back(number, &invoice, journal).map_err(super::timers::broken)?;

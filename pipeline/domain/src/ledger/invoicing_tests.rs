@@ -12,9 +12,12 @@ use super::super::{
 };
 use super::*;
 use crate::commands::{Asked, Command};
+use crate::fx::converted;
 use crate::ids::PrincipalId;
-use crate::invoices::{Invoice, InvoiceType};
+use crate::invoices::{HeldFor, Invoice, InvoiceType};
+use crate::money::Currency;
 use crate::rating::{self, MeterNumber, PriceBook};
+use crate::time::Zone;
 
 const PRICES: &str = r#"price = [
   { product = "compute", meter = "hours", currency = "USD", model = "per_unit", unit_price = "0.333" },
@@ -84,6 +87,13 @@ impl Story {
         }
     }
 
+    fn approve_runs(&mut self) {
+        let enterprise = &self.ledger.enterprises()[0];
+        let held = enterprise.runs.iter().filter(|run| run.awaits_approval);
+        let held: Vec<String> = held.map(|run| format!("{}.usd.e", run.day)).collect();
+        held.iter().for_each(|run| self.ask("approve_invoice_run", json!({ "run": run })));
+    }
+
     /// Takes back what may be left of a wallet's latest invoice, or be more than that.
     fn credit(&mut self, wallet: usize, amount: u32) {
         let wallet = &self.ledger.wallets()[wallet];
@@ -131,14 +141,12 @@ impl Story {
         }
     }
 
+    /// Those that are not held.
     fn number_drafts(&mut self) {
-        let drafted = self.facts.0.iter().filter_map(|fact| match fact {
-            Fact::PeriodClosed(closed) => Some(closed.draft.draft),
-            Fact::CreditDrafted(credit) => Some(credit.draft.draft),
-            _ => None,
-        });
-        let drafts: Vec<u64> = drafted.collect();
-        for draft in drafts.into_iter().skip(self.numbered) {
+        let wallets = self.ledger.wallets().iter();
+        let waiting = wallets.flat_map(|it| it.drafts()).filter(|it| it.held_for().is_none());
+        let drafts: Vec<u64> = waiting.map(|it| it.draft).collect();
+        for draft in drafts {
             self.numbered += 1;
             let number = format!("SG-2026-{:06}", self.numbered);
             self.ledger.number_invoice(draft, &number, self.now(), &mut self.facts).unwrap();
@@ -298,17 +306,60 @@ fn assert_credited(story: &Story) {
 
 #[derive(Clone, Debug)]
 enum Event {
-    Use { account: u32, meter: u32, quantity: u32, hours_ago: u16 },
-    TopUp { wallet: usize, amount: u32 },
-    Coupon { wallet: usize, amount: u32, cash: bool, days: u32 },
-    Order { wallet: usize, amount: u32 },
-    Refund { wallet: usize, order: u32 },
-    Credit { wallet: usize, amount: u32 },
-    Payer { account: usize, wallet: usize },
-    Cycle { wallet: usize, cycle: &'static str },
-    Limit { wallet: usize, limit: u32 },
-    Schedule(&'static str),
-    Wait { hours: u32 },
+    Use {
+        account: u32,
+        meter: u32,
+        quantity: u32,
+        hours_ago: u16,
+    },
+    TopUp {
+        wallet: usize,
+        amount: u32,
+    },
+    Coupon {
+        wallet: usize,
+        amount: u32,
+        cash: bool,
+        days: u32,
+    },
+    Order {
+        wallet: usize,
+        amount: u32,
+    },
+    Refund {
+        wallet: usize,
+        order: u32,
+    },
+    Credit {
+        wallet: usize,
+        amount: u32,
+    },
+    Payer {
+        account: usize,
+        wallet: usize,
+    },
+    Cycle {
+        wallet: usize,
+        cycle: &'static str,
+    },
+    Limit {
+        wallet: usize,
+        limit: u32,
+    },
+    Settings {
+        schedule: &'static str,
+        rate: Option<u32>,
+        hold_above: Option<u32>,
+    },
+    /// Approves all runs that wait for it.
+    Approve,
+    Settle {
+        wallet: usize,
+        currency: &'static str,
+    },
+    Wait {
+        hours: u32,
+    },
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -327,9 +378,77 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (wallet(), prop_oneof![Just("hour"), Just("day"), Just("month")])
             .prop_map(|(wallet, cycle)| Event::Cycle { wallet, cycle }),
         1 => (wallet(), 0..500u32).prop_map(|(wallet, limit)| Event::Limit { wallet, limit }),
-        1 => prop_oneof![Just("monthly"), Just("semi_monthly")].prop_map(Event::Schedule),
+        1 => (prop_oneof![Just("monthly"), Just("semi_monthly")], proptest::option::of(1..100_000u32), proptest::option::of(0..60u32))
+            .prop_map(|(schedule, rate, hold_above)| Event::Settings { schedule, rate, hold_above }),
+        1 => Just(Event::Approve),
+        1 => (0..WALLETS.len(), prop_oneof![Just("USD"), Just("EUR")])
+            .prop_map(|(wallet, currency)| Event::Settle { wallet, currency }),
         6 => (1..200u32).prop_map(|hours| Event::Wait { hours }),
     ]
+}
+
+/// Rates for the months of these stories, or none; what one dollar is in hundred-thousandths of a euro.
+fn stated(rate: Option<u32>) -> String {
+    let Some(rate) = rate else { return String::new() };
+    let month = |month| format!("\"2026-{month:02}\" = {{ \"USD/EUR\" = \"0.{rate:05}\" }}");
+    format!("fx = {{ {} }}", (1..=12).map(month).collect::<Vec<_>>().join(", "))
+}
+
+fn held_above(amount: Option<u32>) -> String {
+    amount.map_or(String::new(), |amount| format!("\ninvoices.hold_above = \"{amount}\""))
+}
+
+/// A run counts what there is of it (R12.1).
+fn assert_counted(story: &Story) {
+    let [enterprise] = story.ledger.enterprises() else { panic!("one enterprise") };
+    let wallets = story.ledger.wallets().iter();
+    let drafts = wallets.flat_map(|wallet| wallet.drafts().iter().map(move |it| (wallet, it)));
+    let drafts: Vec<_> = drafts.filter(|(_, draft)| draft.corrects.is_none()).collect();
+    let mut counted = 0;
+    for run in &enterprise.runs {
+        let own = drafts.iter().filter(|(wallet, draft)| {
+            let key = wallet.run_of(draft);
+            (key.day, key.currency) == (run.day, run.currency)
+        });
+        let own: Vec<_> = own.map(|(_, draft)| draft).collect();
+        let count = |of: &dyn Fn(&InvoiceDraft) -> bool| -> u32 {
+            own.iter().filter(|draft| of(draft)).count().try_into().unwrap()
+        };
+        assert_eq!(run.decided - run.issued, count(&|_| true), "{run:?}");
+        assert_eq!(run.held, count(&|draft| draft.held_for().is_some()), "{run:?}");
+        assert_eq!(run.lacking_rate, count(&InvoiceDraft::lacks_rate), "{run:?}");
+        let waits = own.iter().any(|draft| draft.awaits_approval);
+        assert_eq!(run.awaits_approval, waits, "{run:?}");
+        assert_eq!(run.net.plus(run.tax), Ok(run.total));
+        counted += own.len();
+    }
+    assert_eq!(counted, drafts.len());
+}
+
+/// What is settled in another currency is converted once, at a rate that was stated, and nothing else is held
+/// (R12.6).
+fn assert_settled(story: &Story) {
+    for invoice in story.invoices() {
+        let settled = [invoice.settled_net, invoice.settled_tax, invoice.settled_total];
+        let Some(currency) = invoice.settlement_currency else {
+            assert_eq!((invoice.settlement_rate, settled), (None, [None; 3]));
+            continue;
+        };
+        let (rate, [net, tax, total]) =
+            (invoice.settlement_rate.unwrap(), settled.map(Option::unwrap));
+        assert_eq!(net.plus(tax), Ok(total));
+        // Credit notes take back their part of what was settled, so that nothing is left of it.
+        if invoice.reason.is_none() {
+            assert_eq!(converted(invoice.net, rate, currency), Ok(net));
+            assert_eq!(converted(invoice.tax, rate, currency), Ok(tax));
+        }
+    }
+    let drafts = story.ledger.wallets().iter().flat_map(|wallet| wallet.drafts());
+    for draft in drafts.filter(|draft| !draft.awaits_approval) {
+        let month = Zone::UTC.month_of(draft.until.minus(Span::days(1)));
+        let rate = story.ledger.settings().fx.stated(month, Currency::Usd, Currency::Eur);
+        assert_eq!((draft.held_for(), rate), (Some(HeldFor::NoRate), None), "{draft:?}");
+    }
 }
 
 fn happen(story: &mut Story, event: Event, place: usize) {
@@ -353,8 +472,10 @@ fn happen(story: &mut Story, event: Event, place: usize) {
             story.ask("set_credit_limit", json!({ "billing_account": name(wallet), "limit": limit.to_string() }));
             story.ask("confirm_contract", json!({ "billing_account": name(wallet) }));
         }
-        Event::Schedule(schedule) => {
-            let document = format!("invoices.schedule = \"{schedule}\"\ntax.rates = {{ SG = \"0.09\" }}");
+        Event::Settle { wallet, currency } => story.ask("configure", json!({ "billing_account": name(wallet), "settlement_currency": currency })),
+        Event::Approve => story.approve_runs(),
+        Event::Settings { schedule, rate, hold_above } => {
+            let document = format!("invoices.schedule = \"{schedule}\"\ntax.rates = {{ SG = \"0.09\" }}\n{}{}", stated(rate), held_above(hold_above));
             story.ledger.take(SettingsChanged { document }.into(), &mut story.facts).unwrap();
         }
         Event::Wait { hours } => {
@@ -403,6 +524,8 @@ proptest! {
         assert_invoiced(&story);
         assert_taxed(&story);
         assert_credited(&story);
+        assert_settled(&story);
+        assert_counted(&story);
         prop_assert_eq!(pieces(&again.ledger), pieces(&story.ledger));
     }
 }

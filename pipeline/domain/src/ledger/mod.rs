@@ -16,6 +16,7 @@ mod benefits;
 mod burn;
 mod clock;
 mod configure;
+mod converting;
 mod coupons;
 mod coverage;
 mod credit;
@@ -49,6 +50,7 @@ mod refunds;
 mod requests;
 mod reversal;
 mod running_out;
+mod runs;
 mod services;
 mod settlement;
 mod sharing;
@@ -76,6 +78,7 @@ pub use balance::{Balance, BillingAccount};
 pub use benefits::{Benefit, BenefitRow, Benefits, BenefitsRow, SharedCouponRow};
 pub use burn::Runway;
 pub use clock::Clock;
+pub use converting::SettlementChange;
 pub use coverage::{CoveredHour, HourOfUse, Portion};
 pub use crediting::IssuedInvoice;
 pub(crate) use explaining::{place_of, unpayable};
@@ -89,6 +92,7 @@ pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use plans::{Plan, Plans};
 pub use postings::{Book, Posting, Postings};
 pub use requests::Answered;
+pub use runs::{RunKey, RunProgress};
 pub use sharing::{Organisation, Served, SharedAccount, SharedOrganisation, Sharing, SharingRule};
 pub use spending::{
     AllocatedCredit, Allocation, AuthorizationName, CapTold, MonthlyCap, OpenAuthorizations,
@@ -330,6 +334,7 @@ impl Ledger {
             Command::SetSharingRule(command) => self.set_sharing_rule(command, journal),
             Command::SetOrganisation(command) => self.set_organisation(command, journal),
             Command::RefundOrder(command) => self.refund_order(command, journal),
+            Command::ApproveInvoiceRun(command) => self.approve_run(command, journal),
             Command::SetQuota(command) => self.set_quota(command, journal),
             Command::Transfer(command) => self.transfer(command, journal),
             Command::RevokeTransfer(command) => self.revoke_transfer(command, journal),

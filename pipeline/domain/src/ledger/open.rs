@@ -43,6 +43,7 @@ impl Ledger {
             grants: Vec::new(),
             recharge_frozen: false,
             organisations: Vec::new(),
+            runs: Vec::new(),
         };
         self.record(journal, EnterpriseOpened { number, enterprise })?;
         Ok(())

@@ -2,6 +2,7 @@
 //! money comes in (R3.5, R12.1). When a period is closed, and what its invoice then says, is decided in
 //! `invoicing`.
 
+use super::converting::SettlementChange;
 use super::crediting::IssuedInvoice;
 use super::fact::{BilledLine, InvoiceIssued, Moved, PeriodClosed, PeriodJoined};
 use super::state::{AccountNumber, Bill, ProductNumber, RegionNumber, Wallet, WalletNumber};
@@ -12,6 +13,7 @@ use crate::invoices::{InvoiceDraft, InvoiceType};
 use crate::money::{Amount, Overflow};
 use crate::rating::MeterNumber;
 use crate::record;
+use crate::settings::Schedule;
 use crate::time::{HalfMonth, Minute, Timestamp};
 
 record! {
@@ -29,6 +31,10 @@ record! {
         pub last_invoice: Option<String>,
         /// Issued invoices that can still be taken back, the oldest first.
         pub issued: Vec<IssuedInvoice>,
+        /// The currencies its invoices are settled in, the oldest first; before the first its own.
+        pub settlements: Vec<SettlementChange> = Vec::new(),
+        /// How often its invoices come; none: as the settings say.
+        pub schedule: Option<Schedule>,
     }
 }
 
@@ -151,6 +157,8 @@ impl Invoicing {
             closed: None,
             last_invoice: None,
             issued: Vec::new(),
+            settlements: Vec::new(),
+            schedule: None,
         }
     }
 }
@@ -261,6 +269,9 @@ impl Ledger {
         let ended: Vec<Minute> = closed.iter().map(|period| wallet.period_ends(period)).collect();
         for at in ended {
             self.due.remove(at, Timer::PeriodEnds, fact.wallet);
+        }
+        if fact.draft.awaits_approval {
+            self.due.insert(fact.draft.until.full_minute(), Timer::RunJudged, fact.wallet);
         }
         Ok(())
     }

@@ -205,6 +205,7 @@ fn some(record: &Record) -> Map<String, Value> {
         Shape::Text("account") => json!("a"),
         Shape::Text("billing account") => json!("ba-a"),
         Shape::Text("country") => json!("US"),
+        Shape::Text("invoice run") => json!("2026-03-16.usd.e"),
         _ => json!("x"),
     };
     needed.map(|field| (field.name.to_owned(), value(&field.shape))).collect()

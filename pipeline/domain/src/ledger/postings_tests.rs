@@ -8,6 +8,7 @@ use super::super::{
 };
 use super::*;
 use crate::invoices::{InvoiceDraft, TaxNote};
+use crate::ledger::{EnterpriseNumber, RunKey};
 use crate::money::Currency;
 use crate::time::{HalfMonth, Minute, Month, Timestamp, Zone};
 
@@ -101,6 +102,9 @@ fn draft(net: Amount) -> InvoiceDraft {
         tax_note: TaxNote::NotListed,
         tax: Amount::ZERO,
         total: net,
+        settlement_currency: None,
+        settled: None,
+        awaits_approval: false,
     }
 }
 
@@ -121,7 +125,9 @@ fn fact() -> impl Strategy<Value = Fact> {
         }),
         amount().prop_map(move |net| {
             let (last, draft) = (HalfMonth::first_of(month()), Box::new(draft(net)));
-            PeriodClosed { wallet, last, draft }.into()
+            let (enterprise, currency) = (EnterpriseNumber(0), Currency::Usd);
+            let run = RunKey { enterprise, day: Zone::UTC.date_of(Timestamp::START), currency };
+            PeriodClosed { wallet, last, draft, run }.into()
         }),
         (amount(), 1u64..3, 1u64..3).prop_map(move |(amount, bill, by)| {
             BillReduced { wallet, bill, by, amount }.into()

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::benefits::Benefits;
 use super::periods::Invoicing;
 use super::plans::Plans;
+use super::runs::RunProgress;
 use super::sharing::{Organisation, Served, Sharing};
 use super::spending::Spending;
 use crate::commands::{Asked, DelayedSuspension, Kind, LowBalanceAlert, Mode, Recipients};
@@ -101,6 +102,8 @@ record! {
         pub recharge_frozen: bool = false,
         /// In the order of their names (R9.7).
         pub organisations: Vec<Organisation> = Vec::new(),
+        /// Its invoice runs: those of the latest day, and those that are not issued (R12.1).
+        pub runs: Vec<RunProgress> = Vec::new(),
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) enum Timer {
     TestTopUp,
     /// The invoice over what was billed (R12.1).
     PeriodEnds,
+    /// What is decided of an invoice run is issued, or held (R12.1).
+    RunJudged,
+    /// An invoice that is held may be issued now (R12.6).
+    HeldInvoice,
     /// A payment has been in flight for long (R6.4).
     PaymentLate,
     /// It begins to pay for an account, whose services are judged by its figures from now on, or ends to (R9.4).
@@ -107,7 +111,10 @@ impl Wallet {
         let cash_coupons = cash_coupons.map(|coupon| (coupon.valid.from, Timer::CashCouponBegins));
         let ends = self.periods().iter().map(|period| self.period_ends(period));
         let periods = ends.map(|at| (at, Timer::PeriodEnds));
-        cycles.chain(cash_coupons).chain(periods).chain(self.own_timers())
+        let held = self.held_drafts().map(|at| (at, Timer::HeldInvoice));
+        let unapproved = self.unapproved_drafts().map(|at| (at, Timer::RunJudged));
+        let invoices = periods.chain(held).chain(unapproved);
+        cycles.chain(cash_coupons).chain(invoices).chain(self.own_timers())
     }
 
     /// What follows from how it pays and whom it tells.
@@ -230,7 +237,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
+    pub(super) fn first_due_of(&self, number: WalletNumber) -> Option<(Minute, Timer)> {
         let unpaid = self.unpaid_timer(number).map(|at| (at, Timer::UnpaidTooLong));
         let payees = self.paid_for(number).iter().filter_map(|account| self.account(*account));
         let begins = payees.flat_map(|account| account.payers.iter()).map(|payer| payer.from);
@@ -263,7 +270,7 @@ impl Ledger {
         at <= self.clock.now() && at.quarter() <= self.clock.gate()
     }
 
-    fn fire_one(
+    pub(super) fn fire_one(
         &mut self,
         at: Minute,
         timer: Timer,
@@ -273,6 +280,11 @@ impl Ledger {
         let fired = match timer {
             Timer::CycleEnds => self.end_cycle(wallet, at, journal),
             Timer::PeriodEnds => self.end_period(wallet, at, journal).map_err(Undecided::from),
+            Timer::RunJudged => self.judge_run(wallet, at, journal).map_err(Undecided::from),
+            Timer::HeldInvoice => {
+                self.due.remove(at, timer, wallet);
+                self.settle_held(wallet, at, journal).map_err(Undecided::from)
+            }
             Timer::CashCouponBegins => {
                 self.due.remove(at, timer, wallet);
                 self.write_off(wallet, journal)

@@ -155,6 +155,8 @@ fn form(shape: &Shape) -> &'static str {
         Shape::Text("text") => "",
         Shape::Text("country") => "Two letters of ISO 3166.",
         Shape::Text("time zone") => "A name of the IANA time zone database.",
+        Shape::Text("day") => "Year, month and day, such as 2026-04-01.",
+        Shape::Text("invoice run") => "Day, currency and enterprise, such as 2026-04-01.usd.acme.",
         Shape::Text("span") => "A number and d, h, m, s, ms or us.",
         Shape::Text(_) => "1 to 64 of a-z 0-9 . _ -",
         Shape::Flag

@@ -115,6 +115,7 @@ pub(crate) fn by_us(schema: &Schema, message: &[u8]) -> Value {
         "Notices" => declared::<messages::Notices>(schema, message),
         "Services" => declared::<messages::Services>(schema, message),
         "PeriodsClosed" => declared::<messages::PeriodsClosed>(schema, message),
+        "InvoiceRuns" => declared::<messages::InvoiceRuns>(schema, message),
         "Invoices" => declared::<messages::Invoices>(schema, message),
         "Mails" => declared::<messages::Mails>(schema, message),
         "Frame" => declared::<state::Frame>(schema, message),

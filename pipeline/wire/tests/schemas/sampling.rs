@@ -266,6 +266,8 @@ fn text(meaning: &str, place: &str) -> String {
         ("country", _) => "SG",
         ("time zone", _) => "Asia/Singapore",
         ("span", _) => "35d",
+        ("day", _) => "2026-04-01",
+        ("invoice run", _) => "2026-04-01.usd.acme-group",
         ("enterprise", _) => "acme-group",
         ("account", _) | (_, "account") => "acme",
         ("billing account", _) => "ba-acme",
