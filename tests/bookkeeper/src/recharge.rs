@@ -121,6 +121,9 @@ impl BookKeeper {
     pub(crate) fn recharge_if_low(&mut self, wallet: usize) {
         loop {
             let owner = &mut self.wallets[wallet];
+            if owner.recharge.is_none() {
+                return;
+            }
             let available = owner.available();
             let Some(recharge) = &mut owner.recharge else { return };
             if !recharge.usual.is_positive() {

@@ -58,28 +58,37 @@ impl BookKeeper {
     /// Something may have changed at this billing account: overdue, services and notices are judged, in this order
     /// (R3.6).
     pub(crate) fn judge_wallet(&mut self, wallet: usize) {
+        let mut paid_for = Vec::new();
+        for (id, account) in &self.accounts {
+            if account.closed_at.is_none() && account.payer_at(self.dated) == wallet {
+                paid_for.push(id.clone());
+            }
+        }
+        self.judge_payer(wallet, &paid_for);
+    }
+
+    fn judge_payer(&mut self, wallet: usize, paid_for: &[String]) {
         if self.wallets[wallet].deregistered_at.is_some() {
             return;
         }
         let available = self.wallets[wallet].available();
         let overdue = self.is_overdue(wallet);
         self.tell_overdue(wallet, overdue);
-        let paid_for: Vec<String> = self
-            .accounts
-            .iter()
-            .filter(|(_, account)| account.payer_at(self.dated) == wallet)
-            .filter(|(_, account)| account.closed_at.is_none())
-            .map(|(id, _)| id.clone())
-            .collect();
         for account in paid_for {
-            self.judge_service(wallet, &account, &available, overdue);
+            self.judge_service(wallet, account, &available, overdue);
         }
         self.judge_low_balance(wallet, &available, overdue);
     }
 
     pub(crate) fn judge_everyone(&mut self) {
-        for wallet in 0..self.wallets.len() {
-            self.judge_wallet(wallet);
+        let mut paid_for = vec![Vec::new(); self.wallets.len()];
+        for (id, account) in &self.accounts {
+            if account.closed_at.is_none() {
+                paid_for[account.payer_at(self.dated)].push(id.clone());
+            }
+        }
+        for (wallet, paid_for) in paid_for.iter().enumerate() {
+            self.judge_payer(wallet, paid_for);
             self.judge_runway(wallet, false);
         }
     }
