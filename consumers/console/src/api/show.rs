@@ -98,7 +98,7 @@ async fn everywhere(
     rows.retain(|row| {
         wanted.filters.iter().all(|(name, value)| match row.get(name) {
             Some(Value::String(text)) => text == value,
-            Some(other) => other.to_string() == *value,
+            Some(other) => serde_json::from_str::<Value>(value).is_ok_and(|asked| asked == *other),
             None => false,
         })
     });

@@ -24,9 +24,9 @@ const PRICES: &[Column] = &[
 ];
 
 const SETTINGS: &[Column] = &[
-    column("setting", "Setting", Kind::Text),
+    column("setting", "Setting", Kind::Long),
     column("value", "Value", Kind::Long),
-    column("is_default", "", Kind::Words),
+    extra("is_default", "", Kind::Words),
 ];
 
 #[derive(Template)]
