@@ -188,8 +188,8 @@ impl Setup {
         let press = self.press()?;
         let folder = |name: &str| (!name.is_empty()).then(|| name.into());
         let options = ConsoleOptions {
-            printer: Some(Printer::new(move |invoice, form, settled| match form {
-                Form::Pdf => printed(&press, invoice, settled).map_err(|error| error.to_string()),
+            printer: Some(Printer::new(move |invoice, form, paid| match form {
+                Form::Pdf => printed(&press, invoice, paid).map_err(|error| error.to_string()),
                 Form::Xml => {
                     e_invoice(invoice).map(String::into_bytes).map_err(|error| error.to_string())
                 }
@@ -265,9 +265,9 @@ impl Setup {
 pub fn printed(
     press: &Press,
     invoice: &Invoice,
-    settled: Option<PaidSoFar>,
+    paid: Option<PaidSoFar>,
 ) -> Result<Vec<u8>, NoDocument> {
-    match settled {
+    match paid {
         Some(PaidSoFar { paid, open, at }) => {
             press.invoice_with(invoice, drawdown_documents::PaidSoFar { paid, open, at })
         }

@@ -5,11 +5,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use drawdown_components::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ struct Up {
 
 impl Up {
     fn start(data: &Path, clock: &str) -> Up {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_drawdown"));
         command.arg("up").arg("--data").arg(data).args(["--port", &port.to_string()]);
         command.args(["--clock", clock]).current_dir(data.parent().unwrap());

@@ -6,12 +6,11 @@
 //! kafka -->`. All blocks of one kind are one story, in one folder and one shell.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use drawdown_components::{Broker, BrokerOptions};
+use drawdown_components::{Broker, BrokerOptions, free_port};
 use tempfile::TempDir;
 
 use super::console::client::Client;
@@ -113,10 +112,6 @@ fn blocks_are_found_as_they_are_written() {
     assert_eq!(blocks(text), expected);
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A process that does not outlive its test.
 struct Running(Child);
 
@@ -142,7 +137,7 @@ struct Reader {
 impl Reader {
     fn new() -> Reader {
         let folder = TempDir::with_prefix("drawdown-readme-").unwrap();
-        let (port, sql_port) = (free_port(), free_port());
+        let (port, sql_port) = (free_port().unwrap(), free_port().unwrap());
         // Where `up` listens, and where workers do.
         let instead = ["127.0.0.1:8080", "127.0.0.1:9464"];
         let instead = instead.map(|usual| (usual.to_owned(), format!("127.0.0.1:{port}"))).to_vec();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use drawdown::cli::Setup;
-use drawdown_components::{CREDENTIALS, MailServer, Security};
+use drawdown_components::{CREDENTIALS, MailServer, Security, free_port};
 use drawdown_domain::commands::Command as Asked;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::time::{Timestamp, Zone};
@@ -30,7 +30,7 @@ struct Site {
 impl Site {
     fn new() -> Site {
         let folder = TempDir::with_prefix("drawdown-worker-").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port().unwrap();
         let config = format!(
             "[installation]\nsecret = \"{}\"\n[log]\nengine = \"embedded\"\n[embedded]\ndirectory = \"{}\"\n\
              [worker]\nhttp = \"127.0.0.1:{port}\"\n",

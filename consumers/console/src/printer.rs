@@ -62,9 +62,9 @@ impl Printer {
         &self,
         invoice: &Invoice,
         form: Form,
-        settled: Option<PaidSoFar>,
+        paid: Option<PaidSoFar>,
     ) -> Result<Vec<u8>, String> {
-        (self.0)(invoice, form, settled)
+        (self.0)(invoice, form, paid)
     }
 }
 

@@ -110,9 +110,14 @@ impl BookKeeper {
     /// The settings are TOML as under `[settings]` in a scenario file, the prices TOML with `[[price]]` tables.
     /// The clock starts at the epoch.
     pub fn new(settings: &str, prices: &str) -> Result<BookKeeper, String> {
-        Ok(BookKeeper {
-            settings: settings::Settings::read(settings)?,
-            prices: price_book::PriceBook::read(prices)?,
+        let settings = settings::Settings::read(settings)?;
+        Ok(BookKeeper::empty(settings, price_book::PriceBook::read(prices)?))
+    }
+
+    fn empty(settings: settings::Settings, prices: price_book::PriceBook) -> BookKeeper {
+        BookKeeper {
+            settings,
+            prices,
             now: 0,
             dated: 0,
             enterprises: BTreeMap::new(),
@@ -138,39 +143,18 @@ impl BookKeeper {
             entries: Vec::new(),
             ledger: ledger::Ledger::default(),
             charged_by_account: BTreeMap::new(),
-        })
+        }
     }
 
     /// A copy to try something on: billing accounts and bills, without what has happened and without what falls due.
     fn trial(&self) -> BookKeeper {
         BookKeeper {
-            settings: self.settings.clone(),
-            prices: price_book::PriceBook::default(),
             now: self.now,
             dated: self.dated,
-            enterprises: BTreeMap::new(),
-            accounts: BTreeMap::new(),
             wallets: self.wallets.clone(),
-            wallet_numbers: BTreeMap::new(),
             bills: self.bills.clone(),
-            orders: BTreeMap::new(),
-            plans: BTreeMap::new(),
             payments: self.payments.clone(),
-            remittances: BTreeMap::new(),
-            requests: BTreeMap::new(),
-            benefits: Vec::new(),
-            rules: BTreeMap::new(),
-            organisations: BTreeMap::new(),
-            hours: HashMap::new(),
-            invoices: Vec::new(),
-            notices: Vec::new(),
-            due: BTreeMap::new(),
-            quantities: HashMap::new(),
-            identities: HashMap::new(),
-            answers: HashMap::new(),
-            entries: Vec::new(),
-            ledger: ledger::Ledger::default(),
-            charged_by_account: BTreeMap::new(),
+            ..BookKeeper::empty(self.settings.clone(), price_book::PriceBook::default())
         }
     }
 }

@@ -9,9 +9,12 @@ mod pdf;
 mod smtp;
 mod tally;
 
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 pub use browser::drive;
 pub use clickhouse::{ClickHouse, clickhouse_connect};
@@ -32,7 +35,19 @@ fn cache() -> anyhow::Result<PathBuf> {
     Ok(cache)
 }
 
-/// A port of the loopback interface that nobody uses.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// A port of the loopback interface that nobody uses, and that nobody gets before it is listened on: it is asked for once
+/// in this process, and lies below those that connections get by themselves.
+pub fn free_port() -> anyhow::Result<u16> {
+    const PORTS: Range<u32> = 12_000..32_000;
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at once begin far from each other.
+    let first = std::process::id().wrapping_mul(499);
+    for _ in PORTS {
+        let next = first.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORTS.start + next % (PORTS.end - PORTS.start))?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port of 127.0.0.1 between {} and {} is free", PORTS.start, PORTS.end)
 }

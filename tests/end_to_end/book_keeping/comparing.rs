@@ -37,10 +37,7 @@ impl Simulation {
     /// Each as it was when the gateway last said something of it.
     pub(super) fn compare_payments(&self) {
         let payments = self.book_keeper.payments().into_iter().map(|payment| {
-            let at = Timestamp::from_micros(payment.at);
-            // Tries come due at full minutes.
-            let at = if payment.cause == "retry" { at.full_minute().starts() } else { at };
-            let begun_at = at.to_string();
+            let begun_at = Timestamp::from_micros(payment.at).to_string();
             let (cause, status) = (payment.cause, payment.status);
             [payment.billing_account, begun_at, cause, payment.method, payment.amount, status]
         });

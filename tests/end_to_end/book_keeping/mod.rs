@@ -278,7 +278,8 @@ fn simulate_all(first: u64, seeds: u64, run: impl Fn(u64) + Sync) {
     println!("{} histories from seed {first} on, 0 differences, {seconds:.0} s", until - first);
 }
 
-/// R1.1 to R7.7, R9.1 to R9.4: whatever happens, the pipeline's books are the book-keeper's.
+/// R1.1 to R5.8 (R5.6 apart), R6.1 to R6.6, R7.1, R7.4, R7.5, R7.7 and R9.1 to R9.4: whatever happens, the pipeline's
+/// books are the book-keeper's.
 #[test]
 fn random_histories_agree_with_the_book_keeper() {
     simulate_all(1, 150, |seed| simulate(seed, 150, &Stage::memory().unwrap()));

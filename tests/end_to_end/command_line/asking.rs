@@ -1,9 +1,9 @@
 //! `drawdown do`.
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::Duration;
 
+use drawdown_components::free_port;
 use serde_json::Value;
 
 use super::canned::Canned;
@@ -77,7 +77,7 @@ fn an_outcome_that_is_still_to_come_is_waited_for() {
 /// R11.5: who does not know whether it was done is given the key under which to ask again.
 #[test]
 fn r11_5_a_server_that_does_not_answer_is_named_with_what_to_do() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     let close = ["do", "close_account", "--account", "acme"];
     let (_, err) = said(&drawdown(port, &close).output().unwrap(), 1);
     assert!(err.contains("cannot be reached") && err.contains("drawdown up"), "{err}");

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::io::Read;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use drawdown_components::{Broker, BrokerOptions};
+use drawdown_components::{Broker, BrokerOptions, free_port};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
@@ -15,10 +14,6 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::rig::WITHIN;
 use crate::end_to_end::turn;
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A process that does not outlive its test.
 struct Running(Child);
@@ -118,7 +113,7 @@ fn billed(client: Client) {
 }
 
 fn config(folder: &Path, log: &str) -> std::path::PathBuf {
-    let unused = free_port();
+    let unused = free_port().unwrap();
     let config = format!(
         "[installation]\nsecret = \"{}\"\n{log}\n[console]\ndemo_key = \"demo\"\n[clickhouse]\nurl = \"http://127.0.0.1:{unused}\"\n",
         "5a".repeat(32),
@@ -133,7 +128,7 @@ fn a_console_shares_a_process_with_the_ledgers() {
     let folder = TempDir::with_prefix("drawdown-console-").unwrap();
     let config =
         config(folder.path(), "[log]\nengine = \"embedded\"\n[embedded]\ndirectory = \"log\"");
-    let client = Client { port: free_port() };
+    let client = Client { port: free_port().unwrap() };
     let names = ["metering", "registry", "balance", "console"];
     let running = Running::start(folder.path(), &config, &names, client.port, &[]);
     await_health(client);
@@ -159,7 +154,8 @@ fn a_console_by_itself_asks_the_workers_that_own_ledgers_on_kafka() {
         .current_dir(folder.path())
         .status();
     assert!(made.unwrap().success());
-    let (ledgers, console) = (Client { port: free_port() }, Client { port: free_port() });
+    let (ledgers, console) =
+        (Client { port: free_port().unwrap() }, Client { port: free_port().unwrap() });
     let names = ["metering", "registry", "balance"];
     let workers = Running::start(folder.path(), &config, &names, ledgers.port, &[]);
     let more = [

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use drawdown_analytics::{MIGRATIONS, Store, StoreOptions, migrate};
-use drawdown_components::{ClickHouse, ask};
+use drawdown_components::{ClickHouse, ask, free_port};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -80,7 +79,7 @@ impl Drop for Running {
 }
 
 fn start(folder: &Path, clickhouse: &ClickHouse) -> (Running, Client) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port().unwrap();
     let said = fs::File::create(folder.join("said")).unwrap();
     let nobody = Command::new(env!("CARGO_BIN_EXE_drawdown")).args(["worker", "nobody"]).output();
     let known = String::from_utf8(nobody.unwrap().stderr).unwrap();

@@ -1,7 +1,6 @@
 //! A broker, an installation on it, and worker processes that can be killed.
 
 use std::fs;
-use std::net::TcpListener;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,7 +8,7 @@ use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use drawdown::cli::{self, Setup};
-use drawdown_components::{Broker, BrokerOptions};
+use drawdown_components::{Broker, BrokerOptions, free_port};
 use drawdown_log::Point;
 use drawdown_runtime::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
@@ -116,7 +115,7 @@ impl Rig {
         let log = setup.log().unwrap();
         let workers = options.workers.iter().map(|_| None).collect();
         let site = Site { setup, log, clock };
-        let console_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let console_port = free_port().unwrap();
         let mut rig = Rig { broker, options, folder, site, workers, console_port, _turn: turn };
         for worker in 0..rig.workers() {
             rig.restart(worker);

@@ -2,13 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use drawdown_components::{MailServer, ask};
+use drawdown_components::{MailServer, ask, free_port};
 use rust_decimal::Decimal;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -39,7 +38,7 @@ impl Site {
             program: program.to_owned(),
             folder: TempDir::with_prefix("drawdown-smoke-")?,
             mails: MailServer::start()?,
-            port: TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
+            port: free_port()?,
             sql: None,
             started: Instant::now(),
             process: None,

@@ -37,8 +37,8 @@ pub(super) async fn invoice(
     let payer = invoice.as_ref().map(|(invoice, _)| invoice.billing_account.as_str());
     let over = payer.map_or(Over::All, |payer| Over::row("invoices", payer));
     may_see(&site, &who, "invoices", over).await?;
-    let (invoice, settled) = invoice.ok_or_else(missing)?;
-    let made = apart(move || printer.print(&invoice, form, settled)).await?;
+    let (invoice, paid) = invoice.ok_or_else(missing)?;
+    let made = apart(move || printer.print(&invoice, form, paid)).await?;
     let bytes = made.map_err(|why| Problem::unavailable(format!("it cannot be made: {why}")))?;
     let name = format!("inline; filename=\"{number}{}\"", form.ending());
     let headers = [(CONTENT_TYPE, form.media_type().to_owned()), (CONTENT_DISPOSITION, name)];
@@ -59,11 +59,11 @@ async fn issued(
     let found = site.lists.rows(view, list, &wanted).await.map_err(problem)?;
     let Some(row) = found.into_iter().next() else { return Ok(None) };
     let amount = |field: &str| row.get(field)?.as_str()?.parse().ok();
-    let settled = amount("settled").zip(amount("open"));
-    let settled = settled.map(|(paid, open)| PaidSoFar { paid, open, at: site.clock.now() });
+    let paid = amount("settled").zip(amount("open"));
+    let paid = paid.map(|(paid, open)| PaidSoFar { paid, open, at: site.clock.now() });
     let invoice = read(row)?;
-    let settled = settled.filter(|_| invoice.r#type == InvoiceType::Invoice);
-    Ok(Some((invoice, settled)))
+    let paid = paid.filter(|_| invoice.r#type == InvoiceType::Invoice);
+    Ok(Some((invoice, paid)))
 }
 
 /// A row of ClickHouse's says more than the invoice does: where on the log it stands.

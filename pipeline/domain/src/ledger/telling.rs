@@ -89,29 +89,28 @@ impl Ledger {
         let telling = wallet.telling.as_deref();
         let alert = telling.and_then(|telling| telling.low_balance_alert);
         let standing = self.standing(fact.wallet)?;
-        Some(standing.map(|standing| {
-            Notice {
-                notice: format!("{}.n{}", wallet.id, fact.number),
-                kind: fact.kind,
-                at: self.clock.now(),
-                billing_account: wallet.id.clone(),
-                enterprise_name: enterprise.name.clone(),
-                country: enterprise.country,
-                language: enterprise.language.clone(),
-                time_zone: wallet.zone,
-                currency: wallet.currency,
-                recipients: self.recipients(wallet, fact.kind),
-                standing,
-                threshold: alert.filter(|alert| alert.enabled).map(|alert| alert.threshold),
-                of_series: fact.of_series,
-                service,
-                payment: fact.payment.clone(),
-                request: fact.request.as_deref().cloned(),
-                plan: fact.plan.clone(),
-                cap: fact.cap.as_deref().cloned(),
-                credit_limit: (fact.kind == NoticeKind::CreditLimit)
-                    .then_some(LimitTold { limit: wallet.limit, pending: wallet.limit_pending }),
-            }
+        let credit_limit = (fact.kind == NoticeKind::CreditLimit)
+            .then_some(LimitTold { limit: wallet.limit, pending: wallet.limit_pending });
+        Some(standing.map(|standing| Notice {
+            notice: format!("{}.n{}", wallet.id, fact.number),
+            kind: fact.kind,
+            at: self.clock.now(),
+            billing_account: wallet.id.clone(),
+            enterprise_name: enterprise.name.clone(),
+            country: enterprise.country,
+            language: enterprise.language.clone(),
+            time_zone: wallet.zone,
+            currency: wallet.currency,
+            recipients: self.recipients(wallet, fact.kind),
+            standing,
+            threshold: alert.filter(|alert| alert.enabled).map(|alert| alert.threshold),
+            of_series: fact.of_series,
+            service,
+            payment: fact.payment.clone(),
+            request: fact.request.as_deref().cloned(),
+            plan: fact.plan.clone(),
+            cap: fact.cap.as_deref().cloned(),
+            credit_limit,
         }))
     }
 
