@@ -129,7 +129,7 @@ pub(super) struct Span {
 fn spans(installation: &Installation, topic: Topic) -> anyhow::Result<BTreeMap<u32, Span>> {
     let Installation { log, topics, group_prefix, .. } = installation;
     let name = topics.name(topic);
-    let count = log.partitions()?.get(name).copied().unwrap_or(0);
+    let count = log.partitions(name)?;
     let mut spans = BTreeMap::new();
     for partition in 0..count {
         let bounds = log.bounds(name, partition)?;

@@ -184,11 +184,10 @@ fn clock(options: &UpOptions, log: &dyn Log, topics: &Topics) -> anyhow::Result<
 
 /// The latest time that stands on what the consumers read.
 fn latest(log: &dyn Log, topics: &Topics) -> anyhow::Result<Option<Timestamp>> {
-    let partitions = log.partitions()?;
     let mut latest = None;
     for topic in [Topic::Usage, Topic::Commands, Topic::Ledger] {
         let topic = topics.name(topic);
-        for partition in 0..partitions.get(topic).copied().unwrap_or(0) {
+        for partition in 0..log.partitions(topic)? {
             let bounds = log.bounds(topic, partition)?;
             let last = Next(bounds.end.0.saturating_sub(1)).max(bounds.first);
             log.scan(topic, partition, last, bounds.end, &mut |message| {

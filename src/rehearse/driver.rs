@@ -78,8 +78,7 @@ impl Driver {
         let message =
             CommandMessage { principal: operator(), key: None, origin: rehearsal(), command };
         let number = self.pipeline.command(at, message)?;
-        self.rows.read(&self.pipeline)?;
-        let outcome = self.rows.outcome(number).context("no outcome")?;
+        let outcome = self.rows.outcome(number, &self.pipeline)?;
         match (&outcome.refused, &outcome.detail) {
             (None, _) => Ok(()),
             (Some(refusal), detail) => {
@@ -103,7 +102,6 @@ impl Driver {
 
     fn step(&mut self, step: &Step) -> anyhow::Result<()> {
         self.pipeline.advance(step.at)?;
-        self.rows.read(&self.pipeline)?;
         match &step.action {
             Action::Wait => Ok(()),
             Action::Usage { record, rejected } => self.usage(step, record, rejected.as_deref()),
@@ -132,10 +130,9 @@ impl Driver {
         record.entry("time").or_insert_with(|| step.at.to_string().into());
         let account =
             record.get("account").and_then(toml::Value::as_str).unwrap_or_default().to_owned();
-        let before = self.rows.rejects();
+        let before = self.rows.rejects(&self.pipeline)?;
         self.pipeline.usage(step.at, &account, serde_json::to_string(&record)?.as_bytes())?;
-        self.rows.read(&self.pipeline)?;
-        let found = self.rows.rejected(before).map(str::to_owned);
+        let found = self.rows.rejected(before, &self.pipeline)?.map(str::to_owned);
         let as_expected = match (rejected, &found) {
             (None, None) => true,
             (Some("*"), Some(_)) => true,
@@ -171,8 +168,7 @@ impl Driver {
                 let key = key.map(str::parse).transpose()?;
                 let message = CommandMessage { principal, key, origin: rehearsal(), command };
                 let number = self.pipeline.command(step.at, message)?;
-                self.rows.read(&self.pipeline)?;
-                let outcome = self.rows.outcome(number).context("no outcome")?;
+                let outcome = self.rows.outcome(number, &self.pipeline)?;
                 let detail = outcome.detail.clone().unwrap_or_default();
                 outcome.refused.map(|refusal| (refusal.code().to_owned(), detail))
             }
@@ -191,7 +187,7 @@ impl Driver {
     }
 
     fn gateway(&mut self, step: &Step, payment: &str, says: PaymentAnswer) -> anyhow::Result<()> {
-        let row = self.rows.payment(payment).context("there is no such payment")?;
+        let row = self.rows.payment(payment, &self.pipeline)?;
         let field = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let answered = PaymentAnswered {
             billing_account: field("billing_account").parse()?,
@@ -200,8 +196,7 @@ impl Driver {
             reason: None,
             reference: None,
         };
-        self.pipeline.gateway_says(step.at, answered)?;
-        self.rows.read(&self.pipeline)
+        self.pipeline.gateway_says(step.at, answered)
     }
 
     fn expect(

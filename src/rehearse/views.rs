@@ -21,22 +21,7 @@ use crate::views;
 /// A row of a view.
 pub type Row = Map<String, Value>;
 
-/// The topics that hold rows.
-const LISTED: [Topic; 11] = [
-    Topic::Entries,
-    Topic::Bills,
-    Topic::Charges,
-    Topic::InvoiceRuns,
-    Topic::Invoices,
-    Topic::Rejects,
-    Topic::Payments,
-    Topic::PaymentRequests,
-    Topic::Notices,
-    Topic::Mails,
-    Topic::Outcomes,
-];
-
-/// The rows that have been read so far.
+/// The rows that have been read so far; each topic when it is asked for, up to its end.
 #[derive(Debug, Default)]
 pub struct Rows {
     places: BTreeMap<(Topic, u32), Next>,
@@ -57,21 +42,18 @@ pub struct Rows {
 
 impl Rows {
     /// Reads what has become visible since the last time.
-    pub fn read(&mut self, pipeline: &Pipeline) -> anyhow::Result<()> {
-        for topic in LISTED {
-            let name = pipeline.topics().name(topic);
-            let partitions = pipeline.log().partitions()?.get(name).copied().unwrap_or(0);
-            for partition in 0..partitions {
-                let from = self.places.get(&(topic, partition)).copied().unwrap_or(Next::START);
-                let mut messages = Vec::new();
-                let next = read_to_end(pipeline.log(), name, partition, from, &mut |message| {
-                    messages.push(message.value.to_vec());
-                    Ok(())
-                })?;
-                self.places.insert((topic, partition), next);
-                for message in messages {
-                    self.take(topic, &message)?;
-                }
+    fn read(&mut self, topic: Topic, pipeline: &Pipeline) -> anyhow::Result<()> {
+        let name = pipeline.topics().name(topic);
+        for partition in 0..pipeline.log().partitions(name)? {
+            let from = self.places.get(&(topic, partition)).copied().unwrap_or(Next::START);
+            let mut messages = Vec::new();
+            let next = read_to_end(pipeline.log(), name, partition, from, &mut |message| {
+                messages.push(message.value.to_vec());
+                Ok(())
+            })?;
+            self.places.insert((topic, partition), next);
+            for message in messages {
+                self.take(topic, &message)?;
             }
         }
         Ok(())
@@ -148,47 +130,57 @@ impl Rows {
     }
 
     /// What became of a command; of a repeated one, its first answer.
-    pub fn outcome(&self, command: u64) -> Option<&Outcome> {
-        let outcome = self.outcomes.iter().find(|outcome| outcome.command == command)?;
-        match outcome.repeats {
-            Some(first) => self.outcome(first),
-            None => Some(outcome),
-        }
+    pub fn outcome(&mut self, command: u64, pipeline: &Pipeline) -> anyhow::Result<&Outcome> {
+        self.read(Topic::Outcomes, pipeline)?;
+        let of = |command| self.outcomes.iter().find(|outcome| outcome.command == command);
+        let outcome = of(command).context("no outcome")?;
+        outcome.repeats.map_or(Some(outcome), of).context("no outcome of what was repeated")
     }
 
     /// The last reason for which a record was rejected, if there is one among the rows from `after` on.
-    pub fn rejected(&self, after: usize) -> Option<&str> {
-        self.rejects.get(after..)?.last()?.get("reason")?.as_str()
+    pub fn rejected(&mut self, after: usize, pipeline: &Pipeline) -> anyhow::Result<Option<&str>> {
+        self.read(Topic::Rejects, pipeline)?;
+        let last = self.rejects.get(after..).and_then(<[Row]>::last);
+        Ok(last.and_then(|row| row.get("reason")?.as_str()))
     }
 
-    pub fn rejects(&self) -> usize {
-        self.rejects.len()
+    /// How many records have been rejected.
+    pub fn rejects(&mut self, pipeline: &Pipeline) -> anyhow::Result<usize> {
+        self.read(Topic::Rejects, pipeline)?;
+        Ok(self.rejects.len())
     }
 
     /// A payment by its name, or the last one.
-    pub fn payment(&self, name: &str) -> Option<&Row> {
-        match name {
+    pub fn payment(&mut self, name: &str, pipeline: &Pipeline) -> anyhow::Result<&Row> {
+        self.read(Topic::Payments, pipeline)?;
+        let found = match name {
             "last" => self.payments.last(),
             name => self.payments.iter().find(|row| row.get("payment") == Some(&json!(name))),
-        }
+        };
+        found.with_context(|| format!("there is no payment {name}"))
     }
 
     /// The rows of a list view that concern `of`.
-    pub fn list(&self, view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+    pub fn list(&mut self, view: &str, of: &str, pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
+        let mut read = |topic| self.read(topic, pipeline);
         let all = match view {
-            "entries" => self.entries.clone(),
-            "bills" => self.bills.clone(),
-            "charges" => self.charges.clone(),
-            "covered" => self.covered.clone(),
-            "invoice_runs" => self.invoice_runs.clone(),
-            "invoices" => self.invoices.clone(),
-            "rejects" => self.rejects.clone(),
-            "payments" => self.payments.clone(),
-            "payment_requests" => self.payment_requests.clone(),
-            "payment_request_history" => self.payment_request_history.clone(),
-            "messages" => self.messages.clone(),
-            "mail" => self.mail.clone(),
-            "commands" => rows(&self.outcomes)?,
+            "entries" => read(Topic::Entries).map(|()| self.entries.clone())?,
+            "bills" => read(Topic::Bills).map(|()| self.bills.clone())?,
+            "charges" => read(Topic::Charges).map(|()| self.charges.clone())?,
+            "covered" => read(Topic::Charges).map(|()| self.covered.clone())?,
+            "invoice_runs" => read(Topic::InvoiceRuns).map(|()| self.invoice_runs.clone())?,
+            "invoices" => read(Topic::Invoices).map(|()| self.invoices.clone())?,
+            "rejects" => read(Topic::Rejects).map(|()| self.rejects.clone())?,
+            "payments" => read(Topic::Payments).map(|()| self.payments.clone())?,
+            "payment_requests" => {
+                read(Topic::PaymentRequests).map(|()| self.payment_requests.clone())?
+            }
+            "payment_request_history" => {
+                read(Topic::PaymentRequests).map(|()| self.payment_request_history.clone())?
+            }
+            "messages" => read(Topic::Notices).map(|()| self.messages.clone())?,
+            "mail" => read(Topic::Mails).map(|()| self.mail.clone())?,
+            "commands" => read(Topic::Outcomes).and_then(|()| rows(&self.outcomes))?,
             held if views::HELD.contains(&held) => return self::held(held, of, pipeline),
             "remittances" => remittances(pipeline)?,
             other => anyhow::bail!("there is no view {other}"),

@@ -66,7 +66,7 @@ fn check(stage: impl Fn(usize) -> Stage + Sync) {
     assert!(failed.is_empty(), "\n{failed}");
 }
 
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 8;
 
 #[test]
 fn every_scenario_comes_out_as_it_says_in_memory() {

@@ -52,8 +52,8 @@ impl Log for Gated {
         self.inner.truncate(topic, partition, before)
     }
 
-    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error> {
-        self.inner.partitions()
+    fn partitions(&self, topic: &str) -> Result<u32, Error> {
+        self.inner.partitions(topic)
     }
 }
 

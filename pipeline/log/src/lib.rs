@@ -159,8 +159,8 @@ pub trait Log: Send + Sync + fmt::Debug {
     /// machine some of them may be back after a crash of that, as they were and in their order.
     fn truncate(&self, topic: &str, partition: u32, before: Next) -> Result<(), Error>;
 
-    /// How many partitions each topic has that exists.
-    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error>;
+    /// How many partitions a topic has: none if it does not exist.
+    fn partitions(&self, topic: &str) -> Result<u32, Error>;
 }
 
 /// One member of a group. Owned by one thread.

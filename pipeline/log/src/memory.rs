@@ -310,15 +310,9 @@ impl Log for Memory {
         Ok(())
     }
 
-    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error> {
-        let shared = self.lock();
-        let count =
-            |partitions: &Vec<Partition>| u32::try_from(partitions.len()).unwrap_or(u32::MAX);
-        Ok(shared
-            .topics
-            .iter()
-            .map(|(name, partitions)| (name.clone(), count(partitions)))
-            .collect())
+    fn partitions(&self, topic: &str) -> Result<u32, Error> {
+        let count = self.lock().topics.get(topic).map_or(0, Vec::len);
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 }
 

@@ -51,7 +51,7 @@ macro_rules! suite {
                 truncated_messages_are_gone_and_the_others_stay
                 empty_and_large_messages_come_as_they_went
                 what_does_not_exist_is_named
-                all_topics_are_listed
+                partitions_are_told
             }
             cases! { $start, commits:
                 a_commit_is_all_there_with_its_position

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // tests, all of it
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -96,8 +95,8 @@ impl Log for Unreliable {
         self.memory.truncate(topic, partition, before)
     }
 
-    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error> {
-        self.memory.partitions()
+    fn partitions(&self, topic: &str) -> Result<u32, Error> {
+        self.memory.partitions(topic)
     }
 }
 

@@ -179,7 +179,7 @@ impl Site {
     /// Waits until what stands on a topic now has been read and committed.
     fn wait_until_read(&self, group: &str, topic: Topic, end: &AtomicBool) -> anyhow::Result<()> {
         let name = self.name(topic);
-        let partitions = self.log.partitions()?.get(name).copied().unwrap_or(0);
+        let partitions = self.log.partitions(name)?;
         let group = format!("{}{group}", self.installation.group_prefix);
         let deadline = Instant::now() + SETTLES_WITHIN;
         for partition in 0..partitions {

@@ -23,7 +23,7 @@ impl Simulation {
         }
     }
 
-    pub(super) fn compare_bills(&self) {
+    pub(super) fn compare_bills(&mut self) {
         let bills = self.book_keeper.bills().into_iter().map(|bill| {
             let cycle_end = Timestamp::from_micros(bill.cycle_end).to_string();
             let (paid, amount) = (bill.paid, bill.amount);
@@ -35,7 +35,7 @@ impl Simulation {
     }
 
     /// Each as it was when the gateway last said something of it.
-    pub(super) fn compare_payments(&self) {
+    pub(super) fn compare_payments(&mut self) {
         let payments = self.book_keeper.payments().into_iter().map(|payment| {
             let begun_at = Timestamp::from_micros(payment.at).to_string();
             let (cause, status) = (payment.cause, payment.status);
@@ -47,7 +47,7 @@ impl Simulation {
 
     /// Lists hold the same rows, in whatever order.
     fn compare_lists<const N: usize>(
-        &self,
+        &mut self,
         view: &str,
         fields: [&str; N],
         expected: impl Iterator<Item = [String; N]>,

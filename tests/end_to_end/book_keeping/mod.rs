@@ -115,8 +115,8 @@ impl Simulation {
                     command,
                 };
                 let number = self.pipeline.command(self.now, message).unwrap();
-                self.rows.read(&self.pipeline).unwrap();
-                self.rows.outcome(number).unwrap().refused.map(|refusal| refusal.code().to_owned())
+                let outcome = self.rows.outcome(number, &self.pipeline).unwrap();
+                outcome.refused.map(|refusal| refusal.code().to_owned())
             }
         };
         self.same(name, found, expected);
@@ -128,7 +128,7 @@ impl Simulation {
             Verdict::Counted | Verdict::Duplicate => None,
             Verdict::Rejected(reason) => Some(reason.to_owned()),
         };
-        let before = self.rows.rejects();
+        let before = self.rows.rejects(&self.pipeline).unwrap();
         let time = Timestamp::from_micros(usage.time).to_string();
         let mut record = json!({ "source": usage.source, "id": usage.id, "account": usage.account,
             "product": usage.product, "meter": usage.meter, "quantity": usage.quantity, "time": time, "tags": usage.tags });
@@ -136,8 +136,8 @@ impl Simulation {
             record["region"] = json!(region);
         }
         self.pipeline.usage(self.now, &usage.account, record.to_string().as_bytes()).unwrap();
-        self.rows.read(&self.pipeline).unwrap();
-        self.same("usage", self.rows.rejected(before).map(str::to_owned), expected);
+        let found = self.rows.rejected(before, &self.pipeline).unwrap().map(str::to_owned);
+        self.same("usage", found, expected);
         self.sent.push(usage);
     }
 

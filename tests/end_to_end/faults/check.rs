@@ -139,9 +139,10 @@ pub fn compare(site: &Site, sent: &Sent) -> Books {
 /// The partitions whose readers wait, though no worker is at work any more that could end a commit.
 fn undecided(site: &Site) -> Vec<String> {
     let mut found = Vec::new();
-    for (topic, partitions) in site.log.partitions().unwrap() {
-        for partition in 0..partitions {
-            let Bounds { stable, end, .. } = site.log.bounds(&topic, partition).unwrap();
+    for topic in Topic::ALL {
+        let topic = site.setup.topics.name(*topic);
+        for partition in 0..site.log.partitions(topic).unwrap() {
+            let Bounds { stable, end, .. } = site.log.bounds(topic, partition).unwrap();
             if stable < end {
                 found.push(format!(
                     "{topic} {partition} is undecided from {} to {}",

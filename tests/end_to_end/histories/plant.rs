@@ -161,7 +161,7 @@ impl Plant {
     }
 
     fn each<T: serde::de::DeserializeOwned>(&self, topic: Topic, mut visit: impl FnMut(T)) {
-        let partitions = self.log.partitions().unwrap()[self.name(topic)];
+        let partitions = self.log.partitions(self.name(topic)).unwrap();
         for partition in 0..partitions {
             let take = &mut |message: Message<'_>| {
                 let (_, value) = avro::split_header(message.value).unwrap();

@@ -141,10 +141,6 @@ impl Catalogue {
         format!("{name}/{partition}")
     }
 
-    pub(super) fn counts(&self) -> BTreeMap<String, u32> {
-        self.topics.iter().map(|known| (known.name.clone(), known.partitions)).collect()
-    }
-
     /// The file that says which format this is and which topics have which numbers.
     pub(super) fn to_text(&self) -> String {
         let mut text = format!("{TITLE}\nformat {FORMAT}\n");

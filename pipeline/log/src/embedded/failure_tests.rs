@@ -1,5 +1,6 @@
 //! What a writer does whose disk fails in other ways than by being full.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 
 use super::*;

@@ -43,7 +43,7 @@ mod segment;
 mod walk;
 mod writer;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -402,8 +402,9 @@ impl Log for Embedded {
         if before <= first { Ok(()) } else { keeper::forget(shared, vec![(lane, before)]) }
     }
 
-    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error> {
-        Ok(self.shared().catalogue.counts())
+    fn partitions(&self, topic: &str) -> Result<u32, Error> {
+        let catalogue = &self.shared().catalogue;
+        Ok(catalogue.number(topic).map_or(0, |number| catalogue.partitions_of(number)))
     }
 }
 

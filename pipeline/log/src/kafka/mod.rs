@@ -192,11 +192,7 @@ impl Kafka {
         if known.get(topic).is_some_and(|count| partition < *count) {
             return Ok(());
         }
-        let metadata = self.asker.fetch_metadata(Some(topic), self.config.call_timeout);
-        let metadata =
-            metadata.map_err(|error| passing(&format!("cannot ask for {topic}"), &error))?;
-        let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let count = self.partitions(topic)?;
         if count == 0 {
             return Err(Error::Fatal(format!("there is no topic {topic} on the broker")));
         }
@@ -380,17 +376,13 @@ impl Log for Kafka {
         topics::delete_records(&self.config, topic, partition, before)
     }
 
-    fn partitions(&self) -> Result<BTreeMap<String, u32>, Error> {
+    fn partitions(&self, topic: &str) -> Result<u32, Error> {
         let metadata = self
             .asker
-            .fetch_metadata(None, self.config.call_timeout)
-            .map_err(|error| passing("the broker does not answer", &error))?;
-        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
-        Ok(metadata
-            .topics()
-            .iter()
-            .map(|t| (t.name().to_owned(), count(t.partitions().len())))
-            .collect())
+            .fetch_metadata(Some(topic), self.config.call_timeout)
+            .map_err(|error| passing(&format!("cannot ask for {topic}"), &error))?;
+        let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 }
 

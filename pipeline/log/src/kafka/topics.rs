@@ -1,12 +1,14 @@
 //! The broker's topics: described, compared, made.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::Consumer;
 use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
 
-use super::KafkaConfig;
+use super::{KafkaConfig, passing};
 use crate::{Error, Next};
 
 /// A topic as it should be, or as it is.
@@ -38,7 +40,7 @@ impl std::fmt::Display for Difference {
 impl super::Kafka {
     /// How the broker's topics differ from `plan`.
     pub fn differences(&self, plan: &[TopicDetails]) -> Result<Vec<Difference>, Error> {
-        let existing = crate::Log::partitions(self)?;
+        let existing = self.listed()?;
         let mut differences = Vec::new();
         let mut present = Vec::new();
         for topic in plan {
@@ -99,7 +101,7 @@ impl super::Kafka {
     /// Makes the topics of `plan` that are missing, and waits until they can be used. What exists is
     /// left as it is.
     pub fn create(&self, plan: &[TopicDetails], replication: i32) -> Result<Vec<String>, Error> {
-        let existing = crate::Log::partitions(self)?;
+        let existing = self.listed()?;
         let missing: Vec<&TopicDetails> =
             plan.iter().filter(|topic| !existing.contains_key(&topic.name)).collect();
         if missing.is_empty() {
@@ -136,8 +138,18 @@ impl super::Kafka {
         created
     }
 
+    /// All topics of the broker with the numbers of their partitions.
+    fn listed(&self) -> Result<BTreeMap<String, u32>, Error> {
+        let metadata = self.asker.fetch_metadata(None, self.config.call_timeout);
+        let metadata =
+            metadata.map_err(|error| passing("the broker does not list its topics", &error))?;
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let topics = metadata.topics().iter();
+        Ok(topics.map(|t| (t.name().to_owned(), count(t.partitions().len()))).collect())
+    }
+
     fn lists(&self, topics: &[&TopicDetails]) -> Result<bool, Error> {
-        let listed = crate::Log::partitions(self)?;
+        let listed = self.listed()?;
         Ok(topics.iter().all(|topic| listed.get(&topic.name) == Some(&topic.partitions)))
     }
 

@@ -31,10 +31,9 @@ impl Kafka {
     /// The partitions that commits append to in which something is neither committed nor aborted now,
     /// with their bounds.
     pub fn undecided(&self) -> Result<BTreeMap<(String, u32), Bounds>, Error> {
-        let existing = self.partitions()?;
         let mut undecided = BTreeMap::new();
         for topic in &self.config.topics {
-            for partition in 0..existing.get(topic).copied().unwrap_or(0) {
+            for partition in 0..self.partitions(topic)? {
                 let bounds = self.bounds(topic, partition)?;
                 if bounds.stable < bounds.end {
                     undecided.insert((topic.clone(), partition), bounds);

@@ -60,6 +60,8 @@ struct Owned<S> {
     /// Messages were passed over because the station could not take them; they are read again from
     /// `next` on once it can.
     passed_over: bool,
+    /// Up to here nothing stands behind `next` but what nobody reads.
+    nothing_until: Next,
 }
 
 /// Runs the stations of one consumer for the partitions it owns.
@@ -146,22 +148,29 @@ impl<S: Station> Worker<S> {
     }
 
     /// Whether all that is visible of the input has been read and committed.
-    pub fn has_read_all(&self) -> Result<bool, Stop> {
+    pub fn has_read_all(&mut self) -> Result<bool, Stop> {
         let topic = &self.options.membership.topic;
-        let partitions = self.log.partitions()?.get(topic).copied().unwrap_or(0);
+        let partitions = self.log.partitions(topic)?;
         for partition in 0..partitions {
-            let Some(owned) = self.owned.get(&partition) else { return Ok(false) };
+            let Some(owned) = self.owned.get_mut(&partition) else { return Ok(false) };
             // What stands behind the last message may be markers that nobody reads; what is not decided
             // yet may still come.
-            let mut more = false;
             let Bounds { stable, end, .. } = self.log.bounds(topic, partition)?;
-            self.log.scan(topic, partition, owned.next, stable, &mut |_| {
-                more = true;
-                false
-            })?;
-            if more || stable < end {
+            if stable < end {
                 return Ok(false);
             }
+            let from = owned.next.max(owned.nothing_until);
+            let mut more = false;
+            if from < stable {
+                self.log.scan(topic, partition, from, stable, &mut |_| {
+                    more = true;
+                    false
+                })?;
+            }
+            if more {
+                return Ok(false);
+            }
+            owned.nothing_until = stable;
         }
         Ok(true)
     }

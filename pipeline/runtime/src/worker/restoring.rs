@@ -118,6 +118,15 @@ impl<S: Station> Restoring<'_, S> {
         Restored { consumer, partition, next: next.0, bytes, position, state, rest }.tell();
         let output = Output::default();
         let snapshot = Snapshot::after(met);
-        Ok(Owned { station, chain, next, output, dirty: false, snapshot, passed_over: false })
+        Ok(Owned {
+            station,
+            chain,
+            next,
+            output,
+            dirty: false,
+            snapshot,
+            passed_over: false,
+            nothing_until: Next::START,
+        })
     }
 }

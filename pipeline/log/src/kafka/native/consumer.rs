@@ -235,14 +235,16 @@ impl Consumer {
 
     fn take_what_is_there(&self, taken: &mut Taken) {
         let before = taken.0.len();
-        taken.0.resize(before.saturating_add(self.batch_messages), ptr::null_mut());
-        let room = taken.0.get_mut(before..).unwrap_or_default();
-        // SAFETY: librdkafka writes up to as many pointers as there is room for.
-        let count = unsafe {
+        taken.0.reserve(self.batch_messages);
+        let room = taken.0.spare_capacity_mut();
+        // SAFETY: librdkafka writes up to as many pointers as there is room for, and says how many it wrote: so many
+        // more are there.
+        unsafe {
             let queue = self.data.queue.as_ptr();
-            sys::rd_kafka_consume_batch_queue(queue, 0, room.as_mut_ptr(), room.len())
-        };
-        taken.0.truncate(before.saturating_add(usize::try_from(count).unwrap_or(0)));
+            let (room, most) = (room.as_mut_ptr().cast(), self.batch_messages);
+            let count = sys::rd_kafka_consume_batch_queue(queue, 0, room, most);
+            taken.0.set_len(before.saturating_add(usize::try_from(count).unwrap_or(0)));
+        }
     }
 
     /// A handle for the producer that commits this consumer's offsets.
