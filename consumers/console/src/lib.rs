@@ -40,11 +40,12 @@ pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
 pub use outside::escaped;
 pub use own::OwnLists;
 pub use printer::{Form, PaidSoFar, Printer};
-pub use rows::{Answer, Question, Rows, Unanswered};
+pub use rows::{Answer, OF_THE_REGISTRY, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 
 use feed::Feed;
 use intake::Intake;
+use keys::Holders;
 use permits::Senders;
 use position::Reached;
 
@@ -122,6 +123,7 @@ pub(crate) struct Site {
     pub(crate) commands: Semaphore,
     pub(crate) ids: Ids,
     pub(crate) senders: Senders,
+    pub(crate) holders: Holders,
 }
 
 /// Names for requests and for keys that callers did not choose.
@@ -188,7 +190,7 @@ impl Console {
         threads.extend(carriers);
         let commands = Semaphore::new(options.commands_in_flight_max);
         let (reached, ids) = (Reached::default(), Ids::new());
-        let senders = Senders::default();
+        let (senders, holders) = (Senders::default(), Holders::default());
         let site = Site {
             options,
             log,
@@ -202,6 +204,7 @@ impl Console {
             commands,
             ids,
             senders,
+            holders,
         };
         Ok(Console { site: Arc::new(site), threads })
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use drawdown::cli::printed;
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
-use drawdown::serve::answer;
+use drawdown::serve::{answer, answer_of_registry};
 use drawdown_analytics::{Analytics, AnalyticsOptions, MIGRATIONS, Store, migrate};
 use drawdown_console::{ClickHouse, Console, ConsoleOptions, Form, Keys, Printer, Rows};
 use drawdown_documents::{FOLDERS, Fonts, Press, e_invoice};
@@ -72,9 +72,14 @@ impl Rig {
             Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone());
         let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let (ask, questions) = sync_channel(1_000);
+        let (ask_registry, of_registry) = sync_channel(1_000);
         let mut workers = vec![
             run(installation.metering(), &end, &turns, |_| ()),
-            run(installation.registry(), &end, &turns, |_| ()),
+            run(installation.registry(), &end, &turns, move |worker| {
+                if let Ok(first) = of_registry.try_recv() {
+                    answer_of_registry(worker, first, of_registry.try_iter()).unwrap();
+                }
+            }),
             run(installation.balance(), &end, &turns, move |worker| {
                 if let Ok(first) = questions.try_recv() {
                     answer(worker, first, questions.try_iter()).unwrap();
@@ -107,7 +112,7 @@ impl Rig {
         });
         let analytics = AnalyticsOptions::new(store);
         workers.extend(fill(&Analytics::new(analytics, log.clone(), topics.clone()), &end));
-        let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
+        let rows = Rows { here: Some(ask), registry: Some(ask_registry), elsewhere: Vec::new() };
         let console =
             Console::start(log.clone(), topics, clock.clone(), rows, lists, options).unwrap();
         let (port, server) = serve(console);

@@ -84,6 +84,8 @@ impl Ledger {
             | Fact::RechargeFrozen(_)
             | Fact::RoleGranted(_)
             | Fact::RoleRevoked(_)
+            | Fact::KeyCreated(_)
+            | Fact::KeyRevoked(_)
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)

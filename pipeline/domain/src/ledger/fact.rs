@@ -15,7 +15,7 @@ use crate::ledger::runs::RunKey;
 use crate::ledger::sharing::{Organisation, Served, Sharing, SharingRule};
 use crate::ledger::spending::{AllocatedCredit, CapTold, MonthlyCap};
 use crate::ledger::state::{
-    Account, AccountNumber, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
+    Account, AccountNumber, ApiKey, BadDebt, Bill, Burned, Coupon, CycleChange, Enterprise,
     EnterpriseNumber, Fall, Grant, InFlight, Linking, Lot, Membership, Order, PendingOrder,
     ProductNumber, Recharge, RegionNumber, RunwayAlert, Series, Services, SharedCouponLot, Tab,
     Wallet, WalletNumber, WalletState,
@@ -135,6 +135,23 @@ record! {
         pub principal: PrincipalId,
         pub role: Role,
         pub wallet: Option<WalletNumber>,
+    }
+}
+
+record! {
+    /// A key opens the API.
+    pub struct KeyCreated {
+        pub enterprise: EnterpriseNumber,
+        pub key: ApiKey,
+    }
+}
+
+record! {
+    /// A principal's key opens nothing any more.
+    pub struct KeyRevoked {
+        pub enterprise: EnterpriseNumber,
+        pub principal: PrincipalId,
+        pub at: Timestamp,
     }
 }
 
@@ -1033,6 +1050,8 @@ one_of! {
         RechargeFrozen,
         RoleGranted,
         RoleRevoked,
+        KeyCreated,
+        KeyRevoked,
         WalletRenamed,
         WalletStateChanged,
         AdministratorsChanged,
@@ -1136,6 +1155,8 @@ impl Fact {
             | Fact::RechargeFrozen(_)
             | Fact::RoleGranted(_)
             | Fact::RoleRevoked(_)
+            | Fact::KeyCreated(_)
+            | Fact::KeyRevoked(_)
             | Fact::WalletRenamed(_)
             | Fact::AdministratorsChanged(_)
             | Fact::BadDebtChanged(_)

@@ -2,10 +2,10 @@
 //! in `states`, `membership`, `administering` and `bad_debt`.
 
 use super::fact::{
-    AdministratorsChanged, BadDebtChanged, Fact, MembershipChanged, RechargeFrozen, RoleGranted,
-    RoleRevoked, TaxIdChanged, WalletRenamed, WalletStateChanged,
+    AdministratorsChanged, BadDebtChanged, Fact, KeyCreated, KeyRevoked, MembershipChanged,
+    RechargeFrozen, RoleGranted, RoleRevoked, TaxIdChanged, WalletRenamed, WalletStateChanged,
 };
-use super::state::{Enterprise, Grant};
+use super::state::{ApiKey, Enterprise, Grant};
 use super::{Broken, EnterpriseNumber, Ledger};
 use crate::money::Amount;
 
@@ -41,6 +41,21 @@ impl Ledger {
             Fact::RoleRevoked(fact) => {
                 if let Some(enterprise) = self.enterprise_mut(fact.enterprise)? {
                     enterprise.drop_grant(fact);
+                }
+                Ok(())
+            }
+            Fact::KeyCreated(KeyCreated { enterprise, key }) => {
+                if let Some(enterprise) = self.enterprise_mut(*enterprise)? {
+                    enterprise.keys.push(key.clone());
+                }
+                Ok(())
+            }
+            Fact::KeyRevoked(KeyRevoked { enterprise, principal, at }) => {
+                if let Some(enterprise) = self.enterprise_mut(*enterprise)? {
+                    let in_force =
+                        |key: &&mut ApiKey| key.is_in_force() && key.principal == *principal;
+                    let revoked = enterprise.keys.iter_mut().filter(in_force);
+                    revoked.for_each(|key| key.revoked_at = Some(*at));
                 }
                 Ok(())
             }

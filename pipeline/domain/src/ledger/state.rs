@@ -98,6 +98,8 @@ record! {
         pub settling: Vec<WalletNumber>,
         /// Who was granted which role here, by principal, role and place.
         pub grants: Vec<Grant> = Vec::new(),
+        /// Keys that were made here, the revoked ones too, in their order.
+        pub keys: Vec<ApiKey> = Vec::new(),
         /// Nobody may top up (R11.3).
         pub recharge_frozen: bool = false,
         /// In the order of their names (R9.7).
@@ -116,6 +118,20 @@ record! {
         pub wallet: Option<WalletNumber>,
         /// The most that may be topped up at once under it.
         pub top_up_limit: Option<Amount>,
+    }
+}
+
+record! {
+    /// A key for the API. What it was is never known here, only its hash.
+    pub struct ApiKey {
+        /// Whom its holder acts as.
+        pub principal: PrincipalId,
+        pub role: Role,
+        /// The billing account it was made for; none: all of the enterprise.
+        pub wallet: Option<WalletNumber>,
+        pub hash: Text,
+        pub created_at: Timestamp,
+        pub revoked_at: Option<Timestamp>,
     }
 }
 
