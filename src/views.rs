@@ -60,7 +60,7 @@ impl BillNow {
         if let Some(number) = &self.bill.invoice {
             return *number == invoice.number;
         }
-        let covered = match cycle_end < issued_at {
+        let covered = match cycle_end <= issued_at {
             true => cycle_end.minus(Span::micros(1)),
             false => *cycle_end,
         };

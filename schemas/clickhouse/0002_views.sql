@@ -108,7 +108,7 @@ LEFT JOIN
             billing_account,
             invoice,
             amount - paid AS owed,
-            if(cycle_end < issued_at, cycle_end - toIntervalMicrosecond(1), cycle_end) AS covered
+            if(cycle_end <= issued_at, cycle_end - toIntervalMicrosecond(1), cycle_end) AS covered
         FROM bills
         WHERE paid < amount
     ) AS unpaid
