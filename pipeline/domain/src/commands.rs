@@ -738,6 +738,9 @@ impl Command {
             {
                 accounts
             }
+            Command::PlaceOrder(PlaceOrder { account: Some(account), .. }) => {
+                std::slice::from_ref(account)
+            }
             _ => &[],
         }
     }

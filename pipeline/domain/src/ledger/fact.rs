@@ -536,6 +536,8 @@ record! {
         pub low_balance_alert: Option<LowBalanceAlert>,
         pub billing_email: Option<Text>,
         pub recipients: Vec<Recipients>,
+        /// Available credit now, if the alert is another than before.
+        pub set_with: Option<Amount> = None,
     }
 }
 
@@ -768,6 +770,8 @@ record! {
     pub struct FallChanged {
         pub wallet: WalletNumber,
         pub fall: Option<Fall>,
+        /// Available credit when the alert was set, while it is still so much.
+        pub set_with: Option<Amount> = None,
     }
 }
 
