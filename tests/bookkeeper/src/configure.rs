@@ -18,9 +18,16 @@ impl BookKeeper {
             .optional_text("bill_cycle")?
             .map(|name| Cycle::read(name).ok_or(MALFORMED))
             .transpose()?;
+        has_all(
+            fields,
+            "auto_recharge",
+            &["enabled", "percents", "amount"],
+            &["enabled", "amount"],
+        )?;
+        has_all(fields, "low_balance_alert", &["enabled", "threshold"], &["enabled", "threshold"])?;
         let owner = &self.wallets[wallet];
         if owner.kind == Kind::Ecosystem
-            && ["auto_write_off", "write_off_previous", "auto_pay_threshold"]
+            && ["auto_write_off", "write_off_previous", "auto_pay_threshold", "invoice_schedule"]
                 .iter()
                 .any(|name| fields.has(name))
         {
@@ -84,4 +91,10 @@ impl BookKeeper {
             _ => Err(INVALID_AMOUNT),
         }
     }
+}
+
+/// A setting with fields of its own has all that are not optional (CONTRACT.md).
+fn has_all(fields: &Fields, name: &str, known: &[&str], needed: &[&str]) -> Result<(), Refusal> {
+    let Some(inner) = fields.inner(name, known)? else { return Ok(()) };
+    if needed.iter().all(|name| inner.has(name)) { Ok(()) } else { Err(MALFORMED) }
 }
