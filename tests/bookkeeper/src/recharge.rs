@@ -135,7 +135,8 @@ impl BookKeeper {
                     crossed.insert(percent.clone());
                 }
             }
-            if crossed.is_empty() || owner.declines.is_some() || self.recharge_is_frozen(wallet) {
+            let waits = owner.declines.is_some() || owner.frozen;
+            if crossed.is_empty() || waits || self.recharge_is_frozen(wallet) {
                 return;
             }
             let owner = &mut self.wallets[wallet];

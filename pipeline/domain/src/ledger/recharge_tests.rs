@@ -54,6 +54,22 @@ fn r6_7_what_a_month_costs_stays_fixed_till_midnight() {
 }
 
 #[test]
+fn r11_3_what_could_not_be_recharged_is_recharged_once_it_is_allowed_again() {
+    recharge(
+        "",
+        &format!(
+            "{ON}
+            freeze_recharge enterprise=e
+            use a p 193000
+            asked ba-a                  ->
+            unfreeze_recharge enterprise=e
+            asked ba-a                  -> recharge 500 visa
+            "
+        ),
+    );
+}
+
+#[test]
 fn r11_3_no_method_is_tested_while_top_ups_are_stopped() {
     recharge(
         "topup.test_every = \"1d\"",
