@@ -76,7 +76,7 @@ impl BookKeeper {
     ) -> Result<(usize, usize), Refusal> {
         let (from_name, to_name) = (fields.text("from")?, fields.text("to")?);
         // How a billing account of another enterprise stands is nobody's business.
-        let number = |name| self.wallet_numbers.get(name).copied();
+        let number = |name: &str| self.wallet_numbers.get(name).copied();
         if let (Some(from), Some(to)) = (number(from_name), number(to_name))
             && self.wallets[from].enterprise != self.wallets[to].enterprise
         {

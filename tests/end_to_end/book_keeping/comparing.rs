@@ -86,10 +86,11 @@ impl Simulation {
             ["billing_account", "at", "asset", "lot", "cause", "before", "amount", "after"];
         let rows = self.rows.list("entries", "all", &self.pipeline).unwrap();
         let found = movements(rows.iter().map(|row| fields.map(|field| shown(&row[field]))));
-        let rows = found.iter().map(|row| {
-            fields.iter().zip(row).map(|(field, text)| ((*field).to_owned(), text.clone().into()))
-        });
-        let rows = rows.map(Iterator::collect).collect();
+        let named = |row: &[String; 8]| -> Row {
+            let pairs = fields.iter().zip(row);
+            pairs.map(|(field, text)| ((*field).to_owned(), Value::from(text.clone()))).collect()
+        };
+        let rows: Vec<Row> = found.iter().map(named).collect();
         self.compare_rows("entries", rows, fields, expected.into_iter());
     }
 
@@ -221,14 +222,19 @@ impl Simulation {
 fn movements(entries: impl Iterator<Item = [String; 8]>) -> Vec<[String; 8]> {
     let mut movements: Vec<[String; 8]> = Vec::new();
     for entry in entries {
-        let of_lot = |known: &&mut [String; 8]| known[0] == entry[0] && known[2..4] == entry[2..4];
-        match movements.iter_mut().rev().find(of_lot) {
-            Some(last) if last[..5] == entry[..5] && last[7] == entry[5] => {
+        let of_lot = |known: &[String; 8]| known[0] == entry[0] && known[2..4] == entry[2..4];
+        let last = movements.iter().rposition(of_lot).filter(|place| {
+            let last = &movements[*place];
+            last[..5] == entry[..5] && last[7] == entry[5]
+        });
+        match last {
+            Some(place) => {
+                let last = &mut movements[place];
                 let read = |text: &str| text.parse::<Amount>().unwrap();
                 last[6] = read(&last[6]).plus(read(&entry[6])).unwrap().to_string();
                 last[7].clone_from(&entry[7]);
             }
-            _ => movements.push(entry),
+            None => movements.push(entry),
         }
     }
     movements
