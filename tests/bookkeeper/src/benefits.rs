@@ -241,8 +241,12 @@ impl BookKeeper {
         if let Some(organisation) = organisation {
             self.members_of(wallet, organisation).ok_or(NOT_FOUND)?;
         }
-        for account in accounts {
-            self.can_share(wallet, account, is_money)?;
+        // Each reason is looked for in all of them before the next one.
+        for reason in ["different_enterprise", "account_closed", "currency_mismatch"] {
+            let refused = |account: &String| self.can_share(wallet, account, is_money);
+            if accounts.iter().any(|account| refused(account) == Err(reason)) {
+                return Err(reason);
+            }
         }
         let now = full_minute_from(self.now);
         for account in accounts {
@@ -294,11 +298,11 @@ impl BookKeeper {
         if !self.wallet_numbers.contains_key(wallet_name) {
             return Err(NOT_FOUND);
         }
+        let wallet = self.wallet_number(wallet_name)?;
+        self.not_frozen(wallet)?;
         if accounts.is_empty() && organisation.is_none() {
             return Err(MALFORMED);
         }
-        let wallet = self.wallet_number(wallet_name)?;
-        self.not_frozen(wallet)?;
         let (sharing, is_money) = self.sharing(wallet, name).ok_or(NOT_FOUND)?;
         let mut new = sharing.clone();
         self.share(wallet, is_money, &mut new, &accounts, organisation.as_deref())?;

@@ -18,6 +18,7 @@ impl BookKeeper {
             .optional_text("bill_cycle")?
             .map(|name| Cycle::read(name).ok_or(MALFORMED))
             .transpose()?;
+        let schedule = self.wanted_schedule(fields)?;
         has_all(
             fields,
             "auto_recharge",
@@ -41,7 +42,6 @@ impl BookKeeper {
             Kind::Ecosystem if fields.has("auto_recharge") => return Err("not_for_ecosystem"),
             _ => self.wanted_recharge(wallet, fields)?,
         };
-        let schedule = self.wanted_schedule(fields)?;
         let alert = self.wanted_alert(wallet, fields)?;
         let delay = self.wanted_delay(wallet, fields)?;
         if auto_write_off == Some(true) && self.is_settling(wallet) {
