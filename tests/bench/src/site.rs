@@ -288,9 +288,8 @@ impl Site {
         Ok((seconds, charged(&worker, &self.topics)?.minus(before)?))
     }
 
-    /// Asks for so many commands and lets the registry pass them on; then decides them alone: how many, and in how many
-    /// seconds.
-    pub(crate) fn decide(&self, commands: u32, accounts: u32) -> anyhow::Result<(u32, f64)> {
+    /// Asks for so many commands and lets the registry pass them on; then decides them alone: in how many seconds.
+    pub(crate) fn decide(&self, commands: u32, accounts: u32) -> anyhow::Result<f64> {
         let mut waiting = Vec::new();
         for number in 0..commands {
             self.ask(&mut waiting, "top_up", top_up(number, accounts))?;
@@ -300,7 +299,7 @@ impl Site {
         self.alone(registry, "registry", Topic::Commands)?;
         let (balance, _) = self.restored(self.installation.balance())?;
         let (_, seconds) = self.alone(balance, "balance", Topic::Ledger)?;
-        Ok((commands, seconds))
+        Ok(seconds)
     }
 
     fn alone<S: Station>(
@@ -436,7 +435,7 @@ pub(crate) fn top_up(number: u32, accounts: u32) -> Value {
     // Neighbours are of one enterprise, which one ledger owns.
     let account = account_name(number.wrapping_mul(7_919) % accounts);
     let billing_account = format!("ba-{account}");
-    json!({ "billing_account": billing_account, "amount": "1", "currency": "USD", "method": "bank_transfer" })
+    json!({ "billing_account": billing_account, "amount": "20", "currency": "USD", "method": "bank_transfer" })
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>, who: &str) -> anyhow::Result<T> {
