@@ -11,13 +11,6 @@ impl BookKeeper {
     /// All that is asked for holds, or nothing. The settings of the contract that are not treated here are accepted
     /// and change nothing.
     pub(crate) fn configure(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
-        let auto_write_off = fields.flag("auto_write_off")?;
-        let write_off_previous = fields.flag("write_off_previous")?;
-        let cycle = fields
-            .optional_text("bill_cycle")?
-            .map(|name| Cycle::read(name).ok_or(MALFORMED))
-            .transpose()?;
         let schedule = self.wanted_schedule(fields)?;
         has_all(
             fields,
@@ -26,6 +19,20 @@ impl BookKeeper {
             &["enabled", "amount"],
         )?;
         has_all(fields, "low_balance_alert", &["enabled", "threshold"], &["enabled", "threshold"])?;
+        let hours = match fields.inner("delayed_suspension", &["hours", "debt"])? {
+            Some(delay) => delay.whole("hours")?,
+            None => None,
+        };
+        if hours.is_some_and(|hours| hours < 0) {
+            return Err(MALFORMED);
+        }
+        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let auto_write_off = fields.flag("auto_write_off")?;
+        let write_off_previous = fields.flag("write_off_previous")?;
+        let cycle = fields
+            .optional_text("bill_cycle")?
+            .map(|name| Cycle::read(name).ok_or(MALFORMED))
+            .transpose()?;
         let owner = &self.wallets[wallet];
         if owner.kind == Kind::Ecosystem
             && ["auto_write_off", "write_off_previous", "auto_pay_threshold", "invoice_schedule"]
