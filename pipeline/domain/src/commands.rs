@@ -761,6 +761,9 @@ impl Command {
             {
                 accounts
             }
+            Command::PlaceOrder(PlaceOrder { account: Some(account), .. }) => {
+                std::slice::from_ref(account)
+            }
             _ => &[],
         }
     }

@@ -392,6 +392,31 @@ fn r7_5_a_method_is_free_once_its_closed_billing_account_has_cooled_down() {
 }
 
 /// R10.1: whoever is asked is found by account or e-mail address, in any enterprise; a name is used once.
+/// Its ledger could not tell an account of another ledger from none.
+#[test]
+fn r5_8_an_order_for_an_account_that_is_nowhere() {
+    let mut registry = Registry::default();
+    let mut number = 0;
+    let mut ask = |command: Command| {
+        number += 1;
+        registry.ask(asked(number, None, 0, &command), &mut |_| {})
+    };
+    for command in [
+        open("e"),
+        open("f"),
+        account_at("a", "e", "a@e.example"),
+        account_at("x", "f", "x@f.example"),
+    ] {
+        ask(command);
+    }
+    let order = |account: &str| {
+        let fields = serde_json::json!({ "billing_account": "ba-a", "order": "o", "amount": "1", "account": account });
+        Command::read("place_order", fields).unwrap().unwrap()
+    };
+    assert_eq!(ask(order("none")), Admission::Refused(Refusal::NotFound, None));
+    assert_eq!(ask(order("x")), Admission::Forward("e".parse().unwrap()));
+}
+
 #[test]
 fn r10_1_every_refusal_of_a_request_that_concerns_all_enterprises() {
     let mut registry = Registry::default();

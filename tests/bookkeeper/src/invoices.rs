@@ -2,7 +2,9 @@
 
 use crate::BookKeeper;
 use crate::bills::{IssuedBill, PaidBy};
-use crate::calendar::{half_month_end, half_month_start, month_of, read_date, year_of};
+use crate::calendar::{
+    half_month_end, half_month_start, month_of, read_date, start_of_month, year_of,
+};
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::ledger::{Lot, Place};
@@ -54,10 +56,14 @@ impl BookKeeper {
         }
     }
 
-    /// The period of a billing account's first invoice begins with the half-month in which it was opened.
+    /// The period of a billing account's first invoice begins with the half-month in which it was opened, or, where
+    /// invoices are monthly, with the month.
     pub(crate) fn begin_invoices(&mut self, wallet: usize) {
         let owner = &mut self.wallets[wallet];
-        owner.invoiced_until = half_month_start(&owner.zone, self.now);
+        owner.invoiced_until = match self.settings.monthly_invoices {
+            true => start_of_month(&owner.zone, owner.month_of(self.now)),
+            false => half_month_start(&owner.zone, self.now),
+        };
         let end = half_month_end(&owner.zone, self.now);
         self.falls_due(end.saturating_add(self.settings.grace), Due::Invoice { wallet, end });
     }

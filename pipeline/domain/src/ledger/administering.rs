@@ -167,6 +167,13 @@ impl Ledger {
         }
 
         self.record(journal, RechargeFrozen { enterprise, frozen: false })?;
+        // What could not be recharged meanwhile is recharged now.
+        let wallets = self.enterprise(enterprise).map(|known| known.wallets.clone());
+        for wallet in wallets.unwrap_or_default() {
+            if self.wallet(wallet).is_some_and(|wallet| wallet.recharge.is_some()) {
+                self.touch(wallet);
+            }
+        }
         Ok(())
     }
 

@@ -152,6 +152,7 @@ impl Ledger {
                 if let Some(wallet) = self.wallet_mut(fact.wallet)? {
                     let telling = wallet.telling_mut();
                     telling.low_balance_alert = fact.low_balance_alert;
+                    telling.set_with = fact.set_with;
                     telling.billing_email.clone_from(&fact.billing_email);
                     telling.recipients.clone_from(&fact.recipients);
                 }
@@ -172,7 +173,9 @@ impl Ledger {
             }
             Fact::FallChanged(fact) => {
                 self.retimed(fact.wallet, |wallet| {
-                    wallet.telling_mut().fall.clone_from(&fact.fall);
+                    let telling = wallet.telling_mut();
+                    telling.fall.clone_from(&fact.fall);
+                    telling.set_with = fact.set_with;
                     Ok(())
                 })?;
             }

@@ -7,7 +7,6 @@ use super::fact::{
 };
 use super::state::{ApiKey, Enterprise, Grant};
 use super::{Broken, EnterpriseNumber, Ledger};
-use crate::money::Amount;
 
 impl Ledger {
     pub(super) fn apply_governing(&mut self, fact: &Fact) -> Result<(), Broken> {
@@ -28,8 +27,6 @@ impl Ledger {
                 if let Some(enterprise) = self.enterprise_mut(*number)? {
                     enterprise.recharge_frozen = *frozen;
                 }
-                // What could not be recharged meanwhile is judged at the next charge.
-                self.spend_all_headroom_of(*number);
                 Ok(())
             }
             Fact::RoleGranted(RoleGranted { enterprise, grant }) => {
@@ -97,16 +94,6 @@ impl Ledger {
         match self.enterprises.get_mut(number.index()) {
             None if !self.loading => Err(Broken("an unknown enterprise")),
             found => Ok(found),
-        }
-    }
-
-    /// Every wallet of an enterprise is judged at its next charge.
-    fn spend_all_headroom_of(&mut self, enterprise: EnterpriseNumber) {
-        let Some(enterprise) = self.enterprises.get(enterprise.index()) else { return };
-        for wallet in &enterprise.wallets {
-            if let Some(headroom) = self.headroom.get_mut(wallet.index()) {
-                *headroom = Amount::ZERO;
-            }
         }
     }
 }

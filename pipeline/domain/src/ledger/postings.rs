@@ -376,7 +376,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
         Cause::Held => Book::Held,
         Cause::Adjustment => Book::Adjustments,
         Cause::Transfer | Cause::Revocation | Cause::Shared => Book::Between,
-        Cause::Grant | Cause::Lapse => Book::Grants,
+        Cause::Grant => Book::Grants,
         Cause::QuotaSet => Book::Partners,
         Cause::Bill => Book::Receivable,
         Cause::BillReversed => Book::GivenBack,

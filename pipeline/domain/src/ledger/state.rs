@@ -628,6 +628,8 @@ record! {
     /// Whom a wallet's owner wants told, and what was told.
     pub struct Telling {
         pub low_balance_alert: Option<LowBalanceAlert>,
+        /// Available credit when that was set, until it is another: only then being below counts (R8.5).
+        pub set_with: Option<Amount> = None,
         /// Where mails go that no other recipients are named for; by default the owner's address.
         pub billing_email: Option<Text>,
         pub recipients: Vec<Recipients>,
