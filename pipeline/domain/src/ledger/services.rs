@@ -70,18 +70,22 @@ impl Ledger {
     /// is set or linked, granted as a limit that waits, or used for nothing changes none of them (R8.2).
     fn is_as_opened(
         &self,
-        (wallet, number): (WalletNumber, AccountNumber),
+        (payer, number): (WalletNumber, AccountNumber),
         account: &Account,
         available: Amount,
     ) -> bool {
-        let Some(wallet) = self.wallet(wallet) else { return false };
+        let Some(wallet) = self.wallet(payer) else { return false };
         let now = self.clock.now().minute();
         available.is_zero()
             && wallet.entries_made == 0
             && !wallet.contract_confirmed
             && wallet.delays.iter().all(|delay| delay.account != number)
             && account.services.is_none()
-            && account.payers.iter().filter(|payer| payer.from <= now).count() == 1
+            && account
+                .payers
+                .iter()
+                .filter(|known| known.from <= now)
+                .all(|known| known.wallet == payer)
     }
 
     /// Why services of an account stop by the figures of its payer; none if they run (R8.2).
