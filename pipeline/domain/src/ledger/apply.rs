@@ -12,8 +12,8 @@ use super::fact::{
     Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, SharedCouponPaid, TabOpened,
 };
 use super::state::{
-    Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom, ProductNumber,
-    Refund, SuspensionDelay, Transferred, Wallet, WalletNumber,
+    Account, AccountNumber, BillsPaid, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom,
+    ProductNumber, Refund, SuspensionDelay, Transferred, Wallet, WalletNumber,
 };
 use super::timers::Timer;
 use super::{Broken, Ledger};
@@ -442,7 +442,8 @@ impl Ledger {
         match &fact.paid {
             Some(paid) => {
                 self.forget_bad_debt_of(fact.wallet, paid.month);
-                self.note_payment(fact.wallet, &fact.lot, fact.amount.negated()?, paid)
+                let bill = fact.bill.ok_or(Broken("a payment of no bill"))?;
+                self.note_payment(fact.wallet, bill, &fact.lot, fact.amount.negated()?, paid)
             }
             None => Ok(()),
         }
@@ -457,13 +458,14 @@ impl Ledger {
             self.note(*number, half, |wallet| wallet.note_coupon(half, *amount))?;
         }
         self.forget_bad_debt_of(*number, paid.month);
-        self.note_payment(*number, &lot, *amount, paid)
+        self.note_payment(*number, *bill, &lot, *amount, paid)
     }
 
     /// Remembers with the account what paid its bills of a month.
     pub(super) fn note_payment(
         &mut self,
         payer: WalletNumber,
+        bill: u64,
         lot: &Lot,
         amount: Amount,
         paid: &PaidBill,
@@ -471,9 +473,23 @@ impl Ledger {
         let PaidBill { account, product: Some(product), month, order: None } = paid else {
             return Ok(());
         };
+        let unpaid = self.wallet(payer).into_iter().flat_map(|wallet| wallet.unpaid.iter());
+        let of_same =
+            unpaid.filter(|unpaid| (unpaid.account, unpaid.product) == (*account, Some(*product)));
+        // What is paid later for one of these goes in before the payments of this bill.
+        let unpaid = of_same.map(|unpaid| unpaid.number).filter(|number| *number < bill).max();
         if let Some(account) = self.account_mut(*account)? {
-            let months = account.month_bills(payer, *product, *month);
-            push_payment(&mut months.payments, lot, amount)?;
+            let payments = &mut account.month_bills(payer, *product, *month).payments;
+            let place = payments.partition_point(|known| known.bill <= bill);
+            match payments[..place].last_mut() {
+                Some(last)
+                    if last.lot == *lot && unpaid.is_none_or(|unpaid| unpaid < last.bill) =>
+                {
+                    last.bill = bill;
+                    add(&mut last.amount, amount)?;
+                }
+                _ => payments.insert(place, BillsPaid { bill, lot: lot.clone(), amount }),
+            }
         }
         Ok(())
     }

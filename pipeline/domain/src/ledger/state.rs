@@ -232,8 +232,18 @@ record! {
         pub month: Month,
         pub exact: Amount,
         pub billed: Amount,
-        /// What paid these bills, in order; payments from the same lot in a row are one.
-        pub payments: Vec<PaidFrom>,
+        /// What paid these bills, in the order of the bills, and of one in that of its payments.
+        pub payments: Vec<BillsPaid>,
+    }
+}
+
+record! {
+    /// So much came out of that lot for bills in a row, between which no other is unpaid.
+    pub struct BillsPaid {
+        /// The latest of them.
+        pub bill: u64,
+        pub lot: Lot,
+        pub amount: Amount,
     }
 }
 
