@@ -57,13 +57,10 @@ impl BookKeeper {
     }
 
     /// The period of a billing account's first invoice begins with the half-month in which it was opened, or, where
-    /// invoices are monthly, with the month.
+    /// invoices are monthly when it ends, with the month.
     pub(crate) fn begin_invoices(&mut self, wallet: usize) {
         let owner = &mut self.wallets[wallet];
-        owner.invoiced_until = match self.settings.monthly_invoices {
-            true => start_of_month(&owner.zone, owner.month_of(self.now)),
-            false => half_month_start(&owner.zone, self.now),
-        };
+        owner.invoiced_until = half_month_start(&owner.zone, self.now);
         let end = half_month_end(&owner.zone, self.now);
         self.falls_due(end.saturating_add(self.settings.grace), Due::Invoice { wallet, end });
     }
@@ -83,7 +80,14 @@ impl BookKeeper {
         if owner.kind == Kind::Ecosystem || (is_monthly && !ends_a_month) {
             return;
         }
-        let from = owner.invoiced_until;
+        let is_first = !self.invoices.iter().any(|invoice| invoice.wallet == wallet);
+        let from = match is_first && is_monthly {
+            true => {
+                let month = month_of(&zone, end.saturating_sub(1));
+                owner.invoiced_until.min(start_of_month(&zone, month))
+            }
+            false => owner.invoiced_until,
+        };
         let bills: Vec<usize> = owner
             .issued
             .iter()

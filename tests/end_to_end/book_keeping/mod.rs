@@ -303,13 +303,13 @@ fn simulate_all(first: u64, seeds: u64, run: impl Fn(u64) + Sync) {
 /// the book-keeper's, and people are told the same.
 #[test]
 fn random_histories_agree_with_the_book_keeper() {
-    simulate_all(1, 150, |seed| simulate(seed, 150, &Stage::memory().unwrap()));
+    simulate_all(1, 100, |seed| simulate(seed, 150, &Stage::memory().unwrap()));
 }
 
 /// The same, with every consumer restarted after every step.
 #[test]
 fn random_histories_agree_with_the_book_keeper_through_restarts() {
-    simulate_all(10_001, 30, |seed| {
+    simulate_all(10_001, 20, |seed| {
         simulate(seed, 100, &Stage { restarts: true, ..Stage::memory().unwrap() });
     });
 }
