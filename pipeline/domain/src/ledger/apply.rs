@@ -12,7 +12,7 @@ use super::fact::{
     Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, SharedCouponPaid, TabOpened,
 };
 use super::state::{
-    Account, AccountNumber, BillsPaid, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom,
+    Account, AccountNumber, Bill, BillsPaid, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom,
     ProductNumber, Refund, SuspensionDelay, Transferred, Wallet, WalletNumber,
 };
 use super::timers::Timer;
@@ -473,11 +473,13 @@ impl Ledger {
         let PaidBill { account, product: Some(product), month, order: None } = paid else {
             return Ok(());
         };
-        let unpaid = self.wallet(payer).into_iter().flat_map(|wallet| wallet.unpaid.iter());
-        let of_same =
-            unpaid.filter(|unpaid| (unpaid.account, unpaid.product) == (*account, Some(*product)));
-        // What is paid later for one of these goes in before the payments of this bill.
-        let unpaid = of_same.map(|unpaid| unpaid.number).filter(|number| *number < bill).max();
+        // What is paid later for an earlier one goes in before the payments of this bill.
+        let unpaid = self.wallet(payer).and_then(|wallet| {
+            let earlier = wallet.unpaid.partition_point(|known| known.number < bill);
+            let of_same =
+                |known: &&Bill| (known.account, known.product) == (*account, Some(*product));
+            wallet.unpaid.range(..earlier).rev().find(of_same).map(|known| known.number)
+        });
         if let Some(account) = self.account_mut(*account)? {
             let payments = &mut account.month_bills(payer, *product, *month).payments;
             let place = payments.partition_point(|known| known.bill <= bill);

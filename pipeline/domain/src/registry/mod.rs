@@ -1,6 +1,6 @@
 //! What is unique over all enterprises: ids, idempotency keys, who acts for whom, payment methods, e-mail addresses,
-//! transfers that nobody has claimed, the price book that may be loaded, the numbers of invoices. The registry claims and forwards; the
-//! ledger concerned decides, and the registry keeps or releases.
+//! transfers that nobody has claimed, the price book that may be loaded, the numbers of invoices. The registry claims
+//! and forwards; the ledger concerned decides, and the registry keeps or releases.
 
 mod explaining;
 mod load;
