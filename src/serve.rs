@@ -21,7 +21,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use drawdown_console::{Answer, Console, Question};
+use drawdown_console::{Answer, Console, OF_THE_REGISTRY, Question};
+use drawdown_registry::Registry;
 
 use crate::views;
 
@@ -39,6 +40,8 @@ pub struct Shown {
     pub progress: Vec<(String, Progress)>,
     /// To the thread that owns the ledgers, if it runs in this process.
     pub ledgers: Option<SyncSender<Question>>,
+    /// To the thread that is the registry, if it runs in this process.
+    pub registry: Option<SyncSender<Question>>,
     /// The console, if it runs in this process.
     pub console: Option<Arc<Console>>,
     metrics: PrometheusHandle,
@@ -49,7 +52,8 @@ impl Shown {
     pub fn new() -> anyhow::Result<Shown> {
         let metrics =
             PrometheusBuilder::new().install_recorder().context("metrics cannot be recorded")?;
-        Ok(Shown { progress: Vec::new(), ledgers: None, console: None, metrics })
+        let (ledgers, registry, console) = (None, None, None);
+        Ok(Shown { progress: Vec::new(), ledgers, registry, console, metrics })
     }
 }
 
@@ -133,11 +137,15 @@ async fn health(State(shown): State<Shown>) -> Response {
 }
 
 async fn show(State(shown): State<Shown>, Path((view, of)): Path<(String, String)>) -> Response {
-    let Some(ledgers) = &shown.ledgers else {
-        return problem(StatusCode::NOT_FOUND, "not_found", "no ledgers are kept in this process");
+    let keeper = match OF_THE_REGISTRY.contains(&view.as_str()) {
+        true => &shown.registry,
+        false => &shown.ledgers,
+    };
+    let Some(keeper) = keeper else {
+        return problem(StatusCode::NOT_FOUND, "not_found", "that is not kept in this process");
     };
     let (answer, answered) = oneshot::channel();
-    if ledgers.try_send(Question { view, of, answer }).is_err() {
+    if keeper.try_send(Question { view, of, answer }).is_err() {
         return problem(StatusCode::TOO_MANY_REQUESTS, "busy", "too many questions at once");
     }
     match tokio::time::timeout(ANSWERED_WITHIN, answered).await {
@@ -161,6 +169,32 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let body = json!({ "title": status.canonical_reason(), "status": status.as_u16(),
         "code": code, "detail": detail });
     (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
+
+/// Answers questions from the registry, if a worker owns it.
+pub fn answer_of_registry(
+    worker: &mut Worker<Registry>,
+    first: Question,
+    more: impl Iterator<Item = Question>,
+) -> anyhow::Result<()> {
+    // As with ledgers: only what is committed is told.
+    if !worker.come_to_rest()? {
+        return Ok(());
+    }
+    for question in std::iter::once(first).chain(more) {
+        let state = worker.stations().next().map(Registry::state);
+        let answer = match (question.view.as_str(), state) {
+            (_, None) => Answer::NotHere,
+            ("remittances", Some(state)) => {
+                let rows = state.remittances().map(|known| serde_json::to_value(known.row()));
+                Answer::Row(rows.collect::<Result<Vec<_>, _>>()?.into())
+            }
+            (other, Some(_)) => Answer::NoSuchView(format!("the registry has no {other}")),
+        };
+        // Whoever asked may have gone.
+        question.answer.send(answer).ok();
+    }
+    Ok(())
 }
 
 /// Answers questions from the ledgers a worker owns.

@@ -2,10 +2,11 @@
 
 use drawdown_domain::commands::Subject;
 use drawdown_domain::ids::{AccountId, EnterpriseId, WalletId};
-use drawdown_domain::invoices::Invoice;
+use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{AccountNumber, EnterpriseNumber, Ledger, WalletNumber};
-use drawdown_domain::money::Overflow;
+use drawdown_domain::money::{Amount, Overflow};
 use drawdown_domain::time::Span;
+use drawdown_wire::messages::IssuedBill;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -32,28 +33,58 @@ pub const HELD: &[&str] = &["benefits", "coupons", "orders", "payment_methods"];
 #[error("there is no view {name} of one thing; there are {known}", name = .0, known = SINGLE.join(", "))]
 pub struct NoSuchView(String);
 
-/// A row of the view `invoices`: all that the invoice says, and what a list shows of it.
+/// A row of the view `invoices`: all that the invoice says, and what of it is paid.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct InvoiceRow<'a> {
     #[serde(flatten)]
     invoice: &'a Invoice,
     /// From the first to the last day, both included.
     period: String,
+    paid: Amount,
+    open: Amount,
     status: &'static str,
 }
 
-/// The rows of the view `invoices`.
-pub fn invoices(invoices: &[Invoice]) -> Vec<InvoiceRow<'_>> {
-    invoices.iter().map(InvoiceRow::of).collect()
+/// A bill, and what was paid of it.
+#[derive(Clone, Debug)]
+pub struct BillNow {
+    pub bill: IssuedBill,
+    pub paid: Amount,
 }
 
-impl InvoiceRow<'_> {
-    fn of(invoice: &Invoice) -> InvoiceRow<'_> {
-        let Invoice { time_zone, from, until, .. } = *invoice;
-        let last = until.minus(Span::micros(1));
-        let period = format!("{}/{}", time_zone.date_of(from), time_zone.date_of(last));
-        InvoiceRow { invoice, period, status: "issued" }
+impl BillNow {
+    /// Whether an invoice is over it: a cycle belongs to the period of its last instant, an order to that of its
+    /// issue, and a tax names its invoice.
+    fn is_of(&self, invoice: &Invoice) -> bool {
+        let IssuedBill { billing_account, cycle_end, issued_at, .. } = &self.bill;
+        if let Some(number) = &self.bill.invoice {
+            return *number == invoice.number;
+        }
+        let covered = match cycle_end <= issued_at {
+            true => cycle_end.minus(Span::micros(1)),
+            false => *cycle_end,
+        };
+        *billing_account == invoice.billing_account
+            && (invoice.from..invoice.until).contains(&covered)
     }
+}
+
+/// A row of the view `invoices`, as ClickHouse's `invoices_now` has it.
+pub fn invoice<'a>(invoice: &'a Invoice, bills: &[BillNow]) -> Result<InvoiceRow<'a>, Overflow> {
+    let mut open = Amount::ZERO;
+    if invoice.r#type == InvoiceType::Invoice && invoice.corrects.is_none() {
+        for bill in bills.iter().filter(|bill| bill.is_of(invoice)) {
+            open = open.plus(bill.bill.amount.minus(bill.paid)?.max(Amount::ZERO))?;
+        }
+    }
+    let status = match open {
+        _ if invoice.r#type != InvoiceType::Invoice => "credited",
+        open if !open.is_positive() => "paid",
+        open if open >= invoice.total => "open",
+        _ => "partly_paid",
+    };
+    let paid = invoice.total.minus(open)?.max(Amount::ZERO);
+    Ok(InvoiceRow { invoice, period: invoice.period(), paid, open, status })
 }
 
 /// The row of a view that concerns `of`; none if none of the ledgers knows it.
@@ -92,6 +123,8 @@ pub fn one(view: &str, of: &str, ledgers: &[&Ledger]) -> Result<Option<Value>, N
         "service" => account().and_then(|(ledger, account)| shown(ledger.service(account).map(Ok))),
         // What somebody may do, for the console: `principal:billing_account:id`.
         "rights" => rights(of, ledgers),
+        // Whose a key is, for the console: `scope:hash`.
+        "key" => key(of, ledgers),
         other => return Err(NoSuchView(other.to_owned())),
     };
     Ok(row)
@@ -127,6 +160,14 @@ fn rights(of: &str, ledgers: &[&Ledger]) -> Option<Value> {
         _ => None,
     };
     rights.map(|rights| json!({ "rights": rights }))
+}
+
+/// Whom the holder of a key acts as.
+fn key(of: &str, ledgers: &[&Ledger]) -> Option<Value> {
+    let (scope, hash) = of.split_once(':')?;
+    let scope = scope.parse().ok()?;
+    let holder = ledgers.iter().find_map(|ledger| ledger.key_holder(&scope, hash));
+    holder.map(|principal| json!({ "principal": principal }))
 }
 
 fn shown<T: Serialize>(row: Option<Result<T, Overflow>>) -> Option<Value> {

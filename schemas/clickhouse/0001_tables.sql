@@ -212,7 +212,7 @@ ORDER BY (billing_account, at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'How billing accounts stood, at most once a second each';
 
-CREATE TABLE IF NOT EXISTS notices
+CREATE TABLE IF NOT EXISTS messages
 (
     notice String,
     kind LowCardinality(String),
@@ -343,6 +343,7 @@ CREATE TABLE IF NOT EXISTS invoices
     time_zone LowCardinality(String),
     `from` DateTime64(6, 'UTC'),
     until DateTime64(6, 'UTC'),
+    period String COMMENT 'The first and the last day, in its zone',
     issued_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     issuer_country LowCardinality(String),
     issuer_name Nullable(String),

@@ -77,10 +77,25 @@ FROM
 GROUP BY billing_account, month
 COMMENT 'What came in and what went out, over all assets and payment methods';
 
+-- Whatever is given back is booked at once; what was still unpaid is owed no longer, and moves nothing.
+CREATE OR REPLACE VIEW refunds AS
+SELECT
+    billing_account,
+    number,
+    at,
+    remark AS `order`,
+    asset,
+    lot,
+    amount,
+    'done' AS status
+FROM entries
+WHERE cause = 'refund'
+COMMENT 'What was given back of orders, and where it went';
+
 CREATE OR REPLACE VIEW invoices_now AS
 SELECT
     *,
-    if(total > open, total - open, toDecimal128(0, 12)) AS settled,
+    if(total > open, total - open, toDecimal128(0, 12)) AS paid,
     multiIf(type != 'invoice', 'credited', open <= 0, 'paid', open >= total, 'open', 'partly_paid') AS status
 FROM invoices
 LEFT JOIN
@@ -93,7 +108,7 @@ LEFT JOIN
             billing_account,
             invoice,
             amount - paid AS owed,
-            if(cycle_end < issued_at, cycle_end - toIntervalMicrosecond(1), cycle_end) AS covered
+            if(cycle_end <= issued_at, cycle_end - toIntervalMicrosecond(1), cycle_end) AS covered
         FROM bills
         WHERE paid < amount
     ) AS unpaid
@@ -138,6 +153,32 @@ SELECT
 FROM bills_issued
 GROUP BY billing_account, month, currency
 COMMENT 'What was billed for each month, and the tax that its invoices came to';
+
+CREATE OR REPLACE VIEW spend AS
+SELECT
+    billing_account,
+    month,
+    currency,
+    sumIf(amount, invoice IS NULL) AS net,
+    sumIf(amount, invoice IS NOT NULL) AS tax,
+    sum(amount) AS total,
+    sumIf(amount - paid, paid < amount) AS due
+FROM bills
+GROUP BY billing_account, month, currency
+COMMENT 'What was billed for each month, with tax, and what of it is still unpaid';
+
+CREATE OR REPLACE VIEW spend_by AS
+SELECT
+    billing_account,
+    formatDateTime(used, '%Y-%m') AS month,
+    account,
+    product,
+    ifNull(charges.region, '') AS region,
+    sum(charges.charge) AS charge,
+    sum(charges.records) AS records
+FROM charges
+GROUP BY billing_account, month, account, product, region
+COMMENT 'Charges by the month of use, account, product and region, before coupons and tax';
 
 CREATE OR REPLACE VIEW balance_now AS
 SELECT *

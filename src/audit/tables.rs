@@ -45,7 +45,7 @@ pub(super) const TABLES: &[Table] = &[
     table("invoices", Topic::Invoices, &["net", "tax", "total"]),
     table("services", Topic::Services, &[]),
     table("commands", Topic::Outcomes, &["command"]),
-    table("notices", Topic::Notices, &[]),
+    table("messages", Topic::Notices, &[]),
     table("mail", Topic::Mails, &["tries"]),
     table("rejects", Topic::Rejects, &[]),
     table("usage", Topic::Usage, &["quantity"]),

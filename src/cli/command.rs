@@ -207,8 +207,9 @@ pub fn do_command(options: &DoOptions, out: &mut dyn Write) -> anyhow::Result<()
     match answer.status {
         200 => told(name, &answer, options.server.json, out),
         202 => {
-            let answer = awaited(&mut client, name, &answer).with_context(|| again.clone())?;
-            told(name, &answer, options.server.json, out)
+            let mut found = awaited(&mut client, name, &answer).with_context(|| again.clone())?;
+            found.body = with_secret(found.body, &answer)?;
+            told(name, &found, options.server.json, out)
         }
         _ => {
             if options.server.json {
@@ -255,6 +256,19 @@ fn awaited(client: &mut Client, name: &str, answer: &Answer) -> anyhow::Result<A
     }
 }
 
+/// What was accepted, with the key that was shown before it was: no outcome knows it.
+fn with_secret(found: Bytes, answer: &Answer) -> anyhow::Result<Bytes> {
+    let answer: Map<String, Value> = serde_json::from_slice(&answer.body)?;
+    let mut outcome: Map<String, Value> = serde_json::from_slice(&found)?;
+    match answer.get("secret") {
+        Some(secret) if outcome.get("refused").is_none_or(Value::is_null) => {
+            outcome.insert("secret".to_owned(), secret.clone());
+            Ok(serde_json::to_vec(&outcome)?.into())
+        }
+        _ => Ok(found),
+    }
+}
+
 /// Says what has become of a command.
 fn told(name: &str, answer: &Answer, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let says: ServerSays = serde_json::from_slice(&answer.body)
@@ -281,6 +295,9 @@ fn told(name: &str, answer: &Answer, as_json: bool, out: &mut dyn Write) -> anyh
     }
     if let Some(detail) = says.detail {
         writeln!(out, "  {detail}")?;
+    }
+    if let Some(secret) = says.secret {
+        writeln!(out, "  the key, which nobody can look up later: {secret}")?;
     }
     Ok(())
 }

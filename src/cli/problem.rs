@@ -16,6 +16,9 @@ pub(super) struct ServerSays {
     pub(super) repeats: Option<u64>,
     #[serde(default)]
     pub(super) refused: Option<String>,
+    /// A key that was made.
+    #[serde(default)]
+    pub(super) secret: Option<String>,
 }
 
 /// A problem document (RFC 9457), or what came in place of one.

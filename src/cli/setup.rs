@@ -174,17 +174,19 @@ impl Setup {
         })
     }
 
-    /// The console: who asks, and where rows and lists come from. `ledgers` are those of this process.
+    /// The console: who asks, and where rows and lists come from. `ledgers` and `registry` are those of this process.
     pub fn console(
         &self,
         log: Arc<dyn Log>,
         ledgers: Option<SyncSender<Question>>,
+        registry: Option<SyncSender<Question>>,
     ) -> anyhow::Result<Console> {
         let (section, installation) = (self.config.console(), self.config.installation());
         let demo_key = (!section.demo_key.is_empty()).then_some(section.demo_key.as_str());
         let keys = Keys::new(&section.keys, demo_key)?;
         let workers = section.workers.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let rows = Rows { here: ledgers, elsewhere: workers.map(str::to_owned).collect() };
+        let elsewhere = workers.map(str::to_owned).collect();
+        let rows = Rows { here: ledgers, registry, elsewhere };
         let press = self.press()?;
         let folder = |name: &str| (!name.is_empty()).then(|| name.into());
         let options = ConsoleOptions {

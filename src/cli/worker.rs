@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::Setup;
 use super::setup::duration;
-use crate::serve::{Shown, answer, listen, serve};
+use crate::serve::{Shown, answer, answer_of_registry, listen, serve};
 
 /// How long a consumer waits for messages before it looks up.
 const WAIT: Duration = Duration::from_millis(5);
@@ -89,7 +89,16 @@ pub fn run_workers_on(
     for name in names {
         match name.as_str() {
             "metering" => crew.start(name, installation.metering(), |_| Ok(()))?,
-            "registry" => crew.start(name, installation.registry(), |_| Ok(()))?,
+            "registry" => {
+                let (ask, questions) = sync_channel(QUESTIONS_MAX);
+                shown.registry = Some(ask);
+                crew.start(name, installation.registry(), move |worker| {
+                    match questions.try_recv() {
+                        Ok(first) => answer_of_registry(worker, first, questions.try_iter()),
+                        Err(_) => Ok(()),
+                    }
+                })?;
+            }
             "balance" => {
                 let (ask, questions) = sync_channel(QUESTIONS_MAX);
                 shown.ledgers = Some(ask);
@@ -115,7 +124,8 @@ pub fn run_workers_on(
         }
     }
     if has_console {
-        shown.console = Some(Arc::new(setup.console(log, shown.ledgers.clone())?));
+        shown.console =
+            Some(Arc::new(setup.console(log, shown.ledgers.clone(), shown.registry.clone())?));
     }
     let Some(listener) = listener else {
         return crew.watch(duration(setup.config.worker().watchdog));

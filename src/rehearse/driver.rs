@@ -163,9 +163,14 @@ impl Driver {
         let found = match read {
             // What cannot even be read never reaches the pipeline: the API refuses it.
             Err(error) => Some(("malformed".to_owned(), error.to_string())),
-            Ok(command) => {
+            Ok(mut command) => {
                 let principal = by.map(str::parse).transpose()?.unwrap_or_else(operator);
-                let key = key.map(str::parse).transpose()?;
+                let key: Option<Text> = key.map(str::parse).transpose()?;
+                if let Command::CreateKey(command) = &mut command {
+                    let line = step.line.to_string();
+                    let asked_under = key.as_ref().map_or(line.as_str(), Text::as_str);
+                    self.pipeline.make_key(command, &principal, asked_under);
+                }
                 let message = CommandMessage { principal, key, origin: rehearsal(), command };
                 let number = self.pipeline.command(step.at, message)?;
                 let outcome = self.rows.outcome(number, &self.pipeline)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use drawdown_alerts::Alerts;
 use drawdown_balance::Balance;
+use drawdown_domain::commands::CreateKey;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::ledger::Ledger;
 use drawdown_domain::time::{Span, Timestamp};
@@ -21,6 +22,7 @@ use drawdown_registry::Registry;
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::errands::{Errands, Outside};
 use drawdown_runtime::{Station, Turn, Worker};
+use drawdown_wire::keys;
 use drawdown_wire::messages::{
     CommandControl, CommandMessage, LedgerMessage, PaymentAnswered, Tick, TimeOnly, UsageControl,
 };
@@ -258,6 +260,11 @@ impl Pipeline {
 
     pub fn meterings(&self) -> impl Iterator<Item = &Metering> {
         self.metering.stations()
+    }
+
+    /// Makes the key that a command asks for, as the console does. Nobody here uses it.
+    pub fn make_key(&self, command: &mut CreateKey, asker: &PrincipalId, asked_under: &str) {
+        keys::make(command, &self.installation.secret, asker, asked_under);
     }
 
     /// Asks for a command, lets it happen, and returns its place among the commands.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use drawdown_domain::invoices::Invoice;
 use drawdown_domain::ledger::Ledger;
 use drawdown_domain::money::Amount;
+use drawdown_domain::time::Zone;
 use drawdown_log::Next;
 use drawdown_runtime::read_to_end;
 use drawdown_wire::messages::{
@@ -16,7 +18,7 @@ use drawdown_wire::topics::Topic;
 use serde_json::{Map, Value, json};
 
 use super::pipeline::Pipeline;
-use crate::views;
+use crate::views::{self, BillNow};
 
 /// A row of a view.
 pub type Row = Map<String, Value>;
@@ -26,11 +28,11 @@ pub type Row = Map<String, Value>;
 pub struct Rows {
     places: BTreeMap<(Topic, u32), Next>,
     entries: Vec<Row>,
-    bills: Vec<Row>,
+    bills: Vec<BillNow>,
     charges: Vec<Row>,
     covered: Vec<Row>,
     invoice_runs: Vec<Row>,
-    invoices: Vec<Row>,
+    invoices: Vec<Invoice>,
     rejects: Vec<Row>,
     payments: Vec<Row>,
     payment_requests: Vec<Row>,
@@ -67,18 +69,13 @@ impl Rows {
             }
             Topic::Bills => {
                 let bills: Bills = schemas::BILLS.read(message)?;
-                self.bills.extend(rows(&bills.issued)?);
+                let issued = bills.issued.into_iter();
+                self.bills.extend(issued.map(|bill| BillNow { bill, paid: Amount::ZERO }));
                 for payment in &bills.payments {
-                    let row = self
-                        .bills
-                        .iter_mut()
-                        .find(|row| row.get("bill") == Some(&json!(payment.bill)));
-                    let row = row.context("a payment for a bill that was not issued")?;
-                    let paid: Amount =
-                        row.get("paid").and_then(Value::as_str).unwrap_or("0").parse()?;
-                    row.insert("paid".to_owned(), paid.plus(payment.amount)?.to_string().into());
+                    let bill = self.bills.iter_mut().find(|now| now.bill.bill == payment.bill);
+                    let bill = bill.context("a payment for a bill that was not issued")?;
+                    bill.paid = bill.paid.plus(payment.amount)?;
                 }
-                self.bills.iter_mut().try_for_each(tell_status)?;
             }
             Topic::Charges => {
                 let charges: Charges = schemas::CHARGES.read(message)?;
@@ -93,7 +90,7 @@ impl Rows {
             }
             Topic::Invoices => {
                 let Invoices { invoices } = schemas::INVOICES.read(message)?;
-                self.invoices.extend(rows(&views::invoices(&invoices))?);
+                self.invoices.extend(invoices);
             }
             Topic::Rejects => {
                 let rejects: Rejects = schemas::REJECTS.read(message)?;
@@ -165,11 +162,33 @@ impl Rows {
         let mut read = |topic| self.read(topic, pipeline);
         let all = match view {
             "entries" => read(Topic::Entries).map(|()| self.entries.clone())?,
-            "bills" => read(Topic::Bills).map(|()| self.bills.clone())?,
+            "bills" => {
+                read(Topic::Bills)?;
+                self.bills.iter().map(bill).collect::<anyhow::Result<_>>()?
+            }
+            "refunds" => {
+                read(Topic::Entries)?;
+                let refunds = self.entries.iter();
+                let refunds = refunds.filter(|entry| entry.get("cause") == Some(&json!("refund")));
+                refunds.map(refund).collect::<anyhow::Result<_>>()?
+            }
+            "spend" => {
+                read(Topic::Bills)?;
+                spend(&self.bills)?
+            }
+            "spend_by" => {
+                read(Topic::Charges)?;
+                spend_by(&self.charges)?
+            }
             "charges" => read(Topic::Charges).map(|()| self.charges.clone())?,
             "covered" => read(Topic::Charges).map(|()| self.covered.clone())?,
             "invoice_runs" => read(Topic::InvoiceRuns).map(|()| self.invoice_runs.clone())?,
-            "invoices" => read(Topic::Invoices).map(|()| self.invoices.clone())?,
+            "invoices" => {
+                read(Topic::Bills)?;
+                self.read(Topic::Invoices, pipeline)?;
+                let rows = self.invoices.iter().map(|it| row(&views::invoice(it, &self.bills)?));
+                rows.collect::<anyhow::Result<_>>()?
+            }
             "rejects" => read(Topic::Rejects).map(|()| self.rejects.clone())?,
             "payments" => read(Topic::Payments).map(|()| self.payments.clone())?,
             "payment_requests" => {
@@ -204,31 +223,64 @@ fn put(all: &mut Vec<Row>, row: Row, keys: &[&str]) {
 
 fn remittances(pipeline: &Pipeline) -> anyhow::Result<Vec<Row>> {
     let known = pipeline.registries().flat_map(|registry| registry.remittances());
-    let rows = known.map(|remittance| {
-        row(&json!({
-            "reference": remittance.reference,
-            "amount": remittance.amount,
-            "currency": remittance.currency,
-            "remark": remittance.remark,
-            "received_at": remittance.received_at,
-            "billing_account": remittance.claimed_by,
-            "status": remittance.whereabouts().text(),
-        }))
+    known.map(|remittance| row(&remittance.row())).collect()
+}
+
+/// A row of the view `bills`.
+fn bill(now: &BillNow) -> anyhow::Result<Row> {
+    let status = match now.paid {
+        paid if now.bill.amount.is_negative() || paid >= now.bill.amount => "paid",
+        paid if paid.is_positive() => "partly_paid",
+        _ => "unpaid",
+    };
+    let mut row = row(&now.bill)?;
+    row.insert("paid".to_owned(), now.paid.to_string().into());
+    row.insert("status".to_owned(), status.into());
+    Ok(row)
+}
+
+/// A row of the view `refunds`.
+fn refund(entry: &Row) -> anyhow::Result<Row> {
+    let field = |name: &str| entry.get(name).cloned().unwrap_or_default();
+    row(&json!({ "billing_account": field("billing_account"), "number": field("number"),
+        "at": field("at"), "order": field("remark"), "asset": field("asset"), "lot": field("lot"),
+        "amount": field("amount"), "status": "done" }))
+}
+
+/// What each month came to, and what of it is due.
+fn spend(bills: &[BillNow]) -> anyhow::Result<Vec<Row>> {
+    let mut months = BTreeMap::new();
+    for BillNow { bill, paid } in bills {
+        let key = (bill.month, bill.billing_account.clone(), bill.currency);
+        let [net, tax, due] = months.entry(key).or_insert([Amount::ZERO; 3]);
+        let into = if bill.invoice.is_none() { net } else { tax };
+        *into = into.plus(bill.amount)?;
+        *due = due.plus(bill.amount.minus(*paid)?.max(Amount::ZERO))?;
+    }
+    let rows = months.into_iter().map(|((month, billing_account, currency), [net, tax, due])| {
+        row(&json!({ "billing_account": billing_account, "month": month, "currency": currency,
+            "net": net, "tax": tax, "total": net.plus(tax)?, "due": due }))
     });
     rows.collect()
 }
 
-fn tell_status(row: &mut Row) -> anyhow::Result<()> {
-    let amount: Amount = row.get("amount").and_then(Value::as_str).unwrap_or("0").parse()?;
-    let paid: Amount = row.get("paid").and_then(Value::as_str).unwrap_or("0").parse()?;
-    let status = match paid {
-        paid if amount.is_negative() || paid >= amount => "paid",
-        paid if paid.is_positive() => "partly_paid",
-        _ => "unpaid",
-    };
-    row.entry("paid").or_insert_with(|| "0".into());
-    row.insert("status".to_owned(), status.into());
-    Ok(())
+/// Charges by the month of use, account, product and region.
+fn spend_by(charges: &[Row]) -> anyhow::Result<Vec<Row>> {
+    let mut sums = BTreeMap::new();
+    for charge in charges {
+        let text = |field: &str| charge.get(field).and_then(Value::as_str).unwrap_or_default();
+        let month = Zone::UTC.month_of(text("used").parse()?);
+        let of = ["billing_account", "account", "product", "region"].map(|it| text(it).to_owned());
+        let (sum, records) = sums.entry((month, of)).or_insert((Amount::ZERO, 0_i64));
+        *sum = sum.plus(text("charge").parse()?)?;
+        *records += charge.get("records").and_then(Value::as_i64).unwrap_or_default();
+    }
+    let rows = sums.into_iter().map(|((month, of), (charge, records))| {
+        let [billing_account, account, product, region] = of;
+        row(&json!({ "billing_account": billing_account, "month": month, "account": account,
+            "product": product, "region": region, "charge": charge, "records": records }))
+    });
+    rows.collect()
 }
 
 fn rows<T: serde::Serialize>(items: &[T]) -> anyhow::Result<Vec<Row>> {

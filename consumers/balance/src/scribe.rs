@@ -172,6 +172,8 @@ impl Journal for Scribe {
             | Fact::RechargeFrozen(_)
             | Fact::RoleGranted(_)
             | Fact::RoleRevoked(_)
+            | Fact::KeyCreated(_)
+            | Fact::KeyRevoked(_)
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)

@@ -112,7 +112,7 @@ fn command(name: &str, record: &Record) -> Value {
         "responses": {
             "200": { "description": "Accepted: it has happened.",
                 "content": body("application/json", &reference("Decided")) },
-            "202": { "description": "Not decided yet; Location says where its outcome will be." },
+            "202": { "description": "Not decided yet; Location says where its outcome will be. A key that `create_key` made is shown here (`secret`), and opens nothing before that is accepted." },
             "default": failed("Refused, or not understood."),
         },
     })
@@ -396,6 +396,7 @@ fn decided() -> Value {
         "status": { "const": "accepted" },
         "detail": { "type": ["string", "null"] },
         "repeats": { "type": ["integer", "null"], "description": "The command whose answer this is." },
+        "secret": { "type": "string", "description": "The key that `create_key` made. Nobody can look it up later." },
     } })
 }
 

@@ -2,7 +2,7 @@
 //! watch.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub const WATCHED: &[(&str, Topic)] = &[
     ("payments", Topic::Payments),
     ("payment_requests", Topic::PaymentRequests),
     ("service", Topic::Services),
-    ("notices", Topic::Notices),
+    ("messages", Topic::Notices),
     ("mail", Topic::Mails),
     ("invoices", Topic::Invoices),
 ];
@@ -77,6 +77,8 @@ pub(crate) struct Feed {
     /// By view and the thing that is watched.
     watchers: Mutex<HashMap<(&'static str, String), Vec<Watcher>>>,
     stopping: AtomicBool,
+    /// Keys that were revoked since the process began.
+    revocations: AtomicU64,
 }
 
 impl Feed {
@@ -112,7 +114,17 @@ impl Feed {
         }
     }
 
+    /// How many keys were revoked as far as is known: who remembers whose a key is asks again when that has changed.
+    pub(crate) fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::Acquire)
+    }
+
     fn decided(&self, partition: u32, outcomes: Vec<Outcome>) {
+        let revokes =
+            |outcome: &&Outcome| outcome.name == "revoke_key" && outcome.refused.is_none();
+        let revoked = outcomes.iter().filter(revokes).count();
+        // Before whoever asked for it is told.
+        self.revocations.fetch_add(revoked as u64, Ordering::Release);
         let mut latest = lock(&self.latest);
         for outcome in outcomes {
             let command = outcome.command;
@@ -216,7 +228,7 @@ impl Feed {
                 rows!("service", SERVICES: Services, services, |row: &drawdown_domain::notices::Service| row.account.as_str().to_owned());
             }
             Topic::Notices => {
-                rows!("notices", NOTICES: Notices, notices, |row: &drawdown_domain::notices::Notice| id(&row.billing_account));
+                rows!("messages", NOTICES: Notices, notices, |row: &drawdown_domain::notices::Notice| id(&row.billing_account));
             }
             Topic::Mails => {
                 rows!("mail", MAILS: Mails, mails, |row: &drawdown_wire::messages::Mail| id(&row.billing_account));

@@ -1,22 +1,43 @@
-//! Who asks: keys that come as `Authorization: Bearer`, or from our own pages as a cookie.
+//! Who asks: keys that come as `Authorization: Bearer`, or from our own pages as a cookie. Some are named by the
+//! configuration; who holds one that was made by a command its ledger says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, ORIGIN};
 use axum::http::{HeaderMap, Method};
 use drawdown_domain::ids::PrincipalId;
+use drawdown_wire::keys::{hash_of, scope_of};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::Site;
+use crate::problem::Problem;
+use crate::rows::Answer;
 
 /// The cookie that our own pages keep a key in.
 pub(crate) const KEY_COOKIE: &str = "drawdown-key";
 
-/// The keys that open the console. Only their hashes are kept.
+/// The keys that open the console from the beginning. Only their hashes are kept.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     known: Vec<(PrincipalId, [u8; 32])>,
     /// Who opens our pages without a key: only where the demo key is in force.
     visitor: Option<PrincipalId>,
+}
+
+/// Who asks, as far as the configuration says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asker<'a> {
+    Known(PrincipalId),
+    /// Whoever holds this key; if nobody does, who opens our pages without one.
+    Holder {
+        key: &'a str,
+        visitor: Option<PrincipalId>,
+    },
+    Nobody,
 }
 
 /// A key cannot be used.
@@ -47,8 +68,13 @@ impl Keys {
         Ok(keys)
     }
 
+    /// Whether the configuration has a key of somebody who is called so.
+    pub(crate) fn name(&self, principal: &PrincipalId) -> bool {
+        self.known.iter().any(|(known, _)| known == principal)
+    }
+
     /// Who holds the key. Every key is compared, and in a time that says nothing about where it differs.
-    pub(crate) fn holder(&self, key: &str) -> Option<&PrincipalId> {
+    fn holder(&self, key: &str) -> Option<&PrincipalId> {
         let asked = hash(key);
         let mut holder = None;
         for (principal, known) in &self.known {
@@ -59,21 +85,93 @@ impl Keys {
         holder
     }
 
-    /// Who asks; none if nobody we know. Without a key in the header only a browser on our own pages is
-    /// let in, so that no foreign page can ask in its visitor's name.
-    pub(crate) fn who(&self, method: &Method, headers: &HeaderMap) -> Option<PrincipalId> {
+    /// Without a key in the header only a browser on our own pages is let in, so that no foreign page can ask in its
+    /// visitor's name.
+    pub(crate) fn who<'a>(&self, method: &Method, headers: &'a HeaderMap) -> Asker<'a> {
         if let Some(authorization) = headers.get(AUTHORIZATION) {
-            let (scheme, key) = authorization.to_str().ok()?.split_once(' ')?;
-            return scheme
-                .eq_ignore_ascii_case("bearer")
-                .then(|| self.holder(key.trim()).cloned())
-                .flatten();
+            return bearer(authorization).map_or(Asker::Nobody, |key| self.asker(key, None));
         }
         if !from_own_page(method, headers) {
-            return None;
+            return Asker::Nobody;
         }
-        let key = cookie(headers, KEY_COOKIE);
-        key.and_then(|key| self.holder(key)).or(self.visitor.as_ref()).cloned()
+        match (cookie(headers, KEY_COOKIE), self.visitor.clone()) {
+            (Some(key), visitor) => self.asker(key, visitor),
+            (None, Some(visitor)) => Asker::Known(visitor),
+            (None, None) => Asker::Nobody,
+        }
+    }
+
+    fn asker<'a>(&self, key: &'a str, visitor: Option<PrincipalId>) -> Asker<'a> {
+        match self.holder(key) {
+            Some(known) => Asker::Known(known.clone()),
+            None => Asker::Holder { key, visitor },
+        }
+    }
+}
+
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, key) = authorization.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// So long it is remembered who holds a key, unless some key is revoked meanwhile.
+const HOLDER_KNOWN_FOR: Duration = Duration::from_secs(10);
+const HOLDERS_MAX: usize = 100_000;
+
+/// Who holds which keys that were made by commands, lately.
+#[derive(Debug, Default)]
+pub(crate) struct Holders(Mutex<HashMap<String, Held>>);
+
+#[derive(Debug)]
+struct Held {
+    by: PrincipalId,
+    asked_at: Instant,
+    /// How many revocations had been heard of before its ledger was asked.
+    revocations: u64,
+}
+
+impl Holders {
+    fn known(&self, hash: &str, revocations: u64) -> Option<PrincipalId> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = held.get(hash)?;
+        let holds = held.revocations == revocations && held.asked_at.elapsed() < HOLDER_KNOWN_FOR;
+        holds.then(|| held.by.clone())
+    }
+
+    fn note(&self, hash: &str, by: &PrincipalId, revocations: u64, asked_at: Instant) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() >= HOLDERS_MAX {
+            held.clear();
+        }
+        held.insert(hash.to_owned(), Held { by: by.clone(), asked_at, revocations });
+    }
+}
+
+/// Who holds a key: as the configuration says, or else the ledger for which it was made. That is asked again once
+/// some key was revoked, and soon anyway.
+pub(crate) async fn holder(site: &Site, key: &str) -> Result<Option<PrincipalId>, Problem> {
+    if let Some(known) = site.options.keys.holder(key) {
+        return Ok(Some(known.clone()));
+    }
+    // Anything else is no key that a ledger could know.
+    let Some(scope) = scope_of(key) else { return Ok(None) };
+    let hash = hash_of(key);
+    let (revocations, asked_at) = (site.feed.revocations(), Instant::now());
+    if let Some(known) = site.holders.known(hash.as_str(), revocations) {
+        return Ok(Some(known));
+    }
+    match site.rows.ask("key", &format!("{scope}:{hash}")).await {
+        Ok(Answer::Row(row)) => {
+            let principal = row.get("principal").and_then(Value::as_str);
+            let principal = principal.and_then(|name| name.parse::<PrincipalId>().ok());
+            if let Some(principal) = &principal {
+                site.holders.note(hash.as_str(), principal, revocations, asked_at);
+            }
+            Ok(principal)
+        }
+        Ok(Answer::NotHere) => Ok(None),
+        Ok(Answer::NoSuchView(why)) => Err(Problem::unavailable(why)),
+        Err(why) => Err(Problem::unavailable(why.to_string())),
     }
 }
 
@@ -129,7 +227,12 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (axum::http::HeaderName::from_static(name), value.parse().unwrap())
         });
-        let found = keys.who(&method, &headers.collect());
+        let headers = headers.collect();
+        let found = match keys.who(&method, &headers) {
+            Asker::Known(who) => Some(who),
+            Asker::Holder { visitor, .. } => visitor,
+            Asker::Nobody => None,
+        };
         assert_eq!(found.as_ref().map(PrincipalId::as_str), expected);
     }
 
@@ -160,6 +263,23 @@ mod tests {
         check(&keys, Method::POST, &other, None);
         let own = [("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")];
         check(&keys, Method::POST, &own, Some("operator"));
+    }
+
+    /// What a ledger said holds until a key is revoked, also if that was heard of while it was asked.
+    #[test]
+    fn a_holder_is_known_until_a_key_is_revoked() {
+        let holders = Holders::default();
+        let who: PrincipalId = "ci".parse().unwrap();
+        assert_eq!(holders.known("h", 0), None);
+        holders.note("h", &who, 0, Instant::now());
+        assert_eq!(holders.known("h", 0), Some(who.clone()));
+        assert_eq!(holders.known("g", 0), None);
+        assert_eq!(holders.known("h", 1), None);
+        holders.note("h", &who, 0, Instant::now());
+        assert_eq!(holders.known("h", 1), None);
+        let long_ago = Instant::now().checked_sub(HOLDER_KNOWN_FOR).unwrap();
+        holders.note("h", &who, 1, long_ago);
+        assert_eq!(holders.known("h", 1), None);
     }
 
     #[test]

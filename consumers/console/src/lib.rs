@@ -41,11 +41,12 @@ pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Query, Row, Wanted};
 pub use outside::escaped;
 pub use own::OwnLists;
 pub use printer::{Form, PaidSoFar, Printer};
-pub use rows::{Answer, Question, Rows, Unanswered};
+pub use rows::{Answer, OF_THE_REGISTRY, Question, Rows, Unanswered};
 pub use views::{ALL as VIEWS, Bill, List, MoneyOfMonth, Source, SpendOfDay, UsageOfDay, View};
 
 use feed::Feed;
 use intake::Intake;
+use keys::Holders;
 use permits::Senders;
 use position::Reached;
 
@@ -123,6 +124,7 @@ pub(crate) struct Site {
     pub(crate) commands: Semaphore,
     pub(crate) ids: Ids,
     pub(crate) senders: Senders,
+    pub(crate) holders: Holders,
 }
 
 /// Names for requests and for keys that callers did not choose.
@@ -189,7 +191,7 @@ impl Console {
         threads.extend(carriers);
         let commands = Semaphore::new(options.commands_in_flight_max);
         let (reached, ids) = (Reached::default(), Ids::new());
-        let senders = Senders::default();
+        let (senders, holders) = (Senders::default(), Holders::default());
         let site = Site {
             options,
             log,
@@ -203,6 +205,7 @@ impl Console {
             commands,
             ids,
             senders,
+            holders,
         };
         Ok(Console { site: Arc::new(site), threads })
     }

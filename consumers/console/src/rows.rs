@@ -26,11 +26,16 @@ pub enum Answer {
     NoSuchView(String),
 }
 
-/// Where the ledgers are kept. Each place is asked until one has the row.
+/// The views that the registry has, and no ledger.
+pub const OF_THE_REGISTRY: &[&str] = &["remittances"];
+
+/// Where the ledgers are kept, and the registry. Each place is asked until one has the row.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
     /// To the thread of this process that owns ledgers, if there is one.
     pub here: Option<SyncSender<Question>>,
+    /// To the thread of this process that is the registry, if there is one.
+    pub registry: Option<SyncSender<Question>>,
     /// Host and port of workers that own some.
     pub elsewhere: Vec<String>,
 }
@@ -50,16 +55,20 @@ impl Rows {
     pub(crate) async fn ask(&self, view: &str, of: &str) -> Result<Answer, Unanswered> {
         let mut answer = Answer::NotHere;
         let mut silent = None;
-        if let Some(ledgers) = &self.here {
-            match ask_here(ledgers, view, of).await {
+        let here = match OF_THE_REGISTRY.contains(&view) {
+            true => &self.registry,
+            false => &self.here,
+        };
+        if let Some(here) = here {
+            match ask_here(here, view, of).await {
                 Ok(Answer::NotHere) => {}
                 Ok(found) => return Ok(found),
                 Err(why) => silent = Some(why),
             }
         } else if self.elsewhere.is_empty() {
-            return Err(Unanswered(
-                "no worker is known that keeps ledgers; console.workers names them".to_owned(),
-            ));
+            return Err(Unanswered(format!(
+                "no worker is known that has {view}; console.workers names them"
+            )));
         }
         for worker in &self.elsewhere {
             match ask_elsewhere(worker, view, of).await {

@@ -9,6 +9,7 @@ use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, Service};
 use drawdown_domain::payments::Payment;
 use drawdown_domain::record;
+use drawdown_domain::registry::RemittanceRow;
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
 use drawdown_domain::runs::InvoiceRun;
 use drawdown_domain::time::{Month, Timestamp};
@@ -21,7 +22,7 @@ use drawdown_wire::topics::Topic;
 pub enum Source {
     /// From the ledger that decides about the thing: one row, as it is now.
     Ledger,
-    /// From any ledger, for all have the same: all rows at once, and no id.
+    /// From whoever has all of it, any ledger or the registry: all rows at once, and no id.
     Everywhere,
     /// From ClickHouse.
     List(List),
@@ -75,6 +76,53 @@ record! {
         pub month: Month,
         pub money_in: Amount,
         pub money_out: Amount,
+    }
+}
+
+record! {
+    /// A row of the view `refunds`.
+    pub struct Refund {
+        pub billing_account: drawdown_domain::ids::WalletId,
+        /// That of its entry.
+        pub number: u64,
+        pub at: Timestamp,
+        pub order: Option<drawdown_domain::ids::Text>,
+        /// Where it went: `cash`, `credit_refund`, `coupon`, `cash_coupon`.
+        pub asset: String,
+        pub lot: String,
+        pub amount: Amount,
+        /// `done`: whatever is given back is booked at once.
+        pub status: String,
+    }
+}
+
+record! {
+    /// A row of the view `spend`.
+    pub struct SpendOfMonth {
+        pub billing_account: drawdown_domain::ids::WalletId,
+        pub month: Month,
+        pub currency: Currency,
+        pub net: Amount,
+        /// That of the invoices of its periods.
+        pub tax: Amount,
+        pub total: Amount,
+        /// What of it is unpaid.
+        pub due: Amount,
+    }
+}
+
+record! {
+    /// A row of the view `spend_by`.
+    pub struct SpendBy {
+        pub billing_account: drawdown_domain::ids::WalletId,
+        /// The month of use.
+        pub month: Month,
+        pub account: drawdown_domain::ids::AccountId,
+        pub product: drawdown_domain::ids::ProductId,
+        /// Empty where the usage names none.
+        pub region: String,
+        pub charge: Amount,
+        pub records: i64,
     }
 }
 
@@ -134,7 +182,8 @@ impl DescribedRecord for InvoiceNow {
     fn record() -> Record {
         let status = Shape::Symbol { name: "InvoiceStatus", symbols: INVOICE_STATUSES.to_vec() };
         let fields = vec![
-            Field::new("settled", "What of it is paid, as things stand.", Shape::Decimal),
+            Field::new("period", "Its first and last day.", Shape::Text("text")),
+            Field::new("paid", "What of it is paid, as things stand.", Shape::Decimal),
             Field::new("open", "What its bills still owe, as things stand.", Shape::Decimal),
             Field::new("status", "Whether it is paid; a credit note is `credited`.", status),
         ];
@@ -188,6 +237,8 @@ views! {
     "service": Service = Source::Ledger, "Whether an account's services run.";
     "prices": PriceRow = Source::Everywhere, "The price book in force, and what is to come.";
     "settings": SettingRow = Source::Everywhere, "The settings in force.";
+    "remittances": RemittanceRow = Source::Everywhere,
+        "Bank transfers that named nobody, and who has claimed them.";
     "balances": Balance = Source::List(List {
         from: "(SELECT * FROM balance ORDER BY at DESC LIMIT 1 BY billing_account)",
         of: BY_BILLING_ACCOUNT,
@@ -216,8 +267,8 @@ views! {
     "payment_request_totals": RequestTotal = list("payment_request_totals", BY_BILLING_ACCOUNT,
         &["billing_account", "direction", "status", "currency"], Topic::PaymentRequests),
         "What requests to pay come to, by side and status.";
-    "notices": Notice = list("notices", BY_BILLING_ACCOUNT, &["at", "notice"], Topic::Notices),
-        "What people were told.";
+    "messages": Notice = list("messages", BY_BILLING_ACCOUNT, &["at", "notice"], Topic::Notices),
+        "What people were told, in the application as well as by mail.";
     "invoice_runs": InvoiceRun = list("invoice_runs_now", "enterprise", &["day", "run"],
         Topic::InvoiceRuns), "Invoice runs: how far each is, and what it waits for.";
     "invoices": InvoiceNow = list("invoices_now", BY_BILLING_ACCOUNT, &["issued_at", "number"],
@@ -230,6 +281,13 @@ views! {
         Topic::Rejects), "Usage that could not be used.";
     "money_by_month": MoneyOfMonth = list("money_by_month", BY_BILLING_ACCOUNT,
         &["month", "billing_account"], Topic::Entries), "Money in and out by month.";
+    "refunds": Refund = list("refunds", BY_BILLING_ACCOUNT, &["at", "billing_account", "number"],
+        Topic::Entries), "What was given back of orders, and where it went.";
+    "spend": SpendOfMonth = list("spend", BY_BILLING_ACCOUNT, &["month", "billing_account"],
+        Topic::Bills), "What each month came to, net and with tax, and what of it is due.";
+    "spend_by": SpendBy = list("spend_by", BY_BILLING_ACCOUNT,
+        &["month", "billing_account", "account", "product", "region"], Topic::Charges),
+        "Charges by month, account, product and region.";
     "spend_by_day": SpendOfDay = list("spend_by_day", BY_BILLING_ACCOUNT,
         &["day", "billing_account"], Topic::Charges), "Charges by day of use.";
     "usage_by_day": UsageOfDay = list("(SELECT day, sum(records) AS records FROM spend_by_day GROUP BY day)",

@@ -272,6 +272,27 @@ commands! {
         scope: ScopeId,
     }
 
+    /// Makes a key for the API, whose holder acts as the principal, with a role over a billing account, or over all of an
+    /// enterprise. The answer shows the key, and nothing does later.
+    "create_key" => CreateKey {
+        /// A new name, or an account: its root alone may let a key act as itself. Each has one key at a time.
+        principal: PrincipalId,
+        role: Role,
+        scope: ScopeId,
+        /// The most that may be topped up at once under this role.
+        top_up_limit: Option<Amount>,
+        /// The SHA-256 of the key, as 64 hexadecimal digits, of whoever makes it himself: the scope, `~`, and at least 32
+        /// characters that nobody can guess. By default a key is made.
+        hash: Option<Text>,
+    }
+
+    /// Takes a key away, and the role that it was made with.
+    "revoke_key" => RevokeKey {
+        principal: PrincipalId,
+        role: Role,
+        scope: ScopeId,
+    }
+
     /// Stops top-ups and automatic recharge under a whole enterprise.
     "freeze_recharge" => FreezeRecharge {
         enterprise: EnterpriseId,
@@ -668,7 +689,9 @@ impl Command {
             | Command::Authorize(Authorize { account, .. })
             | Command::ChangePayer(ChangePayer { account, .. }) => Subject::Account(account),
             Command::GrantRole(GrantRole { scope, .. })
-            | Command::RevokeRole(RevokeRole { scope, .. }) => Subject::Scope(scope),
+            | Command::RevokeRole(RevokeRole { scope, .. })
+            | Command::CreateKey(CreateKey { scope, .. })
+            | Command::RevokeKey(RevokeKey { scope, .. }) => Subject::Scope(scope),
             Command::TopUp(TopUp { billing_account, .. })
             | Command::Withdraw(Withdraw { billing_account, .. })
             | Command::ClaimRemittance(ClaimRemittance { billing_account, .. })
@@ -737,6 +760,9 @@ impl Command {
                 if accounts.len() <= SHARED_WITH_MAX =>
             {
                 accounts
+            }
+            Command::PlaceOrder(PlaceOrder { account: Some(account), .. }) => {
+                std::slice::from_ref(account)
             }
             _ => &[],
         }

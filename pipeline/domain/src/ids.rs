@@ -120,6 +120,13 @@ impl RegionId {
     }
 }
 
+impl AccountId {
+    /// Who acts as its root: he is called as it is.
+    pub fn root(&self) -> PrincipalId {
+        PrincipalId(self.0.clone())
+    }
+}
+
 impl WalletId {
     /// The name of an account's own billing account, unless it is given another (CONTRACT, `open_account`).
     pub fn own_of(account: &AccountId) -> Option<WalletId> {
@@ -172,6 +179,11 @@ impl PrincipalId {
     /// The operator of the platform, who may do all.
     pub fn operator() -> PrincipalId {
         PrincipalId(CompactString::const_new("operator"))
+    }
+
+    /// The account that is called so, if there is one: he is its root.
+    pub fn account(&self) -> AccountId {
+        AccountId(self.0.clone())
     }
 
     /// Whether somebody acts under the name of this account: as its root.

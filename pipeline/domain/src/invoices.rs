@@ -6,7 +6,7 @@ use crate::ids::{
     WalletId,
 };
 use crate::money::{Amount, Currency, Overflow};
-use crate::time::{Timestamp, Zone};
+use crate::time::{Span, Timestamp, Zone};
 use crate::{record, symbols};
 
 symbols! {
@@ -271,6 +271,12 @@ impl InvoiceDraft {
 }
 
 impl Invoice {
+    /// Its period: the first and the last day, both included.
+    pub fn period(&self) -> String {
+        let last = self.until.minus(Span::micros(1));
+        format!("{}/{}", self.time_zone.date_of(self.from), self.time_zone.date_of(last))
+    }
+
     /// How it is settled in another currency.
     pub fn settlement(&self) -> Option<Settlement> {
         let (currency, rate) = (self.settlement_currency?, self.settlement_rate?);

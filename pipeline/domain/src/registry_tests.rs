@@ -392,6 +392,31 @@ fn r7_5_a_method_is_free_once_its_closed_billing_account_has_cooled_down() {
 }
 
 /// R10.1: whoever is asked is found by account or e-mail address, in any enterprise; a name is used once.
+/// Its ledger could not tell an account of another ledger from none.
+#[test]
+fn r5_8_an_order_for_an_account_that_is_nowhere() {
+    let mut registry = Registry::default();
+    let mut number = 0;
+    let mut ask = |command: Command| {
+        number += 1;
+        registry.ask(asked(number, None, 0, &command), &mut |_| {})
+    };
+    for command in [
+        open("e"),
+        open("f"),
+        account_at("a", "e", "a@e.example"),
+        account_at("x", "f", "x@f.example"),
+    ] {
+        ask(command);
+    }
+    let order = |account: &str| {
+        let fields = serde_json::json!({ "billing_account": "ba-a", "order": "o", "amount": "1", "account": account });
+        Command::read("place_order", fields).unwrap().unwrap()
+    };
+    assert_eq!(ask(order("none")), Admission::Refused(Refusal::NotFound, None));
+    assert_eq!(ask(order("x")), Admission::Forward("e".parse().unwrap()));
+}
+
 #[test]
 fn r10_1_every_refusal_of_a_request_that_concerns_all_enterprises() {
     let mut registry = Registry::default();
@@ -452,6 +477,75 @@ fn r10_1_every_refusal_of_a_request_that_concerns_all_enterprises() {
     assert_eq!(ask(&mut registry, request("r", "ba-a", "both@f.example")), to("y", "f"));
 }
 
+fn key(principal: &str, scope: &str, hash: &str) -> Command {
+    let mut fields =
+        serde_json::json!({ "principal": principal, "role": "auditor", "scope": scope });
+    if !hash.is_empty() {
+        fields["hash"] = hash.into();
+    }
+    Command::read("create_key", fields).unwrap().unwrap()
+}
+
+fn grant(principal: &str, scope: &str) -> Command {
+    let fields = serde_json::json!({ "principal": principal, "role": "auditor", "scope": scope });
+    Command::read("grant_role", fields).unwrap().unwrap()
+}
+
+/// R11.1: nobody acts in the name of another enterprise's keys and accounts, now or later.
+#[test]
+fn r11_1_every_refusal_of_a_key_that_concerns_all_enterprises() {
+    let mut registry = Registry::default();
+    let mut number = 0;
+    let mut ask = |registry: &mut Registry, command: Command| {
+        number += 1;
+        let admission = registry.ask(asked(number, None, 0, &command), &mut |_| {});
+        match admission {
+            Admission::Forward(enterprise) => enterprise.to_string(),
+            Admission::Refused(refusal, _) => refusal.code().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for command in [open("e"), open("f"), account("a", "e"), account("x", "f")] {
+        ask(&mut registry, command);
+    }
+    let hash = "0123456789abcdef".repeat(4);
+    for (command, expected) in [
+        (key("ci", "none", ""), "malformed"),
+        (key("ci", "none", &hash[1..]), "malformed"),
+        (key("ci", "none", &hash.replace('a', "A")), "malformed"),
+        (key("operator", "none", &hash), "not_found"),
+        (key("operator", "e", &hash), "already_exists"),
+        (key("unknown", "ba-a", &hash), "already_exists"),
+        (key("x", "ba-a", &hash), "different_enterprise"),
+        // 12 and 13.
+        (key("a", "ba-a", &hash), "e"),
+        (key("ci", "ba-a", &hash), "e"),
+        (key("ci", "ba-x", &hash), "already_exists"),
+        // Whether there is one already its ledger says: 15.
+        (key("ci", "e", &hash), "e"),
+        // Whoever opens this account would act as whom the key names.
+        (account("ci", "f"), "already_exists"),
+        // A role can be given to whoever that is.
+        (grant("ci", "f"), "f"),
+    ] {
+        assert_eq!(ask(&mut registry, command.clone()), expected, "{command:?}");
+    }
+    // One of two was made: the name stays, for good.
+    registry.settle(13, false, &mut |_| {});
+    assert_eq!(ask(&mut registry, key("ci", "f", &hash)), "already_exists");
+    registry.settle(15, true, &mut |_| {});
+    assert_eq!(ask(&mut registry, key("ci", "f", &hash)), "already_exists");
+    // None was made: the name is free.
+    assert_eq!(ask(&mut registry, key("feed", "e", &hash)), "e");
+    registry.settle(20, false, &mut |_| {});
+    assert_eq!(ask(&mut registry, key("feed", "f", &hash)), "f");
+    // Who was given a role is nobody's to act as in another enterprise, but if that came to nothing.
+    assert_eq!(ask(&mut registry, grant("books", "f")), "f");
+    assert_eq!(ask(&mut registry, key("books", "e", &hash)), "already_exists");
+    registry.settle(22, false, &mut |_| {});
+    assert_eq!(ask(&mut registry, key("books", "e", &hash)), "e");
+}
+
 /// A short life in which every kind of fact happens.
 fn life() -> Vec<RegistryFact> {
     let (mut registry, mut facts) = (Registry::default(), Vec::new());
@@ -469,6 +563,9 @@ fn life() -> Vec<RegistryFact> {
         request("q", "ba-a", "b"),
         request("p", "ba-a", "a@b.example"),
         request("p", "ba-a", "b"),
+        key("ci", "ba-a", &"0".repeat(64)),
+        grant("feed", "ba-a"),
+        key("ci", "f", &"2".repeat(64)),
     ];
     for (number, command) in (1..).zip(&commands) {
         registry.pass(Timestamp::from_micros(number), &mut tell);
@@ -489,6 +586,9 @@ fn life() -> Vec<RegistryFact> {
     registry.settle(4, true, &mut tell);
     registry.settle(8, true, &mut tell);
     registry.settle(9, true, &mut tell);
+    registry.settle(15, true, &mut tell);
+    registry.settle(14, false, &mut tell);
+    registry.settle(13, false, &mut tell);
     facts
 }
 

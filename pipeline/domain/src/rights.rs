@@ -8,14 +8,14 @@ use smallvec::{SmallVec, smallvec};
 use crate::commands::{
     AcceptInvitation, AllocateSpend, ApprovePaymentRequest, Authorize, BuyBenefit,
     CancelPaymentRequest, ChangePayer, ClaimRemittance, CloseAccount, Command, Configure,
-    ConfirmContract, DeregisterBillingAccount, EndMembership, FinishAuthentication,
+    ConfirmContract, CreateKey, DeregisterBillingAccount, EndMembership, FinishAuthentication,
     FreezeBillingAccount, FreezeRecharge, GrantAdmin, GrantRole, InviteAccount, LinkPaymentMethod,
     OpenAccount, Pay, PlaceOrder, PreferPaymentMethod, RejectPaymentRequest, RenameBillingAccount,
-    RequestPayment, RevokeAdmin, RevokeRole, RevokeTransfer, SetOrganisation, SetSharingRule,
-    SetTaxId, SettleEnterprise, ShareBenefit, TopUp, Transfer, UnfreezeBillingAccount,
-    UnfreezeRecharge, UnlinkPaymentMethod, UnshareBenefit, Withdraw,
+    RequestPayment, RevokeAdmin, RevokeKey, RevokeRole, RevokeTransfer, SetOrganisation,
+    SetSharingRule, SetTaxId, SettleEnterprise, ShareBenefit, TopUp, Transfer,
+    UnfreezeBillingAccount, UnfreezeRecharge, UnlinkPaymentMethod, UnshareBenefit, Withdraw,
 };
-use crate::ids::{AccountId, EnterpriseId, RequestId, ScopeId, WalletId};
+use crate::ids::{AccountId, EnterpriseId, PrincipalId, RequestId, ScopeId, WalletId};
 use crate::symbols;
 
 symbols! {
@@ -99,6 +99,8 @@ pub enum Place<'a> {
     EnterpriseOf(&'a AccountId),
     /// An account: its root has every right, whoever governs its enterprise has, while it is a member.
     Account(&'a AccountId),
+    /// Whom a key is to act as: an account says so itself, a name that is no account's is free.
+    ActingAs(&'a PrincipalId),
     /// Either side of a membership: the account's root, or whoever governs the enterprise.
     Membership(&'a AccountId),
     Wallet(&'a WalletId),
@@ -119,8 +121,8 @@ pub type Need<'a> = (Right, Place<'a>);
 /// The rights that a command needs: all of them.
 pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
     use Place::{
-        Account, Enterprise, EnterpriseOf, Membership, PayerOf, Platform, RequestOf, RequestTo,
-        Scope, UseOf, Wallet,
+        Account, ActingAs, Enterprise, EnterpriseOf, Membership, PayerOf, Platform, RequestOf,
+        RequestTo, Scope, UseOf, Wallet,
     };
     use Right::{Change, Govern, Grant, Join, Operate, Spend};
     let need = match command {
@@ -143,7 +145,11 @@ pub fn needs(command: &Command) -> SmallVec<[Need<'_>; 2]> {
             (Grant, Wallet(billing_account))
         }
         Command::GrantRole(GrantRole { scope, .. })
-        | Command::RevokeRole(RevokeRole { scope, .. }) => (Grant, Scope(scope)),
+        | Command::RevokeRole(RevokeRole { scope, .. })
+        | Command::RevokeKey(RevokeKey { scope, .. }) => (Grant, Scope(scope)),
+        Command::CreateKey(CreateKey { principal, scope, .. }) => {
+            return smallvec![(Grant, Scope(scope)), (Join, ActingAs(principal))];
+        }
 
         Command::OpenAccount(OpenAccount { enterprise, .. })
         | Command::SetOrganisation(SetOrganisation { enterprise, .. }) => {
@@ -232,9 +238,11 @@ pub fn to_see(view: &str) -> Right {
         | "money_by_month"
         | "invoices"
         | "spend"
+        | "spend_by"
         | "spend_by_day"
         | "usage_by_day"
         | "spend_by_month"
+        | "refunds"
         | "coupons"
         | "orders"
         | "benefits"

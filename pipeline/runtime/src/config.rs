@@ -180,7 +180,7 @@ sections! {
     }
     /// CONSOLE.
     [console: ConsoleSection] {
-        /// Who may ask: principals with the SHA-256 of their keys, as 64 hexadecimal digits (`printf %s "$KEY" | sha256sum`).
+        /// Who may ask from the beginning (`create_key` makes more): principals with the SHA-256 of their keys, as 64 hexadecimal digits (`printf %s "$KEY" | sha256sum`).
         keys: BTreeMap<String, String> = BTreeMap::new(),
         /// A key that acts as the operator and opens the pages to every visitor: for demonstrations only. Empty: none.
         demo_key: String = String::new(),

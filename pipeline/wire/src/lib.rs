@@ -6,6 +6,7 @@ pub mod avro;
 pub mod charges;
 pub mod content;
 pub mod identities;
+pub mod keys;
 pub mod lines;
 pub mod messages;
 pub mod partition;

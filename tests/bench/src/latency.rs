@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
-use drawdown_log::{Change, Membership, Next};
 use drawdown_wire::messages::Charges;
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
@@ -16,6 +15,7 @@ use drawdown_wire::topics::Topic;
 use drawdown_wire::usage::{NewUsage, single_message};
 
 use crate::SETTLES;
+use crate::answers::Watch;
 use crate::site::{STARTS_AT, Site};
 use crate::table::{Row, Table};
 use crate::usage::{Maker, Plan, Spread, account_name};
@@ -61,7 +61,7 @@ pub(crate) fn measure(
 }
 
 /// Packed usage at a steady rate.
-fn load(site: &Site, rate: f64, end: &AtomicBool) -> anyhow::Result<()> {
+pub(crate) fn load(site: &Site, rate: f64, end: &AtomicBool) -> anyhow::Result<()> {
     let from: Timestamp = STARTS_AT.parse().context("a time")?;
     let (began, mut sent, mut seed) = (Instant::now(), 0.0, 7_000);
     while !end.load(Ordering::Acquire) {
@@ -121,31 +121,10 @@ fn watch(
     sent: &Mutex<BTreeMap<Amount, Instant>>,
     seen: &mut Vec<Duration>,
 ) -> anyhow::Result<()> {
-    let topic = site.name(Topic::Charges).to_owned();
-    let membership = Membership {
-        group: "bench-watch".to_owned(),
-        topic: topic.clone(),
-        instance: "1".to_owned(),
-    };
-    let mut member = site.log.join(&membership)?;
+    let mut watched = Watch::new(site, Topic::Charges)?;
     let began = Instant::now();
     while began.elapsed() < MEASURED_FOR {
-        let mut messages = Vec::new();
-        let change = member.poll(Duration::from_millis(5), &mut |some| {
-            messages.extend(some.iter().map(|message| (Instant::now(), message.value.to_vec())));
-        })?;
-        match change {
-            Some(Change::Assigned(partitions)) => {
-                let mut places = BTreeMap::<u32, Next>::new();
-                for partition in partitions {
-                    places.insert(partition, site.log.bounds(&topic, partition)?.stable);
-                }
-                member.resume(&places)?;
-            }
-            Some(Change::Revoked(partitions)) => member.release(&partitions)?,
-            None => {}
-        }
-        for (at, message) in messages {
+        for (at, message) in watched.poll(site, Duration::from_millis(5))? {
             let charges: Charges = schemas::CHARGES.read(&message)?;
             let sent = sent.lock().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
             let lines = charges.groups.iter().flat_map(|group| &group.lines);

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // it prints a table, and how far it is
 
 mod alone;
+mod answers;
 mod latency;
 mod memory;
 mod peers;
@@ -50,7 +51,7 @@ struct Arguments {
     #[arg(long, default_value_t = 16)]
     partitions: u32,
     /// What to measure.
-    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g12"])]
+    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g11", "g12"])]
     rows: Vec<String>,
 }
 
@@ -64,7 +65,7 @@ struct Scale {
     rows: Vec<String>,
 }
 
-const ROWS: [&str; 9] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g12"];
+const ROWS: [&str; 10] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g11", "g12"];
 
 impl Scale {
     fn read() -> anyhow::Result<Scale> {
@@ -123,7 +124,7 @@ impl Scale {
 }
 
 /// These need accounts and usage on Kafka.
-const ON_KAFKA: [&str; 5] = ["g1", "g1-zipf", "g1p", "g3", "g5"];
+const ON_KAFKA: [&str; 6] = ["g1", "g1-zipf", "g1p", "g3", "g5", "g11"];
 
 fn main() -> anyhow::Result<()> {
     if memory::is_alone() {
@@ -140,7 +141,7 @@ fn main() -> anyhow::Result<()> {
     if scale.rows.iter().any(|row| ON_KAFKA.contains(&row.as_str())) {
         on_kafka(&scale, &mut table)?;
     }
-    if scale.has("g4") || scale.has("g5") {
+    if ["g4", "g5", "g11"].iter().any(|row| scale.has(row)) {
         on_the_embedded_log(&scale, &mut table)?;
     }
     if scale.has("g6") {
@@ -195,9 +196,12 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
         let broker = figures.iter().map(|figures| figures.broker_cpu_per_million);
         table.push(Row::cpu("", "  the broker's, apart", "-", broker));
     }
+    let rate = rates.iter().find(|(row, _)| *row == "g1").map_or(200_000.0, |(_, rate)| *rate);
     if scale.has("g5") {
-        let rate = rates.iter().find(|(row, _)| *row == "g1").map_or(200_000.0, |(_, rate)| *rate);
         latency::measure(&site, rate / 2.0, "Kafka", "150 ms", table)?;
+    }
+    if scale.has("g11") {
+        answers::measure(&site, scale.accounts, rate / 2.0, "Kafka", "100 ms", table)?;
     }
     if scale.has("g3") {
         beside_streams(scale, &broker, &kafka, &rates, table)?;
@@ -334,6 +338,9 @@ fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     }
     if scale.has("g5") {
         latency::measure(&site, 200_000.0, "embedded", "10 ms", table)?;
+    }
+    if scale.has("g11") {
+        answers::measure(&site, scale.accounts, 200_000.0, "embedded", "10 ms", table)?;
     }
     drop(folder);
     Ok(())

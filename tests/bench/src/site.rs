@@ -114,10 +114,7 @@ impl Site {
     }
 
     fn ask(&self, waiting: &mut Vec<Vec<u8>>, name: &str, fields: Value) -> anyhow::Result<()> {
-        let command = Command::read(name, fields).context("no such command")??;
-        let message =
-            CommandMessage { principal: PrincipalId::operator(), key: None, origin: None, command };
-        waiting.push(schemas::COMMAND.message(&message));
+        waiting.push(command(name, fields)?);
         if waiting.len() >= COMMANDS_PER_APPEND {
             self.send(waiting)?;
         }
@@ -248,11 +245,32 @@ impl Site {
         })
     }
 
-    /// Runs metering and balance beside `work`.
+    /// What time it is there.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The same installation at another time.
+    pub(crate) fn at(&self, time: Timestamp) -> Site {
+        let clock = Clock::fast(1, time);
+        let installation = Installation { clock: clock.clone(), ..self.installation.clone() };
+        let (log, topics) = (self.log.clone(), self.topics.clone());
+        Site { log, topics, clock, installation, broker: self.broker }
+    }
+
+    /// Runs all that decides beside `work`, and on until all usage is booked.
     pub(crate) fn beside<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let (registry, _) = self.restored(self.installation.registry())?;
         let (metering, _) = self.restored(self.installation.metering())?;
         let (balance, _) = self.restored(self.installation.balance())?;
-        Ok(self.drive(metering, balance, work)?.1)
+        let end = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let registry = scope.spawn(|| drive(registry, &end));
+            let worked = self.drive(metering, balance, work);
+            end.store(true, Ordering::Release);
+            joined(registry, "the registry")?;
+            Ok(worked?.1)
+        })
     }
 
     /// Meters all usage that stands on the log, alone; how many seconds of its processor that took.
@@ -268,6 +286,20 @@ impl Site {
         let before = charged(&worker, &self.topics)?;
         let (worker, seconds) = self.alone(worker, "balance", Topic::Ledger)?;
         Ok((seconds, charged(&worker, &self.topics)?.minus(before)?))
+    }
+
+    /// Asks for so many commands and lets the registry pass them on; then decides them alone: in how many seconds.
+    pub(crate) fn decide(&self, commands: u32, accounts: u32) -> anyhow::Result<f64> {
+        let mut waiting = Vec::new();
+        for number in 0..commands {
+            self.ask(&mut waiting, "top_up", top_up(number, accounts))?;
+        }
+        self.send(&mut waiting)?;
+        let (registry, _) = self.restored(self.installation.registry())?;
+        self.alone(registry, "registry", Topic::Commands)?;
+        let (balance, _) = self.restored(self.installation.balance())?;
+        let (_, seconds) = self.alone(balance, "balance", Topic::Ledger)?;
+        Ok(seconds)
     }
 
     fn alone<S: Station>(
@@ -388,6 +420,22 @@ impl Site {
         }
         Ok((worker, began.elapsed().as_secs_f64()))
     }
+}
+
+/// A command of the operator's, as it stands on the log.
+pub(crate) fn command(name: &str, fields: Value) -> anyhow::Result<Vec<u8>> {
+    let command = Command::read(name, fields).context("no such command")??;
+    let principal = PrincipalId::operator();
+    let message = CommandMessage { principal, key: None, origin: None, command };
+    Ok(schemas::COMMAND.message(&message))
+}
+
+/// The fields of the `number`-th of many top-ups, which go to all accounts in turn.
+pub(crate) fn top_up(number: u32, accounts: u32) -> Value {
+    // Neighbours are of one enterprise, which one ledger owns.
+    let account = account_name(number.wrapping_mul(7_919) % accounts);
+    let billing_account = format!("ba-{account}");
+    json!({ "billing_account": billing_account, "amount": "20", "currency": "USD", "method": "bank_transfer" })
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>, who: &str) -> anyhow::Result<T> {

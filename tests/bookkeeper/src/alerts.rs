@@ -1,7 +1,7 @@
 //! What owners are told of a balance that runs low, and of being overdue (R8.1, R8.5).
 
 use crate::BookKeeper;
-use crate::calendar::{day_of, same_time_tomorrow};
+use crate::calendar::{day_of, full_minute_from, same_time_tomorrow};
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::passing::Due;
@@ -33,12 +33,8 @@ impl BookKeeper {
         let known = ["enabled", "threshold"];
         let Some(inner) = fields.inner("low_balance_alert", &known)? else { return Ok(None) };
         let enabled = inner.flag("enabled")?.ok_or(MALFORMED)?;
-        let threshold = match inner.has("threshold") {
-            true => Some(inner.amount_or_zero("threshold", self.wallets[wallet].currency)?),
-            false if enabled => return Err(MALFORMED),
-            false => None,
-        };
-        Ok(Some(threshold.filter(|_| enabled)))
+        let threshold = inner.amount_or_zero("threshold", self.wallets[wallet].currency)?;
+        Ok(Some(enabled.then_some(threshold)))
     }
 
     /// Switched off, a series ends, and the next fall is a new one.
@@ -109,7 +105,7 @@ impl BookKeeper {
 
     fn tell_low_balance_tomorrow(&mut self, wallet: usize) {
         let owner = &mut self.wallets[wallet];
-        let next = same_time_tomorrow(&owner.zone, self.now);
+        let next = full_minute_from(same_time_tomorrow(&owner.zone, self.now));
         owner.low_balance.next = Some(next);
         self.falls_due(next, Due::LowBalance { wallet });
     }

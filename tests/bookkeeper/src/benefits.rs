@@ -35,7 +35,7 @@ pub struct Benefit {
     pub valid_until: i64,
     /// From when on its holder has his money back.
     pub given_up_from: Option<i64>,
-    /// What it has covered, and what a plan has drawn, in all.
+    /// What it has covered, and what that has drawn on it: quantity, or money of a plan.
     pub covered: Exact,
     pub drawn: Exact,
     /// What was used of each hour.
@@ -66,9 +66,9 @@ impl Benefit {
     }
 
     pub fn use_up(&mut self, hour: i64, covered: &Exact, drawn: &Exact) {
-        self.covered += covered;
-        self.drawn += drawn;
         let used = if self.kind == Kind::SavingsPlan { drawn } else { covered };
+        self.covered += covered;
+        self.drawn += used;
         *self.used.entry(hour).or_default() += used;
     }
 }
@@ -88,18 +88,9 @@ impl BookKeeper {
         let meter = fields.optional_text("meter")?.map(str::to_string);
         let (has_quantity, has_commitment) = (fields.has("quantity"), fields.has("commitment"));
         let is_plan = kind == Kind::SavingsPlan;
-        if has_commitment != is_plan
-            || has_quantity == is_plan
-            || fields.has("discount") && !is_plan
-        {
-            return Err(MALFORMED);
-        }
         let valid_from = full_minute_from(fields.time("valid_from")?);
         let valid_until = fields.time("valid_until")?;
-        if valid_until <= valid_from {
-            return Err(MALFORMED);
-        }
-        let (accounts, organisation) = named(fields)?;
+        let (accounts, organisation) = self.named(fields)?;
         let wallet = self.wallet_number(wallet_name)?;
         self.not_frozen(wallet)?;
         let taken = self.orders.contains_key(&(wallet, name.clone()))
@@ -107,6 +98,13 @@ impl BookKeeper {
             || self.wallets[wallet].coupons.contains_key(&name);
         if taken {
             return Err("already_exists");
+        }
+        if has_commitment != is_plan
+            || has_quantity == is_plan
+            || fields.has("discount") && !is_plan
+            || valid_until <= valid_from
+        {
+            return Err(MALFORMED);
         }
         self.has_quantity_in_parts(&product, meter.as_deref())?;
         let size = decimal(fields, if is_plan { "commitment" } else { "quantity" })?;
@@ -163,6 +161,18 @@ impl BookKeeper {
         let prices = self.prices.of_meter(product, meter).ok_or(NOT_FOUND)?;
         let has_parts = |price: &usize| self.prices.price(*price).aggregate.has_parts();
         if prices.iter().all(has_parts) { Ok(()) } else { Err(MALFORMED) }
+    }
+
+    /// The accounts and the organisation that a command names. Accounts that are nowhere are refused first.
+    fn named(&self, fields: &Fields) -> Result<(Vec<String>, Option<String>), Refusal> {
+        let organisation = fields.optional_text("organisation")?.map(str::to_string);
+        let accounts = fields.texts("accounts")?;
+        if accounts.len() <= SHARED_AT_MOST {
+            for account in &accounts {
+                self.account(account)?;
+            }
+        }
+        Ok((accounts, organisation))
     }
 
     fn benefit(&self, wallet: usize, name: &str) -> Option<usize> {
@@ -231,8 +241,12 @@ impl BookKeeper {
         if let Some(organisation) = organisation {
             self.members_of(wallet, organisation).ok_or(NOT_FOUND)?;
         }
-        for account in accounts {
-            self.can_share(wallet, account, is_money)?;
+        // Each reason is looked for in all of them before the next one.
+        for reason in ["different_enterprise", "account_closed", "currency_mismatch"] {
+            let refused = |account: &String| self.can_share(wallet, account, is_money);
+            if accounts.iter().any(|account| refused(account) == Err(reason)) {
+                return Err(reason);
+            }
         }
         let now = full_minute_from(self.now);
         for account in accounts {
@@ -279,12 +293,16 @@ impl BookKeeper {
 
     pub(crate) fn share_benefit(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let name = fields.text("benefit")?;
-        let (accounts, organisation) = named(fields)?;
+        let (accounts, organisation) = self.named(fields)?;
+        let wallet_name = fields.text("billing_account")?;
+        if !self.wallet_numbers.contains_key(wallet_name) {
+            return Err(NOT_FOUND);
+        }
+        let wallet = self.wallet_number(wallet_name)?;
+        self.not_frozen(wallet)?;
         if accounts.is_empty() && organisation.is_none() {
             return Err(MALFORMED);
         }
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
-        self.not_frozen(wallet)?;
         let (sharing, is_money) = self.sharing(wallet, name).ok_or(NOT_FOUND)?;
         let mut new = sharing.clone();
         self.share(wallet, is_money, &mut new, &accounts, organisation.as_deref())?;
@@ -297,7 +315,7 @@ impl BookKeeper {
     /// From the next full minute on. Naming nobody ends all sharing.
     pub(crate) fn unshare_benefit(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let name = fields.text("benefit")?;
-        let (accounts, organisation) = named(fields)?;
+        let (accounts, organisation) = self.named(fields)?;
         let wallet = self.wallet_number(fields.text("billing_account")?)?;
         let from = full_minute_from(self.now);
         let (sharing, _) = self.sharing(wallet, name).ok_or(NOT_FOUND)?;
@@ -320,9 +338,8 @@ impl BookKeeper {
     }
 
     pub(crate) fn set_sharing_rule(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let (accounts, organisation) = named(fields)?;
+        let (accounts, organisation) = self.named(fields)?;
         let wallet = self.wallet_number(fields.text("billing_account")?)?;
-        self.not_frozen(wallet)?;
         if accounts.len() > SHARED_AT_MOST {
             return Err("too_many_accounts");
         }
@@ -349,8 +366,8 @@ impl BookKeeper {
     pub(crate) fn set_organisation(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let enterprise = fields.text("enterprise")?.to_string();
         let name = fields.new_id("organisation")?.to_string();
-        let accounts = fields.texts("accounts")?;
         self.enterprise(&enterprise)?;
+        let (accounts, _) = self.named(fields)?;
         if accounts.len() > SHARED_AT_MOST {
             return Err("too_many_accounts");
         }
@@ -510,11 +527,6 @@ fn free_part(model: &Model, from: &Exact) -> Option<Exact> {
         }
         _ => Some(Exact::zero()),
     }
-}
-
-fn named(fields: &Fields) -> Result<(Vec<String>, Option<String>), Refusal> {
-    let organisation = fields.optional_text("organisation")?.map(str::to_string);
-    Ok((fields.texts("accounts")?, organisation))
 }
 
 /// A decimal of up to twelve places.

@@ -188,7 +188,7 @@ impl BookKeeper {
                 &Lot::Quota,
                 &-&amount,
                 Place::Bill(bill),
-                "bill",
+                "bill_reversed",
                 Remark::Bill(bill),
             );
             self.bills[bill].paid = amount.clone();

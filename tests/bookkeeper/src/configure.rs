@@ -11,6 +11,21 @@ impl BookKeeper {
     /// All that is asked for holds, or nothing. The settings of the contract that are not treated here are accepted
     /// and change nothing.
     pub(crate) fn configure(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let schedule = self.wanted_schedule(fields)?;
+        has_all(
+            fields,
+            "auto_recharge",
+            &["enabled", "percents", "amount"],
+            &["enabled", "amount"],
+        )?;
+        has_all(fields, "low_balance_alert", &["enabled", "threshold"], &["enabled", "threshold"])?;
+        let hours = match fields.inner("delayed_suspension", &["hours", "debt"])? {
+            Some(delay) => delay.whole("hours")?,
+            None => None,
+        };
+        if hours.is_some_and(|hours| hours < 0) {
+            return Err(MALFORMED);
+        }
         let wallet = self.wallet_number(fields.text("billing_account")?)?;
         let auto_write_off = fields.flag("auto_write_off")?;
         let write_off_previous = fields.flag("write_off_previous")?;
@@ -20,7 +35,7 @@ impl BookKeeper {
             .transpose()?;
         let owner = &self.wallets[wallet];
         if owner.kind == Kind::Ecosystem
-            && ["auto_write_off", "write_off_previous", "auto_pay_threshold"]
+            && ["auto_write_off", "write_off_previous", "auto_pay_threshold", "invoice_schedule"]
                 .iter()
                 .any(|name| fields.has(name))
         {
@@ -34,7 +49,6 @@ impl BookKeeper {
             Kind::Ecosystem if fields.has("auto_recharge") => return Err("not_for_ecosystem"),
             _ => self.wanted_recharge(wallet, fields)?,
         };
-        let schedule = self.wanted_schedule(fields)?;
         let alert = self.wanted_alert(wallet, fields)?;
         let delay = self.wanted_delay(wallet, fields)?;
         if auto_write_off == Some(true) && self.is_settling(wallet) {
@@ -84,4 +98,10 @@ impl BookKeeper {
             _ => Err(INVALID_AMOUNT),
         }
     }
+}
+
+/// A setting with fields of its own has all that are not optional (CONTRACT.md).
+fn has_all(fields: &Fields, name: &str, known: &[&str], needed: &[&str]) -> Result<(), Refusal> {
+    let Some(inner) = fields.inner(name, known)? else { return Ok(()) };
+    if needed.iter().all(|name| inner.has(name)) { Ok(()) } else { Err(MALFORMED) }
 }

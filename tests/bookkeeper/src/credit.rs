@@ -27,8 +27,10 @@ impl BookKeeper {
         }
         let owner = &mut self.wallets[wallet];
         if !owner.contract_confirmed {
-            owner.pending_limit = if limit.is_zero() { None } else { Some(limit) };
-            if owner.pending_limit.is_some() {
+            let waits = if limit.is_zero() { None } else { Some(limit) };
+            let waited = std::mem::replace(&mut owner.pending_limit, waits);
+            // That what waited is withdrawn is told as well; where nothing waits, nothing has happened.
+            if waited.is_some() || owner.pending_limit.is_some() {
                 self.tell(wallet, "credit_limit");
             }
             return Ok(());

@@ -2,7 +2,9 @@
 
 use crate::BookKeeper;
 use crate::bills::{IssuedBill, PaidBy};
-use crate::calendar::{half_month_end, half_month_start, month_of, read_date, year_of};
+use crate::calendar::{
+    half_month_end, half_month_start, month_of, read_date, start_of_month, year_of,
+};
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::ledger::{Lot, Place};
@@ -54,7 +56,8 @@ impl BookKeeper {
         }
     }
 
-    /// The period of a billing account's first invoice begins with the half-month in which it was opened.
+    /// The period of a billing account's first invoice begins with the half-month in which it was opened, or, where
+    /// invoices are monthly when it ends, with the month.
     pub(crate) fn begin_invoices(&mut self, wallet: usize) {
         let owner = &mut self.wallets[wallet];
         owner.invoiced_until = half_month_start(&owner.zone, self.now);
@@ -77,7 +80,14 @@ impl BookKeeper {
         if owner.kind == Kind::Ecosystem || (is_monthly && !ends_a_month) {
             return;
         }
-        let from = owner.invoiced_until;
+        let is_first = !self.invoices.iter().any(|invoice| invoice.wallet == wallet);
+        let from = match is_first && is_monthly {
+            true => {
+                let month = month_of(&zone, end.saturating_sub(1));
+                owner.invoiced_until.min(start_of_month(&zone, month))
+            }
+            false => owner.invoiced_until,
+        };
         let bills: Vec<usize> = owner
             .issued
             .iter()

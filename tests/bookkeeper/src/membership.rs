@@ -61,6 +61,9 @@ impl BookKeeper {
 
     pub(crate) fn accept_invitation(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let (account, membership) = self.member(fields)?;
+        if self.account(&account)?.closed_at.is_some() {
+            return Err("account_closed");
+        }
         if membership != Membership::Invited {
             return Err(NOT_FOUND);
         }

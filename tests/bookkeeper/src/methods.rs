@@ -99,6 +99,7 @@ impl BookKeeper {
         let name = fields.text("method")?;
         let wallet = self.wallet_number(wallet_name)?;
         self.is_free(wallet, name)?;
+        self.direct_wallet(wallet_name)?;
         let waits = &self.wallets[wallet].unfinished_links;
         let position = waits.iter().position(|link| link.name == name).ok_or(NOT_FOUND)?;
         let method = self.wallets[wallet].unfinished_links.remove(position);

@@ -53,6 +53,9 @@ impl BookKeeper {
             Some(true) => Renewal::First,
             _ => Renewal::None,
         };
+        if let Some(account) = named_account {
+            self.account(account)?;
+        }
         let wallet = self.wallet_number(wallet_name)?;
         self.not_frozen(wallet)?;
         if method.is_some() {
@@ -64,11 +67,11 @@ impl BookKeeper {
         if self.orders.contains_key(&(wallet, id.clone())) || self.is_pending(wallet, &id) {
             return Err("already_exists");
         }
-        if account.closed_at.is_some() {
-            return Err("account_closed");
-        }
         if account.enterprise != owner.enterprise {
             return Err("different_enterprise");
+        }
+        if account.closed_at.is_some() {
+            return Err("account_closed");
         }
         let amount = fields.amount("amount", owner.currency)?;
         self.buy(wallet, id, account_id, product, amount, method, renewal)

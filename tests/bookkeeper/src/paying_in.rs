@@ -23,6 +23,9 @@ impl BookKeeper {
         let currency = self.wallets[wallet].currency;
         let amount = fields.amount("amount", currency)?;
         self.same_currency(wallet, code)?;
+        if self.wallets[wallet].partner_pays {
+            return Err("partner_pays");
+        }
         if test && amount != Exact::whole(1) {
             return Err(INVALID_AMOUNT);
         }

@@ -2,7 +2,7 @@
 
 use crate::BookKeeper;
 use crate::bills::PaidBy;
-use crate::calendar::MINUTE;
+use crate::calendar::{MINUTE, full_minute_from};
 use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
@@ -112,7 +112,7 @@ impl BookKeeper {
             Answer::Declined => self.answer_is_known(number, false),
             Answer::Lost { .. } => {
                 self.falls_due(self.now.saturating_add(MINUTE), Due::Answer { payment: number });
-                let delayed = self.now.saturating_add(self.settings.pending_for);
+                let delayed = full_minute_from(self.now.saturating_add(self.settings.pending_for));
                 self.falls_due(delayed, Due::Delayed { payment: number });
             }
         }

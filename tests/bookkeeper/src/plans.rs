@@ -1,7 +1,7 @@
 //! Plans: orders that renew by the month (R5.8).
 
 use crate::BookKeeper;
-use crate::calendar::months_later;
+use crate::calendar::{full_minute_from, months_later};
 use crate::exact::Exact;
 use crate::passing::Due;
 
@@ -71,10 +71,11 @@ impl BookKeeper {
         plan.periods += 1;
         plan.running = id.to_string();
         let mut months = 1;
-        while months_later(&zone, plan.begun, months) <= self.now {
+        let ends = |months| full_minute_from(months_later(&zone, plan.begun, months));
+        while ends(months) <= self.now {
             months += 1;
         }
-        plan.renews_at = months_later(&zone, plan.begun, months);
+        plan.renews_at = ends(months);
         let at = plan.renews_at;
         self.falls_due(at, Due::Renewal { wallet, plan: name });
     }

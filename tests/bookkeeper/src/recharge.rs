@@ -1,7 +1,7 @@
 //! Automatic recharge (R6.7), its tests (R7.2), and stopping top-ups under an enterprise (R11.3).
 
 use crate::BookKeeper;
-use crate::calendar::{Cycle, end_of_cycle};
+use crate::calendar::{Cycle, end_of_cycle, full_minute_from};
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::passing::Due;
@@ -52,9 +52,6 @@ impl BookKeeper {
         if percents.len() > PERCENTS {
             return Err(MALFORMED);
         }
-        if !enabled && !inner.has("amount") {
-            return Ok(Some(Wanted::Off));
-        }
         let amount = inner.amount("amount", currency)?;
         let code = currency.code;
         if self.settings.minimum_top_up.get(code).is_some_and(|least| amount < *least) {
@@ -96,7 +93,7 @@ impl BookKeeper {
         owner.recharge = Some(Recharge { amount, percents, armed, usual, number });
         let midnight = end_of_cycle(&owner.zone, Cycle::Day, now);
         self.falls_due(midnight, Due::UsualCost { wallet, number });
-        let test = now.saturating_add(self.settings.test_every);
+        let test = full_minute_from(now.saturating_add(self.settings.test_every));
         self.falls_due(test, Due::TestTopUp { wallet, number });
     }
 
@@ -138,7 +135,8 @@ impl BookKeeper {
                     crossed.insert(percent.clone());
                 }
             }
-            if crossed.is_empty() || owner.declines.is_some() || self.recharge_is_frozen(wallet) {
+            let waits = owner.declines.is_some() || owner.frozen;
+            if crossed.is_empty() || waits || self.recharge_is_frozen(wallet) {
                 return;
             }
             let owner = &mut self.wallets[wallet];
@@ -162,7 +160,7 @@ impl BookKeeper {
             return;
         }
         let method = owner.paying_method(self.dated).map(|method| method.name.clone());
-        let next = self.now.saturating_add(self.settings.test_every);
+        let next = full_minute_from(self.now.saturating_add(self.settings.test_every));
         self.falls_due(next, Due::TestTopUp { wallet, number });
         if self.recharge_is_frozen(wallet) {
             return;

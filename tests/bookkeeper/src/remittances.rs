@@ -18,10 +18,13 @@ impl BookKeeper {
         let reference = fields.text("reference")?.to_string();
         fields.optional_text("remark")?;
         let currency = Currency::find(fields.text("currency")?).ok_or(MALFORMED)?;
-        let amount = fields.amount("amount", currency)?;
+        if !fields.has("amount") {
+            return Err(MALFORMED);
+        }
         if self.remittances.contains_key(&reference) {
             return Err("already_exists");
         }
+        let amount = fields.amount("amount", currency)?;
         self.ledger.move_money(currency, Place::World, Place::Unclaimed, &amount);
         self.remittances.insert(reference, Remittance { amount, currency, claimed: false });
         Ok(())

@@ -56,12 +56,7 @@ impl BookKeeper {
             return Err("already_exists");
         }
         let payer = self.find_payer(payer_name)?;
-        for wallet in [requester, payer] {
-            self.wallet_number(&self.wallets[wallet].name)?;
-        }
-        for wallet in [requester, payer] {
-            self.direct_wallet(&self.wallets[wallet].name)?;
-        }
+        self.direct_wallet(requester_name)?;
         if requester == payer {
             return Err(MALFORMED);
         }
@@ -70,7 +65,7 @@ impl BookKeeper {
         if asks.currency != pays.currency {
             return Err(CURRENCY_MISMATCH);
         }
-        if asks.partner_pays || pays.partner_pays {
+        if asks.partner_pays {
             return Err("partner_pays");
         }
         if let Some(earlier) = &resends {
@@ -120,6 +115,7 @@ impl BookKeeper {
         let owner = &self.wallets[payer];
         self.wallet_number(&owner.name)?;
         self.not_frozen(payer)?;
+        self.direct_wallet(&owner.name)?;
         if request.state != State::Pending {
             return Err("not_pending");
         }

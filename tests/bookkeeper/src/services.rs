@@ -1,7 +1,7 @@
 //! When services stop and go on again (R8.2, R8.3, R8.4).
 
 use crate::BookKeeper;
-use crate::calendar::HOUR;
+use crate::calendar::{HOUR, full_minute_from};
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::passing::Due;
@@ -16,7 +16,7 @@ pub struct Service {
     would_stop_since: Option<i64>,
     /// By whose figures it was judged last.
     payer: usize,
-    /// Nothing has changed at its payer since it was opened: it is not judged yet.
+    /// Its payer's figures are those it was opened with: it is not judged yet.
     is_new: bool,
 }
 
@@ -96,6 +96,7 @@ impl BookKeeper {
     fn judge_service(&mut self, wallet: usize, id: &str, available: &Exact, overdue: bool) {
         let now = self.now;
         let stops = self.would_stop(wallet, id, available, overdue);
+        let is_as_opened = available.is_zero() && !self.wallets[wallet].has_entries;
         let Some(account) = self.accounts.get_mut(id) else { return };
         let service = &mut account.service;
         if service.payer != wallet {
@@ -104,7 +105,7 @@ impl BookKeeper {
             service.would_stop_since = None;
             service.is_new = false;
         }
-        if service.is_new && available.is_zero() {
+        if service.is_new && is_as_opened {
             return;
         }
         service.is_new = false;
@@ -120,7 +121,9 @@ impl BookKeeper {
         let mut stops_now = true;
         let mut later = None;
         if let Some(delay) = &self.wallets[wallet].delayed_suspension {
-            let ends = delay.hours.map(|hours| since.saturating_add(hours.saturating_mul(HOUR)));
+            let ends = delay
+                .hours
+                .map(|hours| full_minute_from(since.saturating_add(hours.saturating_mul(HOUR))));
             let is_over = ends.is_some_and(|ends| ends <= now);
             let too_deep = delay.debt.as_ref().is_some_and(|debt| *available < -debt);
             stops_now = is_over || too_deep;

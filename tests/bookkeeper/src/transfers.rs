@@ -75,6 +75,18 @@ impl BookKeeper {
         goes_out_of: fn(usize, usize) -> usize,
     ) -> Result<(usize, usize), Refusal> {
         let (from_name, to_name) = (fields.text("from")?, fields.text("to")?);
+        // How a billing account of another enterprise stands is nobody's business.
+        let number = |name: &str| self.wallet_numbers.get(name).copied();
+        if let (Some(from), Some(to)) = (number(from_name), number(to_name))
+            && self.wallets[from].enterprise != self.wallets[to].enterprise
+        {
+            self.wallet_number(from_name)?;
+            if goes_out_of(from, to) == from {
+                self.not_frozen(from)?;
+            }
+            self.direct_wallet(from_name)?;
+            return Err("different_enterprise");
+        }
         let (from, to) = (self.wallet_number(from_name)?, self.wallet_number(to_name)?);
         self.not_frozen(goes_out_of(from, to))?;
         self.direct_wallet(from_name)?;

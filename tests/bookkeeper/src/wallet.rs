@@ -87,6 +87,8 @@ pub struct Wallet {
     pub zone: TimeZone,
     pub partner_pays: bool,
 
+    /// An asset of it has changed (R4.4).
+    pub has_entries: bool,
     pub own_cash: Exact,
     /// In the order of the senders' first transfers.
     pub received: Vec<Received>,
@@ -182,6 +184,7 @@ impl Wallet {
             currency,
             zone,
             partner_pays: false,
+            has_entries: false,
             own_cash: Exact::zero(),
             received: Vec::new(),
             credit_limit: Exact::zero(),
@@ -381,6 +384,7 @@ impl BookKeeper {
         };
         let before = self.wallets[wallet].held(lot);
         self.wallets[wallet].change(lot, amount);
+        self.wallets[wallet].has_entries = true;
         let currency = self.wallets[wallet].currency;
         self.ledger.move_money(currency, other, Place::Lot(wallet, lot.clone()), amount);
         self.entries.push(Entry {

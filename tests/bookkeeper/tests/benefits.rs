@@ -44,14 +44,14 @@ fn a_void_takes_what_was_not_covered_of_its_hour_first() {
     case.shows("ba-a", &[("cash", "96"), ("unsettled_current", "2")]);
     // Of the first hour three were not covered, and one of the four comes back as coverage.
     void(&mut case, "2026-03-01T01:20", "one");
-    assert_eq!(covered(&case), ["9", "0"]);
+    assert_eq!(covered(&case), ["9", "9"]);
     case.shows("ba-a", &[("unsettled_current", "-1")]);
     void(&mut case, "2026-03-01T01:30", "two");
-    assert_eq!(covered(&case), ["5", "0"]);
+    assert_eq!(covered(&case), ["5", "5"]);
     case.shows("ba-a", &[("unsettled_current", "-1")]);
     // What came back is there for that hour of use.
     case.uses_late("2026-03-01T01:40", "2026-03-01T00:50", "a", "unit/usd", "6");
-    assert_eq!(covered(&case), ["10", "0"]);
+    assert_eq!(covered(&case), ["10", "10"]);
     case.shows("ba-a", &[("unsettled_current", "0")]);
 }
 
@@ -66,7 +66,7 @@ fn what_was_billed_before_anything_was_covered_is_not_of_that_hour() {
     case.shows("ba-a", &[("unsettled_current", "1")]);
     // One was not covered, and three come back from the package.
     void(&mut case, "2026-03-01T01:30", "one");
-    assert_eq!(covered(&case), ["2", "0"]);
+    assert_eq!(covered(&case), ["2", "2"]);
     case.shows("ba-a", &[("unsettled_current", "0")]);
 }
 

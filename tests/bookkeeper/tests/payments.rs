@@ -263,10 +263,12 @@ fn an_unknown_outcome_is_shown_as_delayed() {
     // R6.4
     let mut case = Case::with_settings("payments.pending_for = \"30s\"");
     link(&mut case, "2026-03-02T00:00", "c", "card", "tok_unknown_then_ok");
-    case.uses("2026-03-02T00:30", "a", "unit/usd", "1000");
-    case.pass("2026-03-02T00:30:30Z");
-    assert_eq!(payments(&case), ["threshold 1000 delayed"]);
+    case.uses("2026-03-02T00:30:10Z", "a", "unit/usd", "1000");
+    case.pass("2026-03-02T00:30:59Z");
+    assert_eq!(payments(&case), ["threshold 1000 pending"]);
     case.pass("2026-03-02T00:31");
+    assert_eq!(payments(&case), ["threshold 1000 delayed"]);
+    case.pass("2026-03-02T00:33");
     assert_eq!(payments(&case), ["threshold 1000 succeeded"]);
     assert_eq!(told(&case), ["payment_delayed", "payment_succeeded"]);
 }

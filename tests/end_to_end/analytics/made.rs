@@ -6,13 +6,16 @@ use drawdown_console::{ClickHouse, Lists, NoList, OwnLists, Row, Source, VIEWS, 
 use super::engine;
 
 /// What analysts ask for, beside the tables.
-const VIEWS_FOR_ANALYSTS: [&str; 16] = [
+const VIEWS_FOR_ANALYSTS: [&str; 19] = [
     "bills",
     "payments_now",
     "paid_directly",
+    "refunds",
     "invoices_now",
     "money_by_month",
     "usage_standing",
+    "spend",
+    "spend_by",
     "spend_by_day",
     "spend_by_month",
     "balance_now",
@@ -135,6 +138,12 @@ INSERT INTO entries (billing_account, number, at, asset, lot, before, amount, af
  ('ba', 1, '2026-03-02 00:00:01', 'cash', 'own', 0, 5, 5, 'payment'),
  ('ba', 2, '2026-03-03 00:00:00', 'cash', 'own', 5, 20, 25, 'top_up'),
  ('ba', 3, '2026-03-05 00:00:00', 'cash', 'own', 25, -15, 10, 'bill');
+INSERT INTO entries (billing_account, number, at, asset, lot, before, amount, after, cause, remark) VALUES
+ ('ba', 4, '2026-03-06 00:00:00', 'credit_refund', '2026-03', 0, 7, 7, 'refund', 'o-1');
+INSERT INTO charges (account, billing_account, product, meter, region, used, quantity, charge, records) VALUES
+ ('a', 'ba', 'compute', 'm', NULL, '2026-03-02 00:00:00', 1, 2.5, 1),
+ ('a', 'ba', 'compute', 'n', NULL, '2026-03-03 00:00:00', 1, 1.5, 1),
+ ('a', 'ba', 'compute', 'm', 'eu', '2026-03-03 00:00:00', 1, 4, 3);
 INSERT INTO bills_issued (bill, billing_account, account, product, month, cycle_end, amount, currency, issued_at, invoice) VALUES
  ('b1', 'ba', 'a', 'compute', '2026-03', '2026-03-02 00:00:00', 70, 'USD', '2026-03-02 00:00:00', NULL),
  ('b2', 'ba', 'a', 'compute', '2026-03', '2026-03-16 00:00:00', 30, 'USD', '2026-03-16 00:00:02', NULL),
@@ -156,9 +165,9 @@ fn money_that_cards_brought_is_counted_once_and_a_check_moves_none() {
     };
     block_on(async {
         migrate(&store, &rows).await.unwrap();
-        // Cash got 5 and 20 and lost 15; 70 came from the card and went to the bill at once.
+        // Cash got 5 and 20 and lost 15, 7 was given back as credit; 70 came from the card and went to the bill at once.
         let months = listed(&lists, "money_by_month", &["month", "money_in", "money_out"]).await;
-        assert_eq!(months, Ok(texts(&[&["2026-03", "95", "-85"]])), "R4.4");
+        assert_eq!(months, Ok(texts(&[&["2026-03", "102", "-85"]])), "R4.4");
         let flow = "SELECT cause, toString(sum(money_in)), toString(sum(money_out)) FROM cash_flow GROUP BY cause ORDER BY cause";
         let flow = store.rows::<(String, String, String)>(flow).await.unwrap();
         let flow: Vec<_> =
@@ -175,7 +184,19 @@ fn money_that_cards_brought_is_counted_once_and_a_check_moves_none() {
             [&["p4", "30", "0"], &["p3", "20", "20"], &["p2", "75", "75"], &["p1", "1", "0"]];
         assert_eq!(payments, Ok(texts(&expected.map(|row| &row[..]))));
         // 15 of the usage and all of the tax; what was used in the next period is another invoice's.
-        let invoices = listed(&lists, "invoices", &["number", "settled", "open", "status"]).await;
+        let invoices = listed(&lists, "invoices", &["number", "paid", "open", "status"]).await;
         assert_eq!(invoices, Ok(texts(&[&["SG-1", "85", "24", "partly_paid"]])));
+        // R13.1: the half of b2, b3 and the tax are due.
+        let spend = listed(&lists, "spend", &["month", "net", "tax", "total", "due"]).await;
+        assert_eq!(spend, Ok(texts(&[&["2026-03", "108", "9", "117", "32"]])));
+        let by = &["month", "account", "product", "region", "charge", "records"];
+        let expected = [
+            ["2026-03", "a", "compute", "eu", "4", "3"],
+            ["2026-03", "a", "compute", "", "4", "2"],
+        ];
+        let by = listed(&lists, "spend_by", by).await;
+        assert_eq!(by, Ok(texts(&expected.each_ref().map(|row| &row[..]))));
+        let refunds = listed(&lists, "refunds", &["order", "asset", "amount", "status"]).await;
+        assert_eq!(refunds, Ok(texts(&[&["o-1", "credit_refund", "7", "done"]])));
     });
 }

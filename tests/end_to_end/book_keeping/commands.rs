@@ -1,34 +1,49 @@
 //! Commands at random, valid and invalid.
 
 use drawdown_domain::time::Span;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{ACCOUNTS, Simulation};
+use super::Simulation;
 
 impl Simulation {
-    fn wallet(&mut self) -> String {
-        if self.random.one_in(40) {
-            return "ba-nobody".to_owned();
-        }
-        format!("ba-{}", self.random.pick(&ACCOUNTS))
-    }
-
-    fn amount(&mut self) -> String {
+    pub(super) fn amount(&mut self) -> String {
         let amounts =
             ["0", "0.01", "1", "5.50", "20", "33.33", "100", "250", "-3", "1.005", "7", "60"];
         (*self.random.pick(&amounts)).to_owned()
     }
 
     pub(super) fn some_command(&mut self) {
+        match self.random.below(100) {
+            0..50 => self.some_command_of_money(),
+            50..60 => self.some_setting(),
+            60..66 => self.freeze_something(),
+            66..69 => self.some_command_of_the_operator(),
+            69..76 => self.some_benefit(),
+            76..80 => self.some_sharing(),
+            80..87 => self.some_request(),
+            87..90 => self.some_remittance(),
+            90..93 => self.some_membership(),
+            93..96 => self.some_account(),
+            96 => self.settle(),
+            97 => self.repeat(),
+            _ => self.gateway_says(),
+        }
+    }
+
+    fn some_command_of_money(&mut self) {
         let wallet = self.wallet();
         let amount = self.amount();
         match self.random.below(20) {
             0..=2 => {
-                let currency =
-                    if wallet == "ba-c" && !self.random.one_in(8) { "JPY" } else { "USD" };
+                let currency = self.currency_of(&wallet);
                 let bank = self.random.one_in(2);
                 let method = if bank { "bank_transfer".to_owned() } else { self.method() };
-                self.command("top_up", json!({ "billing_account": wallet, "amount": amount, "currency": currency, "method": method }));
+                let mut fields = json!({ "billing_account": wallet, "amount": amount, "currency": currency, "method": method });
+                if self.random.one_in(10) {
+                    fields["test"] = json!(true);
+                    fields["amount"] = json!("1");
+                }
+                self.command("top_up", fields);
             }
             3 => {
                 let to = self.wallet();
@@ -42,9 +57,13 @@ impl Simulation {
                 );
             }
             5 => self.grant_coupon(&wallet, &amount),
-            6 => self
-                .command("set_credit_limit", json!({ "billing_account": wallet, "limit": amount })),
-            7 => self.command("confirm_contract", json!({ "billing_account": wallet })),
+            6 => {
+                let fields = json!({ "billing_account": wallet, "limit": amount });
+                self.command("set_credit_limit", fields);
+            }
+            7 => {
+                self.command("confirm_contract", json!({ "billing_account": wallet }));
+            }
             8 => {
                 let mut fields = json!({ "billing_account": wallet });
                 if self.random.one_in(2) {
@@ -58,10 +77,11 @@ impl Simulation {
                 }
                 self.command("configure", fields);
             }
-            9 => self.command(
-                "adjust",
-                json!({ "billing_account": wallet, "amount": amount, "reason": "because" }),
-            ),
+            9 => {
+                let fields =
+                    json!({ "billing_account": wallet, "amount": amount, "reason": "because" });
+                self.command("adjust", fields);
+            }
             10 => {
                 let order = format!("o{}", self.random.below(6));
                 let mut fields =
@@ -72,6 +92,12 @@ impl Simulation {
                 if self.random.one_in(3) {
                     fields["method"] = json!(self.method());
                 }
+                if self.random.one_in(3) {
+                    fields["renews"] = json!(true);
+                }
+                if self.random.one_in(6) {
+                    fields["account"] = json!(self.account());
+                }
                 self.command("place_order", fields);
             }
             11 => {
@@ -79,7 +105,9 @@ impl Simulation {
                 let to = *self.random.pick(&["cash", "credit"]);
                 self.command("refund_order", json!({ "billing_account": wallet, "order": order, "amount": amount, "to": to }));
             }
-            12 => self.command("set_quota", json!({ "billing_account": wallet, "quota": amount })),
+            12 => {
+                self.command("set_quota", json!({ "billing_account": wallet, "quota": amount }));
+            }
             13 | 14 => self.link_method(&wallet),
             15 => {
                 let name = *self.random.pick(&["unlink_payment_method", "prefer_payment_method"]);
@@ -95,7 +123,7 @@ impl Simulation {
                 self.command("configure", fields);
             }
             _ => {
-                let account = *self.random.pick(&["a", "b", "c", "other"]);
+                let account = self.account();
                 let mut fields = json!({ "account": account, "billing_account": wallet });
                 if self.random.one_in(2) {
                     let at = self
@@ -106,56 +134,6 @@ impl Simulation {
                 self.command("change_payer", fields);
             }
         }
-    }
-
-    /// One of a few methods, linked or not.
-    fn method(&mut self) -> String {
-        format!("m{}", self.random.below(6))
-    }
-
-    fn link_method(&mut self, wallet: &str) {
-        let method = self.method();
-        let token = *self.random.pick(&[
-            "tok_ok",
-            "tok_ok",
-            "tok_declined",
-            "tok_expired",
-            "tok_3ds",
-            "tok_no_funds",
-            "tok_ok_then_declined",
-            "tok_declined_once",
-            "tok_authentication_at_charge",
-            "tok_unknown_then_ok",
-            "tok_unknown_then_declined",
-            "tok_ok_then_no_hold",
-        ]);
-        let kind = *self.random.pick(&["card", "card", "paypal"]);
-        let mut fields =
-            json!({ "billing_account": wallet, "method": method, "kind": kind, "token": token });
-        if kind == "card" {
-            let expires = ["2026-01", "2026-03", "2026-05", "2030-12"];
-            fields["expires"] = json!(*self.random.pick(&expires));
-            if self.random.one_in(8) {
-                fields["brand"] = json!(*self.random.pick(&["visa", "jcb"]));
-            }
-        }
-        self.command("link_payment_method", fields);
-    }
-
-    fn pay(&mut self, wallet: &str, amount: &str) {
-        let mut fields = json!({ "billing_account": wallet });
-        if self.random.one_in(2) {
-            fields["amount"] = json!(amount);
-        }
-        if self.random.one_in(3) {
-            fields["method"] = json!(self.method());
-        }
-        if self.random.one_in(4) {
-            let bills: Vec<Value> =
-                (0..2).map(|_| json!(format!("{wallet}.{}", self.random.below(20)))).collect();
-            fields["bills"] = json!(bills);
-        }
-        self.command("pay", fields);
     }
 
     fn grant_coupon(&mut self, wallet: &str, amount: &str) {

@@ -62,10 +62,30 @@ fn what_is_refused_is_said_with_its_code_and_what_to_do() {
     assert!(err.contains("not_authenticated") && err.contains("--key or DRAWDOWN_KEY"), "{err}");
 }
 
+/// A key is printed once, with the command that made it.
+#[test]
+fn a_key_is_shown_when_it_is_made() {
+    let rig = Rig::new();
+    opened(&rig);
+    let create = "do create_key --principal ci --role billing_viewer --scope ba-acme";
+    let said = well(&rig, create);
+    let key = said.lines().find_map(|line| line.split_once("look up later: "));
+    let key = key.unwrap_or_else(|| panic!("{said}")).1.trim();
+    let words = ["show", "balance", "ba-acme", "--key", key];
+    let (row, _) = super::said(&drawdown(rig.client.port, &words).output().unwrap(), 0);
+    assert!(row.contains("100"), "{row}");
+    well(&rig, "do revoke_key --principal ci --role billing_viewer --scope ba-acme");
+    let (_, refused) = super::said(&drawdown(rig.client.port, &words).output().unwrap(), 1);
+    assert!(refused.contains("not_authenticated"), "{refused}");
+}
+
 #[test]
 fn an_outcome_that_is_still_to_come_is_waited_for() {
     let rig = Rig::with(|options| options.command_answered_within = Duration::ZERO);
     opened(&rig);
+    // The key was shown before its outcome was known.
+    let made = well(&rig, "do create_key --principal ci --role auditor --scope ba-acme");
+    assert!(made.contains("look up later: ba-acme~"), "{made}");
     assert_eq!(rig.row("balance", "ba-acme")["cash"], "100");
     let refused = told(&rig, "do open_enterprise --enterprise acme --name Acme --country SG", 1);
     assert!(

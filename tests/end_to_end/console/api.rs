@@ -278,6 +278,34 @@ fn every_command_and_view_of_the_description_is_there() {
     }
 }
 
+/// R7.3: what waits unclaimed, and who has claimed what, as the registry has it.
+#[test]
+fn r7_3_remittances_are_listed() {
+    let rig = Rig::new();
+    rig.opened("acme", "100.00");
+    for reference in ["INV 7", "INV 8"] {
+        let remittance = json!({ "reference": reference, "amount": "30.00", "currency": "USD" });
+        rig.done("receive_remittance", &remittance);
+    }
+    let claim = json!({ "billing_account": "ba-acme", "reference": "INV 7", "amount": "30.00" });
+    rig.done("claim_remittance", &claim);
+    // The registry hears of it a little after whoever claimed it.
+    rig.await_rows("/v1/show/remittances?status=claimed", 1);
+    let rows = rig.client.get("/v1/show/remittances").json();
+    let shown = |row: &Value| {
+        [&row["reference"], &row["status"], &row["billing_account"], &row["amount"]]
+            .map(Clone::clone)
+    };
+    let shown: Vec<_> = rows["rows"].as_array().unwrap().iter().map(shown).collect();
+    let expected = [
+        [json!("INV 7"), json!("claimed"), json!("ba-acme"), json!("30")],
+        [json!("INV 8"), json!("unclaimed"), Value::Null, json!("30")],
+    ];
+    assert_eq!(shown, expected, "{rows}");
+    let own = [("authorization", "Bearer acme-key")];
+    assert_eq!(rig.client.send("GET", "/v1/show/remittances", &own, b"").status, 403);
+}
+
 #[test]
 fn a_command_that_is_not_decided_in_time_says_where_to_look() {
     let rig = Rig::with(|options| options.command_answered_within = Duration::ZERO);

@@ -112,6 +112,29 @@ fn billed(client: Client) {
     assert_eq!(client.send("GET", "/v1/show/balance/ba-acme", &[], b"").status, 401);
 }
 
+/// Makes a key, which opens at once.
+fn keyed(client: Client) -> String {
+    let fields = json!({ "principal": "ci", "role": "billing_viewer", "scope": "ba-acme" });
+    let made = client.command("create_key", "create", &fields);
+    assert_eq!(made.status, 200, "{}", made.body);
+    let key = made.json()["secret"].as_str().unwrap().to_owned();
+    assert_eq!(opens(client, &key), 200);
+    key
+}
+
+fn revoked(client: Client) {
+    let fields = json!({ "principal": "ci", "role": "billing_viewer", "scope": "ba-acme" });
+    let revoked = client.command("revoke_key", "revoke", &fields);
+    assert_eq!(revoked.status, 200, "{}", revoked.body);
+}
+
+/// What the console answers to whoever comes with a key.
+fn opens(client: Client, key: &str) -> u16 {
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    client.send("GET", "/v1/show/balance/ba-acme", &headers, b"").status
+}
+
 fn config(folder: &Path, log: &str) -> std::path::PathBuf {
     let unused = free_port().unwrap();
     let config = format!(
@@ -134,6 +157,18 @@ fn a_console_shares_a_process_with_the_ledgers() {
     await_health(client);
     billed(client);
     assert!(client.get("/metrics").body.contains("drawdown_http_requests_total"));
+    let key = keyed(client);
+    running.ends();
+    // Keys outlive the process, and so does that they are revoked.
+    let running = Running::start(folder.path(), &config, &names, client.port, &[]);
+    await_health(client);
+    assert_eq!(opens(client, &key), 200);
+    revoked(client);
+    assert_eq!(opens(client, &key), 401);
+    running.ends();
+    let running = Running::start(folder.path(), &config, &names, client.port, &[]);
+    await_health(client);
+    assert_eq!(opens(client, &key), 401);
     running.ends();
 }
 
@@ -154,18 +189,32 @@ fn a_console_by_itself_asks_the_workers_that_own_ledgers_on_kafka() {
         .current_dir(folder.path())
         .status();
     assert!(made.unwrap().success());
-    let (ledgers, console) =
-        (Client { port: free_port().unwrap() }, Client { port: free_port().unwrap() });
+    let [ledgers, console, other] = [(); 3].map(|()| Client { port: free_port().unwrap() });
     let names = ["metering", "registry", "balance"];
     let workers = Running::start(folder.path(), &config, &names, ledgers.port, &[]);
-    let more = [
-        format!("console.workers=127.0.0.1:{}", ledgers.port),
-        "installation.instance=console".to_owned(),
-    ];
-    let own = Running::start(folder.path(), &config, &["console"], console.port, &more);
+    let console_at = |client: Client, instance: &str| {
+        let more = [
+            format!("console.workers=127.0.0.1:{}", ledgers.port),
+            format!("installation.instance={instance}"),
+        ];
+        Running::start(folder.path(), &config, &["console"], client.port, &more)
+    };
+    let (own, beside) = (console_at(console, "console"), console_at(other, "other"));
     await_health(ledgers);
     await_health(console);
+    await_health(other);
     billed(console);
+    // A key is one for every console; that it is revoked the other one hears of a little later.
+    let key = keyed(console);
+    assert_eq!(opens(other, &key), 200);
+    revoked(console);
+    assert_eq!(opens(console, &key), 401);
+    let deadline = Instant::now() + WITHIN;
+    while opens(other, &key) != 401 {
+        assert!(Instant::now() < deadline, "a key that was revoked still opens");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    beside.ends();
     own.ends();
     workers.ends();
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use drawdown::cli::printed;
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
-use drawdown::serve::answer;
+use drawdown::serve::{answer, answer_of_registry};
 use drawdown_analytics::{
     Analytics, AnalyticsOptions, MIGRATIONS, Store, StoreOptions, group_of, migrate,
 };
@@ -88,13 +88,19 @@ impl Rig {
             Installation::new(log.clone(), topics.clone(), Secret::new([7; 32]), clock.clone());
         let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let (ask, questions) = sync_channel(1_000);
+        let (ask_registry, of_registry) = sync_channel(1_000);
         let workers = vec![
             run(installation.metering(), &end, &turns, |_| ()),
-            run(installation.registry(), &end, &turns, |_| ()),
+            run(installation.registry(), &end, &turns, move |worker| {
+                if let Ok(first) = of_registry.try_recv() {
+                    answer_of_registry(worker, first, of_registry.try_iter()).unwrap();
+                }
+            }),
             run(installation.balance(), &end, &turns, answering(questions)),
         ];
         let site = Site { log, topics, clock, end, turns, folder };
-        Rig::served(site, workers, ask, engine::database(), change)
+        let rows = Rows { here: Some(ask), registry: Some(ask_registry), elsewhere: Vec::new() };
+        Rig::served(site, workers, rows, engine::database(), change)
     }
 
     /// What a rehearsal has left on its log, to be looked at: nothing is decided any more.
@@ -107,7 +113,8 @@ impl Rig {
         let (ask, questions) = sync_channel(1_000);
         let workers = vec![run(installation.balance(), &end, &turns, answering(questions))];
         let site = Site { log, topics, clock, end, turns, folder };
-        let rig = Rig::served(site, workers, ask, engine::database(), |_| ());
+        let rows = Rows { here: Some(ask), registry: None, elsewhere: Vec::new() };
+        let rig = Rig::served(site, workers, rows, engine::database(), |_| ());
         rig.await_lists();
         rig
     }
@@ -116,7 +123,7 @@ impl Rig {
     fn served(
         site: Site,
         mut workers: Vec<JoinHandle<()>>,
-        ask: SyncSender<Question>,
+        rows: Rows,
         store: StoreOptions,
         change: impl FnOnce(&mut ConsoleOptions),
     ) -> Rig {
@@ -146,7 +153,6 @@ impl Rig {
         });
         let analytics = AnalyticsOptions::new(store.clone());
         workers.extend(fill(&Analytics::new(analytics, log.clone(), topics.clone()), &end));
-        let rows = Rows { here: Some(ask), elsewhere: Vec::new() };
         let console =
             Console::start(log.clone(), topics.clone(), clock.clone(), rows, lists, options)
                 .unwrap();

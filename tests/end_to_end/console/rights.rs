@@ -119,6 +119,64 @@ fn r11_1_what_is_seen_needs_a_right_until_it_is_revoked() {
     see("eyes", "/v1/show/balance/ba-acme", 403);
 }
 
+/// Asks with a key as it is.
+fn with(rig: &Rig, secret: &str, verb: &str, path: &str, body: &Value) -> Answer {
+    let key = format!("Bearer {secret}");
+    let headers = [("authorization", key.as_str()), ("content-type", "application/json")];
+    rig.client.send(verb, path, &headers, body.to_string().as_bytes())
+}
+
+/// R11.1: a key opens what its role allows from its making to its revocation; nobody sees it twice.
+#[test]
+fn r11_1_a_key_that_was_made_opens_until_it_is_revoked() {
+    let rig = opened();
+    let key = json!({ "principal": "ci", "role": "billing_viewer", "scope": "ba-acme" });
+    let headers = [
+        ("authorization", "Bearer acme-key"),
+        ("content-type", "application/json"),
+        ("idempotency-key", "k"),
+    ];
+    let create = || {
+        rig.client.send("POST", "/v1/do/create_key", &headers, key.to_string().as_bytes()).json()
+    };
+    let made = create();
+    let secret = made["secret"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    assert!(secret.starts_with("ba-acme~"), "{secret}");
+    let sees = |path: &str, status: u16| {
+        let answer = with(&rig, &secret, "GET", path, &Value::Null);
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    };
+    sees("/v1/show/balance/ba-acme", 200);
+    sees("/v1/show/billing_account/ba-acme", 403);
+    sees("/v1/show/balance/ba-other", 403);
+    // R11.5: who lost the answer gets it again, and no second key.
+    let again = create();
+    assert_eq!((&again["secret"], &again["repeats"]), (&made["secret"], &made["command"]));
+    check(&rig, "books", "POST", "/v1/do/create_key", &key, 403);
+    // R11.4: what is recorded does not say it.
+    let row = rig.row("commands", &made["command"].to_string());
+    assert!(!row.to_string().contains(&secret), "{row}");
+    let enterprise = rig.row("enterprise", "acme").to_string();
+    assert!(enterprise.contains("\"ci\"") && !enterprise.contains(&secret), "{enterprise}");
+    for wrong in [format!("{secret}0"), secret.replace("ba-acme~", "ba-other~"), "ba-acme~".into()]
+    {
+        let path = "/v1/show/balance/ba-acme";
+        assert_eq!(with(&rig, &wrong, "GET", path, &Value::Null).status, 401, "{wrong}");
+    }
+    // What the configuration names is nobody's to take.
+    let taken = json!({ "principal": "eyes", "role": "auditor", "scope": "ba-other" });
+    let refused = ask(&rig, "other", "POST", "/v1/do/create_key", &taken);
+    assert_eq!(
+        (refused.status, &refused.json()["code"]),
+        (409, &json!("already_exists")),
+        "{}",
+        refused.body
+    );
+
+    rig.done("revoke_key", &key);
+    sees("/v1/show/balance/ba-acme", 401);
+}
+
 #[test]
 fn r11_1_usage_is_sent_by_whoever_may() {
     let rig = opened();

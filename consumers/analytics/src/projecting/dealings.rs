@@ -1,5 +1,6 @@
 //! Payments, requests to pay, invoices and services.
 
+use drawdown_domain::invoices::Invoice;
 use drawdown_wire::messages::{InvoiceRuns, Invoices, PaymentRequests, Payments, Services};
 use drawdown_wire::schemas::{self, Unreadable};
 
@@ -31,10 +32,19 @@ pub(super) fn payment_requests(
     Ok(())
 }
 
+/// An invoice, and its period in days, which no view could write: zones differ from row to row.
+#[derive(serde::Serialize)]
+struct InvoiceRow<'a> {
+    #[serde(flatten)]
+    invoice: &'a Invoice,
+    period: String,
+}
+
 pub(super) fn invoices(message: &[u8], place: Place, rows: &mut Rows) -> Result<(), Unreadable> {
     let Invoices { invoices } = schemas::INVOICES.read(message)?;
     for (invoice, index) in invoices.iter().zip(0..) {
-        rows.line(INVOICES, invoice.issued_at, place, index, invoice);
+        let row = InvoiceRow { invoice, period: invoice.period() };
+        rows.line(INVOICES, invoice.issued_at, place, index, &row);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use drawdown_wire::schemas::{self, Unreadable};
 use crate::rows::{Lines, Place, Rows};
 
 const COMMANDS: Lines = Lines { table: "commands", by: "at" };
-const NOTICES: Lines = Lines { table: "notices", by: "at" };
+const NOTICES: Lines = Lines { table: "messages", by: "at" };
 const MAIL: Lines = Lines { table: "mail", by: "at" };
 
 pub(super) fn outcomes(message: &[u8], place: Place, rows: &mut Rows) -> Result<(), Unreadable> {

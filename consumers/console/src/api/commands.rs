@@ -5,8 +5,10 @@ use axum::extract::{Extension, Path, State};
 use axum::http::header::{CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use drawdown_domain::commands::Command;
-use drawdown_domain::ids::Text;
+use drawdown_domain::commands::{Command, CreateKey};
+use drawdown_domain::ids::{PrincipalId, Text};
+use drawdown_domain::refusal::Refusal;
+use drawdown_wire::keys;
 use drawdown_wire::messages::{CommandMessage, Outcome};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::Topic;
@@ -27,18 +29,27 @@ pub(super) async fn command(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::POST, &headers)?;
+    let who = asker(&site, &Method::POST, &headers).await?;
     let fields = given(&name, &headers, &body)?;
-    let command = understood(&name, &fields)?;
+    let mut command = understood(&name, &fields)?;
     let (key, generated) = key_of(&site, &headers)?;
+    let secret = match &mut command {
+        Command::CreateKey(command) => key_made(&site, &who, &key, command)?,
+        _ => None,
+    };
     let message = CommandMessage { principal: who, key: Some(key.clone()), origin, command };
     let asked = ask(&site, message).await?;
     let mut response = match asked {
-        Asked::Decided(decided, position) => answered(&site, &decided, position.as_ref()).await?,
+        Asked::Decided(decided, position) => {
+            answered(&site, &decided, position.as_ref(), secret.as_deref()).await?
+        }
         Asked::Waiting(number) => {
             let place = format!("/v1/show/commands/{number}");
-            let body = json!({ "command": number, "name": name, "key": key, "status": "waiting",
+            let mut body = json!({ "command": number, "name": name, "key": key, "status": "waiting",
                 "outcome": place });
+            if let Some(secret) = secret {
+                body["secret"] = secret.into();
+            }
             let mut response = answer(StatusCode::ACCEPTED, &body);
             if let Ok(place) = HeaderValue::from_str(&place) {
                 response.headers_mut().insert(LOCATION, place);
@@ -54,6 +65,27 @@ pub(super) async fn command(
         response.headers_mut().insert("drawdown-idempotency-key", note);
     }
     Ok(response)
+}
+
+/// Makes the key that a command asks for, unless it brings the hash of one.
+fn key_made(
+    site: &Site,
+    who: &PrincipalId,
+    key: &Text,
+    command: &mut CreateKey,
+) -> Result<Option<String>, Problem> {
+    // What the configuration names nobody else acts as; the registry does not know of it.
+    if site.options.keys.name(&command.principal) && *who != PrincipalId::operator() {
+        let why =
+            format!("the configuration has a key of {}; take another name", command.principal);
+        return Err(Problem::refused(Refusal::AlreadyExists, Some(&why)));
+    }
+    match &site.options.secret {
+        Some(secret) => Ok(keys::make(command, secret, who, key.as_str())),
+        None if command.hash.is_some() => Ok(None),
+        None => Err(Problem::malformed("no key can be made here; bring the hash of your own")
+            .with("field", "hash")),
+    }
 }
 
 /// The fields of a body: JSON, or a form.
@@ -155,13 +187,14 @@ async fn answered(
     site: &Shared,
     decided: &Decided,
     position: Option<&Position>,
+    secret: Option<&str>,
 ) -> Result<Response, Problem> {
     let outcome = &decided.outcome;
     let first = match outcome.repeats {
         Some(first) => Some(first_answer(site, first).await?),
         None => None,
     };
-    let mut response = respond(outcome, first.as_ref());
+    let mut response = respond(outcome, first.as_ref(), secret);
     if let Some(token) = position.and_then(|position| HeaderValue::from_str(&position.token()).ok())
     {
         let cookie = format!(
@@ -203,7 +236,7 @@ async fn first_answer(site: &Shared, number: u64) -> Result<Outcome, Problem> {
     })
 }
 
-fn respond(outcome: &Outcome, first: Option<&Outcome>) -> Response {
+fn respond(outcome: &Outcome, first: Option<&Outcome>, secret: Option<&str>) -> Response {
     let says = first.unwrap_or(outcome);
     if let Some(refusal) = says.refused {
         return Problem::refused(refusal, says.detail.as_deref())
@@ -211,7 +244,7 @@ fn respond(outcome: &Outcome, first: Option<&Outcome>) -> Response {
             .with("repeats", outcome.repeats)
             .into_response();
     }
-    let body = json!({
+    let mut body = json!({
         "command": outcome.command,
         "name": outcome.name,
         "key": outcome.key,
@@ -220,6 +253,9 @@ fn respond(outcome: &Outcome, first: Option<&Outcome>) -> Response {
         "detail": says.detail,
         "repeats": outcome.repeats,
     });
+    if let Some(secret) = secret {
+        body["secret"] = secret.into();
+    }
     answer(StatusCode::OK, &body)
 }
 

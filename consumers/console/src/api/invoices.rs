@@ -23,7 +23,7 @@ pub(super) async fn invoice(
     Path(file): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::GET, &headers)?;
+    let who = asker(&site, &Method::GET, &headers).await?;
     let missing = || Problem::not_found(format!("there is no invoice {file}"));
     let named = Form::ALL.into_iter().find_map(|form| {
         let number = file.strip_suffix(form.ending()).filter(|number| is_number(number))?;
@@ -59,7 +59,7 @@ async fn issued(
     let found = site.lists.rows(view, list, &wanted).await.map_err(problem)?;
     let Some(row) = found.into_iter().next() else { return Ok(None) };
     let amount = |field: &str| row.get(field)?.as_str()?.parse().ok();
-    let paid = amount("settled").zip(amount("open"));
+    let paid = amount("paid").zip(amount("open"));
     let paid = paid.map(|(paid, open)| PaidSoFar { paid, open, at: site.clock.now() });
     let invoice = read(row)?;
     let paid = paid.filter(|_| invoice.r#type == InvoiceType::Invoice);

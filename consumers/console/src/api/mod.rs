@@ -23,6 +23,7 @@ use drawdown_domain::ids::{PrincipalId, Text};
 
 pub(crate) use show::{page, problem, row, rows_of};
 
+use crate::keys::{Asker, holder};
 use crate::problem::Problem;
 use crate::{Site, description, pages};
 
@@ -143,14 +144,19 @@ fn kind_of(path: &str) -> &'static str {
 }
 
 /// Who asks. What he may is another question.
-pub(crate) fn asker(
+pub(crate) async fn asker(
     site: &Site,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<PrincipalId, Problem> {
-    site.options.keys.who(method, headers).ok_or_else(|| {
+    let who = match site.options.keys.who(method, headers) {
+        Asker::Known(who) => Some(who),
+        Asker::Holder { key, visitor } => holder(site, key).await?.or(visitor),
+        Asker::Nobody => None,
+    };
+    who.ok_or_else(|| {
         let how = match headers.contains_key(AUTHORIZATION) {
-            true => "nobody holds the key that was sent; `console.keys` says whose keys open this console, and each is sent as `Authorization: Bearer <key>`",
+            true => "nobody holds the key that was sent; `create_key` makes keys, `console.keys` names some from the beginning, and each is sent as `Authorization: Bearer <key>`",
             false => "no key was sent; send one as `Authorization: Bearer <key>`",
         };
         Problem::new(StatusCode::UNAUTHORIZED, "not_authenticated", how)

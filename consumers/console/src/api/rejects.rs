@@ -23,7 +23,7 @@ pub(super) async fn list(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    only_the_operator(&asker(&site, &Method::GET, &headers)?, "rejects")?;
+    only_the_operator(&asker(&site, &Method::GET, &headers).await?, "rejects")?;
     let mut chosen = Chosen::default();
     for (name, value) in query {
         match name.as_str() {
@@ -47,7 +47,7 @@ pub(super) async fn replay(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    only_the_operator(&asker(&site, &Method::POST, &headers)?, "rejects")?;
+    only_the_operator(&asker(&site, &Method::POST, &headers).await?, "rejects")?;
     let chosen: Chosen = read(&body)?;
     let done = at_desk(site, move |desk| desk.replay(&chosen)).await?;
     Ok(said(&json!(done)))
@@ -59,7 +59,7 @@ pub(super) async fn mend(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    only_the_operator(&asker(&site, &Method::POST, &headers)?, "rejects")?;
+    only_the_operator(&asker(&site, &Method::POST, &headers).await?, "rejects")?;
     let mending: Mending = read(&body)?;
     let name = mending.reject.clone();
     at_desk(site, move |desk| desk.mend(&mending)).await?;

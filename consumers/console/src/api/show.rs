@@ -28,11 +28,10 @@ pub(super) async fn show(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::GET, &headers)?;
+    let who = asker(&site, &Method::GET, &headers).await?;
     let view = known(&name)?;
     if view.source == Source::Everywhere {
-        let why =
-            format!("no {name} is called {id}: they are the same everywhere, /v1/show/{name}");
+        let why = format!("no {name} is called {id}: they come all at once, /v1/show/{name}");
         return Err(Problem::not_found(why));
     }
     let Source::List(list) = &view.source else {
@@ -58,7 +57,7 @@ pub(super) async fn list(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::GET, &headers)?;
+    let who = asker(&site, &Method::GET, &headers).await?;
     let view = known(&name)?;
     if view.source == Source::Everywhere {
         only_the_operator(&who, view.name)?;

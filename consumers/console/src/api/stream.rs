@@ -21,7 +21,7 @@ pub(super) async fn stream(
     Path((name, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::GET, &headers)?;
+    let who = asker(&site, &Method::GET, &headers).await?;
     let Some((view, _)) = WATCHED.iter().find(|(view, _)| *view == name) else {
         let known: Vec<&str> = WATCHED.iter().map(|(view, _)| *view).collect();
         let detail = format!("{name} cannot be watched; there are {}", known.join(", "));

@@ -28,7 +28,7 @@ pub(super) async fn usage(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::POST, &headers)?;
+    let who = asker(&site, &Method::POST, &headers).await?;
     // The operator may send for everybody, and is asked nothing.
     let accounts = (who != PrincipalId::operator()).then(BTreeSet::new);
     let partitions = site.topics.usage_partitions;

@@ -60,7 +60,7 @@ const INVOICES: &[Column] = &[
     extra("net", "Net", Kind::Money),
     extra("tax", "Tax", Kind::Money),
     column("total", "Total", Kind::Money),
-    extra("settled", "Paid", Kind::Money),
+    extra("paid", "Paid", Kind::Money),
     column("open", "Open", Kind::Money),
     extra("currency", "Currency", Kind::Text),
     column("status", "Status", Kind::Badge),

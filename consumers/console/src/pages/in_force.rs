@@ -41,7 +41,7 @@ pub(super) async fn in_force(
     State(site): State<Shared>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "prices")?;
+    look(&site, &headers, "prices").await?;
     let (prices, settings) = tokio::join!(kept(&site, "prices"), kept(&site, "settings"));
     let settings = settings.map(|mut rows| {
         for row in &mut rows {

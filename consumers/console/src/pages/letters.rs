@@ -56,7 +56,7 @@ pub(super) async fn letters(
     State(site): State<Shared>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "mail")?;
+    look(&site, &headers, "mail").await?;
     let mails = rows(&site, &headers, "mail", &[("limit", "100")]).await;
     let folder = site.options.mails.clone();
     let captured = match folder {
@@ -141,7 +141,7 @@ pub(super) async fn letter(
     Path(file): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "mail")?;
+    look(&site, &headers, "mail").await?;
     let letter = found(&site, &file).await?;
     let html =
         letter.html.as_ref().map(|_| format!("/mail/{}/html", crate::outside::escaped(&file)));
@@ -157,7 +157,7 @@ pub(super) async fn html(
     Path(file): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "mail")?;
+    look(&site, &headers, "mail").await?;
     let html = found(&site, &file).await?.html;
     let html = html.ok_or_else(|| Problem::not_found("the letter is text alone"))?;
     let mut response = Html(html).into_response();

@@ -22,6 +22,7 @@ use serde_json::json;
 use crate::Row;
 use crate::api::{Shared, asker, page};
 use crate::keys::KEY_COOKIE;
+use crate::keys::holder;
 use crate::permits::{Over, may_see, only_the_operator};
 use crate::problem::Problem;
 use crate::views::{Source, named};
@@ -121,15 +122,15 @@ fn see_other(place: &'static str) -> Response {
 }
 
 /// For pages that show what concerns everybody.
-pub(super) fn look(site: &Shared, headers: &HeaderMap, what: &str) -> Result<(), NoPage> {
-    let who = asker(site, &Method::GET, headers)?;
+pub(super) async fn look(site: &Shared, headers: &HeaderMap, what: &str) -> Result<(), NoPage> {
+    let who = asker(site, &Method::GET, headers).await?;
     only_the_operator(&who, what)?;
     Ok(())
 }
 
 /// For the pages of one billing account, which show all of it.
 pub(super) async fn look_at(site: &Shared, headers: &HeaderMap, id: &str) -> Result<(), NoPage> {
-    let who = asker(site, &Method::GET, headers)?;
+    let who = asker(site, &Method::GET, headers).await?;
     may_see(site, &who, "billing_account", Over::row("billing_account", id)).await?;
     Ok(())
 }
@@ -166,7 +167,11 @@ struct Given {
 }
 
 async fn login(State(site): State<Shared>, Form(Given { key }): Form<Given>) -> Response {
-    if site.options.keys.holder(&key).is_none() {
+    let holder = match holder(&site, &key).await {
+        Ok(holder) => holder,
+        Err(problem) => return NoPage::Wrong(problem).into_response(),
+    };
+    if holder.is_none() {
         return (StatusCode::UNAUTHORIZED, shown(&LogIn { here: "", wrong: true })).into_response();
     }
     let fits =

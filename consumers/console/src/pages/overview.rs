@@ -57,7 +57,7 @@ pub(super) async fn overview(
     State(site): State<Shared>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "overview")?;
+    look(&site, &headers, "overview").await?;
     let (balances, payments, mails, days) = tokio::join!(
         rows(&site, &headers, "balances", &[("limit", "50")]),
         rows(&site, &headers, "payments", &[("limit", "100")]),

@@ -35,7 +35,7 @@ pub(super) async fn form(
     Query(chosen): Query<Chosen>,
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
-    look(&site, &headers, "usage")?;
+    look(&site, &headers, "usage").await?;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     Ok(shown(&Send {
         here: "send",
@@ -61,7 +61,7 @@ pub(super) async fn usage(
     headers: HeaderMap,
     Form(record): Form<Record>,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::POST, &headers)?;
+    let who = asker(&site, &Method::POST, &headers).await?;
     only_the_operator(&who, "this form")?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let id = given(record.id).unwrap_or_else(|| site.ids.next());

@@ -103,16 +103,26 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let (enterprise, wallet) = self.scope(&command.scope).ok_or(Refusal::NotFound)?;
         let limit = command.top_up_limit;
-        let currency = wallet.and_then(|wallet| self.wallet(wallet)).map(|found| found.currency);
-        let payable = |limit: Amount| currency.is_none_or(|currency| limit.is_payable(currency));
-        if limit.is_some_and(|limit| limit.is_negative() || !payable(limit)) {
-            return Err(Refusal::InvalidAmount.into());
-        }
+        self.limit_is_payable(wallet, limit)?;
 
         let (principal, role) = (command.principal.clone(), command.role);
         let grant = Grant { principal, role, wallet, top_up_limit: limit };
         self.record(journal, RoleGranted { enterprise, grant })?;
         Ok(())
+    }
+
+    /// Whether a role can have this limit on top-ups there.
+    pub(super) fn limit_is_payable(
+        &self,
+        wallet: Option<WalletNumber>,
+        limit: Option<Amount>,
+    ) -> Result<(), Refusal> {
+        let currency = wallet.and_then(|wallet| self.wallet(wallet)).map(|found| found.currency);
+        let payable = |limit: Amount| currency.is_none_or(|currency| limit.is_payable(currency));
+        match limit {
+            Some(limit) if limit.is_negative() || !payable(limit) => Err(Refusal::InvalidAmount),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn revoke_role(
@@ -157,6 +167,13 @@ impl Ledger {
         }
 
         self.record(journal, RechargeFrozen { enterprise, frozen: false })?;
+        // What could not be recharged meanwhile is recharged now.
+        let wallets = self.enterprise(enterprise).map(|known| known.wallets.clone());
+        for wallet in wallets.unwrap_or_default() {
+            if self.wallet(wallet).is_some_and(|wallet| wallet.recharge.is_some()) {
+                self.touch(wallet);
+            }
+        }
         Ok(())
     }
 

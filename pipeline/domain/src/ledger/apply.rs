@@ -12,8 +12,8 @@ use super::fact::{
     Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, SharedCouponPaid, TabOpened,
 };
 use super::state::{
-    Account, AccountNumber, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom, ProductNumber,
-    Refund, SuspensionDelay, Transferred, Wallet, WalletNumber,
+    Account, AccountNumber, Bill, BillsPaid, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom,
+    ProductNumber, Refund, SuspensionDelay, Transferred, Wallet, WalletNumber,
 };
 use super::timers::Timer;
 use super::{Broken, Ledger};
@@ -84,6 +84,8 @@ impl Ledger {
             | Fact::RechargeFrozen(_)
             | Fact::RoleGranted(_)
             | Fact::RoleRevoked(_)
+            | Fact::KeyCreated(_)
+            | Fact::KeyRevoked(_)
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)
@@ -150,6 +152,7 @@ impl Ledger {
                 if let Some(wallet) = self.wallet_mut(fact.wallet)? {
                     let telling = wallet.telling_mut();
                     telling.low_balance_alert = fact.low_balance_alert;
+                    telling.set_with = fact.set_with;
                     telling.billing_email.clone_from(&fact.billing_email);
                     telling.recipients.clone_from(&fact.recipients);
                 }
@@ -170,7 +173,9 @@ impl Ledger {
             }
             Fact::FallChanged(fact) => {
                 self.retimed(fact.wallet, |wallet| {
-                    wallet.telling_mut().fall.clone_from(&fact.fall);
+                    let telling = wallet.telling_mut();
+                    telling.fall.clone_from(&fact.fall);
+                    telling.set_with = fact.set_with;
                     Ok(())
                 })?;
             }
@@ -437,7 +442,8 @@ impl Ledger {
         match &fact.paid {
             Some(paid) => {
                 self.forget_bad_debt_of(fact.wallet, paid.month);
-                self.note_payment(fact.wallet, &fact.lot, fact.amount.negated()?, paid)
+                let bill = fact.bill.ok_or(Broken("a payment of no bill"))?;
+                self.note_payment(fact.wallet, bill, &fact.lot, fact.amount.negated()?, paid)
             }
             None => Ok(()),
         }
@@ -452,13 +458,14 @@ impl Ledger {
             self.note(*number, half, |wallet| wallet.note_coupon(half, *amount))?;
         }
         self.forget_bad_debt_of(*number, paid.month);
-        self.note_payment(*number, &lot, *amount, paid)
+        self.note_payment(*number, *bill, &lot, *amount, paid)
     }
 
     /// Remembers with the account what paid its bills of a month.
     pub(super) fn note_payment(
         &mut self,
         payer: WalletNumber,
+        bill: u64,
         lot: &Lot,
         amount: Amount,
         paid: &PaidBill,
@@ -466,9 +473,25 @@ impl Ledger {
         let PaidBill { account, product: Some(product), month, order: None } = paid else {
             return Ok(());
         };
+        // What is paid later for an earlier one goes in before the payments of this bill.
+        let unpaid = self.wallet(payer).and_then(|wallet| {
+            let earlier = wallet.unpaid.partition_point(|known| known.number < bill);
+            let of_same =
+                |known: &&Bill| (known.account, known.product) == (*account, Some(*product));
+            wallet.unpaid.range(..earlier).rev().find(of_same).map(|known| known.number)
+        });
         if let Some(account) = self.account_mut(*account)? {
-            let months = account.month_bills(payer, *product, *month);
-            push_payment(&mut months.payments, lot, amount)?;
+            let payments = &mut account.month_bills(payer, *product, *month).payments;
+            let place = payments.partition_point(|known| known.bill <= bill);
+            match payments[..place].last_mut() {
+                Some(last)
+                    if last.lot == *lot && unpaid.is_none_or(|unpaid| unpaid < last.bill) =>
+                {
+                    last.bill = bill;
+                    add(&mut last.amount, amount)?;
+                }
+                _ => payments.insert(place, BillsPaid { bill, lot: lot.clone(), amount }),
+            }
         }
         Ok(())
     }

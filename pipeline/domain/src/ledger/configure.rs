@@ -6,6 +6,7 @@ use super::state::{CycleChange, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::commands::{Configure, DelayedSuspension, Recipients};
 use crate::fx::SETTLEMENT;
+use crate::money::Amount;
 use crate::notices::NoticeKind;
 use crate::refusal::Refusal;
 use crate::time::{Cycle, Timestamp};
@@ -42,12 +43,12 @@ impl Ledger {
             }
         }
         let alert = command.low_balance_alert;
-        if alert.is_some_and(|alert| !alert.threshold.is_payable(wallet.currency)) {
+        let fits = |amount: Amount| !amount.is_negative() && amount.is_payable(wallet.currency);
+        if alert.is_some_and(|alert| !fits(alert.threshold)) {
             return Err(Refusal::InvalidAmount.into());
         }
         let delayed = command.delayed_suspension.or(wallet.delayed_suspension);
-        let debt = delayed.and_then(|delayed| delayed.debt).unwrap_or_default();
-        if debt.is_negative() || !debt.is_payable(wallet.currency) {
+        if !fits(delayed.and_then(|delayed| delayed.debt).unwrap_or_default()) {
             return Err(Refusal::InvalidAmount.into());
         }
         let recharge = command.auto_recharge.as_ref();
@@ -83,12 +84,18 @@ impl Ledger {
         number: WalletNumber,
         wallet: &Wallet,
         command: &Configure,
-    ) -> Result<Option<TellingConfigured>, Refusal> {
+    ) -> Result<Option<TellingConfigured>, Undecided> {
         let Configure { low_balance_alert, billing_email, recipients, .. } = command;
         if low_balance_alert.is_none() && billing_email.is_none() && recipients.is_none() {
             return Ok(None);
         }
         let before = wallet.telling.as_deref();
+        let alert_before = before.and_then(|telling| telling.low_balance_alert);
+        let alert = low_balance_alert.or(alert_before);
+        let set_with = match alert == alert_before {
+            true => before.and_then(|telling| telling.set_with),
+            false => Some(self.available(wallet, number)?),
+        };
         let mut named = before.map(|telling| telling.recipients.clone()).unwrap_or_default();
         for (kind, mails) in recipients.iter().flatten() {
             let kind: NoticeKind = kind.parse().map_err(|_| Refusal::Malformed)?;
@@ -99,12 +106,12 @@ impl Ledger {
         }
         Ok(Some(TellingConfigured {
             wallet: number,
-            low_balance_alert: low_balance_alert
-                .or_else(|| before.and_then(|telling| telling.low_balance_alert)),
+            low_balance_alert: alert,
             billing_email: billing_email
                 .clone()
                 .or_else(|| before.and_then(|telling| telling.billing_email.clone())),
             recipients: named,
+            set_with,
         }))
     }
 

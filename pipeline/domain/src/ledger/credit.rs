@@ -40,6 +40,10 @@ impl Ledger {
         let first = !wallet.contract_confirmed && !command.limit.is_zero();
         let (limit, pending) =
             if first { (Amount::ZERO, Some(command.limit)) } else { (command.limit, None) };
+        if !wallet.contract_confirmed && pending.is_none() && wallet.limit_pending.is_none() {
+            // None where none was or waits: nothing happens, and nobody is told.
+            return Ok(());
+        }
         self.change_limit(number, limit, pending, journal)
     }
 

@@ -4,7 +4,7 @@
 use super::Ledger;
 use super::state::{Wallet, WalletNumber};
 use crate::commands::{
-    ADMINS_A_CALL_MAX, Asked, Command, GrantRole, RevokeRole, SHARED_WITH_MAX, Subject,
+    ADMINS_A_CALL_MAX, Asked, Command, GrantRole, RevokeKey, RevokeRole, SHARED_WITH_MAX, Subject,
 };
 use crate::ids::{BenefitId, MethodId, RequestId, Text, WalletId};
 use crate::money::{Amount, Currency};
@@ -144,6 +144,7 @@ impl Ledger {
                 Command::BuyBenefit(command) => format!("there is an order {}", command.benefit),
                 Command::GrantCoupon(command) => format!("there is a coupon {}", command.coupon),
                 Command::LinkPaymentMethod(command) => format!("{} is linked", command.method),
+                Command::CreateKey(command) => self.key_taken(command)?,
                 _ => return None,
             }),
             Refusal::InThePast => {
@@ -235,7 +236,9 @@ impl Ledger {
             Command::UnfreezeRecharge(command) => {
                 return Some(format!("recharge is not frozen in {}", command.enterprise));
             }
-            Command::RevokeRole(_) => return Some(format!("there is no {}", place_of(command)?)),
+            Command::RevokeRole(_) | Command::RevokeKey(_) => {
+                return Some(format!("there is no {}", place_of(command)?));
+            }
             _ => {}
         }
         let about = about?;
@@ -387,6 +390,9 @@ pub(crate) fn place_of(command: &Command) -> Option<String> {
             Command::GrantRole(GrantRole { role, principal, .. })
             | Command::RevokeRole(RevokeRole { role, principal, .. }) => {
                 format!("{role} of {principal} over {id}")
+            }
+            Command::RevokeKey(RevokeKey { role, principal, .. }) => {
+                format!("key of {principal} as {role} over {id}")
             }
             _ => format!("{id}"),
         },

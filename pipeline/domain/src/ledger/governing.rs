@@ -2,12 +2,11 @@
 //! in `states`, `membership`, `administering` and `bad_debt`.
 
 use super::fact::{
-    AdministratorsChanged, BadDebtChanged, Fact, MembershipChanged, RechargeFrozen, RoleGranted,
-    RoleRevoked, TaxIdChanged, WalletRenamed, WalletStateChanged,
+    AdministratorsChanged, BadDebtChanged, Fact, KeyCreated, KeyRevoked, MembershipChanged,
+    RechargeFrozen, RoleGranted, RoleRevoked, TaxIdChanged, WalletRenamed, WalletStateChanged,
 };
-use super::state::{Enterprise, Grant};
+use super::state::{ApiKey, Enterprise, Grant};
 use super::{Broken, EnterpriseNumber, Ledger};
-use crate::money::Amount;
 
 impl Ledger {
     pub(super) fn apply_governing(&mut self, fact: &Fact) -> Result<(), Broken> {
@@ -28,8 +27,6 @@ impl Ledger {
                 if let Some(enterprise) = self.enterprise_mut(*number)? {
                     enterprise.recharge_frozen = *frozen;
                 }
-                // What could not be recharged meanwhile is judged at the next charge.
-                self.spend_all_headroom_of(*number);
                 Ok(())
             }
             Fact::RoleGranted(RoleGranted { enterprise, grant }) => {
@@ -41,6 +38,21 @@ impl Ledger {
             Fact::RoleRevoked(fact) => {
                 if let Some(enterprise) = self.enterprise_mut(fact.enterprise)? {
                     enterprise.drop_grant(fact);
+                }
+                Ok(())
+            }
+            Fact::KeyCreated(KeyCreated { enterprise, key }) => {
+                if let Some(enterprise) = self.enterprise_mut(*enterprise)? {
+                    enterprise.keys.push(key.clone());
+                }
+                Ok(())
+            }
+            Fact::KeyRevoked(KeyRevoked { enterprise, principal, at }) => {
+                if let Some(enterprise) = self.enterprise_mut(*enterprise)? {
+                    let in_force =
+                        |key: &&mut ApiKey| key.is_in_force() && key.principal == *principal;
+                    let revoked = enterprise.keys.iter_mut().filter(in_force);
+                    revoked.for_each(|key| key.revoked_at = Some(*at));
                 }
                 Ok(())
             }
@@ -82,16 +94,6 @@ impl Ledger {
         match self.enterprises.get_mut(number.index()) {
             None if !self.loading => Err(Broken("an unknown enterprise")),
             found => Ok(found),
-        }
-    }
-
-    /// Every wallet of an enterprise is judged at its next charge.
-    fn spend_all_headroom_of(&mut self, enterprise: EnterpriseNumber) {
-        let Some(enterprise) = self.enterprises.get(enterprise.index()) else { return };
-        for wallet in &enterprise.wallets {
-            if let Some(headroom) = self.headroom.get_mut(wallet.index()) {
-                *headroom = Amount::ZERO;
-            }
         }
     }
 }

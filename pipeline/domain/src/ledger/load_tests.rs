@@ -194,6 +194,11 @@ fn governed() -> Vec<Recorded> {
     told.ask("grant_role", role("finance_admin", "ba-b"));
     told.ask("grant_role", role("auditor", "e"));
     told.ask("revoke_role", role("finance_admin", "ba-b"));
+    let key = |principal: &str, hash: &str| json!({ "principal": principal, "role": "auditor", "scope": "ba-b", "hash": hash.repeat(64) });
+    told.ask("create_key", key("ci", "1"));
+    told.ask("create_key", key("feed", "2"));
+    let role = json!({ "principal": "ci", "role": "auditor", "scope": "ba-b" });
+    told.ask("revoke_key", role);
     told.ask("freeze_recharge", json!({ "enterprise": "e" }));
     told.ask("set_tax_id", json!({ "enterprise": "e", "tax_id": "SG1" }));
     told.ask("rename_billing_account", json!({ "billing_account": "ba-b", "name": "N" }));

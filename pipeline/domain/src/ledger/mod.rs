@@ -30,6 +30,7 @@ mod governing;
 mod holdings;
 mod in_force;
 mod invoicing;
+pub(crate) mod keys;
 mod load;
 mod membership;
 mod methods;
@@ -86,6 +87,7 @@ pub use fact::*;
 pub use holdings::{CouponRow, CouponsRow, MethodRow, MethodsRow, OrderRow, OrdersRow};
 pub use in_force::{PriceRow, SettingRow};
 pub use invoicing::{Preview, wallet_of_draft};
+pub use keys::KeyRow;
 pub use load::*;
 pub use methods::HELD;
 pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
@@ -314,6 +316,8 @@ impl Ledger {
             Command::RevokeAdmin(command) => self.revoke_admin(command, journal),
             Command::GrantRole(command) => self.grant_role(command, journal),
             Command::RevokeRole(command) => self.revoke_role(command, journal),
+            Command::CreateKey(command) => self.create_key(command, journal),
+            Command::RevokeKey(command) => self.revoke_key(command, journal),
             Command::FreezeRecharge(command) => self.freeze_recharge(&command.enterprise, journal),
             Command::UnfreezeRecharge(command) => {
                 self.unfreeze_recharge(&command.enterprise, journal)

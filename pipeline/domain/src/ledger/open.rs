@@ -41,6 +41,7 @@ impl Ledger {
             wallets: Vec::new(),
             settling: Vec::new(),
             grants: Vec::new(),
+            keys: Vec::new(),
             recharge_frozen: false,
             organisations: Vec::new(),
             runs: Vec::new(),
@@ -62,6 +63,10 @@ impl Ledger {
             None => WalletId::own_of(&command.account).ok_or(Refusal::Malformed)?,
         };
         if self.account_named(&command.account).is_some() || self.wallet_named(&own).is_some() {
+            return Err(Refusal::AlreadyExists.into());
+        }
+        // Whoever holds such a key would act as its root.
+        if enterprise.keys.iter().any(|key| key.principal.is_root_of(&command.account)) {
             return Err(Refusal::AlreadyExists.into());
         }
         let partner_pays = command.partner_pays.unwrap_or(false);

@@ -49,15 +49,16 @@ impl Ledger {
             return Err(Refusal::AlreadyExists.into());
         }
         let account = match &command.account {
-            Some(named) => self.account_named(named).ok_or(Refusal::NotFound)?,
+            // The registry knows it, so it is one of another ledger, and of another enterprise.
+            Some(named) => self.account_named(named).ok_or(Refusal::DifferentEnterprise)?,
             None => wallet.owner,
         };
         let buyer = self.account(account).ok_or(Refusal::NotFound)?;
-        if buyer.closed_at.is_some() {
-            return Err(Refusal::AccountClosed.into());
-        }
         if buyer.enterprise != wallet.enterprise {
             return Err(Refusal::DifferentEnterprise.into());
+        }
+        if buyer.closed_at.is_some() {
+            return Err(Refusal::AccountClosed.into());
         }
         if !command.amount.is_positive() || !command.amount.is_payable(wallet.currency) {
             return Err(Refusal::InvalidAmount.into());

@@ -337,7 +337,7 @@ impl Ledger {
                     wallet.pay(*bill, &lot, *amount, paid)?;
                 }
                 self.forget_bad_debt_of(*wallet, paid.month);
-                self.note_payment(*wallet, &lot, *amount, paid)
+                self.note_payment(*wallet, *bill, &lot, *amount, paid)
             }
             Fact::OrderBegun(OrderBegun { wallet, order }) => {
                 self.apply_method(*wallet, |paying| {

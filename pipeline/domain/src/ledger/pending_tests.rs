@@ -22,6 +22,8 @@ fn r5_8_an_order_is_bought_once_its_payment_succeeds() {
     let mut asking = linked();
     asking.table(
         r#"
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", account = "x" | different_enterprise
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", account = "of-another-ledger" | different_enterprise
         a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "none" | method_not_allowed
         a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "bank_transfer" | method_not_allowed
         a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "visa" | ok

@@ -100,6 +100,12 @@ impl Ledger {
             Place::Membership(account) if who.is_root_of(account) => Held::Fully,
             Place::Membership(_) => self.held_over_all(who, right, enterprise),
             Place::Account(account) => self.held_over_account(who, right, account),
+            Place::ActingAs(principal) => match principal.account() {
+                account if self.account_named(&account).is_some() => {
+                    self.held_over_account(who, right, &account)
+                }
+                _ => Held::Fully,
+            },
             Place::PayerOf(account) => self.held_over_payer(who, right, account, enterprise),
             Place::UseOf(account) if who.is_root_of(account) => Held::Fully,
             Place::UseOf(account) => self.held_over_payer(who, right, account, enterprise),

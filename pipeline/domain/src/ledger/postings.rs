@@ -225,6 +225,8 @@ impl Ledger {
             | Fact::RechargeFrozen(_)
             | Fact::RoleGranted(_)
             | Fact::RoleRevoked(_)
+            | Fact::KeyCreated(_)
+            | Fact::KeyRevoked(_)
             | Fact::WalletRenamed(_)
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)
@@ -374,7 +376,7 @@ fn moved(fact: &Moved) -> Result<Postings, Broken> {
         Cause::Held => Book::Held,
         Cause::Adjustment => Book::Adjustments,
         Cause::Transfer | Cause::Revocation | Cause::Shared => Book::Between,
-        Cause::Grant | Cause::Lapse => Book::Grants,
+        Cause::Grant => Book::Grants,
         Cause::QuotaSet => Book::Partners,
         Cause::Bill => Book::Receivable,
         Cause::BillReversed => Book::GivenBack,

@@ -38,7 +38,6 @@ fn cause() -> impl Strategy<Value = Cause> {
         Just(Cause::Transfer),
         Just(Cause::Revocation),
         Just(Cause::Grant),
-        Just(Cause::Lapse),
         Just(Cause::QuotaSet),
         Just(Cause::Bill),
         Just(Cause::BillReversed),

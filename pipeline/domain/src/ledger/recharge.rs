@@ -85,14 +85,12 @@ impl Ledger {
         // A percent that was reached stays so, whatever amount it now brings.
         let spent = before.map(|recharge| recharge.spent.clone()).unwrap_or_default();
         let spent = spent.into_iter().filter(|percent| percents.contains(percent)).collect();
-        Ok(Some(Recharge {
-            percents,
-            amount: asked.amount,
-            typical: self.typical_month(number)?,
-            fixed_until: next_midnight(wallet, self.clock.now()),
-            spent,
-            test_at,
-        }))
+        // What a month usually costs is fixed till midnight, whatever else is set meanwhile.
+        let (typical, fixed_until) = match before {
+            Some(recharge) => (recharge.typical, recharge.fixed_until),
+            None => (self.typical_month(number)?, next_midnight(wallet, self.clock.now())),
+        };
+        Ok(Some(Recharge { percents, amount: asked.amount, typical, fixed_until, spent, test_at }))
     }
 
     fn next_test(&self) -> Minute {
@@ -193,8 +191,11 @@ impl Ledger {
         let method = wallet.active_method();
         let method = method.map(|method| method.method.clone());
         let recharge = Recharge { test_at: self.next_test(), ..recharge.clone() };
+        let stopped = self.enterprise(wallet.enterprise).is_some_and(|known| known.recharge_frozen);
         self.record(journal, RechargeChanged { wallet: number, recharge: Some(recharge) })?;
         match method {
+            // A test is a top-up, and has not failed where all of them are stopped (R11.3).
+            _ if stopped => Ok(()),
             Some(method) => {
                 self.begin_charge(number, Charge::of(PaymentCause::Test, method, TESTED), journal)
             }

@@ -40,6 +40,54 @@ fn r6_7_every_refusal_in_its_order() {
 }
 
 #[test]
+fn r6_7_what_a_month_costs_stays_fixed_till_midnight() {
+    recharge(
+        "",
+        &format!(
+            r#"{ON}
+            use a p 99000
+            configure billing_account=ba-a auto_recharge={{"enabled":true,"amount":"600.00"}}
+            asked ba-a                  ->
+            "#
+        ),
+    );
+}
+
+#[test]
+fn r11_3_what_could_not_be_recharged_is_recharged_once_it_is_allowed_again() {
+    recharge(
+        "",
+        &format!(
+            "{ON}
+            freeze_recharge enterprise=e
+            use a p 193000
+            asked ba-a                  ->
+            unfreeze_recharge enterprise=e
+            asked ba-a                  -> recharge 500 visa
+            "
+        ),
+    );
+}
+
+#[test]
+fn r11_3_no_method_is_tested_while_top_ups_are_stopped() {
+    recharge(
+        "topup.test_every = \"1d\"",
+        &format!(
+            "{ON}
+            freeze_recharge enterprise=e
+            at 2026-03-02T00:00:00Z
+            asked ba-a                  ->
+            told ba-a                   ->
+            unfreeze_recharge enterprise=e
+            at 2026-03-03T00:00:00Z
+            asked ba-a                  -> test 1 visa
+            "
+        ),
+    );
+}
+
+#[test]
 fn r6_7_a_percent_is_spent_until_available_credit_is_above_it() {
     recharge(
         "",

@@ -4,7 +4,7 @@ use super::fact::{BillReduced, Cause, Journal, Moved, OrderRefunded};
 use super::state::{Lot, Order, PaidFrom, RefundedCredit, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::commands::{RefundOrder, RefundTo};
-use crate::ids::BenefitId;
+use crate::ids::{BenefitId, Text};
 use crate::money::Amount;
 use crate::refusal::Refusal;
 
@@ -53,7 +53,9 @@ impl Ledger {
             RefundTo::Credit => self.refund_lot(number)?,
         };
 
-        self.record(journal, Moved::of(number, lot, command.amount, Cause::Refund))?;
+        let remark = Some(Text::fitting(command.order.as_str()));
+        let moved = Moved::of(number, lot, command.amount, Cause::Refund);
+        self.record(journal, Moved { remark, ..moved })?;
         self.write_off(number, journal)
     }
 
@@ -114,8 +116,9 @@ impl Ledger {
         let lot = if matches!(lot, Lot::MethodPaid(_)) { Lot::OWN_CASH } else { lot };
         let expired = self.wallet(number).is_none_or(|wallet| self.has_expired(wallet, &lot));
         if amount.is_positive() && !expired {
-            let bill = Some(order.bill);
-            self.record(journal, Moved { bill, ..Moved::of(number, lot, amount, Cause::Refund) })?;
+            let (bill, remark) = (Some(order.bill), Some(Text::fitting(order.order.as_str())));
+            let moved = Moved::of(number, lot, amount, Cause::Refund);
+            self.record(journal, Moved { bill, remark, ..moved })?;
         }
         Ok(())
     }

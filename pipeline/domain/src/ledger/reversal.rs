@@ -3,7 +3,7 @@
 use super::fact::{
     BillReduced, Cause, CorrectionWaits, Journal, Moved, PaymentUndone, SharedCouponReturned,
 };
-use super::state::{Bill, Lot, PaidFrom, ProductNumber, Wallet, WalletNumber};
+use super::state::{Bill, BillsPaid, Lot, ProductNumber, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::money::Amount;
 use crate::time::Month;
@@ -108,13 +108,13 @@ impl Ledger {
         &self,
         payer: WalletNumber,
         negative: &Bill,
-    ) -> Option<(ProductNumber, Month, PaidFrom)> {
+    ) -> Option<(ProductNumber, Month, BillsPaid)> {
         let product = negative.product?;
         let account = self.account(negative.account)?;
         let months = account.months.iter().filter(|months| {
             (months.wallet, months.product) == (payer, product) && !months.payments.is_empty()
         });
-        let latest = months.max_by_key(|months| months.month)?;
+        let latest = months.max_by_key(|months| months.payments.last().map(|paid| paid.bill))?;
         Some((product, latest.month, latest.payments.last()?.clone()))
     }
 

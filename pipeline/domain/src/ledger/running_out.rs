@@ -107,7 +107,8 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let told = wallet.telling.as_deref().is_some_and(|telling| telling.near_due);
-        let near = self.is_judged_by_credit(number, wallet, Occasion::Change)
+        // What was told is over only once credit covers the cycles again, also where nothing is told meanwhile.
+        let near = (told || self.is_judged_by_credit(number, wallet, Occasion::Change))
             && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;
         if near == told {
             return Ok(());

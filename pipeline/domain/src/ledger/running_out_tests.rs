@@ -90,3 +90,64 @@ fn r8_8_told_at_the_end_of_a_cycle_that_the_next_ones_are_not_covered() {
         ",
     );
 }
+
+/// Where nothing is told for a while, because services stop by something else, it has not recovered.
+#[test]
+fn r8_8_one_notice_until_credit_covers_the_next_cycles_again() {
+    check(
+        "runway.alert_days = 0",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        top_up billing_account=ba-a amount=50 currency=USD method=bank_transfer
+        use a p 4500
+        at 2026-03-01T01:00:00Z
+        told ba-a                   -> near_due
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100
+        at 2026-03-01T02:00:00Z
+        unlink_payment_method billing_account=ba-a method=visa
+        use a p 100
+        at 2026-03-01T03:00:00Z
+        told ba-a                   ->
+        ",
+    );
+}
+
+#[test]
+fn r1_5_a_threshold_is_an_amount() {
+    check(
+        "",
+        r#"
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid
+        configure billing_account=ba-a low_balance_alert={"enabled":true,"threshold":"-1.00"}  -> invalid_amount
+        configure billing_account=ba-a low_balance_alert={"enabled":true,"threshold":"0.001"}  -> invalid_amount
+        configure billing_account=ba-a low_balance_alert={"enabled":true,"threshold":"0.00"}
+        "#,
+    );
+}
+
+/// The owner knows what he sets; what comes after that is told.
+#[test]
+fn r8_5_being_below_a_new_threshold_counts_at_the_next_change() {
+    prepaid(
+        "runway.alert_days = 0",
+        20,
+        r#"
+        configure billing_account=ba-a low_balance_alert={"enabled":true,"threshold":"50.00"}
+        use a p 0
+        configure billing_account=ba-a low_balance_alert={"enabled":true,"threshold":"60.00"}
+        configure billing_account=ba-a write_off_previous=true
+        told ba-a                   ->
+        use a p 1
+        told ba-a                   -> low_balance
+        # So does being above a lower one; meanwhile the series is silent.
+        configure billing_account=ba-a low_balance_alert={"enabled":true,"threshold":"10.00"}
+        told ba-a                   ->
+        at 2026-03-02T00:00:00Z
+        told ba-a                   ->
+        use a p 1
+        told ba-a                   -> recovered
+        "#,
+    );
+}

@@ -44,6 +44,9 @@ impl Ledger {
             .filter(|found| found.closed_at.is_none() && found.payer_at(minute).0 == wallet);
         // Somebody else pays, or nobody: what was delayed here is over.
         let Some(found) = found else { return self.end_delay(wallet, account, journal) };
+        if self.is_as_opened((wallet, account), found, available) {
+            return Ok(());
+        }
         let before = found.services.and_then(|services| services.stopped);
         let stops = self.stops(wallet, found, available, overdue);
         let runs_on = stops.is_some()
@@ -61,6 +64,28 @@ impl Ledger {
         self.record(journal, ServiceChanged { account, wallet, services })?;
         let kind = if stopped.is_some() { NoticeKind::Suspended } else { NoticeKind::Resumed };
         self.notice(wallet, kind, Some(account), None, None, journal)
+    }
+
+    /// Whether the figures by which an account is judged are still those that its own wallet was opened with: what
+    /// is set or linked, granted as a limit that waits, or used for nothing changes none of them (R8.2).
+    fn is_as_opened(
+        &self,
+        (payer, number): (WalletNumber, AccountNumber),
+        account: &Account,
+        available: Amount,
+    ) -> bool {
+        let Some(wallet) = self.wallet(payer) else { return false };
+        let now = self.clock.now().minute();
+        available.is_zero()
+            && wallet.entries_made == 0
+            && !wallet.contract_confirmed
+            && wallet.delays.iter().all(|delay| delay.account != number)
+            && account.services.is_none()
+            && account
+                .payers
+                .iter()
+                .filter(|known| known.from <= now)
+                .all(|known| known.wallet == payer)
     }
 
     /// Why services of an account stop by the figures of its payer; none if they run (R8.2).

@@ -1,4 +1,4 @@
-//! Delayed suspension (R8.3).
+//! When services stop: from the first change on (R8.2), and with a delay (R8.3).
 
 use super::super::desk_tests::check;
 
@@ -84,5 +84,39 @@ fn r8_3_switched_off_services_stop_at_once() {
         configure billing_account=ba-a delayed_suspension={}
         service a                   -> suspended
         "#,
+    );
+}
+
+/// Nobody is told that services have stopped before anything has happened.
+#[test]
+fn r8_2_what_changes_no_figures_stops_nothing() {
+    let opened = "open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid";
+    check(
+        "",
+        &format!(
+            r#"
+            {opened}
+            configure billing_account=ba-a low_balance_alert={{"enabled":true,"threshold":"5.00"}}
+            use a p 0
+            set_credit_limit billing_account=ba-a limit=5
+            service a                   -> running
+            told ba-a                   -> credit_limit
+            use a p 1
+            service a                   -> suspended
+            "#
+        ),
+    );
+    // What has come and gone was a change.
+    check(
+        "",
+        &format!(
+            r#"
+            {opened}
+            top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+            service a                   -> running
+            withdraw billing_account=ba-a amount=20
+            service a                   -> suspended
+            "#
+        ),
     );
 }

@@ -63,6 +63,22 @@ fn r5_6_from_own_assets_and_then_the_method_and_meanwhile_nothing_is_written_off
     );
 }
 
+/// What a partner settles is none of what waits.
+#[test]
+fn r4_3_a_partners_bills_move_to_consumed_while_its_enterprise_is_settled() {
+    settles(
+        "
+        settle_enterprise enterprise=e
+        use p p 500
+        balance ba-p                -> quota_consumed=0 unbilled=5
+        at 2026-03-01T02:00:00Z
+        balance ba-p                -> quota_consumed=5 unbilled=0
+        answers ba-a succeeded
+        balance ba-p                -> quota_consumed=5 unbilled=0
+        ",
+    );
+}
+
 /// One that has nothing to charge is settled at once, and so is the enterprise.
 #[test]
 fn r5_6_without_anything_to_charge_it_is_over_at_once() {

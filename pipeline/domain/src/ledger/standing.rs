@@ -147,6 +147,14 @@ impl Ledger {
         let alert = telling.low_balance_alert.filter(|alert| alert.enabled);
         let below = alert.is_some_and(|alert| available < alert.threshold);
         let now = self.clock.now();
+        if alert.is_some() && telling.set_with == Some(available) {
+            return self.go_on_with_series(number, below, overdue, occasion, journal);
+        }
+        if telling.set_with.is_some() {
+            let fall = fall.clone();
+            self.record(journal, FallChanged { wallet: number, fall, set_with: None })?;
+        }
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
         match (below, fall) {
             (true, None) => self.tell_low_balance(number, 0, overdue, journal),
             (true, Some(fall)) if fall.recovered => {
@@ -154,18 +162,15 @@ impl Ledger {
                 if today {
                     // Never two in one local day: told tomorrow at this time, if it is still below.
                     let next_at = (!overdue).then(|| next_day(wallet, now));
-                    let fall = Some(Fall { told: 0, next_at, recovered: false, ..fall });
-                    self.record(journal, FallChanged { wallet: number, fall })?;
-                    Ok(())
+                    let fall = Fall { told: 0, next_at, recovered: false, ..fall };
+                    self.change_fall(number, fall, journal)
                 } else {
                     self.tell_low_balance(number, 0, overdue, journal)
                 }
             }
             (true, Some(fall)) if overdue && fall.next_at.is_some() => {
                 // Being overdue is told by itself, and ends the series.
-                let fall = Some(Fall { next_at: None, ..fall });
-                self.record(journal, FallChanged { wallet: number, fall })?;
-                Ok(())
+                self.change_fall(number, Fall { next_at: None, ..fall }, journal)
             }
             (true, Some(fall))
                 if occasion != Occasion::Charge
@@ -176,7 +181,7 @@ impl Ledger {
             (false, Some(fall)) if !fall.recovered => {
                 let told = fall.told > 0;
                 let fall = Fall { next_at: None, recovered: true, ..fall };
-                self.record(journal, FallChanged { wallet: number, fall: Some(fall) })?;
+                self.change_fall(number, fall, journal)?;
                 if told && alert.is_some() {
                     self.notice(number, NoticeKind::Recovered, None, None, None, journal)?;
                 }
@@ -184,6 +189,47 @@ impl Ledger {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The balance has not changed since the alert was set: where it lies counts at the next change, and a series goes
+    /// on till then, silent at or above the threshold.
+    fn go_on_with_series(
+        &mut self,
+        number: WalletNumber,
+        below: bool,
+        overdue: bool,
+        occasion: Occasion,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let Some(fall) = wallet.telling.as_deref().and_then(|telling| telling.fall.clone()) else {
+            return Ok(());
+        };
+        let Some(next) = fall.next_at else { return Ok(()) };
+        let now = self.clock.now();
+        if overdue {
+            return self.change_fall(number, Fall { next_at: None, ..fall }, journal);
+        }
+        if occasion == Occasion::Charge || next.starts() > now {
+            return Ok(());
+        }
+        if below {
+            return self.tell_low_balance(number, fall.told, overdue, journal);
+        }
+        let next_at = Some(next_day(wallet, now));
+        self.change_fall(number, Fall { next_at, ..fall }, journal)
+    }
+
+    fn change_fall(
+        &mut self,
+        number: WalletNumber,
+        fall: Fall,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let telling = self.wallet(number).and_then(|wallet| wallet.telling.as_deref());
+        let set_with = telling.and_then(|telling| telling.set_with);
+        self.record(journal, FallChanged { wallet: number, fall: Some(fall), set_with })?;
+        Ok(())
     }
 
     fn tell_low_balance(
@@ -197,14 +243,13 @@ impl Ledger {
         let now = self.clock.now();
         if overdue {
             let fall = Fall { told, told_at: None, next_at: None, recovered: false };
-            self.record(journal, FallChanged { wallet: number, fall: Some(fall) })?;
-            return Ok(());
+            return self.change_fall(number, fall, journal);
         }
         let told = told.saturating_add(1);
         let more = told < self.settings.alerts.low_balance_days;
         let next_at = more.then(|| next_day(wallet, now));
         let fall = Fall { told, told_at: Some(now), next_at, recovered: false };
-        self.record(journal, FallChanged { wallet: number, fall: Some(fall) })?;
+        self.change_fall(number, fall, journal)?;
         self.notice(number, NoticeKind::LowBalance, None, None, Some(told), journal)
     }
 
@@ -224,6 +269,10 @@ impl Ledger {
         let telling = wallet.telling.as_deref();
         if let Some(alert) = telling.and_then(|telling| telling.low_balance_alert) {
             floor(alert.threshold)?;
+        }
+        if telling.is_some_and(|telling| telling.set_with.is_some()) {
+            // The next charge is the change at which being below counts.
+            floor(available)?;
         }
         for account in self.paid_for(number).iter().filter_map(|account| self.account(*account)) {
             if let Some((at, _)) = self.service_floor(wallet, account) {

@@ -98,6 +98,8 @@ record! {
         pub settling: Vec<WalletNumber>,
         /// Who was granted which role here, by principal, role and place.
         pub grants: Vec<Grant> = Vec::new(),
+        /// Keys that were made here, the revoked ones too, in their order.
+        pub keys: Vec<ApiKey> = Vec::new(),
         /// Nobody may top up (R11.3).
         pub recharge_frozen: bool = false,
         /// In the order of their names (R9.7).
@@ -116,6 +118,20 @@ record! {
         pub wallet: Option<WalletNumber>,
         /// The most that may be topped up at once under it.
         pub top_up_limit: Option<Amount>,
+    }
+}
+
+record! {
+    /// A key for the API. What it was is never known here, only its hash.
+    pub struct ApiKey {
+        /// Whom its holder acts as.
+        pub principal: PrincipalId,
+        pub role: Role,
+        /// The billing account it was made for; none: all of the enterprise.
+        pub wallet: Option<WalletNumber>,
+        pub hash: Text,
+        pub created_at: Timestamp,
+        pub revoked_at: Option<Timestamp>,
     }
 }
 
@@ -216,8 +232,18 @@ record! {
         pub month: Month,
         pub exact: Amount,
         pub billed: Amount,
-        /// What paid these bills, in order; payments from the same lot in a row are one.
-        pub payments: Vec<PaidFrom>,
+        /// What paid these bills, in the order of the bills, and of one in that of its payments.
+        pub payments: Vec<BillsPaid>,
+    }
+}
+
+record! {
+    /// So much came out of that lot for bills in a row, between which no other is unpaid.
+    pub struct BillsPaid {
+        /// The latest of them.
+        pub bill: u64,
+        pub lot: Lot,
+        pub amount: Amount,
     }
 }
 
@@ -612,6 +638,8 @@ record! {
     /// Whom a wallet's owner wants told, and what was told.
     pub struct Telling {
         pub low_balance_alert: Option<LowBalanceAlert>,
+        /// Available credit when that was set, until it is another: only then being below counts (R8.5).
+        pub set_with: Option<Amount> = None,
         /// Where mails go that no other recipients are named for; by default the owner's address.
         pub billing_email: Option<Text>,
         pub recipients: Vec<Recipients>,

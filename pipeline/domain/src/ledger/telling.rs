@@ -17,6 +17,7 @@ impl Wallet {
         self.telling.get_or_insert_with(|| {
             Box::new(Telling {
                 low_balance_alert: None,
+                set_with: None,
                 billing_email: None,
                 recipients: Vec::new(),
                 fall: None,

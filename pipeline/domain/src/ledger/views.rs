@@ -1,5 +1,6 @@
 //! Rows about one wallet, for whoever looks: computed from the state, never stored.
 
+use super::keys::KeyRow;
 use super::sharing::Organisation;
 use super::spending::Allocation;
 use super::state::{Account, AccountNumber, Enterprise, Grant, Membership, WalletNumber};
@@ -115,6 +116,8 @@ record! {
         /// Regular administrators of its billing accounts.
         pub administrators: Vec<AccountId>,
         pub roles: Vec<RoleRow>,
+        /// The keys that open the API, in the order in which they were made.
+        pub keys: Vec<KeyRow>,
         pub credit_total: Option<Amount>,
         pub recharge_frozen: bool,
         pub organisations: Vec<OrganisationRow>,
@@ -177,6 +180,7 @@ impl Ledger {
             members: members.collect(),
             administrators: administrators.map(|account| account.id.clone()).collect(),
             roles: enterprise.grants.iter().map(|it| self.role_row(enterprise, it)).collect(),
+            keys: self.key_rows(enterprise),
             credit_total: enterprise.credit_total,
             recharge_frozen: enterprise.recharge_frozen,
             organisations: enterprise

@@ -16,9 +16,13 @@ impl Ledger {
         issued: &[(Bill, Parts)],
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
+        let by_partner = self.wallet(payer).is_some_and(Wallet::is_ecosystem);
         for (bill, parts) in issued {
             if bill.amount.is_negative() {
                 self.correct(payer, bill, journal)?;
+            } else if by_partner && bill.amount.is_positive() {
+                // No write-off: issuing it is what moves it to consumed (R4.3), whatever waits here.
+                self.pay(payer, bill.number, Lot::QUOTA, bill.amount, journal)?;
             } else {
                 self.pay_with_coupons(payer, bill, parts, journal)?;
             }

@@ -10,10 +10,12 @@ use std::ops::Bound;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, Claimed, KeyHash, KeyUsed, NumberKey, NumberedInvoice, Registry, Remittance,
-    RequestRoute,
+    ActingName, Address, Claimed, KeyHash, KeyUsed, NumberKey, NumberedInvoice, Registry,
+    Remittance, RequestRoute,
 };
-use crate::ids::{AccountId, Country, EnterpriseId, MethodId, RequestId, Text, WalletId};
+use crate::ids::{
+    AccountId, Country, EnterpriseId, MethodId, PrincipalId, RequestId, Text, WalletId,
+};
 use crate::invoices::InvoiceType;
 use crate::money::Currency;
 use crate::rating::{PriceBook, Prices};
@@ -140,6 +142,12 @@ record! {
 }
 
 record! {
+    pub struct SomeActing {
+        pub names: Vec<ActingName>,
+    }
+}
+
+record! {
     pub struct SomeInvoices {
         pub invoices: Vec<NumberedInvoice>,
     }
@@ -171,6 +179,7 @@ one_of! {
         SomeAddressed,
         SomeRequests,
         SomeInvoices,
+        SomeActing,
     }
 }
 
@@ -189,6 +198,7 @@ pub enum Place {
     Requests(Option<RequestId>),
     Invoices(Option<NumberKey>),
     Keys(Option<KeyHash>),
+    Acting(Option<PrincipalId>),
 }
 
 /// Up to `most` of `all` behind `from`, and the last of them unless nothing follows.
@@ -285,6 +295,10 @@ impl Registry {
                 let after = last.map_or(Place::Invoices(None), |last| Place::Requests(Some(last)));
                 (SomeRequests { requests }.into(), Some(after))
             }
+            Place::Acting(from) => {
+                let (names, last) = part(&self.acting, from, most, |_, known| known.clone());
+                (SomeActing { names }.into(), last.map(|last| Place::Acting(Some(last))))
+            }
             Place::Invoices(from) => {
                 let (invoices, last) = part(&self.invoices, from, most, |_, known| *known);
                 let after = last.map_or(Place::Keys(None), |last| Place::Invoices(Some(last)));
@@ -299,7 +313,8 @@ impl Registry {
                     at: used.at,
                 };
                 let (keys, last) = part(&self.keys, from, most, used);
-                (SomeKeys { keys }.into(), last.map(|last| Place::Keys(Some(last))))
+                let after = last.map_or(Place::Acting(None), |last| Place::Keys(Some(last)));
+                (SomeKeys { keys }.into(), Some(after))
             }
         }
     }
@@ -354,6 +369,10 @@ impl Registry {
             RegistryPiece::SomeRequests(part) => {
                 let known = |route: RequestRoute| (route.request.clone(), route);
                 self.requests.extend(part.requests.into_iter().map(known));
+            }
+            RegistryPiece::SomeActing(part) => {
+                let known = |known: ActingName| (known.principal.clone(), known);
+                self.acting.extend(part.names.into_iter().map(known));
             }
             RegistryPiece::SomeInvoices(part) => {
                 let known = |known: NumberedInvoice| (known.key(), known);

@@ -1,9 +1,10 @@
-//! What is unique over all enterprises: ids, idempotency keys, payment methods, e-mail addresses, transfers that
-//! nobody has claimed, the price book that may be loaded, the numbers of invoices. The registry claims and forwards; the
-//! ledger concerned decides, and the registry keeps or releases.
+//! What is unique over all enterprises: ids, idempotency keys, who acts for whom, payment methods, e-mail addresses,
+//! transfers that nobody has claimed, the price book that may be loaded, the numbers of invoices. The registry claims
+//! and forwards; the ledger concerned decides, and the registry keeps or releases.
 
 mod explaining;
 mod load;
+mod names;
 mod numbering;
 mod remittances;
 mod requests;
@@ -14,9 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use load::{MethodServes, WalletServes};
 pub use load::{NotAPiece, Place, RegistryPiece};
+pub use names::ActingName;
 use numbering::SeriesName;
 pub use numbering::{NumberKey, NumberedInvoice, Numberless};
-pub use remittances::{Remittance, RemittanceClaim, RemittanceReceived, Whereabouts};
+pub use remittances::{
+    Remittance, RemittanceClaim, RemittanceReceived, RemittanceRow, Whereabouts,
+};
 pub use requests::RequestRoute;
 
 use crate::commands::{
@@ -74,6 +78,8 @@ record! {
         /// A wallet that is to be closed.
         pub closes: Option<WalletId>,
         pub request: Option<Box<RequestRoute>>,
+        /// Who is to act under a role or key.
+        pub acts: Option<PrincipalId>,
     }
 }
 
@@ -81,8 +87,8 @@ impl Claimed {
     /// A claim for nothing yet.
     fn of(command: u64, enterprise: EnterpriseId) -> Claimed {
         let (country, account, method, remittance) = (None, None, None, None);
-        let (closes, request) = (None, None);
-        Claimed { command, enterprise, country, account, method, remittance, closes, request }
+        let (closes, request, acts) = (None, None, None);
+        Claimed { command, enterprise, country, account, method, remittance, closes, request, acts }
     }
 }
 
@@ -230,6 +236,7 @@ pub struct Registry {
     claims: BTreeMap<u64, Claimed>,
     remittances: BTreeMap<Text, Remittance>,
     requests: BTreeMap<RequestId, RequestRoute>,
+    acting: BTreeMap<PrincipalId, ActingName>,
     book: PriceBook,
     settings: Settings,
     settings_document: String,
@@ -255,6 +262,7 @@ impl Default for Registry {
             claims: BTreeMap::new(),
             remittances: BTreeMap::new(),
             requests: BTreeMap::new(),
+            acting: BTreeMap::new(),
             book: PriceBook::default(),
             settings: Settings::default(),
             settings_document: String::new(),
@@ -324,6 +332,8 @@ impl Registry {
             Command::DeregisterBillingAccount(command) => {
                 self.close_wallet(asked.number, command, facts)
             }
+            Command::GrantRole(command) => self.grant_role(asked.number, command, facts),
+            Command::CreateKey(command) => self.create_key(asked.number, command, facts),
             Command::CreditInvoice(command) => self.find_invoice(&command.invoice),
             Command::LoadPrices(command) => self.load_prices(command, facts),
             Command::LoadSettings(command) => self.load_settings(command, facts),
@@ -393,7 +403,8 @@ impl Registry {
                 "the account's name is too long to be preceded by ba-; name its billing account";
             return Admission::Refused(Refusal::Malformed, Some(detail.to_owned()));
         };
-        if is_reserved(&command.account) {
+        let root = command.account.root();
+        if is_taken(&root) || self.acts_elsewhere(&root, &command.enterprise) {
             let detail = "somebody else acts under this name; take another one";
             return Admission::Refused(Refusal::AlreadyExists, Some(detail.to_owned()));
         }
@@ -549,9 +560,14 @@ impl Registry {
             RegistryFact::Claimed(fact) => self.claim(fact),
             RegistryFact::ClaimSettled(fact) => {
                 let Some(claimed) = self.claims.remove(&fact.command) else { return };
-                let Claimed { enterprise, account, method, remittance, closes, request, .. } =
-                    claimed;
+                let Claimed {
+                    enterprise, account, method, remittance, closes, request, acts, ..
+                } = claimed;
                 if closes.is_some() {
+                    return;
+                }
+                if let Some(principal) = acts {
+                    self.settle_name(&principal, fact.kept);
                     return;
                 }
                 if let Some(claim) = remittance {
@@ -605,12 +621,27 @@ impl Registry {
     }
 
     fn claim(&mut self, fact: &Claimed) {
-        let Claimed { command, enterprise, country, account, method, remittance, closes, request } =
-            fact;
+        let Claimed {
+            command,
+            enterprise,
+            country,
+            account,
+            method,
+            remittance,
+            closes,
+            request,
+            acts,
+        } = fact;
         if self.has(&Place::Claims(Some(*command))) {
             self.claims.insert(*command, fact.clone());
         }
         if closes.is_some() {
+            return;
+        }
+        if let Some(principal) = acts {
+            if self.has(&Place::Acting(Some(principal.clone()))) {
+                self.claim_name(principal, enterprise);
+            }
             return;
         }
         if let Some(RemittanceClaim { reference, wallet }) = remittance {
@@ -677,9 +708,9 @@ impl Registry {
     }
 }
 
-/// Whether an account of that name would act as the platform does: its root is called as the account is.
-fn is_reserved(account: &AccountId) -> bool {
-    [PrincipalId::operator(), PrincipalId::unknown()].iter().any(|name| name.is_root_of(account))
+/// Whether whoever is called so would act as the platform does.
+fn is_taken(name: &PrincipalId) -> bool {
+    [PrincipalId::operator(), PrincipalId::unknown()].contains(name)
 }
 
 #[cfg(test)]

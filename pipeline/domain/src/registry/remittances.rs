@@ -61,7 +61,34 @@ impl Whereabouts {
     }
 }
 
+record! {
+    /// A row of the view `remittances`.
+    pub struct RemittanceRow {
+        pub reference: Text,
+        pub amount: Amount,
+        pub currency: Currency,
+        pub remark: Option<Text>,
+        pub received_at: Timestamp,
+        /// Who has claimed it.
+        pub billing_account: Option<WalletId>,
+        /// `unclaimed`, `in_flight` or `claimed`.
+        pub status: String,
+    }
+}
+
 impl Remittance {
+    pub fn row(&self) -> RemittanceRow {
+        RemittanceRow {
+            reference: self.reference.clone(),
+            amount: self.amount,
+            currency: self.currency,
+            remark: self.remark.clone(),
+            received_at: self.received_at,
+            billing_account: self.claimed_by.clone(),
+            status: self.whereabouts().text().to_owned(),
+        }
+    }
+
     pub fn whereabouts(&self) -> Whereabouts {
         match (&self.claimed_by, self.arrived) {
             (None, _) => Whereabouts::Unclaimed,

@@ -102,8 +102,10 @@ unsafe extern "C" fn log(
 ) {
     // SAFETY: promised by librdkafka.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+    // That a transaction failed is returned to whoever made it and tells what comes of it.
+    let told = text.contains("Current transaction failed");
     match level {
-        ..=4 => tracing::warn!(%text, "kafka"),
+        ..=4 if !told => tracing::warn!(%text, "kafka"),
         _ => tracing::debug!(%text, "kafka"),
     }
     // Not a connection that never came about: a broker may have addresses that cannot be reached. And
