@@ -88,6 +88,13 @@ enum Verb {
         drawdown show bills ba-acme --where status=unpaid\n  drawdown show entries --all --json\n  \
         drawdown show balance ba-acme --watch")]
     Show(cli::ShowOptions),
+    /// Says where an amount comes from: a bill, an entry, a payment or an invoice, back through charges and price
+    /// versions to the usage records, added up again on each level.
+    #[command(after_help = "Examples:\n  drawdown explain ba-acme.7\n  \
+        drawdown explain SG-2026-000001 --records 0\n  drawdown explain ba-acme.e17 --json\n\n\
+        `drawdown show bills`, `entries`, `payments` and `invoices` list what can be explained; entry 17 of ba-acme is\n\
+        ba-acme.e17. Exit code 1: it is not known, may not be seen, or a sum does not come out.")]
+    Explain(cli::ExplainOptions),
     /// Usage that could not be used: listed, mended, sent again within 7 days of its first arrival.
     #[command(
         after_help = "Examples:\n  drawdown rejects list --reason unknown_account\n  drawdown rejects replay --account acme\n  drawdown rejects mend 3-1187-0 --field quantity=5\n\nIt asks the API of what runs (--server, --key), or with --config the log of that configuration."
@@ -320,6 +327,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Ingest(options) => cli::ingest(file, set, &options, out),
         Verb::Do(options) => cli::do_command(&options, out),
         Verb::Show(options) => cli::show(&options, out),
+        Verb::Explain(options) => cli::explain(&options, out),
         Verb::Rejects { server, verb } => {
             let at = cli::At::of(file, set, &server)?;
             match verb {

@@ -229,7 +229,7 @@ pub fn show(options: &ShowOptions, out: &mut dyn Write) -> anyhow::Result<()> {
     if is_list(wanted.view) && !is_one_row(wanted) {
         return list(&mut client, wanted, options.server.json, out);
     }
-    let answer = get(&mut client, &path(wanted))?;
+    let answer = get(&mut client, &path(wanted), ANSWERED_WITHIN)?;
     if options.server.json {
         return Ok(writeln!(out, "{}", text(&answer))?);
     }
@@ -260,7 +260,8 @@ fn list(
         .collect();
     if wanted.as_csv {
         query.push("format=csv".to_owned());
-        let answer = get(client, &format!("{}?{}", path(wanted), query.join("&")))?;
+        let answer =
+            get(client, &format!("{}?{}", path(wanted), query.join("&")), ANSWERED_WITHIN)?;
         return Ok(out.write_all(&answer.body)?);
     }
     let (rows, next) = some_rows(client, &path(wanted), &query, wanted.rows_max)?;
@@ -294,7 +295,7 @@ fn some_rows(
         let mut query = query.to_vec();
         query.push(format!("limit={}", left.min(ROWS_PER_PAGE_MAX)));
         query.extend(next.take().map(|cursor| format!("cursor={}", escaped(&cursor))));
-        let answer = get(client, &format!("{path}?{}", query.join("&")))?;
+        let answer = get(client, &format!("{path}?{}", query.join("&")), ANSWERED_WITHIN)?;
         let mut page = row(&answer.body)?;
         match page.remove("rows") {
             Some(Value::Array(more)) => rows.extend(more),
@@ -358,8 +359,8 @@ fn watch(
 }
 
 /// Asks for rows that show the caller's last command, if they come so far in time.
-fn get(client: &mut Client, path: &str) -> anyhow::Result<Answer> {
-    let (body, within) = (Bytes::new(), ANSWERED_WITHIN);
+pub(super) fn get(client: &mut Client, path: &str, within: Duration) -> anyhow::Result<Answer> {
+    let body = Bytes::new();
     let asking = Asking { method: "GET", path, headers: &[], body: &body, within };
     let position = remembered::last(client);
     let answer = match &position {

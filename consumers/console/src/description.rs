@@ -53,6 +53,7 @@ pub(crate) fn document() -> Value {
     for (path, verb, operation) in rejects() {
         paths.insert(path.to_owned(), json!({ verb: operation }));
     }
+    paths.insert("/v1/explain/{id}".to_owned(), json!({ "get": explanation(&mut schemas) }));
     for form in Form::ALL {
         let path = format!("/v1/invoices/{{number}}{}", form.ending());
         paths.insert(path, json!({ "get": invoice(form) }));
@@ -126,6 +127,54 @@ fn one(view: &View, row: &str) -> Value {
         "responses": {
             "200": { "description": "As it is now.", "content": body("application/json", &reference(row)) },
             "default": failed("There is no such thing, or nobody can say now."),
+        },
+    })
+}
+
+/// Where an amount comes from (R13.4).
+fn explanation(schemas: &mut Map<String, Value>) -> Value {
+    let decimal = |doc: &str| json!({ "type": "string", "description": doc });
+    let parts =
+        |doc: &str| json!({ "type": "array", "items": reference("Explained"), "description": doc });
+    let explained = json!({ "type": "object", "required": ["kind", "what", "adds_up"], "properties": {
+        "kind": { "type": "string", "description": "`invoice`, `line`, `bill`, `charges`, `rounding`, `usage`, `record` and so on." },
+        "name": { "type": "string", "description": "By which it is found, and often explained by itself." },
+        "what": { "type": "string", "description": "What it is, in words." },
+        "amount": decimal("In the currency of the billing account."),
+        "quantity": decimal("What was used."),
+        "records": { "type": "integer", "description": "How many usage records it is made of." },
+        "facts": { "type": "object", "description": "What else is known of it." },
+        "parts_come_to": decimal("What the amounts of its parts come to."),
+        "adds_up": { "type": ["boolean", "null"], "description": "Whether its parts come to it; null: it has none, or nothing can be said." },
+        "notes": { "type": "array", "items": { "type": "string" }, "description": "What else is to be said." },
+        "parts": parts("What it is made of."),
+        "left_off": { "type": "integer", "description": "Parts that are counted and not listed." },
+        "beside": parts("What belongs to it and is no part of its sum."),
+    } });
+    schemas.insert("Explained".to_owned(), explained);
+    schemas.insert(
+        "Explanation".to_owned(),
+        json!({ "type": "object", "required": ["id", "sums", "sums_wrong", "explained"], "properties": {
+            "id": { "type": "string", "description": "What was asked for." },
+            "sums": { "type": "integer", "description": "How many sums were made." },
+            "sums_wrong": { "type": "integer", "description": "How many of them do not come out." },
+            "explained": reference("Explained"),
+        } }),
+    );
+    json!({
+        "operationId": "explain",
+        "tags": ["views"],
+        "summary": "Where an amount comes from, back to the usage records.",
+        "parameters": [
+            path_parameter("id", "A bill (`ba-acme.7`), an entry (`ba-acme.e17`), a payment (`ba-acme.p3`) or the number of an invoice."),
+            { "name": "records", "in": "query", "required": false,
+                "description": "So many usage records are listed of each part; all are counted.",
+                "schema": { "type": "integer", "minimum": 0, "maximum": 1_000, "default": 10 } },
+        ],
+        "responses": {
+            "200": { "description": "The parts it is made of, added up again on each level.",
+                "content": body("application/json", &reference("Explanation")) },
+            "default": failed("There is no such thing, it may not be seen, or nobody can say now."),
         },
     })
 }
@@ -445,6 +494,8 @@ mod tests {
                 operation(&format!("/v1/show/{}", view.name), "get");
             }
         }
+        let explained = operation("/v1/explain/{id}", "get");
+        assert_eq!(explained["operationId"], "explain", "R13.4");
         for (view, _) in WATCHED {
             let views = &operation("/v1/stream/{view}/{id}", "get")["parameters"][0]["schema"];
             assert!(views["enum"].as_array().unwrap().contains(&json!(view)), "{view}");

@@ -5,6 +5,7 @@
 
 mod api;
 mod description;
+mod explaining;
 mod feed;
 pub mod fields;
 mod intake;
@@ -36,7 +37,7 @@ use tokio::sync::Semaphore;
 
 pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
-pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
+pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Query, Row, Wanted};
 pub use outside::escaped;
 pub use own::OwnLists;
 pub use printer::{Form, PaidSoFar, Printer};

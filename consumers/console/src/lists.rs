@@ -63,6 +63,9 @@ pub trait Lists: Send + Sync + fmt::Debug {
         wanted: &'a Wanted,
         format: Format,
     ) -> Coming<'a, Body>;
+
+    /// The rows that a question of our own comes to.
+    fn asked<'a>(&'a self, query: &'a Query) -> Coming<'a, Vec<Row>>;
 }
 
 /// How to reach ClickHouse.
@@ -197,12 +200,16 @@ impl Lists for ClickHouse {
             Ok(Body::new(self.ask(&query, format).await?.into_body()))
         })
     }
+
+    fn asked<'a>(&'a self, query: &'a Query) -> Coming<'a, Vec<Row>> {
+        Box::pin(async move { self.read(self.ask(query, "JSONEachRow").await?).await })
+    }
 }
 
 /// A query with its values apart: nothing that anybody sent stands in its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Query {
-    text: String,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    pub(crate) text: String,
     /// Type and value of each parameter.
     bound: Vec<(&'static str, String)>,
 }
@@ -257,7 +264,8 @@ impl Query {
         Ok(query)
     }
 
-    fn bind(&mut self, kind: &'static str, value: &str) -> String {
+    /// What stands in the text for a value.
+    pub(crate) fn bind(&mut self, kind: &'static str, value: &str) -> String {
         let number = self.bound.len();
         self.bound.push((kind, value.to_owned()));
         match kind {
@@ -273,7 +281,9 @@ fn names(fields: &[&str], direction: &str) -> String {
     names.join(", ")
 }
 
-const INSTANT: &str = "DateTime64(6, 'UTC')";
+pub(crate) const TEXT: &str = "String";
+pub(crate) const MONEY: &str = "Decimal(38, 12)";
+pub(crate) const INSTANT: &str = "DateTime64(6, 'UTC')";
 
 /// As which type a value is compared with a field; none if it cannot be.
 fn kind_of(shape: &Shape) -> Option<&'static str> {
@@ -282,7 +292,7 @@ fn kind_of(shape: &Shape) -> Option<&'static str> {
         Shape::Number("month") => Some("String"),
         Shape::Number(_) => Some("Int64"),
         Shape::Instant => Some(INSTANT),
-        Shape::Decimal => Some("Decimal(38, 12)"),
+        Shape::Decimal => Some(MONEY),
         Shape::Text(_) | Shape::Symbol { .. } => Some("String"),
         Shape::Optional(inner) => kind_of(inner),
         Shape::Bytes | Shape::List(_) | Shape::Map(_) | Shape::Record(_) | Shape::OneOf { .. } => {

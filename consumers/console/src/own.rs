@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 
-use crate::lists::{ClickHouse, Coming, Format, Lists, NoList, Row, Wanted};
+use crate::lists::{ClickHouse, Coming, Format, Lists, NoList, Query, Row, Wanted};
 use crate::views::{List, View};
 
 /// ClickHouse's lists, once it is known whose they are.
@@ -60,5 +60,9 @@ impl Lists for OwnLists {
         format: Format,
     ) -> Coming<'a, Body> {
         Box::pin(async move { self.ours().await?.export(view, list, wanted, format).await })
+    }
+
+    fn asked<'a>(&'a self, query: &'a Query) -> Coming<'a, Vec<Row>> {
+        Box::pin(async move { self.ours().await?.asked(query).await })
     }
 }

@@ -3,6 +3,7 @@
 mod approving;
 mod asking;
 mod canned;
+mod explaining;
 mod ingesting;
 mod showing;
 

@@ -3,6 +3,7 @@
 mod api;
 mod browser;
 pub mod client;
+pub mod explaining;
 #[path = "../../../pipeline/documents/tests/invoices/mod.rs"]
 mod invoices;
 mod processes;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -14,11 +14,14 @@ use drawdown::cli::printed;
 use drawdown::installation::Installation;
 use drawdown::rehearse::Stage;
 use drawdown::serve::{answer, answer_of_registry};
-use drawdown_analytics::{Analytics, AnalyticsOptions, MIGRATIONS, Store, migrate};
-use drawdown_console::{ClickHouse, Console, ConsoleOptions, Form, Keys, Printer, Rows};
+use drawdown_analytics::{
+    Analytics, AnalyticsOptions, MIGRATIONS, Store, StoreOptions, group_of, migrate,
+};
+use drawdown_balance::Balance;
+use drawdown_console::{ClickHouse, Console, ConsoleOptions, Form, Keys, Printer, Question, Rows};
 use drawdown_documents::{FOLDERS, Fonts, Press, e_invoice};
-use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
+use drawdown_log::{Log, Next};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Station, Worker};
 use drawdown_wire::signature::Secret;
@@ -40,12 +43,25 @@ pub struct Rig {
     pub client: Client,
     pub clock: Clock,
     pub log: Arc<dyn Log>,
+    /// Where its lists are.
+    pub store: StoreOptions,
+    topics: Topics,
     pub folder: TempDir,
     /// Whoever holds this alone holds up the workers.
     pub turns: Arc<RwLock<()>>,
     end: Arc<AtomicBool>,
     workers: Vec<JoinHandle<()>>,
     server: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// What the workers and the console of one process share.
+struct Site {
+    log: Arc<dyn Log>,
+    topics: Topics,
+    clock: Clock,
+    end: Arc<AtomicBool>,
+    turns: Arc<RwLock<()>>,
+    folder: TempDir,
 }
 
 impl Rig {
@@ -73,19 +89,45 @@ impl Rig {
         let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let (ask, questions) = sync_channel(1_000);
         let (ask_registry, of_registry) = sync_channel(1_000);
-        let mut workers = vec![
+        let workers = vec![
             run(installation.metering(), &end, &turns, |_| ()),
             run(installation.registry(), &end, &turns, move |worker| {
                 if let Ok(first) = of_registry.try_recv() {
                     answer_of_registry(worker, first, of_registry.try_iter()).unwrap();
                 }
             }),
-            run(installation.balance(), &end, &turns, move |worker| {
-                if let Ok(first) = questions.try_recv() {
-                    answer(worker, first, questions.try_iter()).unwrap();
-                }
-            }),
+            run(installation.balance(), &end, &turns, answering(questions)),
         ];
+        let site = Site { log, topics, clock, end, turns, folder };
+        let rows = Rows { here: Some(ask), registry: Some(ask_registry), elsewhere: Vec::new() };
+        Rig::served(site, workers, rows, engine::database(), change)
+    }
+
+    /// What a rehearsal has left on its log, to be looked at: nothing is decided any more.
+    pub fn over(stage: &Stage, clock: Clock) -> Rig {
+        let Stage { log, topics, .. } = stage.clone();
+        let folder = TempDir::with_prefix("drawdown-console-").unwrap();
+        let secret = Secret::new([7; 32]);
+        let installation = Installation::new(log.clone(), topics.clone(), secret, clock.clone());
+        let (end, turns) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (ask, questions) = sync_channel(1_000);
+        let workers = vec![run(installation.balance(), &end, &turns, answering(questions))];
+        let site = Site { log, topics, clock, end, turns, folder };
+        let rows = Rows { here: Some(ask), registry: None, elsewhere: Vec::new() };
+        let rig = Rig::served(site, workers, rows, engine::database(), |_| ());
+        rig.await_lists();
+        rig
+    }
+
+    /// Serves the console over what runs, and fills its lists meanwhile.
+    fn served(
+        site: Site,
+        mut workers: Vec<JoinHandle<()>>,
+        rows: Rows,
+        store: StoreOptions,
+        change: impl FnOnce(&mut ConsoleOptions),
+    ) -> Rig {
+        let Site { log, topics, clock, end, turns, folder } = site;
         let keys = Keys::new(&hashes(), Some("demo")).unwrap();
         let mut options = ConsoleOptions::new(keys, "", "1");
         options.mails = Some(made(&folder, "mails"));
@@ -101,7 +143,6 @@ impl Rig {
         options.lists_group = Some("analytics".to_owned());
         options.lists_wait = WITHIN;
         change(&mut options);
-        let store = engine::database();
         make_tables(Store::new(store.clone()));
         let lists = Arc::new(ClickHouse {
             address: store.url.trim_start_matches("http://").to_owned(),
@@ -110,16 +151,18 @@ impl Rig {
             password: store.password.clone(),
             deadline: WITHIN,
         });
-        let analytics = AnalyticsOptions::new(store);
+        let analytics = AnalyticsOptions::new(store.clone());
         workers.extend(fill(&Analytics::new(analytics, log.clone(), topics.clone()), &end));
-        let rows = Rows { here: Some(ask), registry: Some(ask_registry), elsewhere: Vec::new() };
         let console =
-            Console::start(log.clone(), topics, clock.clone(), rows, lists, options).unwrap();
+            Console::start(log.clone(), topics.clone(), clock.clone(), rows, lists, options)
+                .unwrap();
         let (port, server) = serve(console);
         Rig {
             client: Client { port },
             clock,
             log,
+            topics,
+            store,
             folder,
             turns,
             end,
@@ -164,6 +207,38 @@ impl Rig {
         answer.json()
     }
 
+    /// Waits until the lists show all that is on the log.
+    pub fn await_lists(&self) {
+        let deadline = Instant::now() + WITHIN;
+        let plan = Stage::plan().unwrap();
+        for topic in LISTED {
+            let (name, group) = (self.topics.name(topic), group_of("", topic));
+            for partition in 0..plan.partitions(topic) {
+                let end = self.log.bounds(name, partition).unwrap().stable;
+                let read = || self.log.committed(&group, name, partition).unwrap();
+                while read().unwrap_or(Next::START) < end {
+                    assert!(Instant::now() < deadline, "{name} {partition} is not listed");
+                    std::thread::sleep(WAIT);
+                }
+            }
+        }
+        // Of usage the last controls may stay unread: what was charged says how many records there are.
+        let whole = "SELECT (SELECT sumIf(records, voids IS NULL) FROM charges) <= (SELECT count() FROM usage)";
+        while !self.sql(whole).lines().any(|line| line.trim() == "1") {
+            assert!(Instant::now() < deadline, "usage is not listed");
+            std::thread::sleep(WAIT);
+        }
+    }
+
+    /// Asks ClickHouse itself: what a customer's own tools may do, and whoever tidies up.
+    pub fn sql(&self, text: &str) -> String {
+        let path = format!("/?database={}", self.store.database);
+        let port = self.store.url.rsplit_once(':').unwrap().1.parse().unwrap();
+        let answer = Client { port }.send("POST", &path, &[], text.as_bytes());
+        assert_eq!(answer.status, 200, "{text}: {}", answer.body);
+        answer.body
+    }
+
     /// Asks for a list until it has so many rows.
     pub fn await_rows(&self, path: &str, count: usize) {
         let deadline = Instant::now() + WITHIN;
@@ -188,6 +263,25 @@ impl Rig {
             }
             assert!(Instant::now() < deadline, "{row}");
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The topics that an explanation is made of.
+const LISTED: [Topic; 6] = [
+    Topic::Charges,
+    Topic::Bills,
+    Topic::Entries,
+    Topic::Payments,
+    Topic::Invoices,
+    Topic::Outcomes,
+];
+
+/// Answers for the ledgers between two steps.
+fn answering(questions: Receiver<Question>) -> impl FnMut(&mut Worker<Balance>) + Send + 'static {
+    move |worker| {
+        if let Ok(first) = questions.try_recv() {
+            answer(worker, first, questions.try_iter()).unwrap();
         }
     }
 }

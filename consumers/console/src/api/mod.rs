@@ -1,6 +1,7 @@
 //! The API: which path does what, and what holds for every request.
 
 mod commands;
+mod explain;
 mod invoices;
 mod rejects;
 mod show;
@@ -20,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use drawdown_domain::ids::{PrincipalId, Text};
 
-pub(crate) use show::{page, row, rows_of};
+pub(crate) use show::{page, problem, row, rows_of};
 
 use crate::keys::{Asker, holder};
 use crate::problem::Problem;
@@ -46,6 +47,7 @@ pub(crate) fn router(site: Shared) -> Router {
         .route("/v1/show/{view}", get(show::list))
         .route("/v1/show/{view}/{id}", get(show::show))
         .route("/v1/stream/{view}/{id}", get(stream::stream))
+        .route("/v1/explain/{id}", get(explain::explain))
         .route("/v1/invoices/{file}", get(invoices::invoice))
         .route("/v1/rejects", get(rejects::list))
         .route("/v1/rejects/replay", post(rejects::replay))
@@ -135,7 +137,7 @@ const FOR_BROWSERS: &[(&str, &str)] = &[
 
 /// The path without what differs from request to request.
 fn kind_of(path: &str) -> &'static str {
-    ["/v1/do", "/v1/show", "/v1/stream", "/v1/usage", "/v1/invoices", "/v1/rejects"]
+    ["/v1/do", "/v1/show", "/v1/stream", "/v1/usage", "/v1/explain", "/v1/invoices", "/v1/rejects"]
         .into_iter()
         .find(|kind| path.starts_with(kind))
         .unwrap_or("page")

@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use drawdown_domain::ids::PrincipalId;
+use drawdown_wire::topics::Topic;
 use serde_json::{Value, json};
 
 use super::{POSITION, Shared, apart, asker};
@@ -180,7 +181,7 @@ pub(crate) async fn page(
     headers: &HeaderMap,
 ) -> Result<Page, Problem> {
     let mut wanted = wanted(query)?;
-    wait_for_lists(site, list, headers).await?;
+    wait_for_lists(site, list.topic, headers).await?;
     let rows_max = wanted.rows_max;
     wanted.rows_max = rows_max.saturating_add(1);
     let mut rows = site.lists.rows(view, list, &wanted).await.map_err(problem)?;
@@ -214,7 +215,7 @@ async fn listed(
     if !query.iter().any(|(name, _)| name == "limit") {
         wanted.rows_max = EXPORTED_ROWS_MAX;
     }
-    wait_for_lists(site, list, headers).await?;
+    wait_for_lists(site, list.topic, headers).await?;
     let body = site.lists.export(view, list, &wanted, format).await.map_err(problem)?;
     let ending = if format == Format::Csv { "csv" } else { "parquet" };
     let name = format!("attachment; filename=\"{}.{ending}\"", view.name);
@@ -270,12 +271,16 @@ fn after(cursor: &str) -> Option<Vec<String>> {
 }
 
 /// A read sees the caller's own last accepted command: lists are waited for.
-async fn wait_for_lists(site: &Shared, list: &List, headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) async fn wait_for_lists(
+    site: &Shared,
+    topic: Topic,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
     let Some(group) = site.options.lists_group.clone() else { return Ok(()) };
     let header = headers.get(&POSITION).and_then(|token| token.to_str().ok());
     let token = header.or_else(|| cookie(headers, "drawdown-position"));
     let Some(position) = token.and_then(Position::parse) else { return Ok(()) };
-    let (site, topic) = (site.clone(), list.topic);
+    let site = site.clone();
     let waited = apart(move || {
         let within = site.options.lists_wait;
         site.reached.wait(&*site.log, &site.topics, &group, topic, &position, within)
@@ -289,7 +294,7 @@ async fn wait_for_lists(site: &Shared, list: &List, headers: &HeaderMap) -> Resu
     }
 }
 
-pub(super) fn problem(error: NoList) -> Problem {
+pub(crate) fn problem(error: NoList) -> Problem {
     match error {
         NoList::Malformed(why) => Problem::malformed(why),
         NoList::Away(_) => Problem::unavailable(error.to_string()),

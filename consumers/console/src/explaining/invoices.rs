@@ -1,0 +1,332 @@
+//! An invoice: its lines, each back to exact charges and their rounding, orders or coupons; the bills of its
+//! period; and its tax.
+
+use std::collections::BTreeMap;
+
+use drawdown_domain::money::{Amount, Overflow};
+
+use super::Explaining;
+use super::asking::{Read, ask, ask_one, short};
+use super::node::{Node, counted, too_large};
+use super::usage::{Of, Scope};
+use crate::Row;
+use crate::api::Shared;
+use crate::lists::{INSTANT, Query, TEXT};
+use crate::problem::Problem;
+
+/// So many lines are followed down to usage records; the others can be, bill by bill.
+const LINES_MAX: usize = 40;
+/// So many bills of a period are listed.
+const BILLS_MAX: usize = 100;
+
+/// Who pays an invoice; none: there is no such invoice.
+pub(super) async fn payer(site: &Shared, number: &str) -> Result<Option<String>, Problem> {
+    let row = ask_one(site, |query| {
+        let number = query.bind(TEXT, number);
+        format!("SELECT billing_account FROM invoices WHERE number = {number}")
+    });
+    row.await?.map(|row| row.text("billing_account")).transpose()
+}
+
+/// An issued invoice.
+pub(super) struct Issued {
+    number: String,
+    kind: String,
+    corrects: Option<String>,
+    reason: Option<String>,
+    from: String,
+    until: String,
+    issued_at: String,
+    lines: Vec<Row>,
+    net: Amount,
+    tax_rate: Amount,
+    tax_note: String,
+    tax: Amount,
+    /// What its tax must be, by the rate on the net, rounded once (R12.4).
+    tax_due: Amount,
+    total: Amount,
+}
+
+/// The bills that an invoice covers.
+struct Period {
+    count: i64,
+    sum: Amount,
+    listed: Vec<Row>,
+    /// A cycle that is longer than the period was billed in parts that belong to different periods (R3.5).
+    is_torn: bool,
+}
+
+impl Issued {
+    fn node(&self) -> Node {
+        let kind = self.kind.replace('_', " ");
+        Node::new(
+            "invoice",
+            format!("{kind} over {} until {}", short(&self.from), short(&self.until)),
+        )
+        .named(self.number.as_str())
+        .amount(self.total)
+        .fact("type", self.kind.as_str())
+        .fact("issued_at", self.issued_at.as_str())
+        .fact("net", self.net.to_string())
+        .fact("tax", self.tax.to_string())
+        .perhaps("corrects", self.corrects.as_deref())
+        .perhaps("reason", self.reason.as_deref())
+    }
+
+    /// Its tax, and whether it is its rate on its net.
+    pub(super) fn tax_node(&self) -> Node {
+        let (rate, net) = (self.tax_rate, self.net);
+        let what = match self.tax_note.as_str() {
+            "rated" => format!("tax: {rate} of {net}, rounded"),
+            "reverse_charge" => "tax: none, the receiver pays it (reverse charge)".to_owned(),
+            _ => "tax: none, the country is in no table of rates".to_owned(),
+        };
+        Node::new("tax", what)
+            .amount(self.tax)
+            .fact("rate", rate.to_string())
+            .fact("net", net.to_string())
+            .adds_up(Some(self.tax == self.tax_due))
+    }
+}
+
+impl Explaining {
+    pub(super) async fn read_invoice(&self, number: &str) -> Result<Option<Issued>, Problem> {
+        let row = ask_one(&self.site, |query| {
+            let (wallet, number) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, number));
+            format!(
+                "SELECT number, type, corrects, reason, `from`, until, issued_at, lines, net, tax_rate, tax_note, tax, total \
+                 FROM invoices WHERE billing_account = {wallet} AND number = {number}"
+            )
+        });
+        let Some(row) = row.await? else { return Ok(None) };
+        let (net, tax_rate) = (row.amount("net")?, row.amount("tax_rate")?);
+        let due = || -> Result<Amount, Overflow> {
+            net.times(tax_rate)?.rounded_half_even()?.rounded_half_away(self.currency)
+        };
+        Ok(Some(Issued {
+            number: row.text("number")?,
+            kind: row.text("type")?,
+            corrects: row.optional("corrects"),
+            reason: row.optional("reason"),
+            from: row.text("from")?,
+            until: row.text("until")?,
+            issued_at: row.text("issued_at")?,
+            lines: row.rows("lines")?,
+            net,
+            tax_rate,
+            tax_note: row.text("tax_note")?,
+            tax: row.amount("tax")?,
+            tax_due: due().map_err(too_large)?,
+            total: row.amount("total")?,
+        }))
+    }
+
+    /// An invoice by its figures alone.
+    pub(super) async fn invoice_in_short(&self, number: &str) -> Result<Option<Node>, Problem> {
+        Ok(self.read_invoice(number).await?.map(|invoice| invoice.node()))
+    }
+
+    /// An invoice, down to the usage records.
+    pub(super) async fn invoice(&self, number: &str) -> Result<Option<Node>, Problem> {
+        let Some(invoice) = self.read_invoice(number).await? else { return Ok(None) };
+        let by_command = self.bills_of_note(number).await?;
+        let mut node = invoice.node();
+        if by_command.count > 0 {
+            for line in &invoice.lines {
+                node = node.part(line_in_short(line)?);
+            }
+            let bills = by_command.node("of the credit note");
+            let adds_up = by_command.sum == invoice.net;
+            let node = node.part(invoice.tax_node()).added_up()?;
+            let corrected = match &invoice.corrects {
+                Some(corrected) => self.invoice_in_short(corrected).await?,
+                None => None,
+            };
+            return Ok(Some(node.beside([bills?.adds_up(Some(adds_up))]).beside(corrected)));
+        }
+        let period = self.period(&invoice).await?;
+        let mut coupons = Amount::ZERO;
+        let mut before_rounding = Amount::ZERO;
+        for (place, line) in invoice.lines.iter().enumerate() {
+            let amount = line.amount("amount")?;
+            let part = match line.text("kind")?.as_str() {
+                "usage" | "adjustment" => {
+                    before_rounding = before_rounding.plus(amount).map_err(too_large)?;
+                    match place < LINES_MAX {
+                        true => self.usage_line(&invoice, line, &period).await?,
+                        false => line_in_short(line)?
+                            .note("the lines before it are followed to the usage records; its bills can be explained one by one"),
+                    }
+                }
+                "coupons" => {
+                    coupons = coupons.plus(amount).map_err(too_large)?;
+                    self.coupons_line(&invoice, line).await?
+                }
+                "rounding" => {
+                    let due = period.sum.minus(before_rounding).map_err(too_large)?;
+                    line_in_short(line)?
+                        .fact("bills", period.sum.to_string())
+                        .fact("lines", before_rounding.to_string())
+                        .adds_up(Some(due == amount))
+                }
+                _ => {
+                    before_rounding = before_rounding.plus(amount).map_err(too_large)?;
+                    line_in_short(line)?
+                }
+            };
+            node = node.part(part);
+        }
+        let with_coupons = period.sum.plus(coupons).map_err(too_large)?;
+        let bills = period.node("of the period, before coupons")?;
+        let bills = bills.fact("coupons", coupons.to_string()).fact("net", invoice.net.to_string());
+        let bills = bills.adds_up(Some(with_coupons == invoice.net));
+        Ok(Some(node.part(invoice.tax_node()).added_up()?.beside([bills])))
+    }
+
+    /// A line over usage: its exact charges, and what rounding made of them.
+    async fn usage_line(
+        &self,
+        invoice: &Issued,
+        line: &Row,
+        period: &Period,
+    ) -> Result<Node, Problem> {
+        let of = Of::Line {
+            from: invoice.from.clone(),
+            until: invoice.until.clone(),
+            meter: line.text("meter")?,
+            region: line.optional("region").unwrap_or_default(),
+            adjustment: line.text("kind")? == "adjustment",
+        };
+        let (account, product) = (line.text("account")?, line.text("product")?);
+        let charges = self.charges(&Scope { account, product, of }).await?;
+        let exact = Amount::sum(charges.iter().filter_map(Node::amount_of)).map_err(too_large)?;
+        let rounded = exact.rounded_half_away(self.currency).map_err(too_large)?;
+        let rounding = rounded.minus(exact).map_err(too_large)?;
+        let mut node = charges.into_iter().fold(line_in_short(line)?, Node::part);
+        if !rounding.is_zero() {
+            let what = format!("rounding: {exact} of exact charges become {rounded}");
+            node = node.part(Node::new("rounding", what).amount(rounding));
+        }
+        let node = node.added_up()?;
+        Ok(match period.is_torn {
+            true => node.adds_up(None).note("a cycle that reaches beyond the period was billed before its end (R6.1), and charges say their cycle and not their bill: the bills of the period are added up beside"),
+            false => node,
+        })
+    }
+
+    /// The line of what coupons took off: which coupons that were.
+    async fn coupons_line(&self, invoice: &Issued, line: &Row) -> Result<Node, Problem> {
+        let rows = ask(&self.site, |query| {
+            let bills = self.covered_by(invoice, query);
+            let wallet = query.bind(TEXT, &self.wallet);
+            format!(
+                "SELECT lot, sum(entries.amount) AS amount FROM entries WHERE billing_account = {wallet} \
+                 AND asset = 'coupon' AND cause IN ('bill', 'bill_reversed') AND bill IN (SELECT bill FROM {bills}) \
+                 GROUP BY lot ORDER BY lot"
+            )
+        });
+        let mut node = line_in_short(line)?;
+        for row in &rows.await? {
+            let lot = row.text("lot")?;
+            let part = Node::new("coupon", format!("coupon {lot}"));
+            node = node.part(part.named(lot).amount(row.amount("amount")?));
+        }
+        let (node, amount) = (node.added_up()?, line.amount("amount")?);
+        Ok(match node.comes_to(amount) {
+            true => node,
+            false => node.adds_up(None).note("the rest is in no entry of its bills: coupons that others share are in their holders', what was held for an order is set aside before, and what an expired coupon paid lapses when it is undone (R5.7)"),
+        })
+    }
+
+    /// The bills of an invoice's period, as a table: a usage bill belongs to the period of its last covered instant,
+    /// an order's to that of its issue (R3.5).
+    fn covered_by(&self, invoice: &Issued, query: &mut Query) -> String {
+        let wallet = query.bind(TEXT, &self.wallet);
+        let (from, until) =
+            (query.bind(INSTANT, &invoice.from), query.bind(INSTANT, &invoice.until));
+        format!(
+            "(SELECT bill, account, product, amount, issued_at, cycle_end, \
+             if(cycle_end = issued_at AND (account, ifNull(product, ''), cycle_end) NOT IN \
+             (SELECT account, product, cycle_end FROM charges WHERE billing_account = {wallet} AND (cycle_end = {from} OR cycle_end = {until})), \
+             issued_at, least(cycle_end - toIntervalMicrosecond(1), issued_at)) AS covers \
+             FROM bills_issued WHERE billing_account = {wallet} AND invoice IS NULL AND credit_note IS NULL \
+             AND covers >= {from} AND covers < {until})"
+        )
+    }
+
+    async fn period(&self, invoice: &Issued) -> Result<Period, Problem> {
+        let sums = ask_one(&self.site, |query| {
+            let bills = self.covered_by(invoice, query);
+            format!("SELECT count() AS count, sum(amount) AS sum FROM {bills}")
+        });
+        let torn = ask_one(&self.site, |query| {
+            let wallet = query.bind(TEXT, &self.wallet);
+            let (from, until) =
+                (query.bind(INSTANT, &invoice.from), query.bind(INSTANT, &invoice.until));
+            format!(
+                "SELECT count() > 0 AS is_torn FROM bills_issued WHERE billing_account = {wallet} AND issued_at < cycle_end \
+                 AND ((issued_at < {from} AND cycle_end > {from}) OR (issued_at < {until} AND cycle_end > {until}))"
+            )
+        });
+        let listed = ask(&self.site, |query| {
+            let bills = self.covered_by(invoice, query);
+            format!(
+                "SELECT bill, account, product, amount FROM {bills} ORDER BY issued_at, bill LIMIT {BILLS_MAX}"
+            )
+        });
+        let (sums, torn) = (sums.await?.unwrap_or_default(), torn.await?.unwrap_or_default());
+        Ok(Period {
+            count: sums.number("count")?,
+            sum: sums.amount("sum")?,
+            listed: listed.await?,
+            is_torn: torn.flag("is_torn")?,
+        })
+    }
+
+    /// The bills of a credit note by command (R12.2).
+    async fn bills_of_note(&self, number: &str) -> Result<Period, Problem> {
+        let listed = ask(&self.site, |query| {
+            let (wallet, number) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, number));
+            format!(
+                "SELECT bill, account, product, amount FROM bills_issued \
+                 WHERE billing_account = {wallet} AND credit_note = {number} ORDER BY bill"
+            )
+        });
+        let listed = listed.await?;
+        let sum = Explaining::sum_of(&listed, "amount")?;
+        let count = i64::try_from(listed.len()).unwrap_or(i64::MAX);
+        Ok(Period { count, sum, listed, is_torn: false })
+    }
+}
+
+impl Period {
+    fn node(&self, what: &str) -> Result<Node, Problem> {
+        let mut node =
+            Node::new("bills", format!("{} {what}", counted(self.count, "bill"))).amount(self.sum);
+        for row in self.listed.iter().take(BILLS_MAX) {
+            let product = row.optional("product").unwrap_or_else(|| "an order".to_owned());
+            let bill = Node::new("bill", format!("{product} of {}", row.text("account")?));
+            node = node.part(bill.named(row.text("bill")?).amount(row.amount("amount")?));
+        }
+        let listed = i64::try_from(self.listed.len().min(BILLS_MAX)).unwrap_or(i64::MAX);
+        Ok(node.left_off(self.count.saturating_sub(listed)))
+    }
+}
+
+/// A line as it stands on the invoice.
+fn line_in_short(line: &Row) -> Result<Node, Problem> {
+    let kind = line.text("kind")?;
+    let said: BTreeMap<&str, String> = ["account", "product", "meter", "region", "order"]
+        .into_iter()
+        .filter_map(|field| Some((field, line.optional(field)?)))
+        .collect();
+    let words = ["account", "product", "meter", "region", "order"];
+    let words = words.into_iter().filter_map(|field| said.get(field).map(String::as_str));
+    let what = std::iter::once(kind.as_str()).chain(words).collect::<Vec<_>>().join(" ");
+    let node = Node::new("line", what).amount(line.amount("amount")?).fact("line", kind);
+    let node = said.iter().fold(node, |node, (field, value)| node.fact(field, value.as_str()));
+    Ok(match line.amount("quantity") {
+        Ok(quantity) => node.quantity(quantity),
+        Err(_) => node,
+    })
+}
