@@ -53,16 +53,16 @@ pub struct BillNow {
 }
 
 impl BillNow {
-    /// Whether an invoice is over it: a cycle belongs to the period of its last instant, an order to that of its
-    /// issue, and a tax names its invoice.
+    /// Whether an invoice is over it: a cycle belongs to the period of its last instant, or of its bill's issue if that
+    /// comes before, an order to that of its issue, and a tax names its invoice.
     fn is_of(&self, invoice: &Invoice) -> bool {
-        let IssuedBill { billing_account, cycle_end, issued_at, .. } = &self.bill;
+        let IssuedBill { billing_account, cycle_end, issued_at, order, .. } = &self.bill;
         if let Some(number) = &self.bill.invoice {
             return *number == invoice.number;
         }
-        let covered = match cycle_end <= issued_at {
-            true => cycle_end.minus(Span::micros(1)),
-            false => *cycle_end,
+        let covered = match order {
+            Some(_) => *issued_at,
+            None => cycle_end.minus(Span::micros(1)).min(*issued_at),
         };
         *billing_account == invoice.billing_account
             && (invoice.from..invoice.until).contains(&covered)

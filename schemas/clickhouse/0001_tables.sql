@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS bills_issued
     issued_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     invoice Nullable(String),
     credit_note Nullable(String),
+    `order` Nullable(String),
     _partition UInt32 CODEC(ZSTD(1)),
     _offset Int64 CODEC(Delta, ZSTD(1)),
     _index UInt32 CODEC(Delta, ZSTD(1))

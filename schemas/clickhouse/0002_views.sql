@@ -16,6 +16,7 @@ SELECT
     issued_at,
     invoice,
     credit_note,
+    `order`,
     multiIf(paid >= amount, 'paid', paid > 0, 'partly_paid', 'unpaid') AS status
 FROM bills_issued
 LEFT JOIN
@@ -100,7 +101,8 @@ SELECT
 FROM invoices
 LEFT JOIN
 (
-    -- A cycle belongs to the period of its last instant, an order to that of its issue. The tax names its invoice.
+    -- A cycle belongs to the period of its last instant, or of its bill's issue if that comes before, an order to that
+    -- of its issue. The tax names its invoice.
     SELECT number, sum(owed) AS open
     FROM
     (
@@ -108,7 +110,7 @@ LEFT JOIN
             billing_account,
             invoice,
             amount - paid AS owed,
-            if(cycle_end <= issued_at, cycle_end - toIntervalMicrosecond(1), cycle_end) AS covered
+            if(`order` IS NULL, least(cycle_end - toIntervalMicrosecond(1), issued_at), issued_at) AS covered
         FROM bills
         WHERE paid < amount
     ) AS unpaid

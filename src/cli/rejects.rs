@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use drawdown_console::escaped;
 use drawdown_console::rejects::{self, Chosen, Desk, Mending, SentAgain};
 use hyper::body::Bytes;
@@ -89,19 +89,14 @@ pub fn replay_rejects(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let chosen = selection.chosen(names);
-    let SentAgain { sent, late } = match at {
+    let SentAgain { sent } = match at {
         At::Log(setup) => on_log(setup, |desk| desk.replay(&chosen))?,
         At::Server(server) => ask(server, "POST", "/v1/rejects/replay", &json!(chosen))?,
     };
-    writeln!(
+    Ok(writeln!(
         out,
-        "{sent} records sent again; what was counted meanwhile is known, and what cannot be used yet is rejected again"
-    )?;
-    if late > 0 {
-        let kept = rejects::kept();
-        bail!("{late} records came first more than {kept} ago, and are not sent again");
-    }
-    Ok(())
+        "{sent} records sent again; what was counted meanwhile is known, and what cannot be used yet, or came first longer ago than rejects.replay_for, is rejected again"
+    )?)
 }
 
 /// Mends one reject and sends it.

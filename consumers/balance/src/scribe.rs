@@ -331,6 +331,7 @@ impl Scribe {
             issued_at: bill.issued_at,
             invoice: fact.invoice.clone(),
             credit_note: fact.credit_note.clone(),
+            order: bill.order.clone(),
         });
         if bill.amount.is_negative() {
             // What it undoes pays it at once.

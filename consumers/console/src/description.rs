@@ -326,7 +326,7 @@ fn rejects() -> [(&'static str, &'static str, Value); 3] {
             "operationId": id, "tags": ["usage"], "summary": summary,
             "responses": {
                 "200": { "description": "Done.", "content": body("application/json", &object) },
-                "default": failed("Not understood, not there, or too late."),
+                "default": failed("Not understood, or not there."),
             },
         });
         if let Some(schema) = body_of {

@@ -1,7 +1,6 @@
 //! Usage that could not be used: found, mended and sent again (R2.3).
 
-use drawdown_domain::settings::RejectSettings;
-use drawdown_domain::time::{Span, Timestamp};
+use drawdown_domain::time::Timestamp;
 use drawdown_log::Log;
 use drawdown_wire::messages::{Bytes, PassedOn, Rejected, Rejects, UsageControl};
 use drawdown_wire::partition::partition_of;
@@ -42,11 +41,10 @@ pub struct Mending {
     pub fields: Map<String, Value>,
 }
 
-/// What was sent again, and what came first too long ago for that.
+/// How many were sent again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentAgain {
     pub sent: u64,
-    pub late: u64,
 }
 
 /// Why rejects are not sent.
@@ -54,19 +52,12 @@ pub struct SentAgain {
 pub enum NotSent {
     #[error("there is no reject {0}; `drawdown rejects list` names all")]
     Unknown(String),
-    #[error("{name} came first more than {kept} ago", name = .0, kept = kept())]
-    Late(String),
     #[error("{0}")]
     Malformed(String),
     #[error("a message of rejects cannot be read: {0}")]
     Unreadable(String),
     #[error(transparent)]
     Log(#[from] drawdown_log::Error),
-}
-
-/// How long after its first arrival a reject can be sent again.
-pub fn kept() -> Span {
-    RejectSettings::default().replay_for
 }
 
 /// What a reject is called: where its record stands.
@@ -94,10 +85,6 @@ impl Desk<'_> {
         }
         let mut done = SentAgain::default();
         for reject in known {
-            if self.is_late(reject) {
-                done.late = done.late.saturating_add(1);
-                continue;
-            }
             self.send(reject, reject.message.0.clone())?;
             done.sent = done.sent.saturating_add(1);
         }
@@ -109,9 +96,6 @@ impl Desk<'_> {
         let all = all(self.log, self.topics)?;
         let reject = all.iter().find(|reject| name(reject) == mending.reject);
         let reject = reject.ok_or_else(|| NotSent::Unknown(mending.reject.clone()))?;
-        if self.is_late(reject) {
-            return Err(NotSent::Late(mending.reject.clone()));
-        }
         let whole = mending.record.clone().or_else(|| fields_of(&reject.message.0));
         let mut mended = whole.ok_or_else(|| {
             let why = "what was rejected is no record at all; say the whole record";
@@ -124,11 +108,8 @@ impl Desk<'_> {
         self.send(reject, packed_message(1, &canonical))
     }
 
-    fn is_late(&self, reject: &Rejected) -> bool {
-        self.now > reject.first_arrival.plus(kept())
-    }
-
-    /// Passes a record on, with its first arrival, by which its age is judged.
+    /// Passes a record on, with its first arrival, by which its age is judged: whoever counts refuses what comes again
+    /// after `rejects.replay_for`.
     fn send(&self, reject: &Rejected, message: Vec<u8>) -> Result<(), NotSent> {
         let mut account = None;
         each_record(&message, |_, read| {

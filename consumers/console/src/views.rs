@@ -59,6 +59,7 @@ record! {
         pub billing_account: drawdown_domain::ids::WalletId,
         pub account: drawdown_domain::ids::AccountId,
         pub product: Option<drawdown_domain::ids::ProductId>,
+        pub order: Option<drawdown_domain::ids::OrderId>,
         pub month: Month,
         pub amount: Amount,
         pub currency: Currency,

@@ -391,7 +391,7 @@ impl Metering {
         if !self.catalogue.has_price(meter, record.region, route.currency, used) {
             return Err(Reject::NoPrice);
         }
-        let used = dated(record.time, record.quantity, arrival, &self.settings.usage)?;
+        let used = dated(record.time, record.quantity, arrival, &self.settings)?;
         Ok(Counted { route, meter, used, arrived: arrival.now })
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Amount;
-use crate::settings::UsageSettings;
+use crate::settings::Settings;
 use crate::time::{Minute, Timestamp};
 
 /// A quantity has up to fifteen digits before the point (R2.1).
@@ -81,21 +81,25 @@ impl Arrival {
 }
 
 /// The minute of use under which a record counts: its own, or that of its arrival if it is a little
-/// ahead of the clock (R2.4).
+/// ahead of the clock (R2.4). What is sent again after its time may have been counted under an identity
+/// that is forgotten, so it is refused, too (R2.3).
 #[inline]
 pub fn dated(
     time: Timestamp,
     quantity: Amount,
     arrival: Arrival,
-    settings: &UsageSettings,
+    settings: &Settings,
 ) -> Result<Minute, Reject> {
+    let Settings { usage, rejects, .. } = settings;
     if quantity.is_negative() {
         return Err(Reject::NegativeQuantity);
     }
-    if time < arrival.first.minus(settings.max_age) {
+    if time < arrival.first.minus(usage.max_age)
+        || arrival.now > arrival.first.plus(rejects.replay_for)
+    {
         return Err(Reject::TooOld);
     }
-    if time > arrival.now.plus(settings.max_ahead) {
+    if time > arrival.now.plus(usage.max_ahead) {
         return Err(Reject::InTheFuture);
     }
     Ok(time.min(arrival.now).minute())
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn r2_3_and_r2_4_the_first_reason_that_holds() {
-        let settings = UsageSettings::default();
+        let settings = Settings::default();
         let now: Timestamp = "2026-03-10T12:00:30Z".parse().unwrap();
         let check = |time: &str, quantity: &str, expected: Result<&str, Reject>| {
             let found = dated(
@@ -129,12 +133,15 @@ mod tests {
 
     #[test]
     fn r2_3_the_age_of_a_record_sent_again_is_that_of_its_first_arrival() {
-        let settings = UsageSettings::default();
+        let settings = Settings::default();
         let first: Timestamp = "2026-03-10T00:00:00Z".parse().unwrap();
         let again = Arrival { now: first.plus(crate::time::Span::days(7)), first };
-        let used = first.minus(settings.max_age);
+        let used = first.minus(settings.usage.max_age);
         assert_eq!(dated(used, Amount::ONE, again, &settings), Ok(used.minute()), "R2.3");
-        let ahead = again.now.plus(settings.max_ahead).plus(crate::time::Span::micros(1));
+        let moment = crate::time::Span::micros(1);
+        let ahead = again.now.plus(settings.usage.max_ahead).plus(moment);
         assert_eq!(dated(ahead, Amount::ONE, again, &settings), Err(Reject::InTheFuture), "R2.3");
+        let late = Arrival { now: again.now.plus(moment), first };
+        assert_eq!(dated(first, Amount::ONE, late, &settings), Err(Reject::TooOld), "R2.3");
     }
 }

@@ -3,7 +3,8 @@
 
 use drawdown_domain::commands::{Asked, BenefitKind, Command};
 use drawdown_domain::ids::{
-    AccountId, BenefitId, Country, MeterId, MethodId, PrincipalId, ProductId, Text, WalletId,
+    AccountId, BenefitId, Country, MeterId, MethodId, OrderId, PrincipalId, ProductId, Text,
+    WalletId,
 };
 use drawdown_domain::invoices::{Invoice, InvoiceType};
 use drawdown_domain::ledger::{Balance, Cause};
@@ -467,6 +468,8 @@ record! {
         pub invoice: Option<String>,
         /// The number of the credit note by command whose net it takes back.
         pub credit_note: Option<String>,
+        /// The order it is for, or takes back.
+        pub order: Option<OrderId>,
     }
 }
 

@@ -149,10 +149,14 @@ INSERT INTO bills_issued (bill, billing_account, account, product, month, cycle_
  ('b2', 'ba', 'a', 'compute', '2026-03', '2026-03-16 00:00:00', 30, 'USD', '2026-03-16 00:00:02', NULL),
  ('b3', 'ba', 'a', 'compute', '2026-03', '2026-03-16 01:00:00', 8, 'USD', '2026-03-16 01:00:02', NULL),
  ('b4', 'ba', 'a', 'tax', '2026-03', '2026-03-16 00:01:00', 9, 'USD', '2026-03-16 00:01:00', 'SG-1');
+-- One that a threshold issued before its cycle ended, and an order of the next period's first instant.
+INSERT INTO bills_issued (bill, billing_account, account, product, month, cycle_end, amount, currency, issued_at, `order`) VALUES
+ ('b5', 'ba', 'a', 'compute', '2026-03', '2026-04-01 00:00:00', 5, 'USD', '2026-03-15 12:00:00', NULL),
+ ('b6', 'ba', 'a', NULL, '2026-03', '2026-03-16 00:00:00', 40, 'USD', '2026-03-16 00:00:00', 'o-2');
 INSERT INTO bill_payments (bill, billing_account, at, amount) VALUES
  ('b1', 'ba', '2026-03-02 00:00:01', 70), ('b2', 'ba', '2026-03-16 00:00:03', 15);
 INSERT INTO invoices (number, type, billing_account, `from`, until, issued_at, net, tax, total) VALUES
- ('SG-1', 'invoice', 'ba', '2026-03-01 00:00:00', '2026-03-16 00:00:00', '2026-03-16 00:01:00', 100, 9, 109);
+ ('SG-1', 'invoice', 'ba', '2026-03-01 00:00:00', '2026-03-16 00:00:00', '2026-03-16 00:01:00', 105, 9, 114);
 ";
 
 #[test]
@@ -183,12 +187,12 @@ fn money_that_cards_brought_is_counted_once_and_a_check_moves_none() {
         let expected =
             [&["p4", "30", "0"], &["p3", "20", "20"], &["p2", "75", "75"], &["p1", "1", "0"]];
         assert_eq!(payments, Ok(texts(&expected.map(|row| &row[..]))));
-        // 15 of the usage and all of the tax; what was used in the next period is another invoice's.
+        // 15 and 5 of the usage and all of the tax; what was used and ordered in the next period is another invoice's.
         let invoices = listed(&lists, "invoices", &["number", "paid", "open", "status"]).await;
-        assert_eq!(invoices, Ok(texts(&[&["SG-1", "85", "24", "partly_paid"]])));
-        // R13.1: the half of b2, b3 and the tax are due.
+        assert_eq!(invoices, Ok(texts(&[&["SG-1", "85", "29", "partly_paid"]])));
+        // R13.1: the half of b2, b3, b5, the order and the tax are due.
         let spend = listed(&lists, "spend", &["month", "net", "tax", "total", "due"]).await;
-        assert_eq!(spend, Ok(texts(&[&["2026-03", "108", "9", "117", "32"]])));
+        assert_eq!(spend, Ok(texts(&[&["2026-03", "153", "9", "162", "77"]])));
         let by = &["month", "account", "product", "region", "charge", "records"];
         let expected = [
             ["2026-03", "a", "compute", "eu", "4", "3"],

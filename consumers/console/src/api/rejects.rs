@@ -88,7 +88,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 fn problem(error: NotSent) -> Problem {
     match error {
         NotSent::Unknown(_) => Problem::not_found(error.to_string()),
-        NotSent::Late(_) | NotSent::Malformed(_) => Problem::malformed(error.to_string()),
+        NotSent::Malformed(_) => Problem::malformed(error.to_string()),
         NotSent::Unreadable(_) | NotSent::Log(_) => Problem::unavailable(error.to_string()),
     }
 }

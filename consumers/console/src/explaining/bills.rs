@@ -30,9 +30,8 @@ struct Bill {
     issued_at: String,
     invoice: Option<String>,
     credit_note: Option<String>,
+    order: Option<String>,
     status: String,
-    /// Its issue is the end of what it covers: an order, a tax or a credit note.
-    is_at_once: bool,
     /// It was issued before its cycle ended (R6.1).
     is_early: bool,
 }
@@ -50,18 +49,19 @@ impl Bill {
             issued_at: row.text("issued_at")?,
             invoice: row.optional("invoice"),
             credit_note: row.optional("credit_note"),
+            order: row.optional("order"),
             status: row.text("status")?,
-            is_at_once: row.flag("is_at_once")?,
             is_early: row.flag("is_early")?,
         })
     }
 
     fn node(&self) -> Node {
-        let what = match (&self.invoice, &self.credit_note, &self.product) {
+        let product = self.product.as_deref().unwrap_or("what was bought");
+        let what = match (&self.invoice, &self.credit_note, &self.order) {
             (Some(invoice), _, _) => format!("the tax of invoice {invoice}"),
             (_, Some(note), _) => format!("what credit note {note} takes back"),
-            (_, _, Some(product)) => format!("{product} of {}", self.account),
-            (_, _, None) => format!("an order of {}", self.account),
+            (_, _, Some(order)) => format!("order {order} of {}", self.account),
+            (None, None, None) => format!("{product} of {}", self.account),
         };
         self.node_of(what)
     }
@@ -78,6 +78,7 @@ impl Bill {
             .amount(self.amount)
             .fact("account", self.account.as_str())
             .perhaps("product", self.product.as_deref())
+            .perhaps("order", self.order.as_deref())
             .fact("month", self.month.as_str())
             .fact("cycle_end", self.cycle_end.as_str())
             .fact("issued_at", self.issued_at.as_str())
@@ -102,10 +103,11 @@ impl Explaining {
     pub(super) async fn bill(&self, name: &str) -> Result<Option<Node>, Problem> {
         let Some(bill) = self.read_bill(name).await? else { return Ok(None) };
         let paid = self.paid(&bill).await?;
-        let node = match (&bill.invoice, &bill.credit_note) {
-            (Some(invoice), _) => self.tax(&bill, invoice).await?,
-            (None, Some(note)) => bill.node().beside(self.invoice_in_short(note).await?),
-            (None, None) => self.of_usage_or_order(&bill).await?,
+        let node = match (&bill.invoice, &bill.credit_note, &bill.order) {
+            (Some(invoice), _, _) => self.tax(&bill, invoice).await?,
+            (_, Some(note), _) => bill.node().beside(self.invoice_in_short(note).await?),
+            (_, _, Some(order)) => self.of_order(&bill, order).await?,
+            (None, None, None) => self.of_usage(&bill).await?,
         };
         Ok(Some(node.beside([paid])))
     }
@@ -114,37 +116,22 @@ impl Explaining {
         let row = ask_one(&self.site, |query| {
             let (wallet, bill) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, name));
             format!(
-                "SELECT bill, account, product, month, cycle_end, amount, paid, issued_at, invoice, credit_note, status, \
-                 (cycle_end = issued_at) AS is_at_once, (issued_at < cycle_end) AS is_early \
+                "SELECT bill, account, product, month, cycle_end, amount, paid, issued_at, invoice, credit_note, `order`, \
+                 status, (issued_at < cycle_end) AS is_early \
                  FROM bills WHERE billing_account = {wallet} AND bill = {bill}"
             )
         });
         row.await?.map(|row| Bill::read(&row)).transpose()
     }
 
-    async fn of_usage_or_order(&self, bill: &Bill) -> Result<Node, Problem> {
-        let charges = match &bill.product {
-            Some(product) => {
-                let (account, product) = (bill.account.clone(), product.clone());
-                let of = Of::Cycle { ends: bill.cycle_end.clone() };
-                self.charges(&Scope { account, product, of }).await?
-            }
-            None => Vec::new(),
-        };
-        match (charges.is_empty(), bill.is_at_once, &bill.product) {
-            (false, _, Some(product)) => self.of_usage(bill, product, charges).await,
-            (_, true, _) => self.of_order(bill).await,
-            _ => Ok(bill.node().note(NOT_KEPT)),
-        }
-    }
-
     /// A bill is `round(exact charges of the month so far) - billed so far` (R1.2).
-    async fn of_usage(
-        &self,
-        bill: &Bill,
-        product: &str,
-        charges: Vec<Node>,
-    ) -> Result<Node, Problem> {
+    async fn of_usage(&self, bill: &Bill) -> Result<Node, Problem> {
+        let Some(product) = &bill.product else { return Ok(bill.node().note(NOT_KEPT)) };
+        let (account, of) = (bill.account.clone(), Of::Cycle { ends: bill.cycle_end.clone() });
+        let charges = self.charges(&Scope { account, product: product.clone(), of }).await?;
+        if charges.is_empty() {
+            return Ok(bill.node().note(NOT_KEPT));
+        }
         let cycle = self.cycle(bill, product).await?;
         let rounded = |exact: Amount| exact.rounded_half_away(self.currency);
         let made = |exact: Amount| -> Result<_, Overflow> {
@@ -198,7 +185,7 @@ impl Explaining {
             let product = query.bind(TEXT, product);
             format!("billing_account = {wallet} AND account = {account} AND product = {product}")
         };
-        let of_usage = "invoice IS NULL AND credit_note IS NULL";
+        let of_usage = "invoice IS NULL AND credit_note IS NULL AND `order` IS NULL";
         let bills = ask(&self.site, |query| {
             let (whose, ends) = (whose(query), query.bind(INSTANT, &bill.cycle_end));
             format!(
@@ -211,12 +198,10 @@ impl Explaining {
             let month = query.bind(TEXT, &bill.month);
             let earlier =
                 format!("{whose} AND {of_usage} AND month = {month} AND cycle_end < {ends}");
-            // Bills of orders take no part in it: no charge ends when they were issued.
             format!(
                 "SELECT (SELECT sum(charge) FROM charges WHERE {whose} AND cycle_end < {ends} \
                  AND cycle_end IN (SELECT cycle_end FROM bills_issued WHERE {earlier})) AS exact, \
-                 (SELECT sum(amount) FROM bills_issued WHERE {earlier} AND cycle_end IN \
-                 (SELECT cycle_end FROM charges WHERE {whose} AND cycle_end < {ends})) AS billed"
+                 (SELECT sum(amount) FROM bills_issued WHERE {earlier}) AS billed"
             )
         });
         let (bills, before) = (bills.await?, before.await?.unwrap_or_default());
@@ -233,7 +218,7 @@ impl Explaining {
     }
 
     /// The bill of an order, whose price it is (R5.8).
-    async fn of_order(&self, bill: &Bill) -> Result<Node, Problem> {
+    async fn of_order(&self, bill: &Bill, name: &str) -> Result<Node, Problem> {
         let row = match self.site.rows.ask("orders", &self.wallet).await {
             Ok(Answer::Row(row)) => row,
             Ok(Answer::NotHere | Answer::NoSuchView(_)) => return Ok(bill.node()),
@@ -241,11 +226,10 @@ impl Explaining {
         };
         let orders = row.get("orders").and_then(|orders| orders.as_array());
         let orders = orders.into_iter().flatten().filter_map(|order| order.as_object());
-        let is_its = |order: &&Row| order.text("bill").is_ok_and(|name| name == bill.bill);
+        let is_its = |order: &&Row| order.text("order").is_ok_and(|known| known == name);
         let Some(order) = orders.into_iter().find(is_its) else {
             return Ok(bill.node().note(NOT_KEPT));
         };
-        let name = order.text("order")?;
         let refunded = order.amount("refunded")?;
         let price = Node::new("order", format!("the price of order {name}"));
         let price = price.named(name).amount(order.amount("amount")?);

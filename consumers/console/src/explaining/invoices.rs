@@ -162,6 +162,10 @@ impl Explaining {
                     coupons = coupons.plus(amount).map_err(too_large)?;
                     self.coupons_line(&invoice, line).await?
                 }
+                "order" => {
+                    before_rounding = before_rounding.plus(amount).map_err(too_large)?;
+                    self.order_line(line).await?
+                }
                 "rounding" => {
                     let due = period.sum.minus(before_rounding).map_err(too_large)?;
                     line_in_short(line)?
@@ -214,6 +218,24 @@ impl Explaining {
         })
     }
 
+    /// The line over an order: its bill.
+    async fn order_line(&self, line: &Row) -> Result<Node, Problem> {
+        let order = line.text("order")?;
+        let bills = ask(&self.site, |query| {
+            let (wallet, order) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, &order));
+            format!(
+                "SELECT bill, account, product, `order`, amount FROM bills_issued \
+                 WHERE billing_account = {wallet} AND `order` = {order} AND credit_note IS NULL"
+            )
+        });
+        let node = line_in_short(line)?;
+        bills
+            .await?
+            .iter()
+            .try_fold(node, |node, row| Ok(node.part(bill_in_short(row)?)))?
+            .added_up()
+    }
+
     /// The line of what coupons took off: which coupons that were.
     async fn coupons_line(&self, invoice: &Issued, line: &Row) -> Result<Node, Problem> {
         let rows = ask(&self.site, |query| {
@@ -239,16 +261,14 @@ impl Explaining {
     }
 
     /// The bills of an invoice's period, as a table: a usage bill belongs to the period of its last covered instant,
-    /// an order's to that of its issue (R3.5).
+    /// or of its issue before that, an order's to that of its issue (R3.5).
     fn covered_by(&self, invoice: &Issued, query: &mut Query) -> String {
         let wallet = query.bind(TEXT, &self.wallet);
         let (from, until) =
             (query.bind(INSTANT, &invoice.from), query.bind(INSTANT, &invoice.until));
         format!(
-            "(SELECT bill, account, product, amount, issued_at, cycle_end, \
-             if(cycle_end = issued_at AND (account, ifNull(product, ''), cycle_end) NOT IN \
-             (SELECT account, product, cycle_end FROM charges WHERE billing_account = {wallet} AND (cycle_end = {from} OR cycle_end = {until})), \
-             issued_at, least(cycle_end - toIntervalMicrosecond(1), issued_at)) AS covers \
+            "(SELECT bill, account, product, `order`, amount, issued_at, \
+             if(`order` IS NULL, least(cycle_end - toIntervalMicrosecond(1), issued_at), issued_at) AS covers \
              FROM bills_issued WHERE billing_account = {wallet} AND invoice IS NULL AND credit_note IS NULL \
              AND covers >= {from} AND covers < {until})"
         )
@@ -271,7 +291,7 @@ impl Explaining {
         let listed = ask(&self.site, |query| {
             let bills = self.covered_by(invoice, query);
             format!(
-                "SELECT bill, account, product, amount FROM {bills} ORDER BY issued_at, bill LIMIT {BILLS_MAX}"
+                "SELECT bill, account, product, `order`, amount FROM {bills} ORDER BY issued_at, bill LIMIT {BILLS_MAX}"
             )
         });
         let (sums, torn) = (sums.await?.unwrap_or_default(), torn.await?.unwrap_or_default());
@@ -288,7 +308,7 @@ impl Explaining {
         let listed = ask(&self.site, |query| {
             let (wallet, number) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, number));
             format!(
-                "SELECT bill, account, product, amount FROM bills_issued \
+                "SELECT bill, account, product, `order`, amount FROM bills_issued \
                  WHERE billing_account = {wallet} AND credit_note = {number} ORDER BY bill"
             )
         });
@@ -304,13 +324,20 @@ impl Period {
         let mut node =
             Node::new("bills", format!("{} {what}", counted(self.count, "bill"))).amount(self.sum);
         for row in self.listed.iter().take(BILLS_MAX) {
-            let product = row.optional("product").unwrap_or_else(|| "an order".to_owned());
-            let bill = Node::new("bill", format!("{product} of {}", row.text("account")?));
-            node = node.part(bill.named(row.text("bill")?).amount(row.amount("amount")?));
+            node = node.part(bill_in_short(row)?);
         }
         let listed = i64::try_from(self.listed.len().min(BILLS_MAX)).unwrap_or(i64::MAX);
         Ok(node.left_off(self.count.saturating_sub(listed)))
     }
+}
+
+fn bill_in_short(row: &Row) -> Result<Node, Problem> {
+    let over = match row.optional("order") {
+        Some(order) => format!("order {order}"),
+        None => row.optional("product").unwrap_or_default(),
+    };
+    let bill = Node::new("bill", format!("{over} of {}", row.text("account")?));
+    Ok(bill.named(row.text("bill")?).amount(row.amount("amount")?))
 }
 
 /// A line as it stands on the invoice.

@@ -48,6 +48,7 @@ const BILLS: &[Column] = &[
     extra("bill", "Bill", Kind::Text),
     extra("account", "Account", Kind::Text),
     column("product", "Product", Kind::Text),
+    extra("order", "Order", Kind::Text),
     column("amount", "Amount", Kind::Money),
     extra("paid", "Paid", Kind::Money),
     column("status", "Status", Kind::Badge),
