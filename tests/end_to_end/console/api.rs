@@ -185,7 +185,7 @@ fn usage_beyond_the_queue_is_refused_whole() {
 fn a_balance_is_watched_as_it_changes() {
     let rig = Rig::new();
     rig.opened("acme", "100.00");
-    let mut lines = rig.client.stream("/v1/stream/balance/ba-acme");
+    let mut lines = rig.client.stream("/v1/stream/balance/ba-acme", "demo");
     let mut cash = || loop {
         let line = lines.next().expect("the stream goes on");
         if let Some(row) = line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")) {
