@@ -123,15 +123,13 @@ impl BookKeeper {
             }
             let available = owner.available();
             let Some(recharge) = &mut owner.recharge else { return };
-            if !recharge.usual.is_positive() {
-                return;
-            }
+            let burns = recharge.usual.is_positive();
             let mut crossed = BTreeSet::new();
             for percent in &recharge.percents {
                 let level = recharge.usual.times(percent).round_half_even().share(1, 100);
                 if available > level {
                     recharge.armed.insert(percent.clone());
-                } else if recharge.armed.contains(percent) {
+                } else if burns && recharge.armed.contains(percent) {
                     crossed.insert(percent.clone());
                 }
             }
