@@ -53,7 +53,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64, known: &Known) -> (&'static s
     let much = dice.amount(4_000);
     let name = format!("n{serial}");
     let time = |instant: i64| jiff::Timestamp::from_microsecond(instant).unwrap().to_string();
-    match dice.below(40) {
+    match dice.below(41) {
         24 | 25 => {
             let kind = dice.pick(&["storage_package", "reserved_instance", "savings_plan"]);
             let size = if kind == "savings_plan" { "commitment" } else { "quantity" };
@@ -129,6 +129,12 @@ fn command(dice: &mut Dice, now: i64, serial: u64, known: &Known) -> (&'static s
             0 => ("freeze_recharge", json!({ "enterprise": "acme" })),
             _ => ("unfreeze_recharge", json!({ "enterprise": "acme" })),
         },
+        40 => (
+            "credit_invoice",
+            json!({
+                "invoice": format!("US-2026-{:06}", 1 + dice.below(12)), "amount": dice.amount(30), "reason": "r",
+            }),
+        ),
         38 | 39 => (
             "void_usage",
             json!({
