@@ -244,6 +244,37 @@ fn every_refusal_of_a_credit_note_in_order() {
 }
 
 #[test]
+fn a_line_is_taken_back_once() {
+    // R12.2: both lines are of one account and product, so that enough would be left for the first one again.
+    let mut case = Case::new();
+    case.uses("2026-03-05T10:00", "a", "unit/usd", "30");
+    case.uses_late("2026-03-05T12:00", "2026-03-05T10:10", "a", "unit/usd", "30");
+    case.pass("2026-03-16T00:00");
+    let first = || credit(json!({ "lines": [1, 1] }));
+    case.accept("2026-03-17T00:00", "credit_invoice", first());
+    assert_eq!(last(&case).net, "-30");
+    case.refuse("2026-03-17T00:00", "credit_invoice", first(), "invalid_amount");
+    case.accept("2026-03-17T00:00", "credit_invoice", credit(json!({ "lines": [2] })));
+    case.shows("ba-a", &[("unsettled_current", "0")]);
+}
+
+#[test]
+fn a_closed_billing_account_is_credited_nothing() {
+    // R12.2, R4.5: that comes after who may ask and which invoice, before everything else. A frozen one takes it.
+    let mut case = Case::new();
+    case.adjust("2026-03-01T00:00", "ba-a", "30");
+    case.uses("2026-03-05T10:00", "a", "unit/usd", "30");
+    case.accept("2026-03-16T00:00", "close_account", json!({ "account": "a" }));
+    let ba = || json!({ "billing_account": "ba-a" });
+    case.accept("2026-03-17T00:00", "freeze_billing_account", ba());
+    case.accept("2026-03-17T00:00", "credit_invoice", credit(json!({ "amount": "1" })));
+    case.accept("2026-03-17T00:00", "unfreeze_billing_account", ba());
+    case.adjust("2026-03-17T00:00", "ba-a", "-1");
+    case.accept("2026-05-01T00:00", "deregister_billing_account", ba());
+    case.refuse("2026-05-01T00:00", "credit_invoice", credit(json!({})), "deregistered");
+}
+
+#[test]
 fn a_credit_note_pays_back_what_paid() {
     // R12.2, R5.7, R12.5
     let mut case = fifty();
