@@ -179,6 +179,8 @@ impl BookKeeper {
     /// One call stops top-ups and automatic recharge under the whole enterprise, one allows them again (R11.3).
     pub(crate) fn freeze_recharge(&mut self, fields: &Fields, frozen: bool) -> Result<(), Refusal> {
         let id = fields.text("enterprise")?;
+        self.enterprise(id)?;
+        self.may_stop_top_ups(id)?;
         let enterprise = self.enterprises.get_mut(id).ok_or("not_found")?;
         match (enterprise.recharge_frozen, frozen) {
             (true, true) => return Err("recharge_frozen"),
