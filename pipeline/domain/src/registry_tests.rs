@@ -302,7 +302,7 @@ fn r7_3_every_refusal_of_remittances_in_its_order() {
         (received("r", 0), refused(Refusal::AlreadyExists)),
         (claim("ba-nobody", "r", 30), refused(Refusal::NotFound)),
         (claim("ba-a", "x", 30), refused(Refusal::NotFound)),
-        (claim("ba-a", "r", 31), refused(Refusal::NotFound)),
+        (claim("ba-a", "r", 29), refused(Refusal::NotFound)),
         (claim("ba-a", "r", 30), carry.clone()),
         // On its way it is nobody else's, and for any other amount it was never there.
         (claim("ba-b", "r", 31), refused(Refusal::NotFound)),

@@ -301,15 +301,13 @@ fn live(seed: u64) -> Case {
 #[test]
 fn nothing_is_made_or_lost() {
     // R1.3
-    let (mut negative, mut credited) = (0, 0);
+    let mut negative = 0;
     let mut payments = std::collections::BTreeMap::new();
     for seed in 0..8 {
         let case = live(seed);
         for payment in case.keeper.payments() {
             *payments.entry((payment.cause, payment.status)).or_insert(0) += 1;
         }
-        let notes = case.keeper.invoices().into_iter();
-        credited += notes.filter(|invoice| invoice.reason.is_some()).count();
         negative += case.amounts().iter().filter(|amount| amount.starts_with('-')).count();
     }
     println!("{payments:?}");
@@ -319,7 +317,6 @@ fn nothing_is_made_or_lost() {
             assert!(known.is_some(), "no {cause} has {status}: {payments:?}");
         }
     }
-    assert!(credited > 5, "{credited} credit notes were made by command only");
     assert!(negative > 20, "cheaper tiers were reached {negative} times only");
 }
 

@@ -153,3 +153,83 @@ fn r6_4_a_payment_by_hand_that_was_paid_after_all_is_booked_once() {
     "#,
     );
 }
+
+/// R1.2: rounding is held back by whoever pays: what one billing account has not been billed for is no other's.
+#[test]
+fn r1_2_what_rounding_holds_back_stays_with_its_payer() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        open_account account=c enterprise=e email=c@x.example currency=USD mode=postpaid
+        use a p 0.4
+        at 2026-03-01T01:00:00Z
+        change_payer account=a billing_account=ba-c
+        use a p 0.4
+        at 2026-03-01T02:00:00Z
+        balance ba-a                    -> unsettled_current=0
+        balance ba-c                    -> unsettled_current=0
+        use a p 0.4
+        at 2026-03-01T03:00:00Z
+        balance ba-c                    -> unsettled_current=0.01
+        ",
+    );
+}
+
+/// R5.1: a bill holds the charges of its own cycle; those of the next, which is open already, wait for theirs.
+#[test]
+fn r5_1_a_bill_leaves_the_next_cycle_open() {
+    check(
+        "bills.grace = \"15m\"",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        at 2026-03-01T00:30:00Z
+        use a p 1000
+        at 2026-03-01T01:05:00Z
+        use a p 500
+        at 2026-03-01T01:15:00Z
+        balance ba-a                    -> unsettled_current=15
+        pay billing_account=ba-a amount=10.01 -> exceeds_outstanding
+        at 2026-03-01T02:15:00Z
+        balance ba-a                    -> unsettled_current=15
+        pay billing_account=ba-a amount=15.01 -> exceeds_outstanding
+        pay billing_account=ba-a amount=15.00 -> no_method
+        ",
+    );
+}
+
+/// R5.3: write-off runs when a switch that allows it is turned on, that of earlier months too.
+#[test]
+fn r5_3_a_switch_that_allows_write_off_sets_it_off() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        use a p 1000
+        at 2026-04-01T01:00:00Z
+        refund_order billing_account=ba-a order=o amount=30.00 to=credit
+        balance ba-a                    -> credit_refund=30 unsettled_previous=10
+        configure billing_account=ba-a write_off_previous=true
+        balance ba-a                    -> credit_refund=20 unsettled_previous=0
+        ",
+    );
+}
+
+/// R4.2: what is unsettled is kept by month, and the last cycle of a month is of that month while its bill waits.
+#[test]
+fn r4_2_an_open_cycle_belongs_to_the_month_it_ends() {
+    check(
+        "bills.grace = \"15m\"",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        at 2026-03-31T23:30:00Z
+        use a p 1000
+        balance ba-a                    -> unsettled_current=10 unsettled_previous=0
+        at 2026-04-01T00:05:00Z
+        use a p 300
+        balance ba-a                    -> unsettled_current=3 unsettled_previous=10
+        at 2026-04-01T00:15:00Z
+        balance ba-a                    -> unsettled_current=3 unsettled_previous=10
+        ",
+    );
+}

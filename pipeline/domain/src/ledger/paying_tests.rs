@@ -1,5 +1,6 @@
 //! What is charged by itself.
 
+use super::super::Fact;
 use super::super::asking::Asking;
 
 /// R6.1, R6.5: a retry is for all then owed, and the open cycle is part of that.
@@ -19,5 +20,83 @@ fn r6_5_a_retry_charges_the_open_cycle_too() {
         answer | ba-a | succeeded
         see | balance ba-a | unsettled_current = "0"
         "#,
+    );
+}
+
+/// R6.2, R3.6: all that is owed at the end of a month is charged then, what was used in its last hour too.
+#[test]
+fn r6_2_the_last_hour_of_a_month_is_charged_with_it() {
+    super::super::desk_tests::check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100
+        at 2026-03-31T23:30:00Z
+        use a p 1
+        at 2026-03-31T23:59:59Z
+        asked ba-a                  ->
+        at 2026-04-01T00:00:00Z
+        asked ba-a                  -> month_end 1.01 visa
+        answers ba-a succeeded
+        at 2026-04-30T23:59:59Z
+        asked ba-a                  ->
+        ",
+    );
+}
+
+/// R3.5: a bill that a threshold issues early belongs to the invoice period of its last covered instant, which is
+/// now and not the end of its cycle.
+#[test]
+fn r3_5_an_early_bill_belongs_to_the_period_of_its_issue() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | configure | billing_account = "ba-a", bill_cycle = "month" | ok
+        operator | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t", expires = "2029-12" | ok
+        answer | ba-a | succeeded
+        at | 2026-03-05T00:00:00Z
+        use | a | 1000
+        answer | ba-a | succeeded
+        use | a | 7
+        at | 2026-04-01T00:00:00Z
+        "#,
+    );
+    let halves = asking.facts.0.iter().filter_map(|fact| match fact {
+        Fact::BillIssued(issued) => Some(format!("{} {:?}", issued.bill.amount, issued.bill.half)),
+        _ => None,
+    });
+    assert_eq!(halves.collect::<Vec<_>>(), ["1000 2026-03/1", "7 2026-03/2"], "R3.5");
+}
+
+/// R6.5: tried again one, three and five days after the first decline, whatever the tries between came to.
+#[test]
+fn r6_5_tries_are_counted_from_the_first_decline() {
+    super::super::desk_tests::check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        asked ba-a                  -> threshold 1000 visa
+        answers ba-a declined
+        at 2026-03-02T00:00:00Z
+        asked ba-a                  -> retry 1000 visa
+        answers ba-a declined
+        at 2026-03-03T23:59:59Z
+        asked ba-a                  ->
+        at 2026-03-04T00:00:00Z
+        asked ba-a                  -> retry 1000 visa
+        answers ba-a declined
+        at 2026-03-05T23:59:59Z
+        asked ba-a                  ->
+        at 2026-03-06T00:00:00Z
+        asked ba-a                  -> retry 1000 visa
+        answers ba-a declined
+        at 2026-04-02T00:00:00Z
+        asked ba-a                  ->
+        ",
     );
 }

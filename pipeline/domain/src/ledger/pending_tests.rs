@@ -74,3 +74,18 @@ fn r5_8_an_order_whose_payment_is_declined_is_not_bought() {
         "#,
     );
 }
+
+/// R5.8: with a credit limit the rest of an order may stay unpaid while available credit stays at zero or above.
+#[test]
+fn r5_8_the_limit_carries_an_order_down_to_nothing() {
+    Asking::with_members().table(
+        r#"
+        operator | top_up | billing_account = "ba-a", amount = "20", currency = "USD", method = "bank_transfer" | ok
+        operator | set_credit_limit | billing_account = "ba-a", limit = "50" | ok
+        operator | confirm_contract | billing_account = "ba-a" | ok
+        a | place_order | billing_account = "ba-a", order = "o", amount = "70.01" | insufficient_funds
+        a | place_order | billing_account = "ba-a", order = "o", amount = "70" | ok
+        see | balance ba-a | cash = "0", unsettled_current = "50", available = "0"
+        "#,
+    );
+}

@@ -235,3 +235,19 @@ auditor: see see_billing see_service see_trail
         assert!(Role::ALL.iter().all(|role| !role.gives().contains(&right)), "{right}");
     }
 }
+
+/// R9.6: a billing account may have several administrators, whenever each was granted, and each stays one.
+#[test]
+fn r9_6_another_administrator_replaces_nobody() {
+    Asking::with_members().table(
+        r#"
+        boss | grant_admin | billing_account = "ba-a", accounts = ["b"] | ok
+        boss | grant_admin | billing_account = "ba-a", accounts = ["c"] | ok
+        see | billing_account ba-a | administrators = ["b", "c"]
+        b | rename_billing_account | billing_account = "ba-a", name = "N" | ok
+        c | rename_billing_account | billing_account = "ba-a", name = "M" | ok
+        boss | revoke_admin | billing_account = "ba-a", accounts = ["b"] | ok
+        see | billing_account ba-a | administrators = ["c"]
+        "#,
+    );
+}

@@ -259,3 +259,21 @@ fn r7_2_its_method_is_tested_every_ninety_days() {
         ),
     );
 }
+
+/// R7.2: every ninety days where it is on, whatever is set anew meanwhile.
+#[test]
+fn r7_2_setting_it_anew_puts_no_test_off() {
+    recharge(
+        "",
+        &format!(
+            r#"{ON}
+            at 2026-04-30T00:00:00Z
+            configure billing_account=ba-a auto_recharge={{"enabled":true,"amount":"600.00"}}
+            at 2026-05-29T23:59:59Z
+            asked ba-a                  ->
+            at 2026-05-30T00:00:00Z
+            asked ba-a                  -> test 1 visa
+            "#
+        ),
+    );
+}

@@ -151,3 +151,21 @@ fn r8_5_being_below_a_new_threshold_counts_at_the_next_change() {
         "#,
     );
 }
+
+/// R8.8: credit that covers the next three cycles to the cent covers them.
+#[test]
+fn r8_8_just_enough_is_enough() {
+    prepaid(
+        "runway.alert_days = 0",
+        60,
+        "
+        # 42.00 in seven hours: three hours at that rate cost 18.00, and 18.00 are left.
+        use a p 4200
+        at 2026-03-01T01:00:00Z
+        told ba-a                   ->
+        use a p 1
+        at 2026-03-01T02:00:00Z
+        told ba-a                   -> near_due
+        ",
+    );
+}

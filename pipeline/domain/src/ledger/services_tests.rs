@@ -120,3 +120,46 @@ fn r8_2_what_changes_no_figures_stops_nothing() {
         ),
     );
 }
+
+/// R8.4: stop and resume alternate: another cause stops nothing a second time, and is one mail less.
+#[test]
+fn r8_4_another_cause_stops_nothing_again() {
+    check(
+        "runway.alert_days = 0",
+        r#"
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        use a p 1000
+        told ba-a                   -> overdue, suspended
+        # Below its buffer first, and overdue with a limit then.
+        set_credit_limit billing_account=ba-a limit=5
+        confirm_contract billing_account=ba-a
+        service a                   -> suspended
+        told ba-a                   -> credit_limit, credit_limit
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        service a                   -> running
+        told ba-a                   -> resumed
+        "#,
+    );
+}
+
+/// R8.2: the buffer of the region where it has one, else that of the currency.
+#[test]
+fn r8_2_the_buffer_is_the_regions_or_else_the_currencys() {
+    check(
+        r#"suspension.buffer = { CNY = "100", shanghai = "40" }"#,
+        r#"
+        open_account account=a enterprise=e email=a@x.example currency=CNY mode=postpaid region=shanghai
+        open_account account=c enterprise=e email=c@x.example currency=CNY mode=postpaid region=beijing
+        top_up billing_account=ba-a amount=120 currency=CNY method=bank_transfer
+        top_up billing_account=ba-c amount=120 currency=CNY method=bank_transfer
+        use a p 8000
+        service a                   -> running
+        use a p 1
+        service a                   -> suspended
+        use c p 2000
+        service c                   -> running
+        use c p 1
+        service c                   -> suspended
+        "#,
+    );
+}

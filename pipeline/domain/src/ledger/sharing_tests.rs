@@ -1,6 +1,8 @@
 //! With whom benefits and coupons are shared: every refusal, in its order, and from when on it holds.
 
 use super::super::asking::Asking;
+use super::super::{Book, Posting};
+use crate::money::Amount;
 
 const MARCH: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z""#;
 const PACK: &str =
@@ -278,4 +280,29 @@ fn r9_7_what_a_shared_coupon_paid_goes_back_to_it() {
     );
     let wallet = asking.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
     assert!(asking.ledger.wallet(wallet).unwrap().coupons[0].left.is_zero());
+}
+
+/// R1.3: what goes back to a shared coupon is to be invoiced after all, by the facts and by the state alike.
+#[test]
+fn r1_3_what_goes_back_to_a_shared_coupon_is_to_be_invoiced() {
+    let mut asking = Asking::with_prices(
+        r#"price = [{ product = "p", meter = "m", currency = "USD", model = "volume", tiers = [{ up_to = "10", unit_price = "1" }, { unit_price = "0.1" }] }]"#,
+    );
+    asking.members();
+    asking.table(
+        r#"
+        operator | grant_coupon | billing_account = "ba-a", coupon = "k", amount = "10", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-10T00:00:00Z" | ok
+        a | share_benefit | billing_account = "ba-a", benefit = "k", accounts = ["b"] | ok
+        use | b | 10
+        at | 2026-03-01T01:00:00Z
+        use | b | 10
+        at | 2026-03-01T02:00:00Z
+        "#,
+    );
+    let wallet = asking.ledger.wallet_named(&"ba-b".parse().unwrap()).unwrap();
+    let to_invoice = |it: &Posting| it.wallet == wallet && it.book == Book::ToInvoice;
+    let postings = asking.facts.0.iter().flat_map(|fact| asking.ledger.postings(fact).unwrap());
+    let told = Amount::sum(postings.filter(to_invoice).map(|it| it.debit));
+    let books = asking.ledger.books_of(wallet).unwrap().into_iter();
+    assert_eq!(told, Amount::sum(books.filter(to_invoice).map(|it| it.debit)), "R1.3");
 }

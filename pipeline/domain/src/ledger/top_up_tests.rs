@@ -160,3 +160,45 @@ fn r7_7_own_cash_can_be_withdrawn_as_far_as_it_is_transferable() {
         ",
     );
 }
+
+/// R9.1: what can be transferred is rounded down, whatever of a cent the open cycle has come to.
+#[test]
+fn r9_1_the_transferable_amount_is_rounded_down() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        open_account account=c enterprise=e email=c@x.example currency=USD mode=postpaid
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        use a p 0.4
+        balance ba-a                    -> available=19.996 transferable=19.99
+        transfer from=ba-a to=ba-c amount=20.00 -> exceeds_transferable
+        transfer from=ba-a to=ba-c amount=19.99
+        balance ba-a                    -> available=0.006 overdue=false
+        ",
+    );
+}
+
+/// R5.9: the operator adjusts own cash with a reason, and never below zero: what others sent is not his to take.
+#[test]
+fn r5_9_every_refusal_of_an_adjustment_in_its_order() {
+    money(
+        "",
+        "
+        open_account account=s enterprise=e email=s@x.example currency=USD mode=postpaid
+        top_up billing_account=ba-s amount=50 currency=USD method=bank_transfer
+        transfer from=ba-s to=ba-a amount=30.00
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        adjust billing_account=ba-x amount=0.001      -> not_found
+        adjust billing_account=ba-b amount=0.001      -> not_for_ecosystem
+        adjust billing_account=ba-a amount=0.001      -> invalid_amount
+        adjust billing_account=ba-a amount=0.00       -> invalid_amount
+        adjust billing_account=ba-a amount=-20.01     -> malformed
+        adjust billing_account=ba-a amount=-20.01 reason=mistake -> insufficient_funds
+        adjust billing_account=ba-a amount=-20.00 reason=mistake
+        balance ba-a                -> cash=30 cash_transferred_in=30
+        adjust billing_account=ba-a amount=5.00 reason=goodwill
+        balance ba-a                -> cash=35 cash_transferred_in=30
+        ",
+    );
+}
