@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The files whose every command that matters to money is understood here.
-const FILES: [&str; 83] = [
+const FILES: [&str; 84] = [
     "r4-6-membership",
     "r9-7-sharing",
     "across-enterprises",
@@ -25,6 +25,7 @@ const FILES: [&str; 83] = [
     "r12-1-half-months",
     "r12-2-numbers",
     "r12-3-lines",
+    "r12-3-tiers",
     "r12-4-tax",
     "r12-5-tax-is-billed",
     "r2-2-duplicates-are-dropped",
