@@ -424,6 +424,26 @@ ORDER BY command
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Every command and what became of it';
 
+CREATE TABLE IF NOT EXISTS remittances
+(
+    reference String,
+    amount Decimal(38, 12),
+    currency LowCardinality(String),
+    remark Nullable(String),
+    received_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    billing_account Nullable(String),
+    status LowCardinality(String),
+    at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    _partition UInt32 CODEC(ZSTD(1)),
+    _offset Int64 CODEC(Delta, ZSTD(1)),
+    _index UInt32 CODEC(Delta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(at)
+ORDER BY (reference, at)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Bank transfers that named no account, a row for each status they came to';
+
 CREATE TABLE IF NOT EXISTS rejects
 (
     usage_partition UInt32,

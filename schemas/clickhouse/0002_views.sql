@@ -196,6 +196,13 @@ ORDER BY at DESC, _offset DESC, _index DESC
 LIMIT 1 BY billing_account, request
 COMMENT 'Requests to pay as they stand, a row for each of their two sides';
 
+CREATE OR REPLACE VIEW remittances_now AS
+SELECT *
+FROM remittances
+ORDER BY at DESC, _offset DESC, _index DESC
+LIMIT 1 BY reference
+COMMENT 'Bank transfers that named no account, as they stand';
+
 CREATE OR REPLACE VIEW invoice_runs_now AS
 SELECT *
 FROM invoice_runs

@@ -45,6 +45,7 @@ pub(super) const TABLES: &[Table] = &[
     table("invoices", Topic::Invoices, &["net", "tax", "total"]),
     table("services", Topic::Services, &[]),
     table("commands", Topic::Outcomes, &["command"]),
+    table("remittances", Topic::Outcomes, &["amount"]),
     table("messages", Topic::Notices, &[]),
     table("mail", Topic::Mails, &["tries"]),
     table("rejects", Topic::Rejects, &[]),

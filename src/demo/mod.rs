@@ -72,7 +72,7 @@ pub fn decided(log: &dyn Log, topics: &Topics) -> anyhow::Result<usize> {
     for partition in 0..topics.ledger_partitions {
         let end = log.bounds(topic, partition)?.stable;
         log.scan(topic, partition, Next::START, end, &mut |message| {
-            if let Ok(Outcomes { outcomes }) = schemas::OUTCOMES.read(message.value) {
+            if let Ok(Outcomes { outcomes, .. }) = schemas::OUTCOMES.read(message.value) {
                 found.extend(outcomes);
             }
             true

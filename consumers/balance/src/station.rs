@@ -456,8 +456,9 @@ impl Balance {
             messages.push((Topic::Charges, message));
         }
         if !scribe.outcomes.is_empty() {
-            let outcomes = std::mem::take(&mut scribe.outcomes);
-            messages.push((Topic::Outcomes, schemas::OUTCOMES.message(&Outcomes { outcomes })));
+            let (outcomes, remittances) = (std::mem::take(&mut scribe.outcomes), Vec::new());
+            let outcomes = Outcomes { outcomes, remittances };
+            messages.push((Topic::Outcomes, schemas::OUTCOMES.message(&outcomes)));
         }
         if !scribe.wishes.is_empty() {
             let wishes = std::mem::take(&mut scribe.wishes);

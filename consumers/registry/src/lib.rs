@@ -2,6 +2,7 @@
 
 use std::hash::Hasher;
 
+use drawdown_domain::commands::{ClaimRemittance, Command, ReceiveRemittance};
 use drawdown_domain::ids::{EnterpriseId, PrincipalId, Text};
 use drawdown_domain::record;
 use drawdown_domain::refusal::Refusal;
@@ -16,7 +17,7 @@ use drawdown_wire::content::content_of;
 use drawdown_wire::messages::{
     Admitted, Bytes, Catalogue, CommandControl, CommandMessage, InvoiceNumbered, LedgerInput,
     LedgerMessage, MeterOffered, NewSettings, NumberWanted, Outcome, Outcomes, PriceChanges,
-    PricesComplete, SettingsInForce, Tick, UsageControl,
+    PricesComplete, RemittanceNow, SettingsInForce, Tick, UsageControl,
 };
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas::{self, Schema};
@@ -50,6 +51,8 @@ pub struct Registry {
     state: State,
     facts: Vec<u8>,
     outcomes: Vec<Outcome>,
+    /// Bank transfers that changed since the last step.
+    remittances: Vec<RemittanceNow>,
     ticked: Timestamp,
 }
 
@@ -65,6 +68,7 @@ impl Registry {
             state: State::default(),
             facts: Vec::new(),
             outcomes: Vec::new(),
+            remittances: Vec::new(),
             ticked: Timestamp::START,
         }
     }
@@ -107,9 +111,11 @@ impl Registry {
             CommandControl::Tick(tick) => self.pass(tick.at),
             CommandControl::Settled(settled) => {
                 self.pass(settled.at);
+                let claimed = self.state.remittance_claimed_by(settled.command).cloned();
                 let facts = &mut self.facts;
                 let put = &mut |fact: &RegistryFact| put_fact(facts, fact);
                 self.state.settle(settled.command, settled.accepted, put);
+                claimed.iter().for_each(|reference| self.tell_remittance(reference));
             }
             CommandControl::NumberWanted(wanted) => {
                 self.pass(wanted.at);
@@ -175,6 +181,14 @@ impl Registry {
         let asked =
             Asked { number, key: key_hash, content, principal: &principal, command: &command };
         let admission = self.state.ask(asked, &mut |fact| put_fact(facts, fact));
+        match (&command, &admission) {
+            (Command::ReceiveRemittance(ReceiveRemittance { reference, .. }), Admission::Done)
+            | (Command::ClaimRemittance(ClaimRemittance { reference, .. }), Admission::Carry(..)) =>
+            {
+                self.tell_remittance(reference);
+            }
+            _ => {}
+        }
         let name = command.name().to_owned();
         let mut outcome = Outcome {
             command: number,
@@ -216,6 +230,11 @@ impl Registry {
             }
         }
         self.outcomes.push(outcome);
+    }
+
+    fn tell_remittance(&mut self, reference: &Text) {
+        let Some(remittance) = self.state.remittance(reference) else { return };
+        self.remittances.push(RemittanceNow { at: self.state.now(), remittance: remittance.row() });
     }
 
     /// The ledger of an enterprise decides.
@@ -325,8 +344,10 @@ impl Station for Registry {
     }
 
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
-        if !self.outcomes.is_empty() {
-            let outcomes = Outcomes { outcomes: std::mem::take(&mut self.outcomes) };
+        if !self.outcomes.is_empty() || !self.remittances.is_empty() {
+            let (outcomes, remittances) =
+                (std::mem::take(&mut self.outcomes), std::mem::take(&mut self.remittances));
+            let outcomes = Outcomes { outcomes, remittances };
             output.append(self.name(Topic::Outcomes), 0, schemas::OUTCOMES.message(&outcomes));
         }
         if !self.facts.is_empty() {

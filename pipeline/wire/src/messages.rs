@@ -13,6 +13,7 @@ use drawdown_domain::notices::{Notice, NoticeKind, Service};
 use drawdown_domain::payments::{MethodKind, Payment, PaymentAnswer, PaymentCause};
 use drawdown_domain::rating::{Aggregate, Change, Offer, ValueCount};
 use drawdown_domain::refusal::Refusal;
+use drawdown_domain::registry::RemittanceRow;
 use drawdown_domain::requests::{Addressee, Crossing, PaymentRequest};
 use drawdown_domain::runs::InvoiceRun;
 use drawdown_domain::time::{Minute, Month, Timestamp};
@@ -408,9 +409,19 @@ record! {
 }
 
 record! {
+    /// A bank transfer that named no account, as it stands from then on.
+    pub struct RemittanceNow {
+        pub at: Timestamp,
+        pub remittance: RemittanceRow,
+    }
+}
+
+record! {
     /// What became of some commands.
     pub struct Outcomes {
         pub outcomes: Vec<Outcome>,
+        /// What they changed of bank transfers that named no account.
+        pub remittances: Vec<RemittanceNow>,
     }
 }
 

@@ -135,6 +135,15 @@ impl Expected {
                     self.row(0, held, index, &[invoice.net, invoice.tax, invoice.total])?;
                 }
             }
+            Topic::Outcomes => {
+                let Outcomes { outcomes, remittances } = schemas::OUTCOMES.read(value)?;
+                for (index, outcome) in outcomes.iter().enumerate() {
+                    self.row(0, held, index, &[whole(outcome.command)])?;
+                }
+                for (index, now) in remittances.iter().enumerate() {
+                    self.row(1, held, index, &[now.remittance.amount])?;
+                }
+            }
             other => self.other(other, held)?,
         }
         Ok(())
@@ -147,10 +156,6 @@ impl Expected {
             Topic::Services => {
                 let Services { services } = schemas::SERVICES.read(value)?;
                 services.iter().map(|_| None).collect()
-            }
-            Topic::Outcomes => {
-                let Outcomes { outcomes } = schemas::OUTCOMES.read(value)?;
-                outcomes.iter().map(|outcome| Some(outcome.command)).collect()
             }
             Topic::Notices => {
                 let Notices { notices } = schemas::NOTICES.read(value)?;

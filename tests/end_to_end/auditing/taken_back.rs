@@ -65,7 +65,7 @@ impl Site {
             self.command("void_usage", json!({ "account": ACCOUNT, "source": "s", "id": id }));
         let mut refused = None;
         self.each(Topic::Outcomes, &mut |message| {
-            let Outcomes { outcomes } = schemas::OUTCOMES.read(message).unwrap();
+            let Outcomes { outcomes, .. } = schemas::OUTCOMES.read(message).unwrap();
             let asked = outcomes.into_iter().find(|outcome| outcome.command == number);
             refused = asked
                 .map(|outcome| outcome.refused.map_or("", |refusal| refusal.code()))

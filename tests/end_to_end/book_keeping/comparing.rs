@@ -10,8 +10,8 @@ use super::Simulation;
 type Row = serde_json::Map<String, Value>;
 
 impl Simulation {
-    pub(super) fn compare_balances(&mut self) {
-        for account in self.world.accounts.clone() {
+    pub(super) fn compare_balances(&mut self, among: usize) {
+        for account in self.world.accounts[..among].to_vec() {
             let name = format!("ba-{account}");
             let wallet: WalletId = name.parse().unwrap();
             let found = self
@@ -31,8 +31,8 @@ impl Simulation {
         }
     }
 
-    pub(super) fn compare_services(&self) {
-        for account in &self.world.accounts {
+    pub(super) fn compare_services(&self, among: usize) {
+        for account in &self.world.accounts[..among] {
             let id = account.parse().unwrap();
             let found = self
                 .pipeline

@@ -185,7 +185,7 @@ fn usage_beyond_the_queue_is_refused_whole() {
 fn a_balance_is_watched_as_it_changes() {
     let rig = Rig::new();
     rig.opened("acme", "100.00");
-    let mut lines = rig.client.stream("/v1/stream/balance/ba-acme");
+    let mut lines = rig.client.stream("/v1/stream/balance/ba-acme", "demo");
     let mut cash = || loop {
         let line = lines.next().expect("the stream goes on");
         if let Some(row) = line.strip_prefix("data: ").or_else(|| line.strip_prefix("data:")) {
@@ -304,6 +304,12 @@ fn r7_3_remittances_are_listed() {
     assert_eq!(shown, expected, "{rows}");
     let own = [("authorization", "Bearer acme-key")];
     assert_eq!(rig.client.send("GET", "/v1/show/remittances", &own, b"").status, 403);
+    // So does ClickHouse, with what was before.
+    rig.await_lists();
+    let standing = rig.sql("SELECT reference, status, billing_account, amount FROM remittances_now ORDER BY reference FORMAT TSV");
+    assert_eq!(standing, "INV 7\tclaimed\tba-acme\t30\nINV 8\tunclaimed\t\\N\t30\n");
+    let each = rig.sql("SELECT status FROM remittances WHERE reference = 'INV 7' ORDER BY _offset FORMAT TSV");
+    assert_eq!(each, "unclaimed\nin_flight\nclaimed\n");
 }
 
 #[test]

@@ -83,8 +83,8 @@ impl Client {
     }
 
     /// A stream of events, as lines.
-    pub fn stream(self, path: &str) -> impl Iterator<Item = String> {
-        let stream = self.begin("GET", path, &[("authorization", "Bearer demo")], b"");
+    pub fn stream(self, path: &str, key: &str) -> impl Iterator<Item = String> + use<> {
+        let stream = self.begin("GET", path, &[("authorization", &format!("Bearer {key}"))], b"");
         BufReader::new(stream).lines().map(Result::unwrap)
     }
 }

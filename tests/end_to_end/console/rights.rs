@@ -173,8 +173,19 @@ fn r11_1_a_key_that_was_made_opens_until_it_is_revoked() {
         refused.body
     );
 
+    let mut watched = rig.client.stream("/v1/stream/balance/ba-acme", &secret);
+    let mut told = || watched.find(|line| line.starts_with("event:") || line.starts_with("data:"));
+    assert_eq!(told().as_deref(), Some("event: balance"));
+    assert!(told().is_some_and(|row| row.contains("\"cash\":\"100\"")));
     rig.done("revoke_key", &key);
     sees("/v1/show/balance/ba-acme", 401);
+    // Nor does who watched already hear of what happens now.
+    let fields = json!({ "billing_account": "ba-acme", "amount": "5.00", "currency": "USD", "method": "bank_transfer" });
+    rig.done("top_up", &fields);
+    while let Some(line) = told().filter(|line| line != "event: end") {
+        assert!(!line.contains("\"cash\":\"105\""), "{line}");
+    }
+    assert!(told().is_some_and(|why| why.contains("nobody holds the key")));
 }
 
 #[test]

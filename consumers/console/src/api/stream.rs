@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method};
@@ -36,34 +37,72 @@ pub(super) async fn stream(
         None => None,
     };
     let alive = KeepAlive::new().interval(ALIVE_EVERY);
-    Ok(Sse::new(events(view, first, watch)).keep_alive(alive).into_response())
+    let asked = Asked { revocations: site.feed.revocations(), at: Instant::now(), headers };
+    let watching = Watching { site, view, id, watch, asked };
+    Ok(Sse::new(events(first, watching)).keep_alive(alive).into_response())
+}
+
+/// What somebody may see is asked again before a row is told, if it was asked so long ago.
+const PERMITTED_FOR: Duration = Duration::from_secs(10);
+
+/// Somebody who watches a view.
+struct Watching {
+    site: Shared,
+    view: &'static str,
+    id: String,
+    watch: Watch,
+    asked: Asked,
+}
+
+/// When it was last asked whether they may, and who they say they are.
+struct Asked {
+    headers: HeaderMap,
+    at: Instant,
+    /// How many revocations of keys had been heard of before.
+    revocations: u64,
+}
+
+impl Watching {
+    /// Whether they still may: a key or a role may have been taken from them since.
+    async fn still_may(&mut self) -> Result<(), Problem> {
+        let (revocations, now) = (self.site.feed.revocations(), Instant::now());
+        let Asked { headers, at, revocations: known } = &mut self.asked;
+        if *known == revocations && now.duration_since(*at) < PERMITTED_FOR {
+            return Ok(());
+        }
+        let who = asker(&self.site, &Method::GET, headers).await?;
+        may_see(&self.site, &who, self.view, Over::row(self.view, &self.id)).await?;
+        (*known, *at) = (revocations, now);
+        Ok(())
+    }
 }
 
 enum Stage {
-    First(Shown, Watch),
-    Following(Watch),
+    First(Shown, Watching),
+    Following(Watching),
     Ended,
 }
 
 fn events(
-    view: &'static str,
     first: Option<Shown>,
-    watch: Watch,
+    watching: Watching,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
+    let view = watching.view;
     let begin = match first {
-        Some(first) => Stage::First(first, watch),
-        None => Stage::Following(watch),
+        Some(first) => Stage::First(first, watching),
+        None => Stage::Following(watching),
     };
     let event = move |row: Arc<str>| Event::default().event(view).data(&*row);
+    let end = |why: &str| Some((Ok(Event::default().event("end").data(why)), Stage::Ended));
     stream::unfold(begin, move |stage| async move {
         match stage {
-            Stage::First(row, watch) => Some((Ok(event(row)), Stage::Following(watch))),
-            Stage::Following(mut watch) => match watch.rows.recv().await {
-                Some(row) => Some((Ok(event(row)), Stage::Following(watch))),
-                None => {
-                    let why = watch.ended.get().copied().unwrap_or("it ended");
-                    Some((Ok(Event::default().event("end").data(why)), Stage::Ended))
-                }
+            Stage::First(row, watching) => Some((Ok(event(row)), Stage::Following(watching))),
+            Stage::Following(mut watching) => match watching.watch.rows.recv().await {
+                Some(row) => match watching.still_may().await {
+                    Ok(()) => Some((Ok(event(row)), Stage::Following(watching))),
+                    Err(refused) => end(refused.detail()),
+                },
+                None => end(watching.watch.ended.get().copied().unwrap_or("it ended")),
             },
             Stage::Ended => None,
         }

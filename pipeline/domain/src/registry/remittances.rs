@@ -104,6 +104,15 @@ impl Registry {
         self.remittances.values()
     }
 
+    pub fn remittance(&self, reference: &Text) -> Option<&Remittance> {
+        self.remittances.get(reference)
+    }
+
+    /// The transfer that a command claims, while its ledger decides.
+    pub fn remittance_claimed_by(&self, command: u64) -> Option<&Text> {
+        Some(&self.claims.get(&command)?.remittance.as_ref()?.reference)
+    }
+
     pub(super) fn receive_remittance(
         &mut self,
         command: &ReceiveRemittance,
