@@ -224,7 +224,9 @@ fn r13_4_lines_by_tier_lead_back_to_the_charges_that_they_share() {
         let beside = line["beside"].as_array().into_iter().flatten();
         let beside = beside.filter(|part| part["kind"] == "line");
         let beside: Vec<String> = beside
-            .map(|tier| format!("{}: {} of {}", tier["facts"]["tier"], tier["amount"], tier["quantity"]))
+            .map(|tier| {
+                format!("{}: {} of {}", tier["facts"]["tier"], tier["amount"], tier["quantity"])
+            })
             .map(|text| text.replace('"', ""))
             .collect();
         assert_eq!(beside, tiers, "{line:#}");
@@ -242,7 +244,13 @@ fn r13_4_lines_by_tier_lead_back_to_the_charges_that_they_share() {
 
     // Two lines are a cent away from their charges at most: what is changed in ClickHouse beyond that is noticed.
     rig.sql("ALTER TABLE charges UPDATE charge = charge + 0.006 WHERE used = '2026-03-20 10:00:00' AND region IS NULL SETTINGS mutations_sync = 1");
-    check(second, "usage acme compute hours", "4.51", Some("-0.001"), &["2: 4 of 40", "3: 0.51 of 10.1"]);
+    check(
+        second,
+        "usage acme compute hours",
+        "4.51",
+        Some("-0.001"),
+        &["2: 4 of 40", "3: 0.51 of 10.1"],
+    );
     rig.sql("ALTER TABLE charges UPDATE charge = charge + 0.01 WHERE used = '2026-03-20 10:00:00' AND region IS NULL SETTINGS mutations_sync = 1");
     let wrong = explained(&rig, second);
     assert!(wrong["sums_wrong"].as_u64().unwrap() > 0, "{wrong:#}");

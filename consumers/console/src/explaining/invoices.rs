@@ -446,8 +446,14 @@ mod tests {
         assert_eq!(counts, [2, 1, 1, 1, 1]);
         let node = serde_json::to_value(lines_in_short(&lines[0], &lines[..2]).unwrap()).unwrap();
         assert_eq!((&node["what"], &node["amount"]), (&json!("usage acme p m"), &json!("0.02")));
-        assert_eq!((&node["quantity"], &node["beside"][1]["facts"]["tier"]), (&json!("3"), &json!(2)));
+        assert_eq!(
+            (&node["quantity"], &node["beside"][1]["facts"]["tier"]),
+            (&json!("3"), &json!(2))
+        );
         let node = serde_json::to_value(lines_in_short(&lines[1], &lines[1..2]).unwrap()).unwrap();
-        assert_eq!((&node["what"], &node["beside"]), (&json!("usage acme p m tier 2"), &json!(null)));
+        assert_eq!(
+            (&node["what"], &node["beside"]),
+            (&json!("usage acme p m tier 2"), &json!(null))
+        );
     }
 }

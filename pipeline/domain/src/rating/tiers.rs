@@ -50,11 +50,7 @@ impl Model {
     ///
     /// What the tiers up to one come to is rounded as P(Q) is, and a tier has what it adds to that: so its
     /// amount is a function of Q, a part is never negative where Q grows, and no grouping of records matters.
-    pub fn split(
-        &self,
-        from: Amount,
-        to: Amount,
-    ) -> Result<SmallVec<[TierPart; 4]>, Overflow> {
+    pub fn split(&self, from: Amount, to: Amount) -> Result<SmallVec<[TierPart; 4]>, Overflow> {
         let mut parts = SmallVec::new();
         let Some(tiers) = self.split_tiers() else { return Ok(parts) };
         let lowest = usize::from(reached(tiers, from.min(to)).0);

@@ -16,15 +16,11 @@ fn tiers(rows: &[(&str, &str, &str)]) -> Vec<Tier> {
     rows.iter().map(tier).collect()
 }
 
-const CASE: &[(&str, &str, &str)] =
-    &[("100", "0", "0"), ("1000", "0.10", "0"), ("", "0.05", "0")];
+const CASE: &[(&str, &str, &str)] = &[("100", "0", "0"), ("1000", "0.10", "0"), ("", "0.05", "0")];
 const ENTERED: &[(&str, &str, &str)] = &[("10", "1", "5"), ("20", "0", "2"), ("", "0.5", "0.25")];
 /// The first three tiers come to 0.0000000000004, 0.0000000000008 and 0.0000000000012.
-const TINY: &[(&str, &str, &str)] = &[
-    ("0.4", "0.000000000001", "0"),
-    ("0.8", "0.000000000001", "0"),
-    ("", "0.000000000001", "0"),
-];
+const TINY: &[(&str, &str, &str)] =
+    &[("0.4", "0.000000000001", "0"), ("0.8", "0.000000000001", "0"), ("", "0.000000000001", "0")];
 
 /// From one quantity to another: tier, quantity, charge.
 fn check(rows: &[(&str, &str, &str)], from: &str, to: &str, expected: &[(u8, &str, &str)]) {
@@ -81,7 +77,9 @@ fn r12_3_what_is_priced_as_a_whole_has_no_tiers() {
     }
     assert_eq!((TierNumber::NONE.shown(), TierNumber(2).shown()), (None, Some(2)));
     let graduated = Model::Graduated(Graduated { tiers: tiers(CASE) });
-    for (quantity, tier) in [("0", 1), ("100", 1), ("100.000000000001", 2), ("1000", 2), ("1001", 3)] {
+    for (quantity, tier) in
+        [("0", 1), ("100", 1), ("100.000000000001", 2), ("1000", 2), ("1001", 3)]
+    {
         let reached = graduated.tiers_reached(amount(quantity), many);
         assert_eq!(reached, (TierNumber(tier), TierNumber(3)), "{quantity}");
     }
@@ -98,8 +96,7 @@ fn r12_3_a_price_of_as_many_tiers_as_there_may_be_is_split() {
     };
     let model = Model::Graduated(Graduated { tiers: (1..=last).map(tier).collect() });
     let parts = model.split(Amount::ZERO, Amount::whole(last)).unwrap();
-    let expected =
-        (1..=u8::MAX).map(|tier| (TierNumber(tier), Amount::ONE, Amount::ONE));
+    let expected = (1..=u8::MAX).map(|tier| (TierNumber(tier), Amount::ONE, Amount::ONE));
     assert!(parts.iter().map(|part| (part.tier, part.quantity, part.charge)).eq(expected));
 }
 
