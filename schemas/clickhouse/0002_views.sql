@@ -182,6 +182,50 @@ FROM charges
 GROUP BY billing_account, month, account, product, region
 COMMENT 'Charges by the month of use, account, product and region, before coupons and tax';
 
+-- A charge is that of many records: those of an hour share what the hour's meter came to, by their quantities if it
+-- adds these up, else alike. A record with several tags counts under each.
+CREATE OR REPLACE VIEW spend_by_tag AS
+SELECT
+    hours.billing_account AS billing_account,
+    formatDateTime(hours.hour, '%Y-%m') AS month,
+    tagged.account AS account,
+    tagged.product AS product,
+    tagged.tag AS tag,
+    tagged.value AS value,
+    sum(toDecimal128(divideDecimal(
+        multiplyDecimal(hours.charge, if(hours.quantity = whole.quantity, tagged.quantity, toDecimal256(tagged.records, 12)), 24),
+        if(hours.quantity = whole.quantity, whole.quantity, toDecimal256(whole.records, 12)),
+        12
+    ), 12)) AS charge,
+    sum(tagged.records) AS records
+FROM
+(
+    SELECT
+        account, product, meter, ifNull(region, '') AS place, toStartOfHour(time) AS hour, tag, value,
+        toDecimal256(sum(used.quantity), 12) AS quantity, count() AS records
+    FROM usage_standing AS used
+    ARRAY JOIN mapKeys(tags) AS tag, mapValues(tags) AS value
+    GROUP BY account, product, meter, place, hour, tag, value
+) AS tagged
+INNER JOIN
+(
+    SELECT
+        account, product, meter, ifNull(region, '') AS place, toStartOfHour(time) AS hour,
+        toDecimal256(sum(used.quantity), 12) AS quantity, count() AS records
+    FROM usage_standing AS used
+    GROUP BY account, product, meter, place, hour
+) AS whole USING (account, product, meter, place, hour)
+INNER JOIN
+(
+    SELECT
+        billing_account, account, product, meter, ifNull(region, '') AS place, toStartOfHour(used) AS hour,
+        toDecimal256(sum(lines.charge), 12) AS charge, toDecimal256(sum(lines.quantity), 12) AS quantity
+    FROM charges AS lines
+    GROUP BY billing_account, account, product, meter, place, hour
+) AS hours USING (account, product, meter, place, hour)
+GROUP BY billing_account, month, account, product, tag, value
+COMMENT 'Charges by the tags of their records, before coupons and tax';
+
 CREATE OR REPLACE VIEW balance_now AS
 SELECT *
 FROM balance

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use drawdown_domain::time::Timestamp;
@@ -27,6 +27,8 @@ pub struct Faults {
 #[derive(Clone)]
 pub struct Memory {
     shared: Arc<Mutex<Shared>>,
+    /// Something may have come for those who wait.
+    came: Arc<Condvar>,
 }
 
 struct Shared {
@@ -86,7 +88,7 @@ impl Memory {
             faults,
             random: faults.seed,
         };
-        Memory { shared: Arc::new(Mutex::new(shared)) }
+        Memory { shared: Arc::new(Mutex::new(shared)), came: Arc::default() }
     }
 
     /// Makes all that is committed visible, as time would.
@@ -254,6 +256,7 @@ impl Log for Memory {
         for value in values {
             place.push(at, (*value).into(), 0);
         }
+        self.came.notify_all();
         Ok(Next(place.end()))
     }
 
@@ -361,28 +364,52 @@ impl MemoryMember {
     }
 }
 
+/// A message that was taken: its partition, offset, time and value.
+type Taken = (u32, i64, Timestamp, Arc<[u8]>);
+
+impl MemoryMember {
+    /// Takes what has come, unless partitions come or go.
+    fn take(
+        &mut self,
+        shared: &mut Shared,
+        taken: &mut Vec<Taken>,
+    ) -> Result<Option<Change>, Error> {
+        const MESSAGES_MAX: usize = 1_000;
+        if let Some(change) = self.change(shared)? {
+            return Ok(Some(change));
+        }
+        for (partition, next) in &mut self.places {
+            let place = shared.partition(&self.membership.topic, *partition)?;
+            place.look();
+            *next = place.begin(*next)?;
+            while taken.len() < MESSAGES_MAX && next.0 < place.visible {
+                let Some(stored) = place.at(next.0) else { break };
+                taken.push((*partition, next.0, stored.at, stored.value.clone()));
+                *next = Offset(next.0).next();
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Member for MemoryMember {
     fn poll(
         &mut self,
-        _wait: Duration,
+        wait: Duration,
         visit: &mut dyn FnMut(&[Message<'_>]),
     ) -> Result<Option<Change>, Error> {
-        const MESSAGES_MAX: usize = 1_000;
-        let mut taken: Vec<(u32, i64, Timestamp, Arc<[u8]>)> = Vec::new();
+        let mut taken = Vec::new();
         {
             let log = self.log.clone();
             let mut shared = log.lock();
-            if let Some(change) = self.change(&mut shared)? {
+            if let Some(change) = self.take(&mut shared, &mut taken)? {
                 return Ok(Some(change));
             }
-            for (partition, next) in &mut self.places {
-                let place = shared.partition(&self.membership.topic, *partition)?;
-                place.look();
-                *next = place.begin(*next)?;
-                while taken.len() < MESSAGES_MAX && next.0 < place.visible {
-                    let Some(stored) = place.at(next.0) else { break };
-                    taken.push((*partition, next.0, stored.at, stored.value.clone()));
-                    *next = Offset(next.0).next();
+            if taken.is_empty() && !wait.is_zero() {
+                let waited = log.came.wait_timeout(shared, wait);
+                let (mut shared, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                if let Some(change) = self.take(&mut shared, &mut taken)? {
+                    return Ok(Some(change));
                 }
             }
         }
@@ -427,6 +454,7 @@ impl Member for MemoryMember {
         let lost = shared.chance(faults.commit_lost_per_mille);
         if !lost {
             shared.apply(&self.membership, commit)?;
+            self.log.came.notify_all();
         }
         let untold = lost || shared.chance(faults.answer_lost_per_mille);
         self.outcome = Some(if untold {

@@ -142,6 +142,10 @@ impl Site {
             let fields = json!({ "account": account_name(account), "enterprise": enterprise,
                 "email": "billing@bench.example", "currency": "USD", "mode": "postpaid" });
             self.ask(&mut waiting, "open_account", fields)?;
+            // As nearly all customers of a platform: far from being told that credit runs out.
+            let fields = json!({ "billing_account": format!("ba-{}", account_name(account)),
+                "amount": "1000000.00", "currency": "USD", "method": "bank_transfer" });
+            self.ask(&mut waiting, "top_up", fields)?;
         }
         self.send(&mut waiting)?;
         let end = AtomicBool::new(false);

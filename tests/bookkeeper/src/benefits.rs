@@ -9,6 +9,7 @@ use crate::membership::Membership;
 use crate::plans::Renewal;
 use crate::price_book::Model;
 use crate::rating::{MonthQuantity, price_of};
+use crate::rights::Right;
 use crate::sharing::{SHARED_AT_MOST, Sharing};
 use crate::usage::{Judged, Usage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +92,7 @@ impl BookKeeper {
         let valid_from = full_minute_from(fields.time("valid_from")?);
         let valid_until = fields.time("valid_until")?;
         let (accounts, organisation) = self.named(fields)?;
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         self.not_frozen(wallet)?;
         let taken = self.orders.contains_key(&(wallet, name.clone()))
             || self.benefit(wallet, &name).is_some()
@@ -295,10 +296,7 @@ impl BookKeeper {
         let name = fields.text("benefit")?;
         let (accounts, organisation) = self.named(fields)?;
         let wallet_name = fields.text("billing_account")?;
-        if !self.wallet_numbers.contains_key(wallet_name) {
-            return Err(NOT_FOUND);
-        }
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         self.not_frozen(wallet)?;
         if accounts.is_empty() && organisation.is_none() {
             return Err(MALFORMED);
@@ -316,7 +314,7 @@ impl BookKeeper {
     pub(crate) fn unshare_benefit(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let name = fields.text("benefit")?;
         let (accounts, organisation) = self.named(fields)?;
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let wallet = self.asked_wallet(fields.text("billing_account")?, Right::Pay)?;
         let from = full_minute_from(self.now);
         let (sharing, _) = self.sharing(wallet, name).ok_or(NOT_FOUND)?;
         if accounts.iter().any(|account| !sharing.is_by_name(account, from))
@@ -339,7 +337,7 @@ impl BookKeeper {
 
     pub(crate) fn set_sharing_rule(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let (accounts, organisation) = self.named(fields)?;
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let wallet = self.asked_wallet(fields.text("billing_account")?, Right::Pay)?;
         if accounts.len() > SHARED_AT_MOST {
             return Err("too_many_accounts");
         }
@@ -368,6 +366,7 @@ impl BookKeeper {
         let name = fields.new_id("organisation")?.to_string();
         self.enterprise(&enterprise)?;
         let (accounts, _) = self.named(fields)?;
+        self.may_govern(&enterprise)?;
         if accounts.len() > SHARED_AT_MOST {
             return Err("too_many_accounts");
         }

@@ -42,6 +42,8 @@ pub struct IssuedBill {
     pub order: Option<String>,
     /// It is over the tax of an invoice (R12.5).
     pub is_tax: bool,
+    /// It takes a part of an invoice back (R12.2).
+    pub is_credit: bool,
     /// It stands on an invoice, or never will.
     pub invoiced: bool,
     /// What a negative bill undid of what coupons had paid (R12.3).
@@ -94,6 +96,7 @@ impl BookKeeper {
                 order: None,
                 amount,
                 is_tax: false,
+                is_credit: false,
                 invoiced: false,
                 coupons_undone: Exact::zero(),
                 paid: Exact::zero(),
@@ -102,6 +105,9 @@ impl BookKeeper {
             let open = Place::OpenCharges(wallet);
             let currency = self.wallets[wallet].currency;
             self.ledger.move_money(currency, Place::Bill(bill), open, &self.bills[bill].amount);
+            let parts =
+                self.open_parts.remove(&(wallet, cycle_end, account.clone(), product.clone()));
+            self.bill_parts.insert(bill, parts.unwrap_or_default());
             self.wallets[wallet].usage_bills.entry((account, product)).or_default().push(bill);
             self.settle_at_issue(bill, &charges);
         }

@@ -5,6 +5,7 @@ use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, NOT_FOUND, Refusal};
 use crate::ledger::Lot;
 use crate::payments::Purpose;
+use crate::rights::Right;
 
 /// How an amount would be paid: by the wallet at once, the rest by a method.
 pub struct Plan {
@@ -19,7 +20,7 @@ impl BookKeeper {
         let wallet_name = fields.text("billing_account")?;
         let named = fields.optional_text("method")?;
         let chosen = fields.texts("bills")?;
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         self.not_frozen(wallet)?;
         self.direct_wallet(wallet_name)?;
         if self.wallets[wallet].in_flight.is_some() {

@@ -4,6 +4,7 @@ use crate::BookKeeper;
 use crate::bills::{IssuedBill, PaidBy};
 use crate::currency::Currency;
 use crate::exact::Exact;
+use crate::invoices::IssuedInvoice;
 use crate::ledger::{Lot, Place};
 use crate::payments::Purpose;
 use crate::rating::price_of;
@@ -26,10 +27,12 @@ impl BookKeeper {
         self.check_entries()?;
         self.check_bills()?;
         self.check_quantities()?;
+        self.check_invoices()?;
         let mut charged = vec![Exact::zero(); self.wallets.len()];
         for (key, month) in &self.quantities {
             charged[key.wallet] += &month.charged;
         }
+        self.check_parts(&charged)?;
         for (number, wallet) in self.wallets.iter().enumerate() {
             self.check_lots(number, wallet)?;
             self.check_charges(number, wallet, &charged[number])?;
@@ -225,6 +228,50 @@ impl BookKeeper {
         for (account, total) in &self.charged_by_account {
             let costs = by_account.get(account.as_str()).cloned().unwrap_or_default();
             agree(|| format!("the charges of {account}"), total, &costs)?;
+        }
+        Ok(())
+    }
+
+    /// The parts that lines are made of come to all that was charged (R12.3).
+    fn check_parts(&self, charged: &[Exact]) -> Result<(), String> {
+        let mut parts = vec![Exact::zero(); self.wallets.len()];
+        for ((wallet, ..), open) in &self.open_parts {
+            parts[*wallet] += &open.values().map(|part| &part.amount).sum::<Exact>();
+        }
+        for (bill, billed) in &self.bill_parts {
+            let sum: Exact = billed.values().map(|part| &part.amount).sum();
+            parts[self.bills[*bill].wallet] += &sum;
+        }
+        for (number, charged) in charged.iter().enumerate() {
+            let what = || format!("the parts of the charges of {}", self.wallets[number].name);
+            agree(what, &parts[number], charged)?;
+        }
+        Ok(())
+    }
+
+    /// Lines come to the net, bills over tax to the taxes, and no more is taken back than there was (R12.2 to R12.5).
+    fn check_invoices(&self) -> Result<(), String> {
+        let mut taxes = vec![Exact::zero(); self.wallets.len()];
+        for invoice in &self.invoices {
+            let shown: Exact = invoice.lines.iter().map(|line| &line.amount).sum();
+            agree(|| format!("the sum of the lines of {}", invoice.number), &shown, &invoice.net)?;
+            let is_credit = |note: &&IssuedInvoice| {
+                note.reason.is_some() && note.corrects.as_ref() == Some(&invoice.number)
+            };
+            let back: Exact = self.invoices.iter().filter(is_credit).map(|note| &note.net).sum();
+            let what = || format!("what is taken back of {}", invoice.number);
+            agree(what, &invoice.credited.net, &-&back)?;
+            if invoice.credited.net > invoice.net.clone().at_least_zero() {
+                return Err(format!("{} is more than there was", what()));
+            }
+            taxes[invoice.wallet] += &invoice.tax;
+        }
+        for bill in self.bills.iter().filter(|bill| bill.is_tax) {
+            taxes[bill.wallet] -= &bill.amount;
+        }
+        for (number, tax) in taxes.iter().enumerate() {
+            let what = || format!("tax of {} that is not billed", self.wallets[number].name);
+            agree(what, tax, &Exact::zero())?;
         }
         Ok(())
     }

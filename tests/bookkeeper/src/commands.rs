@@ -4,6 +4,7 @@ use crate::BookKeeper;
 use crate::calendar::DAY;
 use crate::fields::{Fields, Refusal};
 use crate::requests::State;
+use crate::rights::{OPERATOR, OPERATORS};
 use serde_json::Value;
 
 /// How long a key is remembered (R11.5).
@@ -29,7 +30,7 @@ impl BookKeeper {
     ) -> Result<(), String> {
         self.pass(at);
         let Some(key) = key else {
-            return self.execute(name, fields).map_err(str::to_string);
+            return self.execute(principal, name, fields).map_err(str::to_string);
         };
         let remembered = (principal.to_string(), key.to_string());
         if let Some(answer) = self.answers.get(&remembered)
@@ -40,15 +41,17 @@ impl BookKeeper {
             }
             return answer.result.map_err(str::to_string);
         }
-        let result = self.execute(name, fields);
+        let result = self.execute(principal, name, fields);
         let answer =
             Answer { at: self.now, name: name.to_string(), fields: fields.clone(), result };
         self.answers.insert(remembered, answer);
         result.map_err(str::to_string)
     }
 
-    fn execute(&mut self, name: &str, given: &Value) -> Result<(), Refusal> {
+    fn execute(&mut self, principal: &str, name: &str, given: &Value) -> Result<(), Refusal> {
+        self.asking = principal.to_string();
         let answer = self.execute_alone(name, given);
+        self.asking = OPERATOR.to_string();
         self.look_after_everyone();
         self.judge_everyone();
         answer
@@ -57,8 +60,12 @@ impl BookKeeper {
     fn execute_alone(&mut self, name: &str, given: &Value) -> Result<(), Refusal> {
         let Some(known) = known_fields(name) else { return Err("not_supported") };
         let fields = Fields::new(given, known)?;
+        if OPERATORS.contains(&name) && self.asking != OPERATOR {
+            return Err("not_permitted");
+        }
         match name {
             "open_enterprise" => self.open_enterprise(&fields),
+            "set_tax_id" => self.set_tax_id(&fields),
             "open_account" => self.open_account(&fields),
             "invite_account" => self.invite_account(&fields),
             "accept_invitation" => self.accept_invitation(&fields),
@@ -97,10 +104,20 @@ impl BookKeeper {
             "settle_enterprise" => self.settle_enterprise(&fields),
             "freeze_recharge" => self.freeze_recharge(&fields, true),
             "unfreeze_recharge" => self.freeze_recharge(&fields, false),
+            "grant_admin" => self.set_admins(&fields, true),
+            "revoke_admin" => self.set_admins(&fields, false),
+            "grant_role" => self.grant_role(&fields),
+            "revoke_role" => self.revoke_role(&fields),
+            "create_key" => self.create_key(&fields),
+            "revoke_key" => self.revoke_key(&fields),
+            "allocate_spend" => self.allocate_spend(&fields),
+            "authorize" => self.authorize(&fields),
+            "rename_billing_account" => self.rename_billing_account(&fields),
             "freeze_billing_account" => self.freeze_billing_account(&fields),
             "unfreeze_billing_account" => self.unfreeze_billing_account(&fields),
             "deregister_billing_account" => self.deregister_billing_account(&fields),
             "withdraw" => self.withdraw(&fields),
+            "credit_invoice" => self.credit_invoice(&fields),
             _ => Err("not_supported"),
         }
     }
@@ -119,6 +136,7 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
             "management_account",
             "credit_total",
         ],
+        "set_tax_id" => &["enterprise", "tax_id"],
         "open_account" => &[
             "account",
             "enterprise",
@@ -176,9 +194,16 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
             &["billing_account", "method"]
         }
         "settle_enterprise" | "freeze_recharge" | "unfreeze_recharge" => &["enterprise"],
-        "freeze_billing_account" | "unfreeze_billing_account" | "deregister_billing_account" => {
-            &["billing_account", "name"]
+        "rename_billing_account"
+        | "freeze_billing_account"
+        | "unfreeze_billing_account"
+        | "deregister_billing_account" => &["billing_account", "name"],
+        "grant_admin" | "revoke_admin" => &["billing_account", "accounts"],
+        "grant_role" | "revoke_role" | "create_key" | "revoke_key" => {
+            &["principal", "role", "scope", "top_up_limit"]
         }
+        "allocate_spend" => &["account", "credit", "monthly_cap"],
+        "authorize" => &["account", "amount", "authorization"],
         "receive_remittance" => &["reference", "amount", "currency", "remark"],
         "claim_remittance" => &["billing_account", "reference", "amount"],
         "request_payment" => {
@@ -210,6 +235,7 @@ fn known_fields(command: &str) -> Option<&'static [&'static str]> {
         "pay" => &["billing_account", "amount", "method", "bills"],
         "withdraw" => &["billing_account", "amount", "reason"],
         "void_usage" => &["account", "source", "id"],
+        "credit_invoice" => &["invoice", "lines", "amount", "reason"],
         _ => return None,
     };
     Some(fields)

@@ -5,6 +5,7 @@ use crate::calendar::Cycle;
 use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, MALFORMED, Refusal};
+use crate::rights::Right;
 use crate::wallet::Kind;
 
 impl BookKeeper {
@@ -26,7 +27,7 @@ impl BookKeeper {
         if hours.is_some_and(|hours| hours < 0) {
             return Err(MALFORMED);
         }
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let wallet = self.asked_wallet(fields.text("billing_account")?, Right::Change)?;
         let auto_write_off = fields.flag("auto_write_off")?;
         let write_off_previous = fields.flag("write_off_previous")?;
         let cycle = fields

@@ -29,7 +29,10 @@ impl BookKeeper {
         let currency = self.wallets[wallet].currency;
         rest = self.undo_unpaid_parts(negative, rest);
         let key = (self.bills[negative].account.clone(), self.bills[negative].product.clone());
-        let candidates = self.wallets[wallet].usage_bills.get(&key).cloned().unwrap_or_default();
+        let candidates = match self.bills[negative].is_credit {
+            true => self.bills_of(wallet, &key),
+            false => self.wallets[wallet].usage_bills.get(&key).cloned().unwrap_or_default(),
+        };
         let mut in_flight = false;
         for bill in candidates.into_iter().rev() {
             if self.wallets[wallet].set_aside.contains(&bill) {
@@ -43,14 +46,29 @@ impl BookKeeper {
             self.wallets[wallet].waiting.insert(negative, (month, rest));
             return;
         }
-        if self.bills[negative].is_tax {
+        // What is promised in writing is given, also where nothing is left to undo.
+        if self.bills[negative].is_tax || self.bills[negative].is_credit {
+            let cause = if self.bills[negative].is_tax { "tax_returned" } else { "credit_note" };
             let from = Place::Bill(negative);
-            self.change_asset(wallet, &Lot::OwnCash, &rest, from, "tax_returned", "");
+            self.change_asset(wallet, &Lot::OwnCash, &rest, from, cause, "");
             return;
         }
         // Nothing is left to undo only where rounding kept earlier charges of other months from being billed at all:
         // what was never billed is not given back.
         self.ledger.move_money(currency, Place::Bill(negative), Place::Rounding, &rest);
+    }
+
+    /// All bills of an account and product that ask for something, in the order of issue: a credit note takes back
+    /// orders as well (R12.2).
+    fn bills_of(&self, wallet: usize, (account, product): &(String, String)) -> Vec<usize> {
+        let is_meant = |bill: &usize| {
+            let bill = &self.bills[*bill];
+            bill.account == *account
+                && bill.product == *product
+                && bill.amount.is_positive()
+                && !bill.is_tax
+        };
+        self.wallets[wallet].issued.iter().copied().filter(is_meant).collect()
     }
 
     fn undo_unpaid_parts(&mut self, negative: usize, mut rest: Exact) -> Exact {
@@ -61,8 +79,8 @@ impl BookKeeper {
                 break;
             }
             let (this, that) = (&self.bills[bill], &self.bills[negative]);
-            if this.order.is_some() || this.account != that.account || this.product != that.product
-            {
+            let is_spared = this.order.is_some() && !that.is_credit;
+            if is_spared || this.account != that.account || this.product != that.product {
                 continue;
             }
             let part = this.unpaid().min(rest.clone());

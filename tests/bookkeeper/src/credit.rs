@@ -4,6 +4,7 @@ use crate::BookKeeper;
 use crate::exact::Exact;
 use crate::fields::{Fields, NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
+use crate::rights::Right;
 use crate::wallet::Kind;
 
 impl BookKeeper {
@@ -59,7 +60,9 @@ impl BookKeeper {
     }
 
     pub(crate) fn confirm_contract(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let wallet = self.direct_wallet(fields.text("billing_account")?)?;
+        let wallet_name = fields.text("billing_account")?;
+        self.asked_wallet(wallet_name, Right::Pay)?;
+        let wallet = self.direct_wallet(wallet_name)?;
         let owner = &mut self.wallets[wallet];
         let limit = owner.pending_limit.take().ok_or(NOT_FOUND)?;
         owner.contract_confirmed = true;

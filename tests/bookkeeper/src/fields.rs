@@ -84,6 +84,13 @@ impl<'a> Fields<'a> {
         self.given(name).map(|value| value.as_i64().ok_or(MALFORMED)).transpose()
     }
 
+    /// A list of whole numbers.
+    pub fn wholes(&self, name: &str) -> Result<Option<Vec<i64>>, Refusal> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        let list = value.as_array().ok_or(MALFORMED)?;
+        list.iter().map(|value| value.as_i64().ok_or(MALFORMED)).collect::<Result<_, _>>().map(Some)
+    }
+
     /// A field that has fields itself.
     pub fn inner(&self, name: &str, known: &[&str]) -> Result<Option<Fields<'a>>, Refusal> {
         self.given(name).map(|value| Fields::new(value, known)).transpose()

@@ -5,11 +5,16 @@ use crate::bills::{IssuedBill, PaidBy};
 use crate::calendar::{
     half_month_end, half_month_start, month_of, read_date, start_of_month, year_of,
 };
+use crate::credit_notes::Credited;
+use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::ledger::{Lot, Place};
+use crate::lines::InvoiceLine;
 use crate::passing::Due;
+use crate::tax_ids;
 use crate::wallet::Kind;
+use std::collections::BTreeMap;
 
 /// The product of a bill over tax.
 pub const TAX: &str = "tax";
@@ -23,7 +28,38 @@ pub struct IssuedInvoice {
     pub until: i64,
     pub issued_at: i64,
     pub net: Exact,
+    pub tax_rate: Exact,
     pub tax: Exact,
+    /// Why the tax is what it is (R12.4).
+    pub tax_note: TaxNote,
+    pub lines: Vec<InvoiceLine>,
+    /// The invoice that a credit note names (R12.2).
+    pub corrects: Option<String>,
+    pub reason: Option<String>,
+    /// The net by account and product, and what has been taken back of it by credit notes.
+    pub nets: BTreeMap<(String, String), Exact>,
+    pub credited: Credited,
+}
+
+/// Why an invoice has the tax that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaxNote {
+    /// At the rate of the registered country.
+    Rated,
+    /// The country is not listed, so there is no tax.
+    NotListed,
+    /// The tax is the customer's own affair.
+    ReverseCharge,
+}
+
+impl TaxNote {
+    pub fn name(self) -> &'static str {
+        match self {
+            TaxNote::Rated => "rated",
+            TaxNote::NotListed => "not_listed",
+            TaxNote::ReverseCharge => "reverse_charge",
+        }
+    }
 }
 
 impl IssuedInvoice {
@@ -34,7 +70,7 @@ impl IssuedInvoice {
 
 impl IssuedBill {
     /// Its amount less what coupons paid of it. What a negative bill undid of that counts again with it (R12.3).
-    fn net(&self) -> Exact {
+    pub fn net(&self) -> Exact {
         let mut net = &self.amount + &self.coupons_undone;
         for payment in &self.payments {
             if let PaidBy::Lot(Lot::Coupon(_)) | PaidBy::Shared(..) = payment.by {
@@ -108,12 +144,23 @@ impl BookKeeper {
             return;
         }
         let mut net = Exact::zero();
-        for bill in bills {
-            net += &self.bills[bill].net();
-            self.bills[bill].invoiced = true;
+        let mut nets: BTreeMap<(String, String), Exact> = BTreeMap::new();
+        for bill in &bills {
+            let bill = &mut self.bills[*bill];
+            bill.invoiced = true;
+            net += &bill.net();
+            *nets.entry((bill.account.clone(), bill.product.clone())).or_default() += &bill.net();
         }
-        let tax = self.tax_on(wallet, &net, end);
-        let number = self.next_number((&net + &tax).is_negative());
+        let lines = self.lines_of(&bills, &net, self.wallets[wallet].currency);
+        let (tax_rate, tax_note) = self.tax_rate(wallet, end);
+        let tax = tax_at(&tax_rate, &net, self.wallets[wallet].currency);
+        let is_credit_note = (&net + &tax).is_negative();
+        let number = self.next_number(is_credit_note);
+        // A negative total names the invoice before it.
+        let is_before =
+            |earlier: &&IssuedInvoice| earlier.wallet == wallet && !earlier.total().is_negative();
+        let before = self.invoices.iter().rev().find(is_before);
+        let corrects = before.map(|earlier| earlier.number.clone()).filter(|_| is_credit_note);
         let issued_at = self.now;
         self.invoices.push(IssuedInvoice {
             wallet,
@@ -122,13 +169,20 @@ impl BookKeeper {
             until: end,
             issued_at,
             net,
+            tax_rate,
             tax: tax.clone(),
+            tax_note,
+            lines,
+            corrects,
+            reason: None,
+            nets,
+            credited: Credited::default(),
         });
         self.bill_tax(wallet, tax, end);
     }
 
     /// Numbers are gapless by issuer and year of issue; credit notes have their own (R12.2).
-    fn next_number(&self, is_credit_note: bool) -> String {
+    pub(crate) fn next_number(&self, is_credit_note: bool) -> String {
         let year = year_of(&self.settings.issuer_zone, self.now);
         let country = &self.settings.issuer_country;
         let series = match is_credit_note {
@@ -144,26 +198,37 @@ impl BookKeeper {
         format!("{series}-{number:06}")
     }
 
-    /// At the rate that the registered country had on the last day of the period, rounded once (R12.4).
-    fn tax_on(&self, wallet: usize, net: &Exact, end: i64) -> Exact {
+    /// The rate that the registered country had on the last day of the period. Who has a valid tax number of another
+    /// country than the issuer's pays the tax there (R12.4).
+    fn tax_rate(&self, wallet: usize, end: i64) -> (Exact, TaxNote) {
         let owner = &self.wallets[wallet];
-        let country = self.enterprises.get(&owner.enterprise).map(|known| known.country.as_str());
+        let Some(enterprise) = self.enterprises.get(&owner.enterprise) else {
+            return (Exact::zero(), TaxNote::NotListed);
+        };
+        let country = enterprise.country.as_str();
+        let issuer = &self.settings.issuer_country;
+        if tax_ids::is_reverse_charged(country, enterprise.tax_id.as_deref(), issuer) {
+            return (Exact::zero(), TaxNote::ReverseCharge);
+        }
         let last_day = read_date(&owner.zone, end.saturating_sub(1));
-        let rates = country.and_then(|country| self.settings.tax_rates.get(country));
-        let rate = rates
+        let rate = self
+            .settings
+            .tax_rates
+            .get(country)
             .into_iter()
             .flatten()
             .filter(|(from, _)| from.as_ref().is_none_or(|from| *from <= last_day))
-            .max_by_key(|(from, _)| from.clone())
-            .map(|(_, rate)| rate.clone())
-            .unwrap_or_default();
-        net.times(&rate).round_half_even().round_half_away(owner.currency.places)
+            .max_by_key(|(from, _)| from.clone());
+        match rate {
+            Some((_, rate)) => (rate.clone(), TaxNote::Rated),
+            None => (Exact::zero(), TaxNote::NotListed),
+        }
     }
 
     /// The bill over the tax is paid like any other, but by no coupon, and never invoiced (R12.5). It belongs to the
     /// month of its invoice's period. A negative one undoes earlier ones; what it finds nothing to undo for becomes
     /// own cash.
-    fn bill_tax(&mut self, wallet: usize, tax: Exact, end: i64) {
+    pub(crate) fn bill_tax(&mut self, wallet: usize, tax: Exact, end: i64) {
         if tax.is_zero() {
             return;
         }
@@ -180,6 +245,7 @@ impl BookKeeper {
             issued_at: self.now,
             order: None,
             is_tax: true,
+            is_credit: false,
             invoiced: true,
             coupons_undone: Exact::zero(),
             amount: tax.clone(),
@@ -193,4 +259,9 @@ impl BookKeeper {
         }
         self.write_off_after_issue(wallet);
     }
+}
+
+/// Tax on a net amount, rounded once (R12.4).
+pub fn tax_at(rate: &Exact, net: &Exact, currency: Currency) -> Exact {
+    net.times(rate).round_half_even().round_half_away(currency.places)
 }

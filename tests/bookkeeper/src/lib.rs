@@ -17,12 +17,15 @@ mod configure;
 mod corrections;
 mod coupons;
 mod credit;
+mod credit_notes;
 mod currency;
 mod exact;
 mod fields;
 mod hours;
 mod invoices;
+mod keys;
 mod ledger;
+mod lines;
 mod membership;
 mod methods;
 mod notices;
@@ -38,14 +41,17 @@ mod refunds;
 mod registry;
 mod remittances;
 mod requests;
+mod rights;
 mod runway;
 mod sandbox;
 mod services;
 mod settings;
 mod settlement;
 mod sharing;
+mod spending;
 mod standing;
 mod states;
+mod tax_ids;
 mod transfers;
 mod usage;
 mod views;
@@ -54,7 +60,7 @@ mod wallet;
 mod write_off;
 
 pub use usage::{Usage, Verdict};
-pub use views::{Bill, Entry, Invoice, Notice, Order, Payment, PaymentRequest};
+pub use views::{Bill, Entry, Invoice, Line, Notice, Order, Payment, PaymentRequest};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -67,6 +73,9 @@ pub struct BookKeeper {
     /// What is dated is judged as of this instant. While the bills of an instant are made, it lies just before that
     /// instant, because what begins or expires then does so last (R3.6).
     dated: i64,
+    /// Who asks for what is being done; what happens by itself the operator does.
+    asking: String,
+    granted: rights::Granted,
     enterprises: BTreeMap<String, registry::Enterprise>,
     accounts: BTreeMap<String, registry::Account>,
     /// The billing accounts in the order of opening; their position here is their number elsewhere.
@@ -74,6 +83,9 @@ pub struct BookKeeper {
     wallet_numbers: BTreeMap<String, usize>,
     /// Every bill in the order of issue.
     bills: Vec<bills::IssuedBill>,
+    /// What the charges of open cycles are for, and those of each usage bill (R12.3).
+    open_parts: HashMap<lines::OpenKey, lines::Parts>,
+    bill_parts: HashMap<usize, lines::Parts>,
     orders: BTreeMap<(usize, String), orders::Order>,
     /// Plans by the name of their first order.
     plans: BTreeMap<(usize, String), plans::Plan>,
@@ -104,6 +116,8 @@ pub struct BookKeeper {
     entries: Vec<Entry>,
     ledger: ledger::Ledger,
     charged_by_account: BTreeMap<String, exact::Exact>,
+    /// What accounts may spend and have spent (R11.2).
+    spending: BTreeMap<String, spending::Spending>,
 }
 
 impl BookKeeper {
@@ -120,11 +134,15 @@ impl BookKeeper {
             prices,
             now: 0,
             dated: 0,
+            asking: rights::OPERATOR.to_string(),
+            granted: rights::Granted::default(),
             enterprises: BTreeMap::new(),
             accounts: BTreeMap::new(),
             wallets: Vec::new(),
             wallet_numbers: BTreeMap::new(),
             bills: Vec::new(),
+            open_parts: HashMap::new(),
+            bill_parts: HashMap::new(),
             orders: BTreeMap::new(),
             plans: BTreeMap::new(),
             payments: Vec::new(),
@@ -143,6 +161,7 @@ impl BookKeeper {
             entries: Vec::new(),
             ledger: ledger::Ledger::default(),
             charged_by_account: BTreeMap::new(),
+            spending: BTreeMap::new(),
         }
     }
 

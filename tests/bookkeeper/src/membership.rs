@@ -13,7 +13,7 @@ pub enum Membership {
 }
 
 impl BookKeeper {
-    fn is_active(&self, account: &str) -> bool {
+    pub(crate) fn is_active(&self, account: &str) -> bool {
         self.accounts.get(account).is_some_and(|known| known.membership == Membership::Active)
     }
 
@@ -27,16 +27,21 @@ impl BookKeeper {
                 && self.is_active(account)
     }
 
-    /// The account that a command about membership names, and how it stands.
-    fn member(&self, fields: &Fields) -> Result<(String, Membership), Refusal> {
+    /// The account that a command about membership names, if whoever asks may, and how it stands.
+    fn member(
+        &self,
+        fields: &Fields,
+        may: impl Fn(&BookKeeper, &str, &str) -> Result<(), Refusal>,
+    ) -> Result<(String, Membership), Refusal> {
         let id = fields.text("account")?;
         let enterprise = fields.optional_text("enterprise")?;
         let account = self.account(id)?;
         if let Some(enterprise) = enterprise {
             self.enterprise(enterprise)?;
-            if account.enterprise != enterprise {
-                return Err("different_enterprise");
-            }
+        }
+        may(self, id, &account.enterprise)?;
+        if enterprise.is_some_and(|enterprise| account.enterprise != enterprise) {
+            return Err("different_enterprise");
         }
         Ok((id.to_string(), account.membership))
     }
@@ -48,7 +53,8 @@ impl BookKeeper {
     }
 
     pub(crate) fn invite_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let (account, membership) = self.member(fields)?;
+        let (account, membership) =
+            self.member(fields, |keeper, _, enterprise| keeper.may_govern(enterprise))?;
         if self.account(&account)?.closed_at.is_some() {
             return Err("account_closed");
         }
@@ -60,7 +66,8 @@ impl BookKeeper {
     }
 
     pub(crate) fn accept_invitation(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let (account, membership) = self.member(fields)?;
+        let (account, membership) =
+            self.member(fields, |keeper, account, _| keeper.is_it(account))?;
         if self.account(&account)?.closed_at.is_some() {
             return Err("account_closed");
         }
@@ -74,7 +81,7 @@ impl BookKeeper {
     /// Whoever leaves pays for his own account from the next full minute on, those that he paid for pay for
     /// themselves, and all sharing with him and by him ends. The management account stays.
     pub(crate) fn end_membership(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let (leaves, membership) = self.member(fields)?;
+        let (leaves, membership) = self.member(fields, BookKeeper::is_it_or_governs)?;
         let account = self.account(&leaves)?;
         let (own, enterprise) = (account.own_wallet(), account.enterprise.clone());
         if self.enterprise(&enterprise)?.management_account.as_ref() == Some(&leaves) {
@@ -96,6 +103,7 @@ impl BookKeeper {
         for wallet in payers {
             self.falls_due(from, Due::Judgement { wallet });
         }
+        self.end_administration_of(&leaves, own);
         self.end_sharing_of(&leaves, own, &enterprise, from);
         Ok(())
     }

@@ -6,6 +6,7 @@ use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, NOT_FOUND, Refusal};
 use crate::payments::{MethodPayment, Purpose, Status};
+use crate::rights::Right;
 use crate::sandbox::Token;
 use crate::wallet::Wallet;
 use std::collections::BTreeSet;
@@ -89,7 +90,7 @@ impl BookKeeper {
             charges: 0,
             checked: BTreeSet::new(),
         };
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         self.link(wallet, method, false)
     }
 
@@ -97,7 +98,7 @@ impl BookKeeper {
     pub(crate) fn finish_authentication(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let wallet_name = fields.text("billing_account")?;
         let name = fields.text("method")?;
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         self.is_free(wallet, name)?;
         self.direct_wallet(wallet_name)?;
         let waits = &self.wallets[wallet].unfinished_links;
@@ -174,9 +175,14 @@ impl BookKeeper {
         });
     }
 
+    fn wallet_and_method<'a>(&self, fields: &Fields<'a>) -> Result<(usize, &'a str), Refusal> {
+        let (wallet_name, name) = (fields.text("billing_account")?, fields.text("method")?);
+        self.asked_wallet(wallet_name, Right::Pay)?;
+        Ok((self.direct_wallet(wallet_name)?, name))
+    }
+
     pub(crate) fn prefer_payment_method(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let wallet = self.direct_wallet(fields.text("billing_account")?)?;
-        let name = fields.text("method")?;
+        let (wallet, name) = self.wallet_and_method(fields)?;
         let owner = &self.wallets[wallet];
         let method = owner.method(name).ok_or(NOT_FOUND)?;
         if !owner.is_active(method, self.dated) {
@@ -191,8 +197,7 @@ impl BookKeeper {
 
     /// Unlinking the preferred one prefers the longest linked.
     pub(crate) fn unlink_payment_method(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let wallet = self.direct_wallet(fields.text("billing_account")?)?;
-        let name = fields.text("method")?;
+        let (wallet, name) = self.wallet_and_method(fields)?;
         self.wallets[wallet].method(name).ok_or(NOT_FOUND)?;
         let is_used = |payment: &MethodPayment| {
             payment.wallet == wallet && payment.method == name && payment.is_under_way()

@@ -8,6 +8,7 @@ use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::payments::Purpose;
 use crate::plans::{Renewal, Terms};
+use crate::rights::Right;
 use crate::wallet::Kind;
 use std::collections::BTreeMap;
 
@@ -56,7 +57,7 @@ impl BookKeeper {
         if let Some(account) = named_account {
             self.account(account)?;
         }
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         self.not_frozen(wallet)?;
         if method.is_some() {
             self.direct_wallet(wallet_name)?;
@@ -218,6 +219,7 @@ impl BookKeeper {
             order: Some(id.to_string()),
             amount,
             is_tax: false,
+            is_credit: false,
             invoiced: false,
             coupons_undone: Exact::zero(),
             paid: Exact::zero(),

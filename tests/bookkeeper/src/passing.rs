@@ -60,16 +60,6 @@ impl BookKeeper {
             }
             self.charge_at_this_instant(&billed, &dues);
             for due in &dues {
-                if let Due::Invoice { wallet, end } = due {
-                    self.invoice(*wallet, *end);
-                }
-            }
-            for due in &dues {
-                if let Due::Invoice { wallet, .. } = due {
-                    self.charge_what_is_due(*wallet, true);
-                }
-            }
-            for due in &dues {
                 if let Due::BadDebt { wallet, month } = due {
                     self.judge_bad_debt(*wallet, *month);
                 }
@@ -100,6 +90,7 @@ impl BookKeeper {
             }
             self.look_after_everyone();
             self.judge_everyone();
+            self.invoices_of_this_instant(&dues);
         }
         self.now = self.now.max(until);
         self.dated = self.dated.max(self.now);
@@ -128,6 +119,22 @@ impl BookKeeper {
         for wallet in billed.union(&due) {
             self.charge_what_is_due(*wallet, billed.contains(wallet));
         }
+    }
+
+    /// Each is issued once its number is given out, after what else happens at its instant.
+    fn invoices_of_this_instant(&mut self, dues: &BTreeSet<Due>) {
+        let due = |due: &Due| match due {
+            Due::Invoice { wallet, end } => Some((*wallet, *end)),
+            _ => None,
+        };
+        for (wallet, end) in dues.iter().filter_map(due) {
+            self.invoice(wallet, end);
+        }
+        for (wallet, _) in dues.iter().filter_map(due) {
+            self.charge_what_is_due(wallet, true);
+        }
+        self.look_after_everyone();
+        self.judge_everyone();
     }
 
     fn next_due(&mut self, until: i64) -> Option<(i64, BTreeSet<Due>)> {

@@ -5,6 +5,7 @@ use crate::exact::Exact;
 use crate::fields::{Fields, INVALID_AMOUNT, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::payments::Purpose;
+use crate::rights::Right;
 
 impl BookKeeper {
     /// A top-up by bank transfer is booked at once, one by a linked method when the gateway has answered, exactly and
@@ -15,7 +16,7 @@ impl BookKeeper {
         let method = fields.text("method")?;
         let remark = fields.optional_text("remark")?.unwrap_or("");
         let test = fields.flag("test")?.unwrap_or(false);
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         if self.recharge_is_frozen(wallet) {
             return Err("recharge_frozen");
         }
@@ -23,6 +24,7 @@ impl BookKeeper {
         let currency = self.wallets[wallet].currency;
         let amount = fields.amount("amount", currency)?;
         self.same_currency(wallet, code)?;
+        self.within_role_limit(wallet, &amount)?;
         if self.wallets[wallet].partner_pays {
             return Err("partner_pays");
         }
@@ -65,7 +67,7 @@ impl BookKeeper {
     pub(crate) fn withdraw(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let wallet_name = fields.text("billing_account")?;
         let reason = fields.optional_text("reason")?.unwrap_or("");
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         self.not_frozen(wallet)?;
         self.direct_wallet(wallet_name)?;
         let amount = fields.amount("amount", self.wallets[wallet].currency)?;

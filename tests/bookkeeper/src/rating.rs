@@ -116,6 +116,40 @@ pub fn price_of(model: &Model, quantity: &Exact, records: u64) -> Exact {
     }
 }
 
+/// A change of a month's quantity and what it costs, by tier from 1 where each of several tiers is priced by itself
+/// (R12.3). Tiers that nothing changes in are left out. The parts come to the whole charge, to the last place.
+pub fn by_tier(
+    model: &Model,
+    before: &Exact,
+    after: &Exact,
+    charge: &Exact,
+) -> Vec<(Option<usize>, Exact, Exact)> {
+    let tiers = match model {
+        Model::Graduated(tiers) if tiers.len() > 1 => tiers,
+        _ => return vec![(None, after - before, charge.clone())],
+    };
+    let (before, after) = (in_tiers(tiers, before), in_tiers(tiers, after));
+    let changes = before.iter().zip(&after).enumerate().map(|(tier, (before, after))| {
+        (Some(tier + 1), &after.0 - &before.0, &after.1 - &before.1)
+    });
+    changes.filter(|(_, quantity, amount)| !quantity.is_zero() || !amount.is_zero()).collect()
+}
+
+/// What of a quantity lies in each tier, and what that costs.
+fn in_tiers(tiers: &[Tier], quantity: &Exact) -> Vec<(Exact, Exact)> {
+    let mut below = Exact::zero();
+    let mut cost_below = Exact::zero();
+    let mut parts = Vec::new();
+    for (position, tier) in tiers.iter().enumerate() {
+        let up_to = tier.up_to.as_ref().unwrap_or(quantity).min(quantity).clone();
+        let part = (&up_to - &below).at_least_zero();
+        let cost = graduated(&tiers[..=position], &up_to).round_half_even();
+        parts.push((part, &cost - &cost_below));
+        (below, cost_below) = (up_to, cost);
+    }
+    parts
+}
+
 /// Each tier prices the part of the quantity that lies in it; its flat amount is due when the tier is entered.
 fn graduated(tiers: &[Tier], quantity: &Exact) -> Wide {
     let mut total = Wide::default();

@@ -123,15 +123,13 @@ impl BookKeeper {
             }
             let available = owner.available();
             let Some(recharge) = &mut owner.recharge else { return };
-            if !recharge.usual.is_positive() {
-                return;
-            }
+            let burns = recharge.usual.is_positive();
             let mut crossed = BTreeSet::new();
             for percent in &recharge.percents {
                 let level = recharge.usual.times(percent).round_half_even().share(1, 100);
                 if available > level {
                     recharge.armed.insert(percent.clone());
-                } else if recharge.armed.contains(percent) {
+                } else if burns && recharge.armed.contains(percent) {
                     crossed.insert(percent.clone());
                 }
             }
@@ -181,6 +179,8 @@ impl BookKeeper {
     /// One call stops top-ups and automatic recharge under the whole enterprise, one allows them again (R11.3).
     pub(crate) fn freeze_recharge(&mut self, fields: &Fields, frozen: bool) -> Result<(), Refusal> {
         let id = fields.text("enterprise")?;
+        self.enterprise(id)?;
+        self.may_stop_top_ups(id)?;
         let enterprise = self.enterprises.get_mut(id).ok_or("not_found")?;
         match (enterprise.recharge_frozen, frozen) {
             (true, true) => return Err("recharge_frozen"),

@@ -7,13 +7,17 @@ use crate::exact::Exact;
 use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
 use crate::membership::Membership;
 use crate::passing::Due;
+use crate::rights::Right;
 use crate::services::Service;
+use crate::tax_ids;
 use crate::wallet::{Kind, Wallet};
 use jiff::tz::TimeZone;
 
 /// A verified legal entity; everything that shares money lies inside one.
 pub struct Enterprise {
     pub country: String,
+    /// Its tax number (R12.4).
+    pub tax_id: Option<String>,
     pub account_center: bool,
     pub management_account: Option<String>,
     /// What the credit limits of all its billing accounts may come to together (R9.3).
@@ -105,7 +109,7 @@ impl BookKeeper {
         let id = fields.new_id("enterprise")?;
         fields.text("name")?;
         let country = fields.text("country")?.to_string();
-        fields.optional_text("tax_id")?;
+        let tax_id = fields.optional_text("tax_id")?.map(str::to_string);
         fields.optional_text("language")?;
         let management_account = fields.optional_text("management_account")?.map(str::to_string);
         let account_center = fields.flag("account_center")?.unwrap_or(false);
@@ -116,10 +120,14 @@ impl BookKeeper {
         if self.enterprises.contains_key(id) {
             return Err("already_exists");
         }
+        if tax_id.as_ref().is_some_and(|number| !tax_ids::is_valid(&country, number)) {
+            return Err("tax_id_invalid");
+        }
         self.enterprises.insert(
             id.to_string(),
             Enterprise {
                 country,
+                tax_id,
                 account_center,
                 management_account,
                 credit_total,
@@ -127,6 +135,20 @@ impl BookKeeper {
                 settling: false,
             },
         );
+        Ok(())
+    }
+
+    /// A number that is entered later holds for later invoices (R12.4).
+    pub(crate) fn set_tax_id(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let id = fields.text("enterprise")?;
+        let number = fields.text("tax_id")?;
+        self.enterprise(id)?;
+        self.may_govern(id)?;
+        let enterprise = self.enterprises.get_mut(id).ok_or(NOT_FOUND)?;
+        if !tax_ids::is_valid(&enterprise.country, number) {
+            return Err("tax_id_invalid");
+        }
+        enterprise.tax_id = Some(number.to_string());
         Ok(())
     }
 
@@ -161,8 +183,9 @@ impl BookKeeper {
             .map(|code| Currency::find(code).ok_or(MALFORMED))
             .transpose()?;
         let currency = named.unwrap_or(Currency::of_country(&self.enterprise(enterprise)?.country));
+        self.may_govern(enterprise)?;
         // Their roots would act as the platform.
-        let is_reserved = ["operator", "unknown"].contains(&id);
+        let is_reserved = ["operator", "unknown"].contains(&id) || self.is_name_of_a_key(id);
         if is_reserved
             || self.accounts.contains_key(id)
             || self.wallet_numbers.contains_key(&billing_account)
@@ -203,7 +226,9 @@ impl BookKeeper {
 
     pub(crate) fn close_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let now = self.now;
-        let account = self.accounts.get_mut(fields.text("account")?).ok_or(NOT_FOUND)?;
+        let id = fields.text("account")?;
+        self.may(Right::Own, self.account(id)?.own_wallet())?;
+        let account = self.accounts.get_mut(id).ok_or(NOT_FOUND)?;
         if account.closed_at.is_some() {
             return Err("account_closed");
         }
@@ -217,7 +242,9 @@ impl BookKeeper {
         let payer_name = fields.text("billing_account")?;
         let effective_at = fields.optional_time("effective_at")?;
         let account = self.account(id)?;
-        let payer = self.wallet_number(payer_name)?;
+        let payer = *self.wallet_numbers.get(payer_name).ok_or(NOT_FOUND)?;
+        self.may(Right::Own, account.own_wallet())?;
+        self.wallet_number(payer_name)?;
         if account.closed_at.is_some() {
             return Err("account_closed");
         }
@@ -227,6 +254,8 @@ impl BookKeeper {
         if !self.is_with(payer, id) {
             return Err("different_enterprise");
         }
+        // Nobody lets another one pay.
+        self.may(Right::Own, payer)?;
         if self.wallets[payer].currency != self.wallets[account.payer_at(self.now)].currency {
             return Err(CURRENCY_MISMATCH);
         }

@@ -5,6 +5,7 @@ use crate::currency::Currency;
 use crate::exact::Exact;
 use crate::fields::{CURRENCY_MISMATCH, Fields, INVALID_AMOUNT, MALFORMED, NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
+use crate::rights::Right;
 
 pub struct Remittance {
     pub amount: Exact,
@@ -39,7 +40,7 @@ impl BookKeeper {
         }
         let read = fields.optional_text("amount").ok().flatten().and_then(Exact::read);
         let (amount, _) = read.ok_or(INVALID_AMOUNT)?;
-        let wallet = self.wallet_number(wallet_name)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
         let remittance = self.remittances.get(reference).ok_or(NOT_FOUND)?;
         if remittance.amount != amount {
             return Err(NOT_FOUND);

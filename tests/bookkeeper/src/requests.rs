@@ -7,6 +7,7 @@ use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
 use crate::passing::Due;
 use crate::payments::Purpose;
+use crate::rights::Right;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -56,6 +57,7 @@ impl BookKeeper {
             return Err("already_exists");
         }
         let payer = self.find_payer(payer_name)?;
+        self.may(Right::Pay, requester)?;
         self.direct_wallet(requester_name)?;
         if requester == payer {
             return Err(MALFORMED);
@@ -113,6 +115,7 @@ impl BookKeeper {
         let request = self.requests.get(&id).ok_or(NOT_FOUND)?;
         let (payer, amount) = (request.payer, request.amount.clone());
         let owner = &self.wallets[payer];
+        self.may(Right::Pay, payer)?;
         self.wallet_number(&owner.name)?;
         self.not_frozen(payer)?;
         self.direct_wallet(&owner.name)?;
@@ -222,6 +225,7 @@ impl BookKeeper {
         let id = fields.text("request")?;
         let request = self.requests.get(id).ok_or(NOT_FOUND)?;
         let asked = if state == State::Rejected { request.payer } else { request.requester };
+        self.may(Right::Pay, asked)?;
         self.wallet_number(&self.wallets[asked].name)?;
         if request.state != State::Pending {
             return Err("not_pending");

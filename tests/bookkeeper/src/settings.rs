@@ -81,6 +81,8 @@ pub struct Settings {
     pub near_due_cycles: i64,
     /// How long a request to pay waits for its answer, in microseconds (R10.1).
     pub expire_after: i64,
+    /// After how long an authorization lapses, in microseconds (R11.2).
+    pub authorizations_expire: i64,
     /// Whether invoices are monthly where the billing account says nothing (R12.1).
     pub monthly_invoices: bool,
     /// Who issues invoices, and in which zone its years are (R12.2).
@@ -88,6 +90,8 @@ pub struct Settings {
     pub issuer_zone: TimeZone,
     /// The rates by country, each from a day on or for all time (R12.4).
     pub tax_rates: TaxRates,
+    /// For how long an invoice can be credited by command, if there is an end to it, in microseconds (R12.2).
+    pub credit_within: Option<i64>,
     /// How long the card of a closed billing account serves no other one, in microseconds (R7.5).
     pub cool_down: i64,
     /// How often automatic recharge is tested, in microseconds (R7.2).
@@ -125,10 +129,12 @@ impl Default for Settings {
             runway_days: 5,
             near_due_cycles: 3,
             expire_after: 30 * DAY,
+            authorizations_expire: DAY,
             monthly_invoices: false,
             issuer_country: "SG".to_string(),
             issuer_zone: TimeZone::UTC,
             tax_rates: BTreeMap::new(),
+            credit_within: None,
             cool_down: 30 * DAY,
             test_every: 90 * DAY,
             recharge_percents: vec![Exact::whole(20), Exact::whole(5)],
@@ -172,6 +178,9 @@ impl Settings {
                 "runway.alert_days" => settings.runway_days = count(name, value)?,
                 "alerts.near_due_cycles" => settings.near_due_cycles = count(name, value)?,
                 "requests.expire_after" => settings.expire_after = delay(name, value)?.exact(),
+                "authorizations.expire_after" => {
+                    settings.authorizations_expire = delay(name, value)?.exact();
+                }
                 "invoices.schedule" => {
                     settings.monthly_invoices = value.as_str() == Some("monthly")
                 }
@@ -184,6 +193,9 @@ impl Settings {
                     settings.issuer_zone = zone.ok_or(format!("`{name}` is a time zone"))?;
                 }
                 "tax.rates" => settings.tax_rates = rates(name, value)?,
+                "invoices.credit_within" => {
+                    settings.credit_within = Some(delay(name, value)?.exact());
+                }
                 "methods.cool_down" => settings.cool_down = delay(name, value)?.exact(),
                 "topup.test_every" => settings.test_every = delay(name, value)?.exact(),
                 "recharge.percents" => {

@@ -16,6 +16,8 @@ impl BookKeeper {
     /// result nothing is written off in the enterprise, and thresholds and month ends wait.
     pub(crate) fn settle_enterprise(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let id = fields.text("enterprise")?.to_string();
+        self.enterprise(&id)?;
+        self.may_govern(&id)?;
         let enterprise = self.enterprises.get_mut(&id).ok_or("not_found")?;
         if enterprise.settling {
             return Err("settlement_in_progress");

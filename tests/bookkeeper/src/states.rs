@@ -3,6 +3,7 @@
 use crate::BookKeeper;
 use crate::calendar::DAY;
 use crate::fields::{Fields, NOT_FOUND, Refusal};
+use crate::rights::{OPERATOR, Right};
 use crate::wallet::Kind;
 
 /// How long a billing account must have paid for nobody.
@@ -15,15 +16,21 @@ impl BookKeeper {
     }
 
     pub(crate) fn freeze_billing_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let wallet = self.asked_wallet(fields.text("billing_account")?, Right::Own)?;
         self.not_frozen(wallet)?;
         self.wallets[wallet].frozen = true;
+        self.wallets[wallet].frozen_by_operator = self.asking == OPERATOR;
         Ok(())
     }
 
-    /// What waited runs: bills are written off, then what came due is charged.
+    /// What waited runs: bills are written off, then what came due is charged. What the operator has frozen only the
+    /// operator sets free.
     pub(crate) fn unfreeze_billing_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let wallet = self.asked_wallet(fields.text("billing_account")?, Right::Own)?;
+        let owner = &self.wallets[wallet];
+        if owner.frozen && owner.frozen_by_operator && self.asking != OPERATOR {
+            return Err("not_permitted");
+        }
         if !self.wallets[wallet].frozen {
             return Err(NOT_FOUND);
         }
@@ -35,7 +42,7 @@ impl BookKeeper {
 
     /// Final, and only with nothing owed, nothing left, and 35 days after it last paid for an account.
     pub(crate) fn deregister_billing_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
-        let wallet = self.wallet_number(fields.text("billing_account")?)?;
+        let wallet = self.asked_wallet(fields.text("billing_account")?, Right::Own)?;
         self.not_frozen(wallet)?;
         let pays_or_paid = self.paid_until(wallet).is_none_or(|until| {
             until.is_some_and(|until| self.now.saturating_sub(until) < PAID_FOR_NOBODY)

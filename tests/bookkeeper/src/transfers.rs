@@ -2,8 +2,9 @@
 
 use crate::BookKeeper;
 use crate::exact::Exact;
-use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, Refusal};
+use crate::fields::{CURRENCY_MISMATCH, Fields, MALFORMED, NOT_FOUND, Refusal};
 use crate::ledger::{Lot, Place};
+use crate::rights::Right;
 
 impl BookKeeper {
     /// Own cash of one billing account becomes cash from that sender at another.
@@ -77,9 +78,11 @@ impl BookKeeper {
         let (from_name, to_name) = (fields.text("from")?, fields.text("to")?);
         // How a billing account of another enterprise stands is nobody's business.
         let number = |name: &str| self.wallet_numbers.get(name).copied();
-        if let (Some(from), Some(to)) = (number(from_name), number(to_name))
-            && self.wallets[from].enterprise != self.wallets[to].enterprise
-        {
+        let (Some(from), Some(to)) = (number(from_name), number(to_name)) else {
+            return Err(NOT_FOUND);
+        };
+        self.may(Right::Pay, from)?;
+        if self.wallets[from].enterprise != self.wallets[to].enterprise {
             self.wallet_number(from_name)?;
             if goes_out_of(from, to) == from {
                 self.not_frozen(from)?;
@@ -87,7 +90,8 @@ impl BookKeeper {
             self.direct_wallet(from_name)?;
             return Err("different_enterprise");
         }
-        let (from, to) = (self.wallet_number(from_name)?, self.wallet_number(to_name)?);
+        self.wallet_number(from_name)?;
+        self.wallet_number(to_name)?;
         self.not_frozen(goes_out_of(from, to))?;
         self.direct_wallet(from_name)?;
         if from == to {

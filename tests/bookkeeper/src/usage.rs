@@ -5,9 +5,10 @@ use crate::calendar::{Month, is_known, minute_of};
 use crate::exact::Exact;
 use crate::fields::is_id;
 use crate::ledger::Place;
+use crate::lines::PartKey;
 use crate::passing::Due;
 use crate::price_book::Aggregate;
-use crate::rating::Says;
+use crate::rating::{Says, by_tier};
 use crate::wallet::OpenCycle;
 use std::collections::BTreeMap;
 
@@ -145,8 +146,11 @@ impl BookKeeper {
             says = Says::More(enters);
         }
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().add(says, &price.model);
-        self.charge(record, judged, charge);
+        let month = self.quantities.entry(key).or_default();
+        let before = month.quantity.clone();
+        let charge = month.add(says, &price.model);
+        let parts = by_tier(&price.model, &before, &month.quantity, &charge);
+        self.charge(record, judged, charge, parts);
     }
 
     /// What a record says of its month's quantity, without what is covered of it (R3.3).
@@ -194,20 +198,38 @@ impl BookKeeper {
     }
 
     /// What a change of a month's quantity costs joins a cycle of the payer (R2.4).
-    pub(crate) fn charge(&mut self, record: &Usage, judged: &Judged, charge: Exact) {
+    /// The parts say what it is for, by tier.
+    pub(crate) fn charge(
+        &mut self,
+        record: &Usage,
+        judged: &Judged,
+        charge: Exact,
+        parts: Vec<(Option<usize>, Exact, Exact)>,
+    ) {
         let wallet = judged.wallet;
         let (cycle_end, _) = self.tab(wallet, judged.time);
         let begins = self.piece_of_hour(wallet, &record.account, judged.time);
+        let is_late = cycle_end != self.wallets[wallet].end_of_cycle(judged.time);
+        let open = (wallet, cycle_end, record.account.clone(), record.product.clone());
+        let open = self.open_parts.entry(open).or_default();
+        for (tier, quantity, amount) in parts {
+            let (meter, region) = (record.meter.clone(), record.region.clone());
+            let part = open.entry(PartKey { is_late, meter, region, tier }).or_default();
+            part.quantity += &quantity;
+            part.amount += &amount;
+        }
         let owner = &mut self.wallets[wallet];
         let Some(cycle) = owner.open.get_mut(&cycle_end) else { return };
         let charges =
             cycle.charges.entry((record.account.clone(), record.product.clone())).or_default();
         charges.total += &charge;
         *charges.by_time.entry(begins).or_default() += &charge;
+        let month = cycle.month;
         owner.burned(judged.time, &charge);
         let currency = owner.currency;
         self.ledger.move_money(currency, Place::OpenCharges(wallet), Place::World, &charge);
         *self.charged_by_account.entry(record.account.clone()).or_default() += &charge;
+        self.count_as_spent(&record.account, month, &charge);
         self.charge_what_is_due(wallet, true);
     }
 

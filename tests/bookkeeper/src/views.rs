@@ -68,13 +68,35 @@ pub struct Invoice {
     pub billing_account: String,
     pub number: String,
     pub is_credit_note: bool,
+    /// The invoice that a credit note names.
+    pub corrects: Option<String>,
+    pub reason: Option<String>,
     /// The first instant of its period, and the first after it.
     pub from: i64,
     pub until: i64,
     pub issued_at: i64,
     pub net: String,
+    pub tax_rate: String,
     pub tax: String,
+    /// `rated`, `not_listed` or `reverse_charge`.
+    pub tax_note: String,
     pub total: String,
+    pub lines: Vec<Line>,
+}
+
+/// A line of an invoice (R12.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// `usage`, `adjustment`, `order`, `coupons` or `rounding`.
+    pub kind: String,
+    pub account: Option<String>,
+    pub product: Option<String>,
+    pub meter: Option<String>,
+    pub region: Option<String>,
+    pub tier: Option<usize>,
+    pub order: Option<String>,
+    pub quantity: Option<String>,
+    pub amount: String,
 }
 
 /// What the owner of a billing account was told, once however many recipients there are.
@@ -236,16 +258,32 @@ impl BookKeeper {
 
     /// Every invoice, in the order of issue.
     pub fn invoices(&self) -> Vec<Invoice> {
+        let show_line = |line: &crate::lines::InvoiceLine| Line {
+            kind: line.kind.name().to_string(),
+            account: line.account.clone(),
+            product: line.product.clone(),
+            meter: line.meter.clone(),
+            region: line.region.clone(),
+            tier: line.tier,
+            order: line.order.clone(),
+            quantity: line.quantity.as_ref().map(Exact::to_string),
+            amount: line.amount.to_string(),
+        };
         let show = |invoice: &crate::invoices::IssuedInvoice| Invoice {
             billing_account: self.wallets[invoice.wallet].name.clone(),
             number: invoice.number.clone(),
             is_credit_note: invoice.total().is_negative(),
+            corrects: invoice.corrects.clone(),
+            reason: invoice.reason.clone(),
             from: invoice.from,
             until: invoice.until,
             issued_at: invoice.issued_at,
             net: invoice.net.to_string(),
+            tax_rate: invoice.tax_rate.to_string(),
             tax: invoice.tax.to_string(),
+            tax_note: invoice.tax_note.name().to_string(),
             total: invoice.total().to_string(),
+            lines: invoice.lines.iter().map(show_line).collect(),
         };
         self.invoices.iter().map(show).collect()
     }

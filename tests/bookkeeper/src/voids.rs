@@ -2,7 +2,7 @@
 
 use crate::BookKeeper;
 use crate::fields::{Fields, NOT_FOUND, Refusal};
-use crate::rating::Says;
+use crate::rating::{Says, by_tier};
 
 impl BookKeeper {
     /// The quantity becomes what it would be without the record, and what that changes is charged like anything else
@@ -10,9 +10,7 @@ impl BookKeeper {
     pub(crate) fn void_usage(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let text = |name| fields.text(name).map(str::to_string);
         let (account, source, id) = (text("account")?, text("source")?, text("id")?);
-        if !self.accounts.contains_key(&account) {
-            return Err(NOT_FOUND);
-        }
+        self.may_send_usage(&account)?;
         let record_of = (account, source, id);
         let counted = self.identities.get_mut(&record_of).ok_or(NOT_FOUND)?;
         // By then nothing can come any more for which it must be remembered.
@@ -35,8 +33,11 @@ impl BookKeeper {
             says = Says::More(self.take_out_of_hour(&key, judged.time, &quantity));
         }
         let price = self.prices.price(judged.price);
-        let charge = self.quantities.entry(key).or_default().remove(says, &price.model);
-        self.charge(&record, &judged, charge);
+        let month = self.quantities.entry(key).or_default();
+        let before = month.quantity.clone();
+        let charge = month.remove(says, &price.model);
+        let parts = by_tier(&price.model, &before, &month.quantity, &charge);
+        self.charge(&record, &judged, charge, parts);
         self.judge_runway(judged.wallet, true);
         Ok(())
     }

@@ -106,6 +106,7 @@ pub struct Wallet {
     pub bad_debt: bool,
     /// Nothing goes out (R4.5).
     pub frozen: bool,
+    pub frozen_by_operator: bool,
     /// The bill cycles by the instant from which each holds.
     cycles: Vec<(i64, Cycle)>,
 
@@ -198,6 +199,7 @@ impl Wallet {
             write_off_previous: false,
             bad_debt: false,
             frozen: false,
+            frozen_by_operator: false,
             cycles: vec![(i64::MIN, cycle)],
             low_balance: LowBalance::default(),
             overdue_told: false,

@@ -53,7 +53,7 @@ fn command(dice: &mut Dice, now: i64, serial: u64, known: &Known) -> (&'static s
     let much = dice.amount(4_000);
     let name = format!("n{serial}");
     let time = |instant: i64| jiff::Timestamp::from_microsecond(instant).unwrap().to_string();
-    match dice.below(40) {
+    match dice.below(41) {
         24 | 25 => {
             let kind = dice.pick(&["storage_package", "reserved_instance", "savings_plan"]);
             let size = if kind == "savings_plan" { "commitment" } else { "quantity" };
@@ -129,6 +129,12 @@ fn command(dice: &mut Dice, now: i64, serial: u64, known: &Known) -> (&'static s
             0 => ("freeze_recharge", json!({ "enterprise": "acme" })),
             _ => ("unfreeze_recharge", json!({ "enterprise": "acme" })),
         },
+        40 => (
+            "credit_invoice",
+            json!({
+                "invoice": format!("US-2026-{:06}", 1 + dice.below(4)), "amount": dice.amount(30), "reason": "r",
+            }),
+        ),
         38 | 39 => (
             "void_usage",
             json!({
@@ -295,13 +301,15 @@ fn live(seed: u64) -> Case {
 #[test]
 fn nothing_is_made_or_lost() {
     // R1.3
-    let mut negative = 0;
+    let (mut negative, mut credited) = (0, 0);
     let mut payments = std::collections::BTreeMap::new();
     for seed in 0..8 {
         let case = live(seed);
         for payment in case.keeper.payments() {
             *payments.entry((payment.cause, payment.status)).or_insert(0) += 1;
         }
+        let notes = case.keeper.invoices().into_iter();
+        credited += notes.filter(|invoice| invoice.reason.is_some()).count();
         negative += case.amounts().iter().filter(|amount| amount.starts_with('-')).count();
     }
     println!("{payments:?}");
@@ -311,6 +319,7 @@ fn nothing_is_made_or_lost() {
             assert!(known.is_some(), "no {cause} has {status}: {payments:?}");
         }
     }
+    assert!(credited > 5, "{credited} credit notes were made by command only");
     assert!(negative > 20, "cheaper tiers were reached {negative} times only");
 }
 

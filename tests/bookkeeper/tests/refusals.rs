@@ -47,7 +47,7 @@ fn every_refusal_and_its_code() {
     let transfer = json!({ "from": "ba-a", "to": "ba-b", "amount": "10" });
     let limit = json!({ "billing_account": "ba-a", "limit": "10" });
     let table = [
-        ("rename_billing_account", json!({ "billing_account": "ba-a" }), "not_supported"),
+        ("load_prices", json!({ "document": "" }), "not_supported"),
         ("open_enterprise", json!(null), "malformed"),
         ("open_enterprise", json!({ "enterprise": "new", "name": "New" }), "malformed"),
         ("open_enterprise", with(enterprise.clone(), "enterprise", json!("New")), "malformed"),
@@ -192,37 +192,38 @@ fn overdue_refuses_what_costs_money() {
 fn a_key_gives_the_first_answer_and_nothing_else() {
     // R11.5
     let mut case = Case::new();
-    let fields = json!({ "billing_account": "ba-a", "amount": "50", "reason": "gift" });
-    let other = json!({ "billing_account": "ba-a", "amount": "51", "reason": "gift" });
-    let too_much = json!({ "billing_account": "ba-a", "amount": "-60", "reason": "error" });
+    let clerk = json!({ "principal": "bob", "role": "finance_admin", "scope": "ba-a" });
+    case.accept("2026-03-01T00:00", "grant_role", clerk);
+    let of = |amount: &str| json!({ "billing_account": "ba-a", "amount": amount, "currency": "USD", "method": "bank_transfer" });
+    let (fields, other, too_little) = (of("50"), of("51"), of("5"));
     let mut send = |time: &str, principal: &str, key: &str, name: &str, fields: &Value| {
         case.keeper.command(at(time), principal, Some(key), name, fields)
     };
-    assert_eq!(send("2026-03-01T00:00", "ann", "k1", "adjust", &fields), Ok(()));
-    assert_eq!(send("2026-03-02T00:00", "ann", "k1", "adjust", &fields), Ok(()));
+    assert_eq!(send("2026-03-01T00:00", "a", "k1", "top_up", &fields), Ok(()));
+    assert_eq!(send("2026-03-02T00:00", "a", "k1", "top_up", &fields), Ok(()));
     assert_eq!(
-        send("2026-03-02T00:00", "ann", "k1", "adjust", &other),
+        send("2026-03-02T00:00", "a", "k1", "top_up", &other),
         Err("key_reused".to_string())
     );
     assert_eq!(
-        send("2026-03-02T00:00", "ann", "k1", "top_up", &fields),
+        send("2026-03-02T00:00", "a", "k1", "adjust", &fields),
         Err("key_reused".to_string())
     );
     // The same key of someone else is another key; a refusal is an answer too.
     assert_eq!(
-        send("2026-03-02T00:00", "bob", "k2", "adjust", &too_much),
-        Err("insufficient_funds".to_string())
+        send("2026-03-02T00:00", "bob", "k2", "top_up", &too_little),
+        Err("below_minimum".to_string())
     );
-    assert_eq!(send("2026-03-02T00:00", "bob", "k1", "adjust", &fields), Ok(()));
+    assert_eq!(send("2026-03-02T00:00", "bob", "k1", "top_up", &fields), Ok(()));
     assert_eq!(
-        send("2026-03-02T00:00", "bob", "k2", "adjust", &too_much),
-        Err("insufficient_funds".to_string())
+        send("2026-03-02T00:00", "bob", "k2", "top_up", &too_little),
+        Err("below_minimum".to_string())
     );
     // Kept for 35 days.
-    assert_eq!(send("2026-04-05T00:00", "ann", "k1", "adjust", &fields), Ok(()));
+    assert_eq!(send("2026-04-05T00:00", "a", "k1", "top_up", &fields), Ok(()));
     case.shows("ba-a", &[("cash", "100")]);
     assert_eq!(
-        case.keeper.command(at("2026-04-05T00:00") + 1, "ann", Some("k1"), "adjust", &other),
+        case.keeper.command(at("2026-04-05T00:00") + 1, "a", Some("k1"), "top_up", &other),
         Ok(())
     );
     case.shows("ba-a", &[("cash", "151")]);

@@ -6,7 +6,7 @@ use drawdown_console::{ClickHouse, Lists, NoList, OwnLists, Row, Source, VIEWS, 
 use super::engine;
 
 /// What analysts ask for, beside the tables.
-const VIEWS_FOR_ANALYSTS: [&str; 19] = [
+const VIEWS_FOR_ANALYSTS: [&str; 20] = [
     "bills",
     "payments_now",
     "paid_directly",
@@ -17,6 +17,7 @@ const VIEWS_FOR_ANALYSTS: [&str; 19] = [
     "spend",
     "spend_by",
     "spend_by_day",
+    "spend_by_tag",
     "spend_by_month",
     "balance_now",
     "burn",
@@ -75,6 +76,41 @@ fn every_list_of_the_console_and_every_view_can_be_read() {
             let query = format!("SELECT count() FROM (SELECT * FROM {view})");
             assert_eq!(store.rows::<u64>(&query).await, Ok(vec![0]), "{view}");
         }
+    });
+}
+
+/// An hour whose 10 hours cost 3.00 in two charges (a price changed), beside calls of which each counts alike, and an
+/// hour with a record that was taken back.
+const TAGGED: &str = "INSERT INTO usage (account, source, id, product, meter, quantity, time, tags, _partition, _offset, _index) VALUES
+ ('a', 's', '1', 'compute', 'hours', 6, '2026-03-02 10:05:00', {'team': 'red', 'env': 'test'}, 0, 1, 0),
+ ('a', 's', '2', 'compute', 'hours', 3, '2026-03-02 10:06:00', {'team': 'blue'}, 0, 1, 1),
+ ('a', 's', '3', 'compute', 'hours', 1, '2026-03-02 10:59:00', {}, 0, 2, 0),
+ ('a', 's', '4', 'compute', 'calls', 7, '2026-03-02 10:00:00', {'team': 'red'}, 0, 3, 0),
+ ('a', 's', '5', 'compute', 'calls', 0, '2026-03-02 10:01:00', {'team': 'blue'}, 0, 4, 0),
+ ('a', 's', '6', 'compute', 'hours', 5, '2026-03-02 11:00:00', {'team': 'red'}, 0, 5, 0),
+ ('a', 's', '7', 'compute', 'hours', 5, '2026-03-02 11:00:00', {'team': 'red'}, 0, 6, 0);
+INSERT INTO charges (account, billing_account, product, meter, used, quantity, charge, records, usage_partition, first_offset, last_offset, voids) VALUES
+ ('a', 'ba', 'compute', 'hours', '2026-03-02 10:05:00', 9, 2.70, 2, 0, 1, 1, NULL),
+ ('a', 'ba', 'compute', 'hours', '2026-03-02 10:59:00', 1, 0.30, 1, 0, 2, 2, NULL),
+ ('a', 'ba', 'compute', 'calls', '2026-03-02 10:00:00', 2, 0.10, 2, 0, 3, 4, NULL),
+ ('a', 'ba', 'compute', 'hours', '2026-03-02 11:00:00', 10, 1.50, 2, 0, 5, 6, NULL),
+ ('a', 'ba', 'compute', 'hours', '2026-03-02 11:00:00', -5, -0.75, -1, 0, 5, 5, 0);
+";
+
+/// R13.1: what a team spent, though charges are those of many records.
+#[test]
+fn r13_1_spend_is_told_by_tags() {
+    let store = Store::new(engine::database());
+    let rows = [MIGRATIONS, &[Migration { number: 3, name: "0003_rows", text: TAGGED }]].concat();
+    block_on(async {
+        migrate(&store, &rows).await.unwrap();
+        let query = "SELECT tag, value, toString(charge), records FROM spend_by_tag WHERE billing_account = 'ba' AND month = '2026-03' ORDER BY tag, value";
+        let found = store.rows::<(String, String, String, u64)>(query).await.unwrap();
+        let found: Vec<_> = found.iter().map(|(t, v, c, n)| (&**t, &**v, &**c, *n)).collect();
+        // Red: 6 of 10 of 3.00, one of two calls of 0.10, and what is left of the second hour.
+        let expected =
+            [("env", "test", "1.8", 1), ("team", "blue", "0.95", 2), ("team", "red", "2.6", 3)];
+        assert_eq!(found, expected);
     });
 }
 

@@ -46,6 +46,7 @@ fn r13_4_a_bill_is_a_tree_down_to_its_records_with_sums() {
 fn an_entry_says_what_asked_for_it_and_what_is_unknown_is_named() {
     let rig = Rig::new();
     opened(&rig);
+    rig.await_lists();
     let tree = well(&rig, "explain ba-acme.e1");
     assert!(
         tree.starts_with(

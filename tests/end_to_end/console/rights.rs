@@ -180,10 +180,10 @@ fn r11_1_a_key_that_was_made_opens_until_it_is_revoked() {
     rig.done("revoke_key", &key);
     sees("/v1/show/balance/ba-acme", 401);
     // Nor does who watched already hear of what happens now.
-    let fields = json!({ "billing_account": "ba-acme", "amount": "5.00", "currency": "USD", "method": "bank_transfer" });
+    let fields = json!({ "billing_account": "ba-acme", "amount": "25.00", "currency": "USD", "method": "bank_transfer" });
     rig.done("top_up", &fields);
     while let Some(line) = told().filter(|line| line != "event: end") {
-        assert!(!line.contains("\"cash\":\"105\""), "{line}");
+        assert!(!line.contains("\"cash\":\"125\""), "{line}");
     }
     assert!(told().is_some_and(|why| why.contains("nobody holds the key")));
 }

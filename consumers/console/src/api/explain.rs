@@ -25,7 +25,7 @@ pub(super) async fn explain(
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let who = asker(&site, &Method::GET, &headers)?;
+    let who = asker(&site, &Method::GET, &headers).await?;
     let records_max = records(&query)?;
     for topic in READ {
         wait_for_lists(&site, topic, &headers).await?;

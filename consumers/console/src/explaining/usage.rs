@@ -449,8 +449,7 @@ mod tests {
         };
         let check = |counted: &str, covered: &str, quantity: &str, records, aggregate, expected| {
             let (group, found) = (group(counted, 3), found(quantity, records));
-            let covered = Some(amount(covered));
-            let agreement = agreement(&group, Some(&found), covered, aggregate);
+            let agreement = agreement(&group, Some(&found), Some(amount(covered)), aggregate);
             assert_eq!(agreement, expected, "{counted} {covered} {quantity} {records}");
         };
         check("7", "0", "7", 3, Some("sum"), Agreement::Whole);

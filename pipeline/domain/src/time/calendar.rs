@@ -254,13 +254,18 @@ struct KnownMonth {
 
 /// Days that are neither the first nor the last of any month.
 const SURELY_WITHIN: std::ops::RangeInclusive<i8> = 3..=26;
-/// Zones whose last month is known. A power of two.
-const MONTHS_KNOWN: usize = 8;
+/// Zones whose last month and hour are known. A power of two.
+const ZONES_KNOWN: usize = 8;
+
+/// An hour that was asked for, from its first instant to the first after it.
+type KnownHour = (Zone, Timestamp, Timestamp);
 
 thread_local! {
-    /// Nearly all that is asked lies in one month. A memo of the compiled-in database, never state.
-    static MONTHS: [Cell<Option<KnownMonth>>; MONTHS_KNOWN] =
-        const { [const { Cell::new(None) }; MONTHS_KNOWN] };
+    /// Nearly all that is asked lies in one month, and one hour. A memo of the compiled-in database, never state.
+    static MONTHS: [Cell<Option<KnownMonth>>; ZONES_KNOWN] =
+        const { [const { Cell::new(None) }; ZONES_KNOWN] };
+    static HOURS: [Cell<Option<KnownHour>>; ZONES_KNOWN] =
+        const { [const { Cell::new(None) }; ZONES_KNOWN] };
 }
 
 impl Zone {
@@ -303,7 +308,7 @@ impl Zone {
 
     /// The calendar month `at` lies in.
     pub fn month_of(self, at: Timestamp) -> Month {
-        let place = usize::from(self.0) & (MONTHS_KNOWN - 1);
+        let place = usize::from(self.0) & (ZONES_KNOWN - 1);
         let known = MONTHS.with(|months| months.get(place).and_then(Cell::get));
         if let Some(known) = known
             && known.zone == self
@@ -389,6 +394,24 @@ impl Zone {
     }
 
     fn hour_of(self, at: Timestamp) -> (Timestamp, Timestamp) {
+        let place = usize::from(self.0) & (ZONES_KNOWN - 1);
+        let known = HOURS.with(|hours| hours.get(place).and_then(Cell::get));
+        if let Some((zone, begins, ends)) = known
+            && zone == self
+            && (begins..ends).contains(&at)
+        {
+            return (begins, ends);
+        }
+        let (begins, ends) = self.looked_up_hour_of(at);
+        HOURS.with(|hours| {
+            if let Some(place) = hours.get(place) {
+                place.set(Some((self, begins, ends)));
+            }
+        });
+        (begins, ends)
+    }
+
+    fn looked_up_hour_of(self, at: Timestamp) -> (Timestamp, Timestamp) {
         const HOUR: i64 = 60 * MICROS_PER_MINUTE;
         let Some(instant) = at.jiff() else { return (Timestamp::START, Timestamp::END) };
         let offset = i64::from(self.rules().to_offset(instant).seconds());

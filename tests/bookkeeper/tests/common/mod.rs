@@ -93,6 +93,13 @@ impl Case {
         self.keeper.command(at(time), "operator", None, name, &fields)
     }
 
+    /// The same, asked for by somebody else than the operator.
+    pub fn ask(&mut self, time: &str, by: &str, name: &str, fields: Value) -> Result<(), String> {
+        let answer = self.keeper.command(at(time), by, None, name, &fields);
+        assert_eq!(self.keeper.check(), Ok(()), "after {name} {fields}");
+        answer
+    }
+
     pub fn accept(&mut self, time: &str, name: &str, fields: Value) {
         assert_eq!(self.send(time, name, fields.clone()), Ok(()), "{name} {fields}");
         assert_eq!(self.keeper.check(), Ok(()), "after {name} {fields}");
