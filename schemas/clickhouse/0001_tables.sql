@@ -357,6 +357,7 @@ CREATE TABLE IF NOT EXISTS invoices
         product Nullable(String),
         meter Nullable(String),
         region Nullable(String),
+        tier Nullable(UInt8),
         quantity Nullable(Decimal(38, 12)),
         amount Decimal(38, 12),
         `order` Nullable(String))),

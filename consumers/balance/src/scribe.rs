@@ -194,8 +194,8 @@ impl Journal for Scribe {
         }
     }
 
-    fn accrued(&mut self, ledger: &Ledger, accrued: &Accrued, line: &Line) {
-        self.delta.accrued(accrued);
+    fn accrued(&mut self, ledger: &Ledger, accrued: &[Accrued], line: &Line) {
+        accrued.iter().for_each(|part| self.delta.accrued(part));
         let Some((key, row, payer)) = charged_row(ledger, accrued, line) else {
             self.unsaid = Some("a charge whose account, price or payer is unknown");
             return;
@@ -583,15 +583,17 @@ fn lot_name(ledger: &Ledger, lot: &Lot) -> String {
     }
 }
 
-/// What a line costs, and who pays it.
+/// What a line costs, and who pays it. Its parts by tier are one charge, and their tabs of one cycle.
 fn charged_row<'a>(
     ledger: &'a Ledger,
-    accrued: &Accrued,
+    accrued: &[Accrued],
     line: &Line,
 ) -> Option<(GroupKey, ChargedRow<'a>, WalletNumber)> {
-    let account = ledger.account(accrued.account)?;
-    let series = account.series.get(accrued.series as usize)?;
-    let tab = account.tabs.get(accrued.tab as usize)?;
+    let (first, more) = accrued.split_first()?;
+    let account = ledger.account(first.account)?;
+    let series = account.series.get(first.series as usize)?;
+    let tab = account.tabs.get(first.tab as usize)?;
+    let charge = more.iter().try_fold(first.charge, |sum, part| sum.plus(part.charge)).ok()?;
     let key = GroupKey {
         meter: series.meter.0,
         region: series.region.0.into(),
@@ -604,7 +606,7 @@ fn charged_row<'a>(
         billing_account: ledger.wallet(series.wallet)?.id.as_str(),
         used: line.used,
         quantity: line.quantity,
-        charge: accrued.charge,
+        charge,
         records: line.records,
     };
     Some((key, row, series.wallet))

@@ -1,8 +1,8 @@
 //! The structured invoice beside the PDF (R12.7): EN 16931 in the syntax of UBL 2.1, a pure function of an
 //! issued invoice.
 //!
-//! A line of ours is one piece at its amount: what tiers make of a quantity is no price times a number. The
-//! quantity stands beside, as a property. Coupons and what rounding took off are allowances of the whole
+//! A line of ours is one piece at its amount: what blocks, flat amounts, the tier reached and rounding make of
+//! a quantity is no price times a number. Quantity and tier stand beside, as properties. Coupons and what rounding took off are allowances of the whole
 //! document, what rounding added is a charge. A credit note says what it takes back, so its figures are
 //! positive.
 
@@ -11,7 +11,7 @@ use drawdown_domain::invoices::{Invoice, InvoiceLine, InvoiceType, LineKind, Tax
 use drawdown_domain::money::{Amount, Overflow};
 use drawdown_domain::time::{Span, Timestamp};
 
-use crate::figures;
+use crate::figures::{self, tier_in_words};
 use crate::labels::Labels;
 use crate::language::{Language, country};
 
@@ -376,10 +376,16 @@ fn name_of(invoice: &Invoice, line: &InvoiceLine) -> String {
     ];
     let names: Vec<&str> = names.into_iter().flatten().collect();
     let labels = Labels::of(Language::of(invoice));
-    match line.kind {
-        LineKind::Adjustment => format!("{} ({})", names.join(" / "), labels.adjustment),
-        LineKind::Order => format!("{} ({})", names.join(" / "), labels.order),
-        LineKind::Usage | LineKind::Coupons | LineKind::Rounding => names.join(" / "),
+    let remark = match line.kind {
+        LineKind::Adjustment => Some(labels.adjustment),
+        LineKind::Order => Some(labels.order),
+        LineKind::Usage | LineKind::Coupons | LineKind::Rounding => None,
+    };
+    let tier = line.tier.map(|tier| tier_in_words(tier, labels));
+    let remarks: Vec<&str> = tier.as_deref().into_iter().chain(remark).collect();
+    match remarks.is_empty() {
+        true => names.join(" / "),
+        false => format!("{} ({})", names.join(" / "), remarks.join(", ")),
     }
 }
 
@@ -387,8 +393,9 @@ fn properties_of(invoice: &Invoice, line: &InvoiceLine) -> Vec<(&'static str, St
     let labels = Labels::of(Language::of(invoice));
     let account = line.account.as_ref().map(|account| (labels.account, account.to_string()));
     let region = line.region.as_ref().map(|region| ("Region", region.to_string()));
+    let tier = line.tier.map(|tier| ("Tier", tier.to_string()));
     let quantity = line.quantity.map(|quantity| (labels.quantity, quantity.to_string()));
-    [account, region, quantity].into_iter().flatten().collect()
+    [account, region, tier, quantity].into_iter().flatten().collect()
 }
 
 /// XML that is written from its begin to its end.

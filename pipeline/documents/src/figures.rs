@@ -98,6 +98,7 @@ struct Line {
     is_name: bool,
     /// What else there is to say, and which of it is a word.
     region: Option<String>,
+    tier: Option<String>,
     remark: Option<&'static str>,
     quantity: Option<Quantity>,
     amount: String,
@@ -279,6 +280,7 @@ fn written(line: &InvoiceLine, language: Language, invoice: &Invoice, places_max
         what,
         is_name,
         region: line.region.as_ref().map(ToString::to_string),
+        tier: line.tier.map(|tier| tier_in_words(tier, labels)),
         remark,
         quantity: line.quantity.map(|quantity| Quantity {
             written: language.number(quantity),
@@ -286,6 +288,11 @@ fn written(line: &InvoiceLine, language: Language, invoice: &Invoice, places_max
         }),
         amount: language.money(line.amount, invoice.currency),
     }
+}
+
+/// Which tier of its price a line is.
+pub(crate) fn tier_in_words(tier: u8, labels: &Labels) -> String {
+    labels.tier.replace("{tier}", &tier.to_string())
 }
 
 fn places_of(quantity: Amount) -> usize {

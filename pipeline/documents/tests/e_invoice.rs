@@ -7,7 +7,7 @@ mod invoices;
 use drawdown_documents::e_invoice;
 use drawdown_domain::invoices::{Invoice, InvoiceType, LineKind, TaxNote};
 use drawdown_domain::money::Amount;
-use invoices::{amount, invoice, settled};
+use invoices::{amount, invoice, settled, tiered};
 use roxmltree::{Document, Node};
 
 /// The elements at the end of a path of names.
@@ -91,6 +91,9 @@ fn check(invoice: &Invoice) {
         if let Some(quantity) = line.quantity {
             assert!(values.contains(&Some(quantity.to_string().as_str())), "{values:?}");
         }
+        if let Some(tier) = line.tier {
+            assert!(values.contains(&Some(tier.to_string().as_str())), "{values:?}");
+        }
         if let Some(account) = &line.account {
             assert!(values.contains(&Some(account.as_str())), "{values:?}");
         }
@@ -161,6 +164,23 @@ fn r12_7_every_figure_of_an_invoice_is_read_back_and_adds_up() {
     let mut long = invoices::long("Acme", "US", 300);
     (long.net, long.tax, long.total) = (amount("14188.79"), amount("2695.87"), amount("16884.66"));
     check(&long);
+}
+
+#[test]
+fn r12_3_a_line_is_called_by_its_tier() {
+    check(&tiered("Acme", "DE"));
+    let xml = e_invoice(&tiered("Acme", "DE")).unwrap();
+    let document = Document::parse(&xml).unwrap();
+    let names = all(document.root_element(), "InvoiceLine/Item/Name");
+    let names: Vec<&str> = names.iter().map(|name| name.text().unwrap()).collect();
+    let expected = [
+        "ai / tokens_out",
+        "compute / vcpu_hours (Preisstaffel 1)",
+        "compute / vcpu_hours (Preisstaffel 2)",
+        "compute / vcpu_hours (Preisstaffel 12, Nachtrag oder Korrektur)",
+        "compute / vcpu_hours",
+    ];
+    assert_eq!(names[..5], expected);
 }
 
 #[test]

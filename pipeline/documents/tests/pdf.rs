@@ -12,7 +12,7 @@ use drawdown_documents::{FOLDERS, Fonts, NoFonts, PaidSoFar, Press};
 use drawdown_domain::invoices::{Invoice, InvoiceType, TaxNote};
 use drawdown_domain::money::Currency;
 
-use invoices::{amount, invoice, long, settled};
+use invoices::{amount, invoice, long, settled, tiered};
 
 static PRESS: LazyLock<Press> =
     LazyLock::new(|| Press::new(Fonts::find(&FOLDERS.map(PathBuf::from)).unwrap()));
@@ -181,6 +181,34 @@ fn r12_3_the_language_is_that_of_the_registered_country() {
         "1 / 1 ページ",
     ];
     check("ja", &invoice("株式会社クラウド", "JP"), &in_japanese);
+}
+
+#[test]
+fn r12_3_a_line_says_which_tier_it_is_in_the_words_of_its_language() {
+    let in_english = [
+        "ai / tokens_out 12,345,678 617.28",
+        "compute / vcpu_hours · ap-1 · tier 1 1,000 10,000.00",
+        "compute / vcpu_hours · ap-1 · tier 2 234.5 2,345.00",
+        "compute / vcpu_hours · ap-1 · tier 12 · Late usage or correction 1 0.00",
+        "compute / vcpu_hours · eu-1 0.000000000001 0.00",
+    ];
+    check("tiers-en", &tiered("Acme", "GB"), &in_english);
+    for (country, says) in [
+        ("DE", ["· Preisstaffel 1 1.000 10.000,00", "· Preisstaffel 2 234,5 2.345,00"]),
+        ("FR", ["· tranche 1 1 000 10 000,00", "· tranche 2 234,5 2 345,00"]),
+        ("MX", ["· tramo 1 1.000 10.000,00", "· tramo 2 234,5 2.345,00"]),
+        ("CN", ["· 第 1 档 1,000 10,000.00", "· 第 2 档 234.5 2,345.00"]),
+        ("TW", ["· 第 1 級距 1,000 10,000.00", "· 第 2 級距 234.5 2,345.00"]),
+        ("JP", ["· 第 1 段階 1,000 10,000.00", "· 第 2 段階 234.5 2,345.00"]),
+    ] {
+        check(&format!("tiers-{country}"), &tiered("Acme", country), &says);
+    }
+    let lines = Made::of("tiers-AE", &tiered("Acme", "AE")).lines();
+    let of_tier = |figure: &str| {
+        let is = |line: &&String| line.contains("الشريحة") && line.contains(figure);
+        assert!(lines.iter().any(|line| is(&line)), "{figure} is not in\n{}", lines.join("\n"));
+    };
+    ["10,000.00", "2,345.00"].into_iter().for_each(of_tier);
 }
 
 /// What is written from the right has its figures from the left, each digit and sign in its place.

@@ -52,6 +52,9 @@ record! {
         pub product: Option<ProductId>,
         pub meter: Option<MeterId>,
         pub region: Option<RegionId>,
+        /// The tier of a `graduated` price with several, from 1 on: what it came to, with its flat amount if
+        /// it was entered in this period. None: the price is not split by tier.
+        pub tier: Option<u8>,
         pub quantity: Option<Amount>,
         /// In the billing currency, to its minor unit.
         pub amount: Amount,

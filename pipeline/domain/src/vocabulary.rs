@@ -102,7 +102,8 @@ described! {
     Shape::Number("minute") => crate::time::Minute;
     Shape::Number("month") => crate::time::Month;
     Shape::Number("half-month") => crate::time::HalfMonth;
-    Shape::Number("number") => crate::rating::PriceNumber, crate::rating::MeterNumber;
+    Shape::Number("number") => crate::rating::PriceNumber, crate::rating::MeterNumber,
+        crate::rating::TierNumber;
     Shape::Instant => crate::time::Timestamp;
     Shape::Decimal => crate::money::Amount;
     Shape::Text("text") => String, crate::ids::Text, compact_str::CompactString;

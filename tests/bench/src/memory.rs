@@ -28,7 +28,7 @@ struct Silent;
 impl Journal for Silent {
     fn fact(&mut self, _: &Ledger, _: &Fact) {}
 
-    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line) {}
+    fn accrued(&mut self, _: &Ledger, _: &[Accrued], _: &Line) {}
 }
 
 /// Set for the process that measures.

@@ -122,7 +122,7 @@ fn r13_4_a_bill_leads_back_to_its_usage_records() {
 }
 
 /// Worked cases with everything that becomes an amount.
-const CASES: [&str; 18] = [
+const CASES: [&str; 19] = [
     "contract-example.toml",
     "r2-4-late-and-early-usage.toml",
     "r2-5-after-the-bill.toml",
@@ -140,6 +140,7 @@ const CASES: [&str; 18] = [
     "r9-8-storage-package.toml",
     "r12-2-credit-notes.toml",
     "r12-3-lines.toml",
+    "r12-3-tiers.toml",
     "r12-5-tax-is-billed.toml",
 ];
 
@@ -205,6 +206,54 @@ fn r13_4_an_invoice_line_leads_back_to_its_charges() {
     assert_eq!(coupons["adds_up"], true, "{coupons}");
     let bills = &node["beside"][0];
     assert_eq!((&bills["amount"], &bills["adds_up"]), (&json!("28.02"), &json!(true)), "{bills}");
+}
+
+/// R13.4, R12.3: charges do not say their tier, so the lines of a price's tiers are explained together.
+#[test]
+fn r13_4_lines_by_tier_lead_back_to_the_charges_that_they_share() {
+    let rig = rehearsed("r12-3-tiers.toml");
+    let check = |number: &str, what: &str, amount: &str, rounding: Option<&str>, tiers: &[&str]| {
+        let answer = explained(&rig, number);
+        assert_eq!(answer["sums_wrong"], 0, "{answer:#}");
+        let mut lines = parts(&answer["explained"], "line");
+        let line = lines.find(|line| line["what"] == what);
+        let line = line.unwrap_or_else(|| panic!("no line {what}: {answer:#}"));
+        assert_eq!((&line["amount"], &line["adds_up"]), (&json!(amount), &json!(true)), "{line:#}");
+        let found = parts(line, "rounding").next().map(|rounding| &rounding["amount"]);
+        assert_eq!(found, rounding.map(|text| json!(text)).as_ref(), "{line:#}");
+        let beside = line["beside"].as_array().into_iter().flatten();
+        let beside = beside.filter(|part| part["kind"] == "line");
+        let beside: Vec<String> = beside
+            .map(|tier| {
+                format!("{}: {} of {}", tier["facts"]["tier"], tier["amount"], tier["quantity"])
+            })
+            .map(|text| text.replace('"', ""))
+            .collect();
+        assert_eq!(beside, tiers, "{line:#}");
+    };
+    let (first, second) = ("SG-2026-000001", "SG-2026-000002");
+    check(first, "usage acme compute hours", "8.03", None, &["1: 0.03 of 10", "2: 8 of 30"]);
+    check(first, "usage acme compute hours eu", "5.23", None, &["1: 0.03 of 10", "2: 5.2 of 2"]);
+    check(first, "adjustment acme compute hours tier 2", "2", None, &[]);
+    check(first, "usage acme storage gigabytes", "15", None, &[]);
+    // 0.505 and -0.505, each rounded.
+    let tiers = &["2: 4 of 40", "3: 0.51 of 10.1"];
+    check(second, "usage acme compute hours", "4.51", Some("0.005"), tiers);
+    let tiers = &["2: -1.29 of -12.9", "3: -0.51 of -10.1"];
+    check(second, "adjustment acme compute hours", "-1.8", Some("-0.005"), tiers);
+
+    // Two lines are a cent away from their charges at most: what is changed in ClickHouse beyond that is noticed.
+    rig.sql("ALTER TABLE charges UPDATE charge = charge + 0.006 WHERE used = '2026-03-20 10:00:00' AND region IS NULL SETTINGS mutations_sync = 1");
+    check(
+        second,
+        "usage acme compute hours",
+        "4.51",
+        Some("-0.001"),
+        &["2: 4 of 40", "3: 0.51 of 10.1"],
+    );
+    rig.sql("ALTER TABLE charges UPDATE charge = charge + 0.01 WHERE used = '2026-03-20 10:00:00' AND region IS NULL SETTINGS mutations_sync = 1");
+    let wrong = explained(&rig, second);
+    assert!(wrong["sums_wrong"].as_u64().unwrap() > 0, "{wrong:#}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use drawdown_domain::money::{Amount, Overflow};
+use drawdown_domain::money::{Amount, Currency, Overflow};
 
 use super::Explaining;
 use super::asking::{Read, ask, ask_one, short};
@@ -147,14 +147,15 @@ impl Explaining {
         let period = self.period(&invoice).await?;
         let mut coupons = Amount::ZERO;
         let mut before_rounding = Amount::ZERO;
-        for (place, line) in invoice.lines.iter().enumerate() {
-            let amount = line.amount("amount")?;
+        for (place, lines) in invoice.lines.chunk_by(share_charges).enumerate() {
+            let Some(line) = lines.first() else { continue };
+            let amount = Explaining::sum_of(lines, "amount")?;
             let part = match line.text("kind")?.as_str() {
                 "usage" | "adjustment" => {
                     before_rounding = before_rounding.plus(amount).map_err(too_large)?;
                     match place < LINES_MAX {
-                        true => self.usage_line(&invoice, line, &period).await?,
-                        false => line_in_short(line)?
+                        true => self.usage_lines(&invoice, line, lines, &period).await?,
+                        false => lines_in_short(line, lines)?
                             .note("the lines before it are followed to the usage records; its bills can be explained one by one"),
                     }
                 }
@@ -187,11 +188,12 @@ impl Explaining {
         Ok(Some(node.part(invoice.tax_node()).added_up()?.beside([bills])))
     }
 
-    /// A line over usage: its exact charges, and what rounding made of them.
-    async fn usage_line(
+    /// Lines over usage that share their charges: these, exact, and what rounding made of them.
+    async fn usage_lines(
         &self,
         invoice: &Issued,
         line: &Row,
+        lines: &[Row],
         period: &Period,
     ) -> Result<Node, Problem> {
         let of = Of::Line {
@@ -204,9 +206,11 @@ impl Explaining {
         let (account, product) = (line.text("account")?, line.text("product")?);
         let charges = self.charges(&Scope { account, product, of }).await?;
         let exact = Amount::sum(charges.iter().filter_map(Node::amount_of)).map_err(too_large)?;
-        let rounded = exact.rounded_half_away(self.currency).map_err(too_large)?;
+        let amounts: Vec<Amount> =
+            lines.iter().map(|line| line.amount("amount")).collect::<Result<_, _>>()?;
+        let rounded = rounded(exact, &amounts, self.currency).map_err(too_large)?;
         let rounding = rounded.minus(exact).map_err(too_large)?;
-        let mut node = charges.into_iter().fold(line_in_short(line)?, Node::part);
+        let mut node = charges.into_iter().fold(lines_in_short(line, lines)?, Node::part);
         if !rounding.is_zero() {
             let what = format!("rounding: {exact} of exact charges become {rounded}");
             node = node.part(Node::new("rounding", what).amount(rounding));
@@ -340,6 +344,39 @@ fn bill_in_short(row: &Row) -> Result<Node, Problem> {
     Ok(bill.named(row.text("bill")?).amount(row.amount("amount")?))
 }
 
+/// Whether lines are those of the tiers of one price: charges do not say their tier, so these lines are
+/// explained by the same ones.
+fn share_charges(one: &Row, other: &Row) -> bool {
+    let fields = ["kind", "account", "product", "meter", "region"];
+    let is_usage = one.text("kind").is_ok_and(|kind| ["usage", "adjustment"].contains(&&*kind));
+    is_usage && fields.into_iter().all(|field| one.get(field) == other.get(field))
+}
+
+/// What lines over exact charges come to, each rounded by itself: one is the rounded sum, and several are by
+/// half a unit each away from it at most. Else it is what one line would come to, which they are not.
+fn rounded(exact: Amount, lines: &[Amount], currency: Currency) -> Result<Amount, Overflow> {
+    let sum = Amount::sum(lines.iter().copied())?;
+    let off_twice = sum.minus(exact)?.many(2)?;
+    let most = currency.minor_unit().many(lines.len())?;
+    let may_be = lines.len() > 1 && off_twice <= most && off_twice >= most.negated()?;
+    if may_be { Ok(sum) } else { exact.rounded_half_away(currency) }
+}
+
+/// A line, or several that share their charges, as one, with each of them beside it.
+fn lines_in_short(first: &Row, lines: &[Row]) -> Result<Node, Problem> {
+    if lines.len() < 2 {
+        return line_in_short(first);
+    }
+    let mut together = first.clone();
+    together.remove("tier");
+    for field in ["amount", "quantity"] {
+        let sum = Explaining::sum_of(lines, field)?.to_string();
+        together.insert(field.to_owned(), sum.into());
+    }
+    let tiers: Vec<Node> = lines.iter().map(line_in_short).collect::<Result<_, _>>()?;
+    Ok(line_in_short(&together)?.beside(tiers))
+}
+
 /// A line as it stands on the invoice.
 fn line_in_short(line: &Row) -> Result<Node, Problem> {
     let kind = line.text("kind")?;
@@ -349,11 +386,74 @@ fn line_in_short(line: &Row) -> Result<Node, Problem> {
         .collect();
     let words = ["account", "product", "meter", "region", "order"];
     let words = words.into_iter().filter_map(|field| said.get(field).map(String::as_str));
+    let tier = line.number("tier").ok();
+    let in_words = tier.map(|tier| format!("tier {tier}"));
+    let words = words.chain(in_words.as_deref());
     let what = std::iter::once(kind.as_str()).chain(words).collect::<Vec<_>>().join(" ");
     let node = Node::new("line", what).amount(line.amount("amount")?).fact("line", kind);
+    let node = node.perhaps("tier", tier);
     let node = said.iter().fold(node, |node, (field, value)| node.fact(field, value.as_str()));
     Ok(match line.amount("quantity") {
         Ok(quantity) => node.quantity(quantity),
         Err(_) => node,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn amount(text: &str) -> Amount {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn r13_4_lines_by_tier_are_rounded_each_and_no_further() {
+        let check = |exact: &str, lines: &[&str], expected: &str| {
+            let lines: Vec<Amount> = lines.iter().map(|line| amount(line)).collect();
+            let rounded = rounded(amount(exact), &lines, Currency::Usd).unwrap();
+            assert_eq!(rounded, amount(expected), "{exact} {lines:?}");
+        };
+        check("0.014", &["0.01"], "0.01");
+        check("0.014", &["0.02"], "0.01");
+        // 0.005 and 0.005; 0.004 and 0.004.
+        check("0.01", &["0.01", "0.01"], "0.02");
+        check("0.008", &["0.00", "0.00"], "0");
+        check("-0.01", &["-0.01", "-0.01"], "-0.02");
+        // No two lines are so far away.
+        check("0.01", &["0.02", "0.01"], "0.01");
+        check("0.011", &["0.00", "0.00"], "0.01");
+    }
+
+    #[test]
+    fn r13_4_only_tiers_of_one_price_share_their_charges() {
+        let line = |kind: &str, region: Option<&str>, tier: Option<u8>| {
+            let line = json!({ "kind": kind, "account": "acme", "product": "p", "meter": "m",
+                "region": region, "tier": tier, "quantity": "1.5", "amount": "0.01", "order": null });
+            line.as_object().unwrap().clone()
+        };
+        let lines = [
+            line("usage", None, Some(1)),
+            line("usage", None, Some(2)),
+            line("usage", Some("eu"), Some(2)),
+            line("adjustment", Some("eu"), Some(2)),
+            line("order", None, None),
+            line("order", None, None),
+        ];
+        let counts: Vec<usize> = lines.chunk_by(share_charges).map(<[Row]>::len).collect();
+        assert_eq!(counts, [2, 1, 1, 1, 1]);
+        let node = serde_json::to_value(lines_in_short(&lines[0], &lines[..2]).unwrap()).unwrap();
+        assert_eq!((&node["what"], &node["amount"]), (&json!("usage acme p m"), &json!("0.02")));
+        assert_eq!(
+            (&node["quantity"], &node["beside"][1]["facts"]["tier"]),
+            (&json!("3"), &json!(2))
+        );
+        let node = serde_json::to_value(lines_in_short(&lines[1], &lines[1..2]).unwrap()).unwrap();
+        assert_eq!(
+            (&node["what"], &node["beside"]),
+            (&json!("usage acme p m tier 2"), &json!(null))
+        );
+    }
 }

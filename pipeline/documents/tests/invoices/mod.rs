@@ -19,6 +19,7 @@ fn line(kind: LineKind, names: [&str; 4], quantity: &str, cost: &str) -> Invoice
         product: product.parse().ok(),
         meter: meter.parse().ok(),
         region: region.parse().ok(),
+        tier: None,
         quantity: quantity.parse().ok(),
         amount: amount(cost),
         order: (kind == LineKind::Order).then(|| "ord-7".parse().unwrap()),
@@ -87,6 +88,23 @@ pub(crate) fn invoice(name: &str, country: &str) -> Invoice {
         settled_tax: None,
         settled_total: None,
     }
+}
+
+/// The same with a meter that is priced by tier, also late.
+pub(crate) fn tiered(name: &str, country: &str) -> Invoice {
+    let mut invoice = invoice(name, country);
+    let hours = ["acme", "compute", "vcpu_hours", "ap-1"];
+    let tier = |kind, tier, quantity, cost| InvoiceLine {
+        tier: Some(tier),
+        ..line(kind, hours, quantity, cost)
+    };
+    let lines = [
+        tier(LineKind::Usage, 1, "1000", "10000.00"),
+        tier(LineKind::Usage, 2, "234.5", "2345.00"),
+        tier(LineKind::Adjustment, 12, "1", "0.00"),
+    ];
+    invoice.lines.splice(1..2, lines);
+    invoice
 }
 
 /// The same, settled in euros.

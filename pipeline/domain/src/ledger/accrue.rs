@@ -1,13 +1,15 @@
 //! Usage becomes money: a counted line is priced and put on the tab of its bill (R3.2, R2.4).
 
+use smallvec::SmallVec;
+
 use super::fact::{Accrued, Journal, RegionNamed, SeriesOpened, SetAside, TabOpened, Unpriced};
 use super::standing::Occasion;
 use super::state::{AccountNumber, RegionNumber, Series, Tab, Wallet, WalletNumber};
 use super::values::SeriesKey;
 use super::{Broken, Ledger, Undecided};
 use crate::ids::RegionId;
-use crate::money::Amount;
-use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber, ValueCount};
+use crate::money::{Amount, Overflow};
+use crate::rating::{Aggregate, MeterNumber, Model, PriceNumber, TierNumber, ValueCount};
 use crate::time::{Cycle, Minute, Timestamp, Window};
 
 /// What metering counted: one or more records of an account's meter in one minute.
@@ -36,8 +38,8 @@ impl From<Broken> for Trouble {
     }
 }
 
-impl From<crate::money::Overflow> for Trouble {
-    fn from(_: crate::money::Overflow) -> Trouble {
+impl From<Overflow> for Trouble {
+    fn from(_: Overflow) -> Trouble {
         Trouble::Unpriced(Unpriced::TooLarge)
     }
 }
@@ -45,6 +47,28 @@ impl From<crate::money::Overflow> for Trouble {
 impl From<Unpriced> for Trouble {
     fn from(why: Unpriced) -> Trouble {
         Trouble::Unpriced(why)
+    }
+}
+
+/// What a line does to a month's quantity, and what that costs.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    quantity: Amount,
+    charge: Amount,
+    /// The tiers of the price that are reached before and after it (R12.3).
+    tiers: (TierNumber, TierNumber),
+}
+
+impl Change {
+    /// So much more, or less.
+    #[inline]
+    pub(super) fn by(quantity: Amount, series: &Series, model: &Model) -> Result<Change, Overflow> {
+        let after = series.quantity.plus(quantity)?;
+        Ok(Change {
+            quantity,
+            charge: model.price(after)?.minus(series.charged)?,
+            tiers: model.tiers_reached(series.quantity, after),
+        })
     }
 }
 
@@ -135,8 +159,8 @@ impl Ledger {
         if self.may_be_covered(account, wallet) {
             return self.accrue_uncovered(line, series, quantity, journal);
         }
-        let charge = model.price(found.quantity.plus(quantity)?)?.minus(found.charged)?;
-        self.charge(line, (wallet, price), series, (quantity, charge), journal)
+        let change = Change::by(quantity, found, model)?;
+        self.charge(line, (wallet, price), series, change, journal)
     }
 
     /// Puts what a change of a month's quantity costs on the tab it belongs to.
@@ -144,26 +168,69 @@ impl Ledger {
     pub(super) fn charge(
         &mut self,
         line: &Line,
-        (wallet, price): (WalletNumber, PriceNumber),
+        payer: (WalletNumber, PriceNumber),
         series: usize,
-        (quantity, charge): (Amount, Amount),
+        change: Change,
         journal: &mut dyn Journal,
     ) -> Result<(), Trouble> {
-        let known = self.tab_of(line, wallet, price);
-        let tab = match known {
-            Some(place) => place,
-            None => self.open_tab(line, wallet, price, journal)?,
-        };
-        let (series, tab) = (place_number(series)?, place_number(tab)?);
+        let Change { quantity, charge, tiers: (tier, until) } = change;
+        if tier != until {
+            return self.charge_by_tier(line, payer, series, change, journal);
+        }
+        let (tab, is_new) = self.tab_for(line, payer, tier, journal)?;
+        let series = place_number(series)?;
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
-        journal.accrued(self, &accrued, line);
-        self.watch_cap(&accrued, journal).map_err(super::timers::broken)?;
+        journal.accrued(self, std::slice::from_ref(&accrued), line);
+        self.charged(line, payer.0, &accrued, is_new, journal)
+    }
+
+    /// Puts each tier's part of a change on a tab of its own (R12.3).
+    #[cold]
+    fn charge_by_tier(
+        &mut self,
+        line: &Line,
+        payer: (WalletNumber, PriceNumber),
+        series: usize,
+        change: Change,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Trouble> {
+        let account = self.account(line.account).ok_or(Unpriced::NoAccount)?;
+        let found = account.series.get(series).ok_or(Broken("a series out of place"))?;
+        let (model, _) = self.priced(found.meter, found.price)?;
+        let after = found.quantity.plus(change.quantity)?;
+        let split = model.split(found.quantity, after)?;
+        let (series, mut is_new) = (place_number(series)?, false);
+        let mut parts: SmallVec<[Accrued; 4]> = SmallVec::with_capacity(split.len());
+        for part in split {
+            let (tab, is_opened) = self.tab_for(line, payer, part.tier, journal)?;
+            is_new |= is_opened;
+            let (account, quantity, charge) = (line.account, part.quantity, part.charge);
+            parts.push(Accrued { account, series, tab, quantity, charge });
+        }
+        parts.iter().try_for_each(|part| self.apply_accrued(part))?;
+        journal.accrued(self, &parts, line);
+        let last = parts.last().ok_or(Broken("a change of no tier"))?;
+        let Change { quantity, charge, .. } = change;
+        self.charged(line, payer.0, &Accrued { quantity, charge, ..*last }, is_new, journal)
+    }
+
+    /// A line has been charged: what follows from that.
+    #[inline]
+    fn charged(
+        &mut self,
+        line: &Line,
+        wallet: WalletNumber,
+        accrued: &Accrued,
+        is_on_new_tab: bool,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Trouble> {
+        self.watch_cap(accrued, journal).map_err(super::timers::broken)?;
         // What is taken back is no use.
-        if known.is_none() && line.records.is_positive() {
+        if is_on_new_tab && line.records.is_positive() {
             self.check_first_use(wallet, line.meter, journal).map_err(super::timers::broken)?;
         }
-        let is_spent = self.spend_headroom(wallet, charge);
+        let is_spent = self.spend_headroom(wallet, accrued.charge);
         let judged = match self.touched.is_empty() {
             false => self.judge_touched(journal),
             true if is_spent => self.judge(wallet, Occasion::Charge, journal),
@@ -202,12 +269,11 @@ impl Ledger {
             true => (found.quantity.plus(Amount::whole(line.records))?, &[][..]),
             false => (self.values.quantity_with(&key, values)?, values),
         };
-        let change = quantity.minus(found.quantity)?;
-        let charge = model.price(quantity)?.minus(found.charged)?;
+        let change = Change::by(quantity.minus(found.quantity)?, found, model)?;
         // Nothing is refused from here on.
         self.count_values(key, values, journal)?;
-        let line = Line { quantity: change, ..*line };
-        self.charge(&line, payer, place, (change, charge), journal)
+        let line = Line { quantity: change.quantity, ..*line };
+        self.charge(&line, payer, place, change, journal)
     }
 
     pub(super) fn priced(
@@ -261,13 +327,36 @@ impl Ledger {
         self.series_of(line).ok_or(Trouble::Broken(Broken("a series that was just opened")))
     }
 
+    /// The tab this line goes on, and whether it was not there before.
+    #[inline]
+    fn tab_for(
+        &mut self,
+        line: &Line,
+        payer: (WalletNumber, PriceNumber),
+        tier: TierNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(u32, bool), Trouble> {
+        let known = self.tab_of(line, payer, tier);
+        let place = match known {
+            Some(place) => place,
+            None => self.open_tab(line, payer, tier, journal)?,
+        };
+        Ok((place_number(place)?, known.is_none()))
+    }
+
     /// The tab this line goes on in time: its hour has charges already, and is still collected. An
     /// account that is billed seldom has many tabs, and usage mostly belongs to the newest.
     #[inline]
-    fn tab_of(&self, line: &Line, wallet: WalletNumber, price: PriceNumber) -> Option<usize> {
+    fn tab_of(
+        &self,
+        line: &Line,
+        (wallet, price): (WalletNumber, PriceNumber),
+        tier: TierNumber,
+    ) -> Option<usize> {
         self.account(line.account)?.tabs.iter().rposition(|tab| {
             tab.meter == line.meter
                 && tab.price == price
+                && tab.tier == tier
                 && tab.region == line.region
                 && tab.wallet == wallet
                 && tab.used.contains(line.used)
@@ -287,8 +376,8 @@ impl Ledger {
     fn open_tab(
         &mut self,
         line: &Line,
-        payer: WalletNumber,
-        price: PriceNumber,
+        (payer, price): (WalletNumber, PriceNumber),
+        tier: TierNumber,
         journal: &mut dyn Journal,
     ) -> Result<usize, Trouble> {
         let wallet = self.wallet(payer).ok_or(Broken("an unknown wallet"))?;
@@ -312,6 +401,7 @@ impl Ledger {
             price,
             region: line.region,
             adjustment,
+            tier,
         };
         if let Some(place) = account.tabs.iter().rposition(|known| known.key() == tab.key()) {
             return Ok(place);

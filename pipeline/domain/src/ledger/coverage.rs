@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use smallvec::SmallVec;
 
-use super::accrue::{Line, Trouble};
+use super::accrue::{Change, Line, Trouble};
 use super::benefits::{Benefit, adds_up};
 use super::fact::{Covered, Journal};
 use super::state::{Account, AccountNumber, RegionNumber, Series, Wallet, WalletNumber};
@@ -232,7 +232,7 @@ impl Ledger {
         let of = self.hour_of_use(line, series.wallet)?;
         let covering = self.covering(line, account, series, model, quantity)?;
         let Covering { left, portions } = covering.unwrap_or_else(|| Covering::none(quantity));
-        let charge = model.price(series.quantity.plus(left)?)?.minus(series.charged)?;
+        let change = Change::by(left, series, model)?;
         // What could not be covered counts as well: it is taken back first (R9.8).
         let known = self.coverage.of(&of).is_some();
         let fact = (known || !portions.is_empty()).then(|| -> Result<Covered, Overflow> {
@@ -247,7 +247,7 @@ impl Ledger {
         if let Some(fact) = fact {
             self.record(journal, fact)?;
         }
-        self.charge(&line, payer, place, (left, charge), journal)
+        self.charge(&line, payer, place, change, journal)
     }
 
     fn hour_of_use(&self, line: &Line, payer: WalletNumber) -> Result<HourOfUse, Broken> {

@@ -48,8 +48,8 @@ impl Collected {
 
 impl BilledLine {
     fn of(tab: &Tab) -> BilledLine {
-        let Tab { meter, region, adjustment, quantity, exact, .. } = *tab;
-        BilledLine { meter, region, adjustment, quantity, exact }
+        let Tab { meter, region, adjustment, quantity, exact, tier, .. } = *tab;
+        BilledLine { meter, region, adjustment, quantity, exact, tier }
     }
 }
 

@@ -181,6 +181,7 @@ impl Ledger {
             product: Some(product.clone()),
             meter: Some(meter.clone()),
             region: self.region(line.region).cloned(),
+            tier: line.tier.shown(),
             quantity: Some(line.quantity),
             amount,
             ..line_of(kind)
@@ -316,16 +317,17 @@ fn line_of(kind: LineKind) -> InvoiceLine {
         product: None,
         meter: None,
         region: None,
+        tier: None,
         quantity: None,
         amount: Amount::ZERO,
         order: None,
     }
 }
 
-/// Lines stand by account and product: usage by meter and region, then adjustments, then orders.
+/// Lines stand by account and product: usage by meter, region and tier, then adjustments, then orders.
 fn order_of(line: &InvoiceLine) -> impl Ord + use<'_> {
-    let InvoiceLine { account, product, kind, meter, region, order, .. } = line;
-    (account, product, kind, meter, region, order)
+    let InvoiceLine { account, product, kind, meter, region, tier, order, .. } = line;
+    (account, product, kind, meter, region, tier, order)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Journal for Facts {
         self.0.push(fact.clone());
     }
 
-    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line) {}
+    fn accrued(&mut self, _: &Ledger, _: &[Accrued], _: &Line) {}
 }
 
 fn at(text: &str) -> Timestamp {

@@ -11,7 +11,7 @@ use super::{Broken, Ledger};
 use crate::ids::{MethodId, OrderId};
 use crate::invoices::{InvoiceDraft, InvoiceType};
 use crate::money::{Amount, Overflow};
-use crate::rating::MeterNumber;
+use crate::rating::{MeterNumber, TierNumber};
 use crate::record;
 use crate::settings::Schedule;
 use crate::time::{HalfMonth, Minute, Timestamp};
@@ -44,7 +44,7 @@ record! {
         pub half: HalfMonth,
         /// It is shown on one invoice with the next half.
         pub joins_next: bool,
-        /// Usage, in the order of account, meter, region; adjustments behind the rest.
+        /// Usage, in the order of account, meter, region; adjustments behind the rest; then by tier.
         pub lines: Vec<PeriodLine>,
         pub orders: Vec<PeriodOrder>,
         /// What the bills over usage come to, each rounded.
@@ -65,6 +65,8 @@ record! {
         pub adjustment: bool,
         pub quantity: Amount,
         pub exact: Amount,
+        /// The tier it is, where a price is split by tier (R12.3).
+        pub tier: TierNumber = TierNumber::NONE,
     }
 }
 
@@ -89,20 +91,20 @@ record! {
 
 impl PeriodLine {
     /// By this lines of a period are told apart.
-    pub(super) fn key(&self) -> (AccountNumber, MeterNumber, RegionNumber, bool) {
-        (self.account, self.meter, self.region, self.adjustment)
+    pub(super) fn key(&self) -> (AccountNumber, MeterNumber, RegionNumber, bool, TierNumber) {
+        (self.account, self.meter, self.region, self.adjustment, self.tier)
     }
 
     fn of(account: AccountNumber, line: &BilledLine) -> PeriodLine {
-        let BilledLine { meter, region, adjustment, quantity, exact } = *line;
-        PeriodLine { account, meter, region, adjustment, quantity, exact }
+        let BilledLine { meter, region, adjustment, quantity, exact, tier } = *line;
+        PeriodLine { account, meter, region, adjustment, quantity, exact, tier }
     }
 }
 
 impl BilledLine {
     /// By this lines of a bill are told apart.
-    pub(super) fn key(&self) -> (MeterNumber, RegionNumber, bool) {
-        (self.meter, self.region, self.adjustment)
+    pub(super) fn key(&self) -> (MeterNumber, RegionNumber, bool, TierNumber) {
+        (self.meter, self.region, self.adjustment, self.tier)
     }
 
     pub(super) fn add(&mut self, more: &BilledLine) -> Result<(), Overflow> {

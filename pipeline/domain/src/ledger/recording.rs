@@ -25,8 +25,8 @@ impl Journal for Recorder {
         self.0.push(Recorded::Fact(Box::new(fact.clone())));
     }
 
-    fn accrued(&mut self, _: &Ledger, accrued: &Accrued, _: &Line) {
-        self.0.push(Recorded::Accrued(*accrued));
+    fn accrued(&mut self, _: &Ledger, accrued: &[Accrued], _: &Line) {
+        self.0.extend(accrued.iter().copied().map(Recorded::Accrued));
     }
 }
 

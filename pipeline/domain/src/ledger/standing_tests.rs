@@ -24,7 +24,7 @@ impl Journal for Recorder {
         self.0.push(fact.clone());
     }
 
-    fn accrued(&mut self, _: &Ledger, _: &Accrued, _: &Line) {}
+    fn accrued(&mut self, _: &Ledger, _: &[Accrued], _: &Line) {}
 }
 
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ use crate::ids::{
 use crate::money::{Amount, Currency};
 use crate::notices::ServiceCause;
 use crate::payments::{MethodKind, MethodState, PaymentCause};
-use crate::rating::{MeterNumber, PriceNumber};
+use crate::rating::{MeterNumber, PriceNumber, TierNumber};
 use crate::requests::{Direction, Request};
 use crate::rights::Role;
 use crate::time::{Cycle, HalfMonth, Minute, Month, Span, Timestamp, Window, Zone};
@@ -205,7 +205,7 @@ record! {
 }
 
 record! {
-    /// Exact charges under one price that the next bill of a (wallet, account, product) will hold.
+    /// Exact charges under one price, or one tier of it, that the next bill of a (wallet, account, product) will hold.
     ///
     /// A tab holds charges whose time of use lies in `used`: at most an hour of the wallet's day (R8.6),
     /// which no coupon's begin or end divides (R5.2).
@@ -221,6 +221,8 @@ record! {
         pub region: RegionNumber,
         /// Its usage came after the bills of its own cycle (R2.4).
         pub adjustment: bool,
+        /// The tier that its charges are of, where a price is split by tier (R12.3).
+        pub tier: TierNumber = TierNumber::NONE,
     }
 }
 
@@ -754,11 +756,14 @@ impl Series {
     }
 }
 
+// There may be one for every account, meter and hour.
+const _: () = assert!(size_of::<Tab>() <= 64);
+
 impl Tab {
     /// What its charges have in common.
     pub(super) fn key(&self) -> impl PartialEq + use<> {
         let series = (self.wallet, self.meter, self.region, self.price);
-        (series, self.ends, self.used)
+        (series, self.ends, self.used, self.tier)
     }
 }
 

@@ -5,6 +5,7 @@
 //! metering, which finds the record, remembers that it is taken back, and says what it was; then its quantity
 //! is taken back here, and nobody can refuse that any more.
 
+use super::accrue::Change;
 use super::fact::{Covered, Journal, ValueTakenBack, VoidAsked};
 use super::state::{Series, WalletNumber};
 use super::values::SeriesKey;
@@ -69,7 +70,7 @@ impl Ledger {
             Aggregate::Sum | Aggregate::Count => change,
             Aggregate::Max | Aggregate::Last | Aggregate::Unique => change,
         };
-        let charge = model.price(quantity)?.minus(found.charged)?;
+        let change = Change::by(change, found, model)?;
 
         if let Part::Value(value) = part {
             self.record(journal, ValueTakenBack { series, value: value.clone() })?;
@@ -78,7 +79,7 @@ impl Ledger {
             self.record(journal, given_back)?;
         }
         let line = Line { quantity: used, records: -1, ..*line };
-        Ok(self.charge(&line, payer, place, (change, charge), journal)?)
+        Ok(self.charge(&line, payer, place, change, journal)?)
     }
 
     /// The series in which a record was counted.

@@ -1,5 +1,7 @@
 //! R2.5: without a record that was taken back everything is as if it had never been sent.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -11,7 +13,9 @@ use super::super::{
 use super::*;
 use crate::commands::Command;
 use crate::ids::PrincipalId;
-use crate::rating::{self, Distinct, Largest, Latest, MeterNumber, Moment, PriceBook};
+use crate::rating::{
+    self, Distinct, Largest, Latest, MeterNumber, Moment, PriceBook, TierNumber, TierPart,
+};
 use crate::time::{Span, Timestamp};
 
 const BEGINS: &str = "2026-03-10T00:00:00Z";
@@ -60,6 +64,20 @@ impl Record {
             _ => None,
         }
     }
+}
+
+/// Quantities and what they cost, by meter and tier.
+type ByTier = BTreeMap<(MeterNumber, TierNumber), (Amount, Amount)>;
+
+fn by_tier(parts: impl Iterator<Item = (MeterNumber, TierPart)>) -> ByTier {
+    let mut sums = ByTier::new();
+    for (meter, part) in parts {
+        let (quantity, charge) = sums.entry((meter, part.tier)).or_default();
+        *quantity = quantity.plus(part.quantity).unwrap();
+        *charge = charge.plus(part.charge).unwrap();
+    }
+    sums.retain(|_, (quantity, charge)| !quantity.is_zero() || !charge.is_zero());
+    sums
 }
 
 struct Rig {
@@ -130,6 +148,37 @@ impl Rig {
         months
     }
 
+    /// What tiers have come to on bills and tabs.
+    fn tiers(&self) -> ByTier {
+        let bills = self.recorder.0.iter().filter_map(|recorded| match recorded {
+            Recorded::Fact(fact) => match &**fact {
+                Fact::BillIssued(issued) => Some(issued.lines.iter()),
+                _ => None,
+            },
+            Recorded::Accrued(_) => None,
+        });
+        let part = |tier, quantity, charge| TierPart { tier, quantity, charge };
+        let billed = bills.flatten();
+        let billed = billed.map(|line| (line.meter, part(line.tier, line.quantity, line.exact)));
+        let tabs = self.ledger.accounts()[0].tabs.iter();
+        let open = tabs.map(|tab| (tab.meter, part(tab.tier, tab.quantity, tab.exact)));
+        by_tier(billed.chain(open))
+    }
+
+    /// What tiers come to by the months' quantities alone.
+    fn tiers_of_months(&self) -> ByTier {
+        let series = self.ledger.accounts()[0].series.iter();
+        by_tier(series.flat_map(|series| {
+            let (model, _) = self.ledger.priced(series.meter, series.price).unwrap();
+            let mut parts = model.split(Amount::ZERO, series.quantity).unwrap();
+            if model.tiers_reached(Amount::ZERO, Amount::ZERO).0 == TierNumber::NONE {
+                let (tier, quantity) = (TierNumber::NONE, series.quantity);
+                parts.push(TierPart { tier, quantity, charge: series.charged });
+            }
+            parts.into_iter().map(|part| (series.meter, part))
+        }))
+    }
+
     /// All that was ever charged: what is on tabs, and what bills hold.
     fn charged(&self) -> Amount {
         let account = &self.ledger.accounts()[0];
@@ -154,7 +203,7 @@ fn record() -> impl Strategy<Value = Record> {
 
 proptest! {
     /// R2.5: for every aggregate and price model, before and after bills, what is left costs what it would have
-    /// cost by itself; and the facts say so.
+    /// cost by itself, each tier by itself (R12.3); and the facts say so.
     #[test]
     fn r2_5_what_is_left_costs_what_it_costs_by_itself(
         records in prop::collection::vec((record(), any::<bool>()), 1..30),
@@ -176,6 +225,8 @@ proptest! {
         }
         prop_assert_eq!(rig.months(), alone.months());
         prop_assert_eq!(rig.charged(), alone.charged());
+        prop_assert_eq!(alone.tiers(), alone.tiers_of_months(), "R12.3");
+        prop_assert_eq!(rig.tiers(), rig.tiers_of_months(), "R12.3");
         if bills {
             rig.pass(begins.plus(Span::minutes(181)));
             prop_assert_eq!(rig.charged(), alone.charged());

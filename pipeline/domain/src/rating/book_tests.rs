@@ -127,6 +127,18 @@ fn r3_1_a_bad_price_is_refused_with_its_line() {
         "model = \"volume\"\ntiers = [{ up_to = \"1\", unit_price = \"1\" }, { up_to = \"1\", unit_price = \"1\" }, { unit_price = \"1\" }]",
         "does not lie above",
     );
+    let steps = |count: u32| {
+        let steps =
+            (1..count).map(|step| format!("{{ up_to = \"{step}\", unit_price = \"1\" }}, "));
+        format!(
+            "model = \"graduated\"\ntiers = [{}{{ unit_price = \"1\" }}]",
+            steps.collect::<String>()
+        )
+    };
+    check(&steps(256), "more than 255 tiers");
+    let most =
+        format!("[[price]]\nproduct = \"p\"\nmeter = \"m\"\ncurrency = \"USD\"\n{}", steps(255));
+    parse(&most).unwrap();
     check("model = \"per_unit\"\nunit_prise = \"1\"", "unknown field");
 }
 

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::model::{Aggregate, Flat, Graduated, Model, Package, PerUnit, Tier, Volume};
+use super::tiers::TIERS_MAX;
 use crate::ids::{MeterId, ProductId, RegionId, Text};
 use crate::money::{Amount, Currency};
 use crate::record;
@@ -207,6 +208,9 @@ fn checked_tiers(tiers: Option<&[WrittenTier]>) -> Result<Vec<Tier>, String> {
         return Err(
             "the last tier must have no up_to, or larger quantities would have no price".to_owned()
         );
+    }
+    if tiers.len() > TIERS_MAX {
+        return Err(format!("there are more than {TIERS_MAX} tiers"));
     }
     let mut from = Amount::ZERO;
     for tier in bounded {

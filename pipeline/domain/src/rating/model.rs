@@ -121,7 +121,8 @@ impl Model {
     }
 }
 
-fn graduated(tiers: &[Tier], quantity: Amount) -> Result<Amount, Overflow> {
+/// Each tier by itself, rounded once; of the first tiers of a price alone: what they come to.
+pub(super) fn graduated(tiers: &[Tier], quantity: Amount) -> Result<Amount, Overflow> {
     let mut total = Product::ZERO;
     let mut from = Amount::ZERO;
     for tier in tiers {

@@ -7,7 +7,7 @@ use crate::ledger::state::{
     SharedCouponLot, WalletNumber,
 };
 use crate::money::Amount;
-use crate::rating::MeterNumber;
+use crate::rating::{MeterNumber, TierNumber};
 use crate::time::{HalfMonth, Minute, Month};
 use crate::{record, symbols};
 
@@ -53,6 +53,8 @@ record! {
         pub adjustment: bool,
         pub quantity: Amount,
         pub exact: Amount,
+        /// The tier it is, where a price is split by tier (R12.3).
+        pub tier: TierNumber = TierNumber::NONE,
     }
 }
 

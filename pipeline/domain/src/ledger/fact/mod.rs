@@ -264,8 +264,9 @@ impl Fact {
 pub trait Journal {
     fn fact(&mut self, ledger: &super::Ledger, fact: &Fact);
 
-    /// A line was priced. By far the most frequent fact, so it has a way of its own.
-    fn accrued(&mut self, ledger: &super::Ledger, accrued: &Accrued, line: &super::Line);
+    /// A line was priced. By far the most frequent fact, so it has a way of its own. It is never none, and more
+    /// than one where the line reaches into several tiers of its price.
+    fn accrued(&mut self, ledger: &super::Ledger, accrued: &[Accrued], line: &super::Line);
 }
 
 /// The span a series surely covers, when that is not known.

@@ -45,7 +45,7 @@ record! {
 }
 
 record! {
-    /// Usage turned into money, exact.
+    /// Usage turned into money, exact. A line that reaches into several tiers of a price is as many of these.
     #[derive(Copy)]
     pub struct Accrued {
         pub account: AccountNumber,
