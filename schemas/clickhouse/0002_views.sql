@@ -102,21 +102,33 @@ FROM invoices
 LEFT JOIN
 (
     -- A cycle belongs to the period of its last instant, or of its bill's issue if that comes before, an order to that
-    -- of its issue. The tax names its invoice.
-    SELECT number, sum(owed) AS open
+    -- of its issue. The tax names its invoice. What none of the bills here comes to is open: its bill is on its way.
+    SELECT
+        number,
+        sum(if(paid < amount, amount - paid, toDecimal128(0, 12)))
+            + greatest(any(issued.total) - any(issued.coupons) - sum(amount), toDecimal128(0, 12)) AS open
     FROM
     (
         SELECT
             billing_account,
             invoice,
-            amount - paid AS owed,
+            amount,
+            paid,
             if(`order` IS NULL, least(cycle_end - toIntervalMicrosecond(1), issued_at), issued_at) AS covered
         FROM bills
-        WHERE paid < amount
-    ) AS unpaid
+        WHERE credit_note IS NULL
+    ) AS own
     INNER JOIN
     (
-        SELECT number, billing_account, `from`, until FROM invoices WHERE type = 'invoice' AND corrects IS NULL
+        SELECT
+            number,
+            billing_account,
+            `from`,
+            until,
+            total,
+            arraySum(line -> line.amount, arrayFilter(line -> line.kind = 'coupons', lines)) AS coupons
+        FROM invoices
+        WHERE type = 'invoice' AND corrects IS NULL
     ) AS issued USING (billing_account)
     WHERE if(invoice IS NULL, covered >= `from` AND covered < until, invoice = number)
     GROUP BY number

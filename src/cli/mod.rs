@@ -41,7 +41,7 @@ pub use ingest::{IngestOptions, ingest};
 pub use invoices::{await_invoices, preview_invoices};
 pub use rejects::{Selection, list_rejects, mend_reject, replay_rejects};
 pub use server::ServerOptions;
-pub use setup::{Setup, printed};
+pub use setup::{Forgets, Setup, printed};
 pub use show::{ShowOptions, show};
 pub use topics::{apply_topics, check_topics};
 pub use up::{UpOptions, up, with_folder};

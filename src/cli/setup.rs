@@ -27,6 +27,14 @@ use crate::installation::Installation;
 /// A list that takes longer is given up.
 const LIST_WITHIN: Duration = Duration::from_secs(10);
 
+/// What a log of this machine that is open lets go of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgets {
+    Nothing,
+    /// What stands there for longer than its topic keeps it, by the clock of whoever has opened it.
+    WhatIsOld,
+}
+
 /// The configuration, and what follows from it.
 #[derive(Debug)]
 pub struct Setup {
@@ -58,11 +66,24 @@ impl Setup {
         Setup { config, plan, topics, press: OnceLock::new() }
     }
 
-    /// The log of the configured engine; of brokers, without a look at what is on them.
+    /// The log of the configured engine; of brokers, without a look at what is on them. Nothing on it is forgotten,
+    /// however old: that is for workers, whose clock the messages go by.
     pub fn log(&self) -> anyhow::Result<Arc<dyn Log>> {
+        self.log_that(Forgets::Nothing)
+    }
+
+    /// The same for workers.
+    pub fn log_of_workers(&self) -> anyhow::Result<Arc<dyn Log>> {
+        self.log_that(Forgets::WhatIsOld)
+    }
+
+    fn log_that(&self, forgets: Forgets) -> anyhow::Result<Arc<dyn Log>> {
         match self.config.log().engine.as_str() {
             "kafka" => Ok(Arc::new(self.kafka()?)),
-            "embedded" => Ok(Arc::new(self.embedded()?)),
+            "embedded" => {
+                let clock = self.clock()?;
+                Ok(Arc::new(self.embedded_dated_by(Arc::new(move || clock.now()), forgets)?))
+            }
             other => bail!("log.engine is {other}; it can be kafka or embedded"),
         }
     }
@@ -72,20 +93,18 @@ impl Setup {
     }
 
     /// The log in a directory of this machine, which is made if it is not there.
-    pub fn embedded(&self) -> anyhow::Result<Embedded> {
-        let clock = self.clock()?;
-        self.embedded_dated_by(Arc::new(move || clock.now()))
-    }
-
-    /// The same, where the time is known in another way.
     pub fn embedded_dated_by(
         &self,
         now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+        forgets: Forgets,
     ) -> anyhow::Result<Embedded> {
         let topics = Topic::ALL.iter().map(|topic| embedded::Topic {
             name: self.topics.name(*topic).to_owned(),
             partitions: self.plan.partitions(*topic),
-            keep: self.plan.settings(*topic).and_then(|settings| settings.keep),
+            keep: match forgets {
+                Forgets::WhatIsOld => self.plan.settings(*topic).and_then(|settings| settings.keep),
+                Forgets::Nothing => None,
+            },
         });
         let directory = &self.config.embedded().directory;
         let config = EmbeddedConfig::new(directory, topics, now);

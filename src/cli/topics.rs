@@ -1,6 +1,7 @@
 //! `drawdown topics`: the broker's topics against the plan.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
@@ -35,11 +36,20 @@ pub fn check_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the topics that are missing, then checks all.
+/// So long may a broker take until every partition of a new topic has a leader.
+const LED_WITHIN: Duration = Duration::from_secs(60);
+const LOOKED_EVERY: Duration = Duration::from_millis(500);
+
+/// Makes the topics that are missing, then checks all, once they can be asked for.
 pub fn apply_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
     let kafka = setup.kafka()?;
-    for topic in kafka.create(&setup.details()?, setup.config.kafka().replication)? {
+    let made = kafka.create(&setup.details()?, setup.config.kafka().replication)?;
+    for topic in &made {
         writeln!(out, "made {topic}")?;
+    }
+    let deadline = Instant::now() + LED_WITHIN;
+    while !made.is_empty() && kafka.left_open().is_err() && Instant::now() < deadline {
+        std::thread::sleep(LOOKED_EVERY);
     }
     check_topics(setup, out)
 }

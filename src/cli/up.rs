@@ -18,9 +18,9 @@ use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, TopicPlan, Topics};
 use sha2::{Digest, Sha256};
 
-use super::Setup;
 use super::engine::{engine_library, free_port, run_engine};
 use super::folder::DataFolder;
+use super::{Forgets, Setup};
 use crate::demo::{self, Traffic};
 
 /// What `drawdown up` is told.
@@ -72,7 +72,7 @@ pub fn up(
     let known: Arc<std::sync::OnceLock<Clock>> = Arc::default();
     let (setup, dates) = (setup(file, &given)?, known.clone());
     let now = move || dates.get().map_or(Timestamp::START, Clock::now);
-    let log = Arc::new(setup.embedded_dated_by(Arc::new(now))?);
+    let log = Arc::new(setup.embedded_dated_by(Arc::new(now), Forgets::WhatIsOld)?);
     let clock = clock(options, &*log, &setup.topics)?;
     given.push(format!("worker.clock={clock}"));
     let setup = self::setup(file, &given)?;

@@ -59,7 +59,7 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
     if setup.is_on_kafka() {
         check_topics(setup, &end)?;
     }
-    run_workers_on(setup, setup.log()?, names, listener, end)
+    run_workers_on(setup, setup.log_of_workers()?, names, listener, end)
 }
 
 /// A flag that is set once the process is asked to end.

@@ -104,7 +104,7 @@ fn is_abn(text: &str) -> bool {
         return false;
     }
     digits[0] -= 1;
-    weighed(&digits, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) % 89 == 0
+    weighed(&digits, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]).is_multiple_of(89)
 }
 
 /// A VAT number of a member state, without what it begins with.
@@ -117,8 +117,9 @@ fn is_vat(state: &str, text: &str) -> bool {
         "CY" => cyprus(text),
         "CZ" => czechia(text),
         "DE" => exactly(text, 9).map(|digits| digits[0] > 0 && mod_11_10(&digits)),
-        "DK" => exactly(text, 8)
-            .map(|digits| digits[0] > 0 && weighed(&digits, &[2, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0),
+        "DK" => exactly(text, 8).map(|digits| {
+            digits[0] > 0 && weighed(&digits, &[2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
+        }),
         "EE" => exactly(text, 9).map(|digits| {
             (10 - weighed(&digits, &[3, 7, 1, 3, 7, 1, 3, 7]) % 10) % 10 == digits[8]
         }),
@@ -135,13 +136,14 @@ fn is_vat(state: &str, text: &str) -> bool {
         "HU" => exactly(text, 8)
             .map(|digits| (10 - weighed(&digits, &[9, 7, 3, 1, 9, 7, 3]) % 10) % 10 == digits[7]),
         "IE" => Some(ireland(text)),
-        "IT" => exactly(text, 11).map(|digits| number(&digits) > 0 && luhn(&digits) % 10 == 0),
+        "IT" => {
+            exactly(text, 11).map(|digits| number(&digits) > 0 && luhn(&digits).is_multiple_of(10))
+        }
         "LT" => lithuania(text),
         "LU" => exactly(text, 8).map(|digits| number(&digits[..6]) % 89 == number(&digits[6..])),
         "LV" => exactly(text, 11).map(latvia),
-        "MT" => {
-            exactly(text, 8).map(|digits| weighed(&digits, &[3, 4, 6, 7, 8, 9, 10, 1]) % 37 == 0)
-        }
+        "MT" => exactly(text, 8)
+            .map(|digits| weighed(&digits, &[3, 4, 6, 7, 8, 9, 10, 1]).is_multiple_of(37)),
         "NL" => Some(netherlands(text)),
         "PL" => exactly(text, 10)
             .map(|digits| weighed(&digits, &[6, 5, 7, 2, 3, 4, 5, 6, 7]) % 11 == digits[9]),
@@ -150,12 +152,12 @@ fn is_vat(state: &str, text: &str) -> bool {
             digits[0] > 0 && (if check > 9 { 0 } else { check }) == digits[8]
         }),
         "RO" => romania(text),
-        "SE" => exactly(text, 12).map(|digits| luhn(&digits[..10]) % 10 == 0),
+        "SE" => exactly(text, 12).map(|digits| luhn(&digits[..10]).is_multiple_of(10)),
         "SI" => exactly(text, 8).map(|digits| {
             let check = 11 - weighed(&digits, &[8, 7, 6, 5, 4, 3, 2]) % 11;
             digits[0] > 0 && check != 11 && check % 10 == digits[7]
         }),
-        "SK" => exactly(text, 10).map(|digits| digits[0] > 0 && number(&digits) % 11 == 0),
+        "SK" => exactly(text, 10).map(|digits| digits[0] > 0 && number(&digits).is_multiple_of(11)),
         _ => None,
     };
     found.unwrap_or(false)
@@ -219,7 +221,9 @@ fn czechia(text: &str) -> Option<bool> {
             Some(check == digits[8])
         }
         9 => Some(true),
-        10 => Some(number(&digits) % 11 == 0 || number(&digits[..9]) % 11 == 10 && digits[9] == 0),
+        10 => Some(
+            number(&digits).is_multiple_of(11) || number(&digits[..9]) % 11 == 10 && digits[9] == 0,
+        ),
         _ => None,
     }
 }
@@ -265,7 +269,7 @@ fn france(text: &str) -> bool {
     const SIGNS: &str = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ";
     let (Some(key), Some(company)) = (text.get(..2), text.get(2..)) else { return false };
     let Some(digits) = exactly(company, 9) else { return false };
-    if digits[..3] != [0, 0, 0] && luhn(&digits) % 10 != 0 {
+    if digits[..3] != [0, 0, 0] && !luhn(&digits).is_multiple_of(10) {
         return false;
     }
     let company = number(&digits);

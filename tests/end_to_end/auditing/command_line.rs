@@ -3,8 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use drawdown::cli::{Setup, audit_log};
+use drawdown::cli::{Forgets, Setup, audit_log};
 use drawdown::rehearse::Stage;
+use drawdown_log::Log;
 use drawdown_log::embedded::Embedded;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topics};
 use tempfile::TempDir;
@@ -33,6 +34,30 @@ fn audited(setup: &Setup) -> (String, Option<String>) {
     (String::from_utf8(out).unwrap(), failed.map(|error| format!("{error:#}")))
 }
 
+fn embedded(setup: &Setup, forgets: Forgets) -> Embedded {
+    let clock = setup.clock().unwrap();
+    setup.embedded_dated_by(Arc::new(move || clock.now()), forgets).unwrap()
+}
+
+/// Whoever looks at a log leaves it as it is, however old it is by his clock: what is old the workers forget.
+#[test]
+fn a_log_that_is_looked_at_is_left_whole() {
+    let folder = TempDir::new().unwrap();
+    let setup = setup(&folder);
+    let long_ago = "2020-03-01T00:00:00Z".parse().unwrap();
+    let log = setup.embedded_dated_by(Arc::new(move || long_ago), Forgets::Nothing).unwrap();
+    for _ in 0..3 {
+        log.append("usage", 0, long_ago, &[b"a record"]).unwrap();
+    }
+    drop(log);
+    let first = |log: &Embedded| {
+        log.tidy().unwrap();
+        log.bounds("usage", 0).unwrap().first.0
+    };
+    assert_eq!(first(&embedded(&setup, Forgets::Nothing)), 0);
+    assert_eq!(first(&embedded(&setup, Forgets::WhatIsOld)), 3);
+}
+
 /// R1.3: the proof is printed; what is wrong makes the command fail; a log that a worker holds is not
 /// audited.
 #[test]
@@ -42,7 +67,7 @@ fn r1_3_an_embedded_log_is_audited_by_the_command_line() {
     let (_, nothing_there) = audited(&setup);
     assert!(nothing_there.unwrap().contains("nothing to audit"));
 
-    let log: Arc<Embedded> = Arc::new(setup.embedded().unwrap());
+    let log: Arc<Embedded> = Arc::new(embedded(&setup, Forgets::Nothing));
     let topics = Topics::new("", &setup.plan);
     let (data, restarts, timers_per_message_max) = (None, false, usize::MAX);
     let stage = Stage { log: log.clone(), topics, data, restarts, timers_per_message_max };

@@ -11,8 +11,8 @@ type Row = serde_json::Map<String, Value>;
 
 impl Simulation {
     pub(super) fn compare_balances(&mut self, among: usize) {
-        for account in self.world.accounts[..among].to_vec() {
-            let name = format!("ba-{account}");
+        for place in 0..among {
+            let name = format!("ba-{}", self.world.accounts[place]);
             let wallet: WalletId = name.parse().unwrap();
             let found = self
                 .pipeline
