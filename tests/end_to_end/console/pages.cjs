@@ -6,6 +6,8 @@ const { chromium } = require(process.env.PLAYWRIGHT_CORE);
 
 const [origin, account] = process.argv.slice(2);
 const kept = process.env.KEPT;
+// Other tests may run beside it.
+const WITHIN = 120_000;
 const PAGES = [
   ["overview", "/"],
   ["wallet", `/accounts/${account}`],
@@ -37,6 +39,7 @@ const main = async () => {
   const widths = [["", { width: 1280, height: 900 }, "light"], ["-dark", { width: 1280, height: 900 }, "dark"], ["-phone", { width: 375, height: 812 }, "light"]];
   for (const [suffix, viewport, colorScheme] of widths) {
     const context = await browser.newContext({ viewport, colorScheme });
+    context.setDefaultTimeout(WITHIN);
     await context.tracing.start({ screenshots: true });
     for (const [name, place] of PAGES) {
       const page = await context.newPage();
@@ -60,6 +63,7 @@ const main = async () => {
 
   // Money comes in while somebody looks: the figure changes without a reload.
   const context = await browser.newContext();
+  context.setDefaultTimeout(WITHIN);
   await context.tracing.start({ screenshots: true });
   const page = await context.newPage();
   watch(page, "live");
