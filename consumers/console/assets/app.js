@@ -69,14 +69,19 @@ for (const wallet of document.querySelectorAll("[data-stream]")) {
       if (typeof value === "string") put(element, shown(value, digits), value.startsWith("-"));
     }
   });
-  let soon = null;
+  // Lists come from ClickHouse, which may have a row only a little later: so they are asked for again.
+  const AGAIN_AFTER = [3000, 10000, 30000];
+  let [soon, later] = [null, []];
+  const lists = () => quietly(refresh([...document.querySelectorAll("[data-refresh-on]")].map((part) => part.id)));
   for (const view of new Set([...document.querySelectorAll("[data-refresh-on]")].map((part) => part.dataset.refreshOn))) {
     const rows = new EventSource(`/v1/stream/${view}/${of}`);
     rows.addEventListener(view, () => {
       soon ??= setTimeout(() => {
         soon = null;
-        quietly(refresh([...document.querySelectorAll("[data-refresh-on]")].map((part) => part.id)));
+        lists();
       }, 700);
+      later.forEach(clearTimeout);
+      later = AGAIN_AFTER.map((after) => setTimeout(lists, after));
     });
   }
 }
