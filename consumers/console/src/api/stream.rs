@@ -22,6 +22,7 @@ pub(super) async fn stream(
     Path((name, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let (revocations, asked_at) = (site.feed.revocations(), Instant::now());
     let who = asker(&site, &Method::GET, &headers).await?;
     let Some((view, _)) = WATCHED.iter().find(|(view, _)| *view == name) else {
         let known: Vec<&str> = WATCHED.iter().map(|(view, _)| *view).collect();
@@ -37,8 +38,7 @@ pub(super) async fn stream(
         None => None,
     };
     let alive = KeepAlive::new().interval(ALIVE_EVERY);
-    let asked = Asked { revocations: site.feed.revocations(), at: Instant::now(), headers };
-    let watching = Watching { site, view, id, watch, asked };
+    let watching = Watching { site, headers, view, id, watch, asked_at, revocations };
     Ok(Sse::new(events(first, watching)).keep_alive(alive).into_response())
 }
 
@@ -48,16 +48,13 @@ const PERMITTED_FOR: Duration = Duration::from_secs(10);
 /// Somebody who watches a view.
 struct Watching {
     site: Shared,
+    /// Who they say they are.
+    headers: HeaderMap,
     view: &'static str,
     id: String,
     watch: Watch,
-    asked: Asked,
-}
-
-/// When it was last asked whether they may, and who they say they are.
-struct Asked {
-    headers: HeaderMap,
-    at: Instant,
+    /// When it was last asked whether they may.
+    asked_at: Instant,
     /// How many revocations of keys had been heard of before.
     revocations: u64,
 }
@@ -66,13 +63,12 @@ impl Watching {
     /// Whether they still may: a key or a role may have been taken from them since.
     async fn still_may(&mut self) -> Result<(), Problem> {
         let (revocations, now) = (self.site.feed.revocations(), Instant::now());
-        let Asked { headers, at, revocations: known } = &mut self.asked;
-        if *known == revocations && now.duration_since(*at) < PERMITTED_FOR {
+        if self.revocations == revocations && now.duration_since(self.asked_at) < PERMITTED_FOR {
             return Ok(());
         }
-        let who = asker(&self.site, &Method::GET, headers).await?;
+        let who = asker(&self.site, &Method::GET, &self.headers).await?;
         may_see(&self.site, &who, self.view, Over::row(self.view, &self.id)).await?;
-        (*known, *at) = (revocations, now);
+        (self.revocations, self.asked_at) = (revocations, now);
         Ok(())
     }
 }
