@@ -94,19 +94,22 @@ WHERE cause = 'refund'
 COMMENT 'What was given back of orders, and where it went';
 
 CREATE OR REPLACE VIEW invoices_now AS
+WITH
+    toDecimal128(0, 12) AS nothing,
+    arraySum(line -> line.amount, arrayFilter(line -> line.kind = 'coupons', lines)) AS coupons,
+    -- What none of the bills here comes to is open: its bill is on its way.
+    least(greatest(total - coupons - billed, nothing), greatest(total, nothing)) AS coming
 SELECT
-    *,
-    if(total > open, total - open, toDecimal128(0, 12)) AS paid,
+    invoices.*,
+    if(type = 'invoice' AND corrects IS NULL, owed + coming, nothing) AS open,
+    if(total > open, total - open, nothing) AS paid,
     multiIf(type != 'invoice', 'credited', open <= 0, 'paid', open >= total, 'open', 'partly_paid') AS status
 FROM invoices
 LEFT JOIN
 (
     -- A cycle belongs to the period of its last instant, or of its bill's issue if that comes before, an order to that
-    -- of its issue. The tax names its invoice. What none of the bills here comes to is open: its bill is on its way.
-    SELECT
-        number,
-        sum(if(paid < amount, amount - paid, toDecimal128(0, 12)))
-            + greatest(any(issued.total) - any(issued.coupons) - sum(amount), toDecimal128(0, 12)) AS open
+    -- of its issue. The tax names its invoice.
+    SELECT number, sum(if(paid < amount, amount - paid, nothing)) AS owed, sum(amount) AS billed
     FROM
     (
         SELECT
@@ -120,15 +123,7 @@ LEFT JOIN
     ) AS own
     INNER JOIN
     (
-        SELECT
-            number,
-            billing_account,
-            `from`,
-            until,
-            total,
-            arraySum(line -> line.amount, arrayFilter(line -> line.kind = 'coupons', lines)) AS coupons
-        FROM invoices
-        WHERE type = 'invoice' AND corrects IS NULL
+        SELECT number, billing_account, `from`, until FROM invoices WHERE type = 'invoice' AND corrects IS NULL
     ) AS issued USING (billing_account)
     WHERE if(invoice IS NULL, covered >= `from` AND covered < until, invoice = number)
     GROUP BY number

@@ -198,6 +198,8 @@ INSERT INTO bills_issued (bill, billing_account, account, product, month, cycle_
 INSERT INTO bill_payments (bill, billing_account, at, amount) VALUES ('b7', 'late', '2026-03-02 00:00:01', 12);
 INSERT INTO invoices (number, type, billing_account, `from`, until, issued_at, net, tax, total, lines) VALUES
  ('SG-2', 'invoice', 'late', '2026-03-01 00:00:00', '2026-03-16 00:00:00', '2026-03-16 00:02:00', 10, 1, 11,
+  [('coupons', NULL, NULL, NULL, NULL, NULL, NULL, -2, NULL)]),
+ ('SG-3', 'invoice', 'later', '2026-03-01 00:00:00', '2026-03-16 00:00:00', '2026-03-16 00:03:00', 10, 1, 11,
   [('coupons', NULL, NULL, NULL, NULL, NULL, NULL, -2, NULL)]);
 ";
 
@@ -231,8 +233,12 @@ fn money_that_cards_brought_is_counted_once_and_a_check_moves_none() {
         assert_eq!(payments, Ok(texts(&expected.map(|row| &row[..]))));
         // 15 and 5 of the usage and all of the tax; what was used and ordered in the next period is another invoice's.
         let invoices = listed(&lists, "invoices", &["number", "paid", "open", "status"]).await;
-        // Of SG-2 the bill over the tax has not come yet.
-        let expected = [&["SG-2", "10", "1", "partly_paid"], &["SG-1", "85", "29", "partly_paid"]];
+        // Of SG-2 the bill over the tax has not come yet, of SG-3 none.
+        let expected = [
+            &["SG-3", "0", "11", "open"],
+            &["SG-2", "10", "1", "partly_paid"],
+            &["SG-1", "85", "29", "partly_paid"],
+        ];
         assert_eq!(invoices, Ok(texts(&expected.map(|row| &row[..]))));
         // R13.1: the half of b2, b3, b5, the order and the tax are due.
         let spend = listed(&lists, "spend", &["month", "net", "tax", "total", "due"]).await;
