@@ -10,9 +10,9 @@ use super::Simulation;
 type Row = serde_json::Map<String, Value>;
 
 impl Simulation {
-    pub(super) fn compare_balances(&mut self, among: usize) {
-        for place in 0..among {
-            let name = format!("ba-{}", self.world.accounts[place]);
+    pub(super) fn compare_balances(&mut self) {
+        for account in self.world.accounts.clone() {
+            let name = format!("ba-{account}");
             let wallet: WalletId = name.parse().unwrap();
             let found = self
                 .pipeline
@@ -31,8 +31,8 @@ impl Simulation {
         }
     }
 
-    pub(super) fn compare_services(&self, among: usize) {
-        for account in &self.world.accounts[..among] {
+    pub(super) fn compare_services(&self) {
+        for account in &self.world.accounts {
             let id = account.parse().unwrap();
             let found = self
                 .pipeline

@@ -180,9 +180,8 @@ impl Simulation {
             6 if !self.sent.is_empty() => self.void(),
             _ => self.some_command(),
         }
-        let among = self.world.looked_at(self.script.len());
-        self.compare_balances(among);
-        self.compare_services(among);
+        self.compare_balances();
+        self.compare_services();
         self.pipeline.between_steps().unwrap_or_else(|error| self.fail(&error.to_string()));
     }
 
@@ -257,9 +256,6 @@ fn simulate(seed: u64, steps: usize, stage: &Stage) {
     for _ in 0..steps {
         simulation.step();
     }
-    let all = simulation.world.accounts.len();
-    simulation.compare_balances(all);
-    simulation.compare_services(all);
     simulation.compare_lists_of_all();
     simulation.book_keeper.check().unwrap();
     let report = simulation.pipeline.audit().unwrap();

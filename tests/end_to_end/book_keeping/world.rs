@@ -68,14 +68,6 @@ impl World {
     }
 }
 
-impl World {
-    /// How many of the accounts are looked at after so many inputs: those to which most happens, and all now and then.
-    pub fn looked_at(&self, inputs: usize) -> usize {
-        let many = self.accounts.len();
-        if inputs.is_multiple_of(10) { many } else { many.min(BUSY) }
-    }
-}
-
 /// Some of the settings are others than usual, so that what takes weeks also happens in days.
 pub fn some_settings(random: &mut Random) -> String {
     let lines = [
