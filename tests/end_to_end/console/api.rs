@@ -212,6 +212,7 @@ fn a_balance_is_watched_as_it_changes() {
     );
 }
 
+/// R13.3: and so are all lists, as CSV and as Parquet.
 #[test]
 fn lists_are_paged_filtered_and_exported() {
     let rig = Rig::new();
@@ -237,6 +238,11 @@ fn lists_are_paged_filtered_and_exported() {
     assert_eq!(page["rows"].as_array().unwrap().len(), 1, "{page}");
     let csv = rig.client.get("/v1/show/entries/ba-acme?format=csv");
     assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+    assert_eq!(csv.body.matches("\"adjustment\"").count(), 5, "R13.3: {}", csv.body);
+    let parquet = rig.client.get("/v1/show/entries/ba-acme?format=parquet");
+    assert_eq!(parquet.header("content-type"), Some("application/vnd.apache.parquet"));
+    // What a Parquet file begins and ends with.
+    assert_eq!(parquet.body.matches("PAR1").count(), 2, "R13.3");
     for (query, field) in [("limit=0", "limit"), ("cursor=zz", "cursor"), ("format=pdf", "format")]
     {
         let answer = rig.client.get(&format!("/v1/show/entries?{query}"));
