@@ -17,7 +17,15 @@ const RECORDS: usize = 10;
 const RECORDS_MAX: usize = 1_000;
 
 /// What is read of the lists.
-const READ: [Topic; 4] = [Topic::Entries, Topic::Bills, Topic::Payments, Topic::Charges];
+const READ: [Topic; 7] = [
+    Topic::Entries,
+    Topic::Bills,
+    Topic::Payments,
+    Topic::PaymentRequests,
+    Topic::Charges,
+    Topic::Invoices,
+    Topic::Outcomes,
+];
 
 pub(super) async fn explain(
     State(site): State<Shared>,
