@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use drawdown_console::escaped;
+use drawdown_console::{counted, escaped};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -80,11 +80,6 @@ pub fn explain(options: &ExplainOptions, out: &mut dyn Write) -> anyhow::Result<
         bail!("{sums_wrong} of {} of {} do not come out", counted(*sums, "sum"), options.id);
     }
     Ok(())
-}
-
-fn counted(count: impl Into<i128>, what: &str) -> String {
-    let count = count.into();
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn put(text: &mut String, part: &Part, depth: usize) {

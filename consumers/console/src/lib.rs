@@ -35,6 +35,7 @@ use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::Topics;
 use tokio::sync::Semaphore;
 
+pub use explaining::counted;
 pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
 pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Query, Row, Wanted};

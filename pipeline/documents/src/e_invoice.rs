@@ -2,9 +2,9 @@
 //! issued invoice.
 //!
 //! A line of ours is one piece at its amount: what blocks, flat amounts, the tier reached and rounding make of
-//! a quantity is no price times a number. Quantity and tier stand beside, as properties. Coupons and what rounding took off are allowances of the whole
-//! document, what rounding added is a charge. A credit note says what it takes back, so its figures are
-//! positive.
+//! a quantity is no price times a number. Quantity and tier stand beside, as properties. Coupons and what
+//! rounding took off are allowances of the whole document, what rounding added is a charge. A credit note says
+//! what it takes back, so its figures are positive.
 
 use drawdown_domain::ids::Country;
 use drawdown_domain::invoices::{Invoice, InvoiceLine, InvoiceType, LineKind, TaxNote};

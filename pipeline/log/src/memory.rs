@@ -319,6 +319,9 @@ impl Log for Memory {
     }
 }
 
+/// A message that was taken: its partition, offset, time and value.
+type Taken = (u32, i64, Timestamp, Arc<[u8]>);
+
 struct MemoryMember {
     log: Memory,
     membership: Membership,
@@ -362,12 +365,7 @@ impl MemoryMember {
         self.owned.extend(&gained);
         Ok((!gained.is_empty()).then_some(Change::Assigned(gained)))
     }
-}
 
-/// A message that was taken: its partition, offset, time and value.
-type Taken = (u32, i64, Timestamp, Arc<[u8]>);
-
-impl MemoryMember {
     /// Takes what has come, unless partitions come or go.
     fn take(
         &mut self,

@@ -143,9 +143,7 @@ impl Site {
                 "email": "billing@bench.example", "currency": "USD", "mode": "postpaid" });
             self.ask(&mut waiting, "open_account", fields)?;
             // As nearly all customers of a platform: far from being told that credit runs out.
-            let fields = json!({ "billing_account": format!("ba-{}", account_name(account)),
-                "amount": "1000000.00", "currency": "USD", "method": "bank_transfer" });
-            self.ask(&mut waiting, "top_up", fields)?;
+            self.ask(&mut waiting, "top_up", paid_in(account, "1000000"))?;
         }
         self.send(&mut waiting)?;
         let end = AtomicBool::new(false);
@@ -437,9 +435,12 @@ pub(crate) fn command(name: &str, fields: Value) -> anyhow::Result<Vec<u8>> {
 /// The fields of the `number`-th of many top-ups, which go to all accounts in turn.
 pub(crate) fn top_up(number: u32, accounts: u32) -> Value {
     // Neighbours are of one enterprise, which one ledger owns.
-    let account = account_name(number.wrapping_mul(7_919) % accounts);
-    let billing_account = format!("ba-{account}");
-    json!({ "billing_account": billing_account, "amount": "20", "currency": "USD", "method": "bank_transfer" })
+    paid_in(number.wrapping_mul(7_919) % accounts, "20")
+}
+
+fn paid_in(account: u32, amount: &str) -> Value {
+    let billing_account = format!("ba-{}", account_name(account));
+    json!({ "billing_account": billing_account, "amount": amount, "currency": "USD", "method": "bank_transfer" })
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>, who: &str) -> anyhow::Result<T> {

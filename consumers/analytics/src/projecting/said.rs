@@ -4,7 +4,6 @@ use drawdown_domain::registry::RemittanceRow;
 use drawdown_domain::time::Timestamp;
 use drawdown_wire::messages::{Mails, Notices, Outcomes, RemittanceNow};
 use drawdown_wire::schemas::{self, Unreadable};
-
 use serde::Serialize;
 
 use crate::rows::{Lines, Place, Rows};

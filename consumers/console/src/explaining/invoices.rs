@@ -1,8 +1,6 @@
 //! An invoice: its lines, each back to exact charges and their rounding, orders or coupons; the bills of its
 //! period; and its tax.
 
-use std::collections::BTreeMap;
-
 use drawdown_domain::money::{Amount, Currency, Overflow};
 
 use super::Explaining;
@@ -380,15 +378,12 @@ fn lines_in_short(first: &Row, lines: &[Row]) -> Result<Node, Problem> {
 /// A line as it stands on the invoice.
 fn line_in_short(line: &Row) -> Result<Node, Problem> {
     let kind = line.text("kind")?;
-    let said: BTreeMap<&str, String> = ["account", "product", "meter", "region", "order"]
-        .into_iter()
-        .filter_map(|field| Some((field, line.optional(field)?)))
-        .collect();
-    let words = ["account", "product", "meter", "region", "order"];
-    let words = words.into_iter().filter_map(|field| said.get(field).map(String::as_str));
+    let fields = ["account", "product", "meter", "region", "order"];
+    let said = fields.into_iter().filter_map(|field| Some((field, line.optional(field)?)));
+    let said: Vec<(&str, String)> = said.collect();
     let tier = line.number("tier").ok();
     let in_words = tier.map(|tier| format!("tier {tier}"));
-    let words = words.chain(in_words.as_deref());
+    let words = said.iter().map(|(_, value)| value.as_str()).chain(in_words.as_deref());
     let what = std::iter::once(kind.as_str()).chain(words).collect::<Vec<_>>().join(" ");
     let node = Node::new("line", what).amount(line.amount("amount")?).fact("line", kind);
     let node = node.perhaps("tier", tier);

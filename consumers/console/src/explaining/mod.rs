@@ -26,6 +26,8 @@ use asking::Read;
 use names::Named;
 use node::Node;
 
+pub use node::counted;
+
 /// What is needed to look into an amount of one billing account.
 struct Explaining {
     site: Shared,

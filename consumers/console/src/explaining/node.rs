@@ -153,7 +153,8 @@ impl Node {
 }
 
 /// So many of something, in words.
-pub(super) fn counted(count: i64, what: &str) -> String {
+pub fn counted(count: impl Into<i128>, what: &str) -> String {
+    let count = count.into();
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
