@@ -167,7 +167,7 @@ impl Rig {
     pub fn said(&self) -> String {
         let tail = |worker| {
             let text = self.said_by(worker);
-            let lines: Vec<&str> = text.lines().rev().take(15).collect();
+            let lines: Vec<&str> = text.lines().rev().take(40).collect();
             lines.into_iter().rev().collect::<Vec<_>>().join("\n")
         };
         (0..self.workers()).map(|worker| format!("worker {worker}:\n{}\n", tail(worker))).collect()
@@ -250,13 +250,16 @@ impl Rig {
         for worker in workers {
             let what = format!("worker {worker} ended");
             await_that(&what, Duration::from_secs(30), || self.ended(*worker).is_some());
-            assert!(self.ended(*worker).unwrap().success(), "{}", self.said());
+            assert!(self.ended(*worker).unwrap().success(), "worker {worker} ended badly");
         }
     }
 }
 
 impl Drop for Rig {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}", self.said());
+        }
         for worker in 0..self.workers() {
             self.kill(worker);
         }

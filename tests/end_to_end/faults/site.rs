@@ -166,7 +166,9 @@ impl Site {
                 while !self.has_read(&group, name, partition, target) {
                     assert!(
                         Instant::now() < deadline,
-                        "{name} {partition} is not read to {target:?}"
+                        "{name} {partition} is read to {:?} and not to {target:?}; there is {:?}",
+                        self.log.committed(&group, name, partition),
+                        self.log.bounds(name, partition)
                     );
                     std::thread::sleep(Duration::from_millis(50));
                 }
