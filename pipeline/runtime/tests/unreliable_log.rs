@@ -245,7 +245,7 @@ fn a_worker_survives_what_the_memory_engine_can_do_to_commits() {
 }
 
 #[test]
-fn a_position_another_went_on_from_is_asked_for_again_and_one_without_its_state_is_refused() {
+fn a_position_is_asked_for_again_or_taken_from_the_state_and_one_without_its_state_is_refused() {
     let topics = [("numbers", 1), ("sums", 1), ("state", 1)];
     let log = Unreliable::new(Memory::new(topics, Faults::default()), 0, 0);
     let send = |worker: &mut Worker<Adder>| {
@@ -262,7 +262,15 @@ fn a_position_another_went_on_from_is_asked_for_again_and_one_without_its_state_
     send(&mut worker(log.clone()));
     assert_eq!(sums(&log.memory, 0), [1, 2, 3]);
 
+    // The log lost the position of a commit: what was committed with it knows better.
     log.old_answers.lock().unwrap().extend([old, old]);
+    let mut behind = worker(log.clone());
+    while behind.turn(Duration::ZERO).unwrap() == Turn::Worked {}
+    drop(behind);
+    send(&mut worker(log.clone()));
+    assert_eq!(sums(&log.memory, 0), [1, 2, 3, 4]);
+
+    log.old_answers.lock().unwrap().extend([Next(9), Next(9)]);
     let refused = worker(log.clone()).turn(Duration::ZERO).unwrap_err().to_string();
-    assert!(refused.contains("either positions or state are lost"), "{refused}");
+    assert!(refused.contains("was read up to 9, but its state on state ends at 4"), "{refused}");
 }

@@ -97,24 +97,15 @@ impl<S: Station> Restoring<'_, S> {
             }
         })?;
         let chain = replay.complete().unwrap_or_default();
-        if next.unwrap_or(Next::START) != chain.next || (next.is_none() && replay.has_begun()) {
-            if self.log.committed(group, topic, partition)? != next {
-                return Err(Stop::Restore(format!(
-                    "another went on with {topic} {partition} meanwhile"
-                )));
-            }
-            let read = next.map_or("nowhere".to_owned(), |next| next.0.to_string());
-            return Err(Stop::Broken(format!(
-                "{topic} {partition} was read up to {read}, but its state on {state_topic} ends at {}; \
-                 either positions or state are lost, and going on would bill twice or not at all",
-                chain.next.0
-            )));
+        let whole = replay.has_begun().then_some(chain.next);
+        if whole != next {
+            self.mend_position(partition, next, whole)?;
         }
         let (mut station, met) = (replay.station, replay.snapshots);
         let state = began.elapsed().saturating_sub(position);
         station.restored()?;
         let rest = began.elapsed().saturating_sub(position + state);
-        let (consumer, next) = (self.consumer, next.unwrap_or(Next::START));
+        let (consumer, behind, next) = (self.consumer, whole != next, chain.next);
         Restored { consumer, partition, next: next.0, bytes, position, state, rest }.tell();
         let output = Output::default();
         let snapshot = Snapshot::after(met);
@@ -123,10 +114,42 @@ impl<S: Station> Restoring<'_, S> {
             chain,
             next,
             output,
-            dirty: false,
+            dirty: behind,
             snapshot,
             passed_over: false,
             nothing_until: Next::START,
         })
+    }
+
+    /// The position differs from the state. State that is there was committed, with all else of its step:
+    /// a position behind it was lost by the log, and is told again with the next step.
+    fn mend_position(
+        &self,
+        partition: u32,
+        position: Option<Next>,
+        state: Option<Next>,
+    ) -> Result<(), Stop> {
+        let Membership { group, topic, .. } = &self.options.membership;
+        if self.log.committed(group, topic, partition)? != position {
+            let why = format!("another went on with {topic} {partition} meanwhile");
+            return Err(Stop::Restore(why));
+        }
+        let place = |next: Option<Next>| next.map_or("nowhere".to_owned(), |it| it.0.to_string());
+        let (read, ends) = (place(position), place(state));
+        if state < position || state > Some(self.log.bounds(topic, partition)?.end) {
+            let state_topic = &self.options.state_topic;
+            return Err(Stop::Broken(format!(
+                "{topic} {partition} was read up to {read}, but its state on {state_topic} ends at {ends}; one of \
+                 these topics has lost messages, and going on would bill twice or not at all"
+            )));
+        }
+        tracing::warn!(
+            topic,
+            partition,
+            read,
+            ends,
+            "the position is lost, and taken from the state"
+        );
+        Ok(())
     }
 }
