@@ -110,9 +110,12 @@ fn r6_7_a_percent_is_spent_until_available_credit_is_above_it() {
             # Both are armed again; several that are crossed at once are one recharge.
             use a p 42000
             asked ba-a                  -> recharge 500 visa
+            # All of them are spent by it.
+            use a p 100
+            asked ba-a                  ->
             answers ba-a 3 succeeded
             answers ba-a 4 succeeded
-            balance ba-a                -> available=995
+            balance ba-a                -> available=994
             "
         ),
     );
