@@ -54,7 +54,7 @@ impl Installation {
             commit_interval: Duration::from_millis(40),
             snapshot_after_bytes: 4 * 1024 * 1024,
             identities: IdentityOptions::default(),
-            timers_per_message_max: 1_000,
+            timers_per_message_max: 100,
             balances_per_step_max: 256,
         }
     }

@@ -135,7 +135,7 @@ enum Verb {
     },
     /// Checks a file of settings, or loads it: ages, cycles, minima and waits.
     #[command(
-        after_help = "Examples:\n  drawdown settings check settings.toml\n  drawdown settings load settings.toml\n\nIt asks the API of what runs (--server, --key), or with --config the log of that configuration."
+        after_help = "Examples:\n  drawdown settings reference > settings.toml\n  drawdown settings check settings.toml\n  drawdown settings load settings.toml\n\nIt asks the API of what runs (--server, --key), or with --config the log of that configuration."
     )]
     Settings {
         #[command(flatten)]
@@ -286,6 +286,9 @@ enum SettingsVerb {
     /// Says whether a file holds settings.
     #[command(after_help = "Example: drawdown settings check settings.toml")]
     Check { file: PathBuf },
+    /// Prints every setting with its default, as a file that can be loaded.
+    #[command(after_help = "Example: drawdown settings reference > settings.toml")]
+    Reference,
     /// Loads settings, in place of all that were loaded before.
     #[command(after_help = "Example: drawdown settings load settings.toml")]
     Load { file: PathBuf },
@@ -370,6 +373,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
         Verb::Settings { verb: SettingsVerb::Check { file }, .. } => {
             cli::check_settings(&file, out)
         }
+        Verb::Settings { verb: SettingsVerb::Reference, .. } => cli::settings_reference(out),
         Verb::Settings { server, verb: SettingsVerb::Load { file: settings } } => {
             cli::load_settings(&cli::At::of(file, set, &server)?, &settings, out)
         }

@@ -41,6 +41,12 @@ pub fn check_settings(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints every setting with its default, as a file that can be loaded.
+pub fn settings_reference(out: &mut dyn Write) -> anyhow::Result<()> {
+    write!(out, "{}", toml::to_string(&Settings::default())?)?;
+    Ok(())
+}
+
 /// Loads settings, in place of all that were loaded before.
 pub fn load_settings(at: &At, file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     check_settings(file, out)?;
@@ -62,6 +68,15 @@ fn load(at: &At, command: Command, out: &mut dyn Write) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_reference_holds_the_defaults() {
+        let mut out = Vec::new();
+        settings_reference(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(Settings::parse(&text).unwrap(), Settings::default(), "{text}");
+        assert!(text.contains("[usage]\nmax_age = \"35d\"\n"), "{text}");
+    }
 
     fn checked(text: &str) -> Result<String, String> {
         let folder = tempfile::tempdir().unwrap();

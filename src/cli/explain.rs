@@ -122,6 +122,10 @@ fn head(part: &Part) -> String {
     };
     if let Some(amount) = &part.amount {
         head.push_str(&format!(": {amount}"));
+        // Named once, at the top.
+        if let Some(Value::String(currency)) = part.facts.get("currency") {
+            head.push_str(&format!(" {currency}"));
+        }
     }
     let count = part.records.filter(|_| part.kind == "charges");
     let count = count.map(|count| counted(count, "record"));
@@ -159,6 +163,7 @@ mod tests {
     fn r13_4_an_explanation_is_a_tree_with_sums() {
         let part: Part = serde_json::from_value(json!({
             "kind": "bill", "name": "ba.1", "what": "compute of acme", "amount": "1.24",
+            "facts": { "currency": "USD" },
             "parts_come_to": "1.24", "adds_up": true,
             "parts": [
                 { "kind": "charges", "what": "charges for hours", "amount": "1.234", "quantity": "2.468",
@@ -174,7 +179,7 @@ mod tests {
         let mut text = String::new();
         put(&mut text, &part, 0);
         let expected = "\
-bill ba.1, compute of acme: 1.24
+bill ba.1, compute of acme: 1.24 USD
   charges for hours: 1.234 (quantity 2.468, 2 records)
     2 usage records (quantity 2.4)
       u1 of s (quantity 1) 2026-03-01T00:00:00Z, usage 0/3/1

@@ -35,7 +35,7 @@ pub use backup::{backup, restore};
 pub use clickhouse::serve_clickhouse;
 pub use command::{DoOptions, do_command};
 pub use config::{show_config, show_version};
-pub use documents::{check_prices, check_settings, load_prices, load_settings};
+pub use documents::{check_prices, check_settings, load_prices, load_settings, settings_reference};
 pub use explain::{ExplainOptions, explain};
 pub use ingest::{IngestOptions, ingest};
 pub use invoices::{await_invoices, preview_invoices};

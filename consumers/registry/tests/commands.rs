@@ -5,6 +5,7 @@
 use drawdown_domain::commands::{Command, LoadSettings};
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::refusal::Refusal;
+use drawdown_domain::registry::{KeyHash, NumberKey, Place};
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Message, Offset};
 use drawdown_registry::{Registry, RegistryOptions};
@@ -42,7 +43,10 @@ fn outcomes(registry: &mut Registry, messages: &[Vec<u8>]) -> Vec<Outcome> {
 }
 
 fn asked(key: &str, document: &str) -> Vec<u8> {
-    let command: Command = LoadSettings { document: document.to_owned() }.into();
+    command(key, LoadSettings { document: document.to_owned() }.into())
+}
+
+fn command(key: &str, command: Command) -> Vec<u8> {
     let (principal, key) = (PrincipalId::operator(), Some(key.parse().unwrap()));
     schemas::COMMAND.message(&CommandMessage { principal, key, origin: None, command })
 }
@@ -107,4 +111,63 @@ fn a_delta_is_a_value_of_its_schema() {
     let (_, delta) = output.into_parts();
     let declared: drawdown_wire::state::RegistryDelta = avro::decode(&delta).unwrap();
     assert_eq!(declared.facts.len(), 3);
+}
+
+/// A snapshot is as long as it has to be: it goes on behind whatever a piece ended with.
+#[test]
+fn every_place_in_a_snapshot_is_found_again() {
+    let key = NumberKey("SG".parse().unwrap(), 2026, 7);
+    let places = [
+        Place::Shared,
+        Place::Claims(Some(3)),
+        Place::Enterprises(Some("e".parse().unwrap())),
+        Place::Accounts(Some("a".parse().unwrap())),
+        Place::Wallets(Some("ba-a".parse().unwrap())),
+        Place::Emails(Some(("a@b.example".parse().unwrap(), Some("a".parse().unwrap())))),
+        Place::Emails(Some(("a@b.example".parse().unwrap(), None))),
+        Place::Methods(Some("m".parse().unwrap())),
+        Place::Remittances(Some("r".parse().unwrap())),
+        Place::Requests(Some("q".parse().unwrap())),
+        Place::Invoices(Some(key)),
+        Place::Keys(Some(KeyHash(u64::MAX, 1))),
+        Place::Acting(Some(PrincipalId::operator())),
+        Place::Acting(None),
+    ];
+    for place in places {
+        assert_eq!(avro::decode::<Place>(&avro::encode(&place)).unwrap(), place);
+    }
+}
+
+/// Thousands of accounts and keys do not fit into one piece.
+#[test]
+fn a_registry_is_made_again_from_pieces_of_one_thing_each() {
+    let mut whole = registry();
+    let open = |id: &str| {
+        let named = serde_json::json!({ "enterprise": id, "name": "E", "country": "SG" });
+        command(id, Command::read("open_enterprise", named).unwrap().unwrap())
+    };
+    let account = |id: &str| {
+        let named = serde_json::json!({ "account": id, "enterprise": "e", "email": format!("{id}@b.example"),
+            "currency": "USD", "mode": "postpaid" });
+        command(id, Command::read("open_account", named).unwrap().unwrap())
+    };
+    take(&mut whole, &[open("e"), open("f"), account("a"), account("b"), account("c")]);
+    let (mut again, mut place, mut pieces) = (registry(), Some(Vec::new()), 0);
+    while let Some(at) = place {
+        let (piece, after) = whole.piece(&at, 1);
+        again.load(&piece).unwrap();
+        (place, pieces) = (after, pieces + 1);
+        assert!(pieces < 50, "this snapshot never ends");
+    }
+    assert!(pieces > 12, "everything was in one piece");
+    let dump = |registry: &Registry| {
+        let (mut place, mut pieces) = (Some(Vec::new()), Vec::new());
+        while let Some(at) = place {
+            let (piece, after) = registry.piece(&at, 96_000);
+            pieces.push(piece);
+            place = after;
+        }
+        pieces
+    };
+    assert_eq!(dump(&again), dump(&whole));
 }

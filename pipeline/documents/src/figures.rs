@@ -3,6 +3,7 @@
 use drawdown_domain::ids::{AccountId, Country};
 use drawdown_domain::invoices::{Invoice, InvoiceLine, InvoiceType, LineKind, TaxNote};
 use drawdown_domain::money::{Amount, Overflow};
+use drawdown_domain::payments::BANK_TRANSFER;
 use drawdown_domain::time::{Span, Timestamp};
 use serde::Serialize;
 
@@ -170,7 +171,10 @@ impl<'a> Figures<'a> {
         };
         figures.put_lines(invoice, language)?;
         for top_up in &invoice.top_ups {
-            let method = top_up.method.as_ref().map_or("", |method| method.as_str());
+            let method = match top_up.method.as_ref().map(|method| method.as_str()) {
+                Some(BANK_TRANSFER) => labels.bank_transfer,
+                other => other.unwrap_or_default(),
+            };
             let (date, amount) = (day(top_up.at), money(top_up.amount));
             figures.top_ups.push(TopUp { date, method, amount });
         }

@@ -106,7 +106,7 @@ fn r12_3_an_invoice_says_who_when_what_for_and_how_much() {
             "Top-ups in this period",
             "not part of the total",
             "2 March 2026 visa-1 5,000.00",
-            "10 March 2026 250.50",
+            "10 March 2026 Bank transfer 250.50",
             "All dates are in the time zone Asia/Singapore.",
             "Page 1 of 1",
         ],

@@ -5,6 +5,9 @@ use crate::money::{Amount, Currency};
 use crate::time::Timestamp;
 use crate::{record, symbols};
 
+/// The method of a top-up that needs no linked one.
+pub const BANK_TRANSFER: &str = "bank_transfer";
+
 symbols! {
     /// What kind of payment method it is.
     pub enum MethodKind {

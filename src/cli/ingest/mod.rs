@@ -92,7 +92,11 @@ pub fn ingest(
         }
     }
     let Totals { sent, malformed } = totals;
-    writeln!(out, "{} sent, {malformed} malformed", rate(sent, began.elapsed()))?;
+    writeln!(
+        out,
+        "{} sent, {malformed} malformed; `drawdown rejects` shows those that cannot be counted",
+        rate(sent, began.elapsed())
+    )?;
     match failed {
         _ if malformed > 0 => bail!(
             "{malformed} were no usage records; mend them and send the files again, what was counted is known"

@@ -318,9 +318,12 @@ impl Site {
                 end.store(true, Ordering::Release);
                 read
             });
-            while !end.load(Ordering::Acquire) {
-                worker.turn(WAIT)?;
+            let mut turned = Ok(());
+            while turned.is_ok() && !end.load(Ordering::Acquire) {
+                turned = worker.turn(WAIT).map(|_| ());
             }
+            end.store(true, Ordering::Release);
+            turned?;
             anyhow::ensure!(worker.come_to_rest()?, "the last commit was lost");
             waiting.join().map_err(|_| anyhow::anyhow!("nobody waited"))??;
             Ok(worker)

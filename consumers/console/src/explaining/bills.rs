@@ -283,7 +283,7 @@ impl Explaining {
         if past.is_zero() {
             return node.added_up();
         }
-        let what = "past the wallet: by payment methods, by what was held for an order, by coupons that others share, or by negative bills";
+        let what = "paid without an entry: by payment methods, by what was held for an order, by coupons that others share, or by negative bills";
         let mut rest = Node::new("past_the_wallet", what).amount(past);
         if self.sees_payments {
             rest = rest.beside(self.payments_of(&bill.bill).await?);

@@ -82,7 +82,7 @@ pub(crate) async fn explain(
         Named::Payment(..) => explaining.payment(id).await?,
         Named::Invoice(number) => explaining.invoice(number).await?,
     };
-    node.ok_or_else(missing)
+    Ok(node.ok_or_else(missing)?.fact("currency", currency.code()))
 }
 
 impl Explaining {

@@ -148,8 +148,8 @@ impl Explaining {
             self.price_in_words(&scope.product, meter, region, &group.until);
         let place = if region.is_empty() { String::new() } else { format!(" in {region}") };
         let late = if *adjustment { ", after the bills of its cycle" } else { "" };
-        let at = words.as_ref().map(|words| format!(", {words}")).unwrap_or_default();
-        let what = format!("charges for {meter}{place} at price version {price}{at}{late}");
+        let at = words.clone().unwrap_or_else(|| format!("price {price}"));
+        let what = format!("charges for {meter}{place} at {at}{late}");
         let mut node = Node::new("charges", what)
             .amount(group.charge)
             .quantity(group.quantity)

@@ -251,12 +251,21 @@ fn with_currency(rows: Result<Vec<Row>, String>, code: &str) -> Result<Vec<Row>,
     })
 }
 
+/// Whether nothing is available that a runway could be measured by.
+fn is_spent(balance: &Row) -> bool {
+    let available: Result<Amount, _> = text(balance, "available").parse();
+    available.is_ok_and(|available| !available.is_positive())
+}
+
 fn wallet_of(balance: &Row, left: Option<&Row>) -> Wallet {
     let currency = currency(balance);
     let shown = |field: &str| money(&text(balance, field), currency);
     let runway = match left
         .map(|left| (text(left, "burn_per_day"), text(left, "days_left"), text(left, "empty_on")))
     {
+        Some((burn, ..)) if is_spent(balance) && !burn.is_empty() => {
+            format!("Nothing is left, at {} a day", money(&burn, currency))
+        }
         Some((burn, days, date)) if !days.is_empty() => format!(
             "Lasts {days} days at {} a day, until {}",
             money(&burn, currency),
@@ -380,7 +389,9 @@ async fn runway_of(site: &Shared, id: &str, balance: &Row, headers: &HeaderMap) 
         let date = time(&text(left, "empty_on"));
         let available: Result<Amount, _> = text(left, "available").parse();
         let days: Result<Amount, _> = text(left, "days_left").parse();
-        if let (Ok(available), Ok(days), Some(date)) = (available, days, date.get(..10)) {
+        if let (Ok(available), Ok(days), Some(date)) = (available, days, date.get(..10))
+            && available.is_positive()
+        {
             charts.push_str(&runway(available, days, date));
         }
     }

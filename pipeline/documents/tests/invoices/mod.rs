@@ -74,7 +74,7 @@ pub(crate) fn invoice(name: &str, country: &str) -> Invoice {
             InvoiceTopUp {
                 at: "2026-03-10T08:00:00Z".parse().unwrap(),
                 amount: amount("250.5"),
-                method: None,
+                method: Some("bank_transfer".parse().unwrap()),
             },
         ],
         net: amount("13888.79"),

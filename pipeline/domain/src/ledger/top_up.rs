@@ -8,11 +8,8 @@ use super::{Ledger, Undecided};
 use crate::commands::{Adjust, ClaimRemittance, SetQuota, TopUp, Withdraw};
 use crate::ids::Text;
 use crate::money::{Amount, Currency};
-use crate::payments::{MethodKind, PaymentCause};
+use crate::payments::{BANK_TRANSFER, MethodKind, PaymentCause};
 use crate::refusal::Refusal;
-
-/// The method of a top-up that needs no linked card.
-const BANK_TRANSFER: &str = "bank_transfer";
 
 /// What goes through a method and back to test it (R7.2).
 pub(super) const TESTED: Amount = Amount::ONE;

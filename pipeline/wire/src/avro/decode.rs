@@ -74,7 +74,6 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
 
     unsupported! {
         deserialize_any(), deserialize_f32(), deserialize_f64(), deserialize_char(),
-        deserialize_tuple(_len: usize), deserialize_tuple_struct(_name: &'static str, _len: usize),
         deserialize_ignored_any()
     }
 
@@ -149,6 +148,23 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         visitor: V,
     ) -> Result<V::Value, NotDecodable> {
         visitor.visit_seq(Fields { cursor: self.0, left: fields.len() })
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, NotDecodable> {
+        visitor.visit_seq(Fields { cursor: self.0, left: len })
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, NotDecodable> {
+        self.deserialize_tuple(len, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(

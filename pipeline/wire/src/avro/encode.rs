@@ -50,8 +50,8 @@ impl<'a> ser::Serializer for Encoder<'a> {
     type Ok = ();
     type Error = NotEncodable;
     type SerializeSeq = Items<'a>;
-    type SerializeTuple = Impossible<(), NotEncodable>;
-    type SerializeTupleStruct = Impossible<(), NotEncodable>;
+    type SerializeTuple = Encoder<'a>;
+    type SerializeTupleStruct = Encoder<'a>;
     type SerializeTupleVariant = Impossible<(), NotEncodable>;
     type SerializeMap = Items<'a>;
     type SerializeStruct = Encoder<'a>;
@@ -175,16 +175,16 @@ impl<'a> ser::Serializer for Encoder<'a> {
         Ok(Items { to: self.0 })
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, NotEncodable> {
-        unsupported("a tuple")
+    fn serialize_tuple(self, _: usize) -> Result<Encoder<'a>, NotEncodable> {
+        Ok(self)
     }
 
     fn serialize_tuple_struct(
         self,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeTupleStruct, NotEncodable> {
-        unsupported("a tuple")
+    ) -> Result<Encoder<'a>, NotEncodable> {
+        Ok(self)
     }
 
     fn serialize_tuple_variant(
@@ -194,7 +194,7 @@ impl<'a> ser::Serializer for Encoder<'a> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant, NotEncodable> {
-        unsupported("a tuple")
+        unsupported("an enum with fields")
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Items<'a>, NotEncodable> {
@@ -244,6 +244,32 @@ impl ser::SerializeMap for Items<'_> {
 
     fn end(self) -> Result<(), NotEncodable> {
         put_long(self.to, 0);
+        Ok(())
+    }
+}
+
+impl ser::SerializeTuple for Encoder<'_> {
+    type Ok = ();
+    type Error = NotEncodable;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotEncodable> {
+        value.serialize(Encoder(self.0))
+    }
+
+    fn end(self) -> Result<(), NotEncodable> {
+        Ok(())
+    }
+}
+
+impl ser::SerializeTupleStruct for Encoder<'_> {
+    type Ok = ();
+    type Error = NotEncodable;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotEncodable> {
+        value.serialize(Encoder(self.0))
+    }
+
+    fn end(self) -> Result<(), NotEncodable> {
         Ok(())
     }
 }
