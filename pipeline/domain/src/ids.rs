@@ -403,5 +403,10 @@ mod tests {
             ["SG", "DE", "CN", "JP", "US", "BR"].map(currency),
             ["SGD", "EUR", "CNY", "JPY", "USD", "USD"]
         );
+        assert_eq!(["HK", "AE", "AU", "GB"].map(currency), ["HKD", "AED", "AUD", "USD"]);
+        let euro = "AT BE BG CY DE EE ES FI FR GR HR IE IT LT LU LV MT NL PT SI SK";
+        for country in euro.split(' ') {
+            assert_eq!(currency(country), "EUR", "R1.4: {country}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The files whose every command that matters to money is understood here.
-const FILES: [&str; 94] = [
+const FILES: [&str; 95] = [
     "r13-1-spend",
     "r11-1-keys",
     "r11-5-idempotency",
@@ -57,6 +57,7 @@ const FILES: [&str; 94] = [
     "r3-4-package",
     "r3-4-volume",
     "r3-5-months-and-cycles-are-local",
+    "r3-6-bills-before-expiries",
     "r4-2-unsettled-by-month",
     "r4-3-available-credit",
     "r4-3-ecosystem",

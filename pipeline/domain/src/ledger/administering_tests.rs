@@ -43,6 +43,26 @@ fn r9_5_administrators_are_granted_and_revoked() {
     ));
 }
 
+/// R9.5: twenty accounts are the most of one call, not of a billing account.
+#[test]
+fn r9_5_more_than_twenty_are_granted_by_several_calls() {
+    let mut asking = Asking::with_members();
+    let names: Vec<String> = (0..20).map(|number| format!("m{number}")).collect();
+    for name in &names {
+        asking.table(&format!(
+            "operator | open_account | account = \"{name}\", enterprise = \"e\", email = \"x@y.example\", mode = \"postpaid\" | ok"
+        ));
+    }
+    let names = format!("\"{}\"", names.join("\", \""));
+    asking.table(&format!(
+        r#"
+        boss | grant_admin | billing_account = "ba-a", accounts = [{names}] | ok
+        boss | grant_admin | billing_account = "ba-a", accounts = ["b", "c"] | ok
+        see | billing_account ba-a | administrators = ["b", "c", {names}]
+        "#
+    ));
+}
+
 /// R11.1: roles are granted where he who grants may, and one of each.
 #[test]
 fn r11_1_roles_are_granted_and_revoked() {

@@ -16,8 +16,8 @@ use serde_json::Value;
 use std::collections::VecDeque;
 
 use super::{
-    AccountNumber, Accrued, Answer, Fact, Journal, Ledger, Line, PricesArrived, PricesInForce,
-    RegionNumber, SettingsChanged, Undecided,
+    AccountNumber, Accrued, Answer, Book, Fact, Journal, Ledger, Line, Posting, PricesArrived,
+    PricesInForce, RegionNumber, SettingsChanged, Undecided,
 };
 use crate::commands::{Asked, Command, CreditInvoice};
 use crate::money::Amount;
@@ -293,6 +293,18 @@ impl Asking {
             self.ledger.number_invoice(draft, &number, now, &mut self.facts).unwrap();
         }
         self.fire();
+    }
+
+    /// What the facts have booked in a book of a wallet, and what its state says of it.
+    pub(super) fn booked(&self, wallet: &str, book: Book) -> (Amount, Amount) {
+        let wallet = self.ledger.wallet_named(&wallet.parse().unwrap()).unwrap();
+        let total = |postings: &mut dyn Iterator<Item = Posting>| {
+            let of_book = postings.filter(|it| it.wallet == wallet && it.book == book);
+            Amount::sum(of_book.map(|it| it.debit)).unwrap()
+        };
+        let mut told = self.facts.0.iter().flat_map(|fact| self.ledger.postings(fact).unwrap());
+        let mut stands = self.ledger.books_of(wallet).unwrap().into_iter();
+        (total(&mut told), total(&mut stands))
     }
 
     fn see(&self, view: &str, fields: &str) -> Result<(), String> {

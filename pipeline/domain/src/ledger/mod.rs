@@ -111,6 +111,7 @@ use crate::money::{Amount, Currency, Overflow};
 use crate::rating::{Change, PriceBook};
 use crate::refusal::Refusal;
 use crate::settings::Settings;
+use crate::time::Minute;
 
 /// Names what decides, so that a replay knows whether it is the same decider.
 pub const RULES_VERSION: u32 = 1;
@@ -146,6 +147,9 @@ pub struct Ledger {
     payees: Vec<SmallVec<[AccountNumber; 1]>>,
     /// Wallets whose money has changed and that are to be judged; none between two decisions.
     touched: VecDeque<WalletNumber>,
+    /// While the bills of an instant are issued, the minute before it: what begins or expires then does so last (R3.6).
+    /// None between two decisions.
+    billed_as_of: Option<Minute>,
     /// How many facts were decided here.
     recorded: u64,
     /// Some of the state is still to come: facts about it are passed over.
@@ -219,6 +223,7 @@ impl Ledger {
             cap_rooms: HashMap::default(),
             payees: Vec::new(),
             touched: VecDeque::new(),
+            billed_as_of: None,
             recorded: 0,
             loading: false,
         }

@@ -1,5 +1,6 @@
 //! Bills paid by hand (R6.6).
 
+use super::super::asking::Asking;
 use super::super::desk_tests::check;
 
 /// An account that owes 50.00 of three bills, and a billing account that settles with a partner.
@@ -176,6 +177,27 @@ fn r1_2_what_rounding_holds_back_stays_with_its_payer() {
     );
 }
 
+/// R1.2: what rounding held back joins the next bill of that month, and none of a later one.
+#[test]
+fn r1_2_what_rounding_holds_back_ends_with_its_month() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        at 2026-03-31T23:30:00Z
+        use a p 0.4
+        at 2026-04-01T00:30:00Z
+        balance ba-a                    -> unsettled_previous=0 unsettled_current=0
+        use a p 0.4
+        at 2026-04-01T01:00:00Z
+        balance ba-a                    -> unsettled_previous=0 unsettled_current=0
+        use a p 0.4
+        at 2026-04-01T02:00:00Z
+        balance ba-a                    -> unsettled_previous=0 unsettled_current=0.01
+        ",
+    );
+}
+
 /// R5.1: a bill holds the charges of its own cycle; those of the next, which is open already, wait for theirs.
 #[test]
 fn r5_1_a_bill_leaves_the_next_cycle_open() {
@@ -213,6 +235,91 @@ fn r5_3_a_switch_that_allows_write_off_sets_it_off() {
         balance ba-a                    -> credit_refund=20 unsettled_previous=0
         ",
     );
+}
+
+/// R5.3: write-off runs when money arrives, that which a sender takes back too.
+#[test]
+fn r5_3_what_is_taken_back_pays_what_waited() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        open_account account=c enterprise=e email=c@x.example currency=USD mode=postpaid
+        top_up billing_account=ba-a amount=50 currency=USD method=bank_transfer
+        transfer from=ba-a to=ba-c amount=50.00
+        use a p 1000
+        at 2026-03-01T01:00:00Z
+        balance ba-a                    -> cash=0 unsettled_current=10
+        revoke_transfer from=ba-a to=ba-c amount=30.00
+        balance ba-a                    -> cash=20 unsettled_current=0
+        ",
+    );
+}
+
+/// R5.3: cash coupons pay while they are valid, then cash, that which others sent before own.
+#[test]
+fn r5_3_what_others_sent_goes_before_own_cash_and_no_expired_coupon_pays() {
+    Asking::with_members().table(
+        r#"
+        operator | grant_coupon | billing_account = "ba-a", coupon = "k", cash = true, amount = "10", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-03-01T01:30:00Z" | ok
+        operator | top_up | billing_account = "ba-a", amount = "20", currency = "USD", method = "bank_transfer" | ok
+        operator | top_up | billing_account = "ba-c", amount = "20", currency = "USD", method = "bank_transfer" | ok
+        operator | transfer | from = "ba-c", to = "ba-a", amount = "20" | ok
+        use | a | 5
+        at | 2026-03-01T01:00:00Z
+        see | balance ba-a | cash = "40", cash_transferred_in = "20", unsettled_current = "0"
+        use | a | 5
+        # It has expired, and what is left of it pays nothing more.
+        at | 2026-03-01T02:00:00Z
+        see | balance ba-a | cash = "35", cash_transferred_in = "15", unsettled_current = "0"
+        "#,
+    );
+}
+
+/// R3.6, R5.3: what begins or expires at an instant does so after the bills of that instant.
+#[test]
+fn r3_6_a_cash_coupon_pays_the_bills_of_the_instant_at_which_it_expires() {
+    Asking::with_members().table(
+        r#"
+        operator | grant_coupon | billing_account = "ba-a", coupon = "ends", cash = true, amount = "10", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-03-01T02:00:00Z" | ok
+        operator | grant_coupon | billing_account = "ba-a", coupon = "begins", cash = true, amount = "10", valid_from = "2026-03-01T02:00:00Z", valid_until = "2026-03-01T03:00:00Z" | ok
+        at | 2026-03-01T01:00:00Z
+        use | a | 12
+        at | 2026-03-01T02:00:00Z
+        # 10 of the one that ends, then 2 of the one that begins.
+        see | balance ba-a | unsettled_current = "0"
+        use | a | 7
+        at | 2026-03-01T03:00:00Z
+        see | balance ba-a | unsettled_current = "0"
+        use | a | 1
+        at | 2026-03-01T04:00:00Z
+        # One that is over pays nothing more, whatever is left of it.
+        see | balance ba-a | unsettled_current = "1"
+        "#,
+    );
+}
+
+/// R5.8: what coupons paid of an order that is given back goes to them, and is lost if they have expired.
+#[test]
+fn r5_8_what_an_expired_coupon_paid_of_an_order_is_lost() {
+    let desk = check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        grant_coupon billing_account=ba-a coupon=soon amount=5 valid_from=2026-03-01T00:00:00Z valid_until=2026-03-02T00:00:00Z
+        grant_coupon billing_account=ba-a coupon=late amount=5 valid_from=2026-03-01T00:00:00Z valid_until=2026-04-01T00:00:00Z
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        place_order billing_account=ba-a order=o amount=20
+        balance ba-a                    -> cash=10
+        at 2026-03-02T00:00:00Z
+        refund_order billing_account=ba-a order=o amount=20.00 to=original
+        balance ba-a                    -> cash=20
+        ",
+    );
+    let wallet = desk.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+    let coupons = desk.ledger.coupons(wallet).unwrap().coupons;
+    let left: Vec<_> = coupons.iter().map(|row| format!("{} {}", row.coupon, row.left)).collect();
+    assert_eq!(left, ["soon 0", "late 5"], "R5.8");
 }
 
 /// R4.2: what is unsettled is kept by month, and the last cycle of a month is of that month while its bill waits.

@@ -100,3 +100,70 @@ fn r6_5_tries_are_counted_from_the_first_decline() {
         ",
     );
 }
+
+/// R6.1: owed is what the open cycle would bill, so a threshold counts as reached by what rounds up to it.
+#[test]
+fn r6_1_a_threshold_is_reached_by_rounding_up() {
+    super::super::desk_tests::check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 10000
+        use a p 89999.4
+        asked ba-a                  ->
+        use a p 0.1
+        asked ba-a                  -> threshold 1000 visa
+        ",
+    );
+}
+
+/// R6.2: all that is owed at the end of a month is charged then, what earlier months left unpaid too.
+#[test]
+fn r6_2_what_earlier_months_left_is_charged_with_it() {
+    super::super::desk_tests::check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        use a p 100
+        at 2026-04-10T00:00:00Z
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 50
+        at 2026-04-30T23:59:59Z
+        balance ba-a                -> unsettled_previous=1 unsettled_current=0.5
+        asked ba-a                  ->
+        at 2026-05-01T00:00:00Z
+        asked ba-a                  -> month_end 1.5 visa
+        answers ba-a succeeded
+        balance ba-a                -> unsettled_previous=0 unsettled_current=0
+        ",
+    );
+}
+
+/// R8.1: with a method it is overdue when the tries have run out, not while the last one is under way; another payment
+/// that is under way since changes nothing of that.
+#[test]
+fn r8_1_a_payment_by_hand_ends_it_only_by_its_success() {
+    super::super::desk_tests::check(
+        "payments.retry_after = [\"1d\"]",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        answers ba-a declined
+        at 2026-03-02T00:00:00Z
+        asked ba-a                  -> threshold 1000 visa, retry 1000 visa
+        balance ba-a                -> overdue=false
+        answers ba-a declined
+        balance ba-a                -> overdue=true
+        pay billing_account=ba-a
+        asked ba-a                  -> manual 1000 visa
+        balance ba-a                -> overdue=true
+        answers ba-a succeeded
+        balance ba-a                -> overdue=false
+        ",
+    );
+}

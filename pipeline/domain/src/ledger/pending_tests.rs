@@ -1,6 +1,8 @@
 //! Orders by a chosen method: every refusal, in its order, and what becomes of them.
 
+use super::super::Book;
 use super::super::asking::Asking;
+use crate::money::Amount;
 
 fn linked() -> Asking {
     let mut asking = Asking::with_members();
@@ -88,4 +90,19 @@ fn r5_8_the_limit_carries_an_order_down_to_nothing() {
         see | balance ba-a | cash = "0", unsettled_current = "50", available = "0"
         "#,
     );
+}
+
+/// R1.3, R12.3: what a coupon pays of an order that waited for its method is on no invoice, by the facts and by the
+/// state alike.
+#[test]
+fn r1_3_what_a_coupon_pays_of_a_waiting_order_is_not_to_be_invoiced() {
+    let mut asking = linked();
+    asking.table(
+        r#"
+        a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "visa" | ok
+        answer | ba-a | succeeded
+        "#,
+    );
+    let due = Amount::whole(95);
+    assert_eq!(asking.booked("ba-a", Book::ToInvoice), (due, due), "R1.3");
 }

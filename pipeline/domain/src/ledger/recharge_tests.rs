@@ -108,11 +108,14 @@ fn r6_7_a_percent_is_spent_until_available_credit_is_above_it() {
             answers ba-a 2 succeeded
             balance ba-a                -> available=415
             # Both are armed again; several that are crossed at once are one recharge.
-            use a p 42000
+            use a p 120000
             asked ba-a                  -> recharge 500 visa
+            # All of them are spent by it, however far below them it still is.
             answers ba-a 3 succeeded
+            balance ba-a                -> available=-285
+            asked ba-a                  ->
             answers ba-a 4 succeeded
-            balance ba-a                -> available=995
+            balance ba-a                -> available=215
             "
         ),
     );

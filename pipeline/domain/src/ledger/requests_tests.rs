@@ -150,6 +150,27 @@ fn r10_2_the_balance_pays_the_requesters_bills_and_the_rest_is_own_cash() {
     assert_eq!(told, expected);
 }
 
+/// R10.2: what arrives pays the oldest bills first.
+#[test]
+fn r10_2_the_oldest_bills_are_paid_first() {
+    let mut asking = two_sides();
+    asking.table(
+        r#"
+        at | 2026-04-01T00:10:00Z
+        use | a | 20
+        at | 2026-04-01T01:00:00Z
+        see | balance ba-a | unsettled_previous = "30", unsettled_current = "20"
+        "#,
+    );
+    ask_for(&mut asking, "r", "35");
+    asking.table(
+        r#"
+        x | approve_payment_request | request = "r" | ok
+        see | balance ba-a | cash = "0", unsettled_previous = "0", unsettled_current = "15"
+        "#,
+    );
+}
+
 /// R10.2: min(own cash, available), then the method; it arrives whole.
 #[test]
 fn r10_2_the_method_pays_what_the_balance_does_not() {
@@ -242,6 +263,12 @@ fn r10_1_a_rejected_one_can_be_sent_anew() {
         a | request_payment | request = "r3", requester = "ba-a", payer = "x", service = "s", amount = "40", resends = "r" | ok
         x | approve_payment_request | request = "r3" | ok
         a | request_payment | request = "r4", requester = "ba-a", payer = "x", service = "s", amount = "40", resends = "r" | already_exists
+        # What was answered expires no more.
+        at | 2026-04-05T00:00:00Z
+        see | to_pay r | status = "rejected", reason = "not ours"
+        see | asked r | status = "rejected"
+        see | to_pay r2 | status = "cancelled"
+        see | to_pay r3 | status = "paid"
         "#,
     );
     assert!(told(&asking).contains(&format!("ba-a {}", NoticeKind::PaymentRequestRejected)));
@@ -340,7 +367,8 @@ fn r4_5_a_frozen_requester_takes_the_money() {
     );
 }
 
-/// R10.4: a requester that was closed meanwhile takes nothing: the money returns to whoever paid.
+/// R10.4, R10.3: a requester that was closed meanwhile takes nothing: the money returns to whoever paid, and both sides
+/// are told.
 #[test]
 fn r10_4_money_for_a_closed_requester_returns() {
     let mut asking = two_sides();
@@ -362,6 +390,12 @@ fn r10_4_money_for_a_closed_requester_returns() {
         see | balance ba-b | cash = "0"
         b | request_payment | request = "s", requester = "ba-b", payer = "x", service = "s", amount = "1" | deregistered
         "#,
+    );
+    let told = told(&asking);
+    assert_eq!(
+        told[told.len() - 2..],
+        ["ba-b payment_request_failed", "ba-x payment_request_failed"],
+        "R10.3"
     );
 }
 

@@ -158,7 +158,8 @@ impl Ledger {
             | Lot::MethodPaid(_) => return false,
         };
         let known = holder.and_then(|it| it.coupons.iter().find(|known| known.coupon == *coupon));
-        known.is_none_or(|known| known.valid.until <= self.clock.now().minute())
+        let now = self.billed_as_of.unwrap_or_else(|| self.clock.now().minute());
+        known.is_none_or(|known| known.valid.until <= now)
     }
 }
 

@@ -163,3 +163,62 @@ fn r8_2_the_buffer_is_the_regions_or_else_the_currencys() {
         "#,
     );
 }
+
+/// R8.2: below the buffer they stop where neither limit nor method is; a card that has expired is none.
+#[test]
+fn r8_2_a_method_that_cannot_pay_is_none() {
+    check(
+        r#"suspension.buffer = { USD = "10" }"#,
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t expires=2026-04 -> later
+        answers ba-a succeeded
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        use a p 1500
+        at 2026-04-30T23:59:59Z
+        service a                   -> running
+        at 2026-05-01T00:00:00Z
+        service a                   -> suspended
+        balance ba-a                -> available=5 overdue=false
+        ",
+    );
+}
+
+/// R8.2: where a partner pays they stop below zero, not at it.
+#[test]
+fn r8_2_all_of_a_quota_can_be_used() {
+    check(
+        "",
+        "
+        open_account account=b enterprise=e email=b@x.example currency=USD mode=prepaid kind=ecosystem partner=p
+        set_quota billing_account=ba-b quota=10
+        use b p 1000
+        balance ba-b                -> available=0
+        service b                   -> running
+        use b p 1
+        service b                   -> suspended
+        set_quota billing_account=ba-b quota=10.01
+        service b                   -> running
+        ",
+    );
+}
+
+/// R8.4: that services of an account stop and resume is told to whoever pays for it.
+#[test]
+fn r8_4_whoever_pays_is_told() {
+    check(
+        "runway.alert_days = 0",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid
+        open_account account=c enterprise=e email=c@x.example currency=USD mode=postpaid
+        top_up billing_account=ba-c amount=20 currency=USD method=bank_transfer
+        change_payer account=a billing_account=ba-c
+        use a p 2000
+        service a                   -> suspended
+        told ba-c                   -> suspended
+        top_up billing_account=ba-c amount=20 currency=USD method=bank_transfer
+        service a                   -> running
+        told ba-c                   -> resumed
+        ",
+    );
+}

@@ -1,8 +1,7 @@
 //! With whom benefits and coupons are shared: every refusal, in its order, and from when on it holds.
 
+use super::super::Book;
 use super::super::asking::Asking;
-use super::super::{Book, Posting};
-use crate::money::Amount;
 
 const MARCH: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z""#;
 const PACK: &str =
@@ -165,6 +164,22 @@ fn r9_7_organisations_change() {
     );
 }
 
+/// R9.7: what a rule will share reaches up to 100 accounts as well, however its organisation grows.
+#[test]
+fn r9_7_no_rule_reaches_more_than_100() {
+    asking(99).table(&format!(
+        r#"
+        boss | set_organisation | enterprise = "e", organisation = "o", accounts = {fifty} | ok
+        a | set_sharing_rule | billing_account = "ba-a", accounts = ["b", "c"], organisation = "o" | ok
+        boss | set_organisation | enterprise = "e", organisation = "o", accounts = {too_many} | too_many_accounts
+        boss | set_organisation | enterprise = "e", organisation = "o", accounts = {most} | ok
+        "#,
+        fifty = names(0..50),
+        too_many = names(0..99),
+        most = names(0..98),
+    ));
+}
+
 /// R9.7: a rule shares everything new a minute after it was bought.
 #[test]
 fn r9_7_a_rule_shares_what_is_new() {
@@ -299,10 +314,6 @@ fn r1_3_what_goes_back_to_a_shared_coupon_is_to_be_invoiced() {
         at | 2026-03-01T02:00:00Z
         "#,
     );
-    let wallet = asking.ledger.wallet_named(&"ba-b".parse().unwrap()).unwrap();
-    let to_invoice = |it: &Posting| it.wallet == wallet && it.book == Book::ToInvoice;
-    let postings = asking.facts.0.iter().flat_map(|fact| asking.ledger.postings(fact).unwrap());
-    let told = Amount::sum(postings.filter(to_invoice).map(|it| it.debit));
-    let books = asking.ledger.books_of(wallet).unwrap().into_iter();
-    assert_eq!(told, Amount::sum(books.filter(to_invoice).map(|it| it.debit)), "R1.3");
+    let (told, stands) = asking.booked("ba-b", Book::ToInvoice);
+    assert_eq!(told, stands, "R1.3");
 }

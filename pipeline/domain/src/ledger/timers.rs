@@ -9,7 +9,7 @@ use super::standing::Occasion;
 use super::state::{EnterpriseNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::requests::Direction;
-use crate::time::{Minute, Month, Timestamp};
+use crate::time::{Minute, Month, Span, Timestamp};
 
 /// What falls due at one instant happens in this order (R3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -323,7 +323,11 @@ impl Ledger {
         at: Minute,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        self.bill_cycle(wallet, at, journal)?;
+        let before = self.due_at(at, Timer::CycleEnds).minus(Span::micros(1));
+        self.billed_as_of = Some(before.minute());
+        let billed = self.bill_cycle(wallet, at, journal);
+        self.billed_as_of = None;
+        billed?;
         self.judge_touched(journal)?;
         self.judge_near_due(wallet, at, journal)
     }

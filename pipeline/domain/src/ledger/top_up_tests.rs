@@ -1,6 +1,7 @@
 //! Money that comes in and goes out (R7.1 to R7.3, R7.7).
 
-use super::super::desk_tests::check;
+use super::super::desk_tests::{Desk, check};
+use super::super::{Cause, Fact};
 
 const ACCOUNTS: &str = "
     open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
@@ -17,8 +18,8 @@ const CARDS: &str = "
     asked ba-a ->
 ";
 
-fn money(settings: &str, table: &str) {
-    check(settings, &format!("{ACCOUNTS}{CARDS}{table}"));
+fn money(settings: &str, table: &str) -> Desk {
+    check(settings, &format!("{ACCOUNTS}{CARDS}{table}"))
 }
 
 #[test]
@@ -182,7 +183,7 @@ fn r9_1_the_transferable_amount_is_rounded_down() {
 /// R5.9: the operator adjusts own cash with a reason, and never below zero: what others sent is not his to take.
 #[test]
 fn r5_9_every_refusal_of_an_adjustment_in_its_order() {
-    money(
+    let desk = money(
         "",
         "
         open_account account=s enterprise=e email=s@x.example currency=USD mode=postpaid
@@ -201,4 +202,12 @@ fn r5_9_every_refusal_of_an_adjustment_in_its_order() {
         balance ba-a                -> cash=35 cash_transferred_in=30
         ",
     );
+    // Why stands with the entry.
+    let reasons = desk.recorder.0.iter().filter_map(|fact| match fact {
+        Fact::Moved(moved) if moved.cause == Cause::Adjustment => {
+            moved.remark.as_ref().map(|it| it.as_str())
+        }
+        _ => None,
+    });
+    assert_eq!(reasons.collect::<Vec<_>>(), ["mistake", "goodwill"], "R5.9");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::super::asking::Asking;
 use super::super::desk_tests::check;
 use super::super::recording::{Recorded, Recorder, pieces};
 use super::super::{
@@ -397,4 +398,27 @@ fn r5_7_what_is_in_flight_is_undone_after_the_result() {
         balance ba-a                                           -> cash=0 unsettled_current=0
     ";
     check("", &format!("{begun}{declined}"));
+}
+
+/// R5.7: what a cash coupon paid goes back to it, and lapses once it has expired.
+#[test]
+fn r5_7_what_an_expired_cash_coupon_paid_lapses() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | grant_coupon | billing_account = "ba-a", coupon = "soon", cash = true, amount = "10", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-03-02T00:00:00Z" | ok
+        operator | grant_coupon | billing_account = "ba-a", coupon = "late", cash = true, amount = "10", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z" | ok
+        use | a | 15
+        at | 2026-03-01T01:00:00Z
+        see | balance ba-a | cash = "0", unsettled_current = "0"
+        at | 2026-03-02T00:30:00Z
+        void | a | 15 | p/m@2026-03-01T00:00:00Z
+        at | 2026-03-02T01:00:00Z
+        see | balance ba-a | cash = "0", unsettled_current = "0"
+        "#,
+    );
+    let wallet = asking.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+    let coupons = asking.ledger.coupons(wallet).unwrap().coupons;
+    let left: Vec<_> = coupons.iter().map(|row| (row.coupon.as_str(), row.left)).collect();
+    assert_eq!(left, [("soon", Amount::ZERO), ("late", Amount::whole(10))], "R5.7");
 }

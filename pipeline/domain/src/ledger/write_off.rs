@@ -7,6 +7,7 @@ use super::payments::paid_bill;
 use super::state::{Bill, Coupon, Lot, RefundedCredit, TransferredCash, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::money::Amount;
+use crate::time::Window;
 
 impl Ledger {
     /// What follows the issue of bills, in the order of issue: coupons, then write-off.
@@ -118,11 +119,11 @@ impl Ledger {
             return Some((Lot::QUOTA, bill.owed()));
         }
         let product = bill.product.and_then(|product| self.book.product(product));
-        let now = self.clock.now().minute();
         let cash_coupon = wallet
             .coupons
             .iter()
-            .filter(|coupon| coupon.cash && coupon.left.is_positive() && coupon.valid.contains(now))
+            .filter(|coupon| coupon.cash && coupon.left.is_positive())
+            .filter(|coupon| self.is_valid_now(coupon.valid))
             .filter(|coupon| coupon.in_scope(product) && spent_enough(self, wallet, bill, coupon))
             .min_by(|a, b| a.rank().cmp(&b.rank()));
         if let Some(coupon) = cash_coupon {
@@ -139,6 +140,16 @@ impl Ledger {
             return Some((TransferredCash { sender: lot.sender }.into(), lot.left));
         }
         wallet.own_cash.is_positive().then_some((Lot::OWN_CASH, wallet.own_cash))
+    }
+
+    /// Whether a cash coupon of this validity pays. To the bills of an instant one that expires then still does, one
+    /// that begins then not yet (R3.6).
+    fn is_valid_now(&self, valid: Window) -> bool {
+        let now = self.clock.now().minute();
+        match self.billed_as_of {
+            Some(before) => (valid.from <= before || valid.from < now) && before < valid.until,
+            None => valid.contains(now),
+        }
     }
 }
 
