@@ -286,7 +286,7 @@ enum SettingsVerb {
     /// Says whether a file holds settings.
     #[command(after_help = "Example: drawdown settings check settings.toml")]
     Check { file: PathBuf },
-    /// Prints every setting with its default, as a file that can be loaded.
+    /// Prints every setting with its default, or an example where there is none, as a file that can be loaded.
     #[command(after_help = "Example: drawdown settings reference > settings.toml")]
     Reference,
     /// Loads settings, in place of all that were loaded before.

@@ -41,9 +41,25 @@ pub fn check_settings(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints every setting with its default, as a file that can be loaded.
+/// Settings that have no default, with an example each, behind the head of their table.
+const WITHOUT_DEFAULT: [(&str, &str); 4] = [
+    ("[invoices]\n", "# hold_above = \"10000\"\n"),
+    (
+        "[tax]\n",
+        "# issuer_name = \"Acme Cloud Ltd\"\n# issuer_address = \"1 Example Quay, Singapore\"\n\
+         # issuer_tax_id = \"GST 200000000A\"\n",
+    ),
+    ("[tax.rates]\n", "# SG = \"0.09\"\n"),
+    ("[fx]\n", "# 2026-03 = { \"USD/EUR\" = \"0.92\" }\n"),
+];
+
+/// Prints every setting with its default, or with an example behind a `#`, as a file that can be loaded.
 pub fn settings_reference(out: &mut dyn Write) -> anyhow::Result<()> {
-    write!(out, "{}", toml::to_string(&Settings::default())?)?;
+    let defaults = toml::to_string(&Settings::default())?;
+    let add = |text: String, (head, examples): (&str, &str)| {
+        text.replace(head, &format!("{head}{examples}"))
+    };
+    write!(out, "{}", WITHOUT_DEFAULT.into_iter().fold(defaults, add))?;
     Ok(())
 }
 
@@ -76,6 +92,12 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert_eq!(Settings::parse(&text).unwrap(), Settings::default(), "{text}");
         assert!(text.contains("[usage]\nmax_age = \"35d\"\n"), "{text}");
+        // What has no default is an example, which holds once its mark is taken away.
+        let Settings { invoices, tax, fx, .. } = Settings::parse(&text.replace("# ", "")).unwrap();
+        assert!(invoices.hold_above.is_some() && fx != Settings::default().fx, "{text}");
+        assert!(tax.rates != Settings::default().tax.rates, "{text}");
+        let issuer = [tax.issuer_name, tax.issuer_address, tax.issuer_tax_id];
+        assert!(issuer.iter().all(Option::is_some), "{text}");
     }
 
     fn checked(text: &str) -> Result<String, String> {

@@ -94,7 +94,7 @@ pub fn ingest(
     let Totals { sent, malformed } = totals;
     writeln!(
         out,
-        "{} sent, {malformed} malformed; `drawdown rejects` shows those that cannot be counted",
+        "{} sent, {malformed} malformed; `drawdown rejects list` shows those that cannot be counted",
         rate(sent, began.elapsed())
     )?;
     match failed {

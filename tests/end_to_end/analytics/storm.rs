@@ -73,7 +73,7 @@ fn come_to_rest(rig: &mut Rig) -> TablesReport {
 
 fn compare(rig: &Rig, report: &TablesReport, sent: &Sent) {
     println!("{report}");
-    assert!(report.found().is_empty(), "{}", rig.said());
+    assert!(report.found().is_empty(), "{:?}", report.found());
     let books = check::compare(rig, sent);
     println!("{books}");
     assert_eq!(books.differences, Vec::<String>::new());
