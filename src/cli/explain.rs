@@ -89,7 +89,8 @@ fn put(text: &mut String, part: &Part, depth: usize) {
     for part in &part.parts {
         put(text, part, depth.saturating_add(1));
     }
-    if let Some(left_off) = part.left_off {
+    // Where none is listed, how many there are stands above.
+    if let Some(left_off) = part.left_off.filter(|_| !part.parts.is_empty()) {
         put_line(text, &below, &format!("and {left_off} more"));
     }
     match (part.adds_up, part.parts_come_to.as_deref()) {

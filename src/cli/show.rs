@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::problem::Problem;
 use super::remembered;
 use super::server::{Answer, Asking, Client, ServerOptions};
-use super::table::{block, changes, line, table};
+use super::table::{block, changes, line, table, width_of_terminal};
 
 /// A list may have to wait for what was asked for last.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
@@ -273,7 +273,11 @@ fn list(
         .into_iter()
         .filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None })
         .collect();
-    write!(out, "{}", table(&record, &wanted.columns, &rows))?;
+    let (shown, without) = table(&record, &wanted.columns, &rows, width_of_terminal());
+    write!(out, "{shown}")?;
+    if !without.is_empty() {
+        writeln!(out, "no room for {}: choose with --columns", without.join(", "))?;
+    }
     match (rows.len(), next) {
         (count, Some(_)) => writeln!(out, "{count} rows; there are more: --all, or --limit ROWS")?,
         (1, None) => writeln!(out, "1 row")?,

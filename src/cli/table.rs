@@ -17,26 +17,52 @@ enum Side {
 struct Column {
     name: String,
     side: Side,
+    width: usize,
     cells: Vec<String>,
 }
 
+/// So many blanks stand between two columns.
+const BETWEEN: usize = 2;
+
+/// Where a table stands: on a terminal so wide, or for another program.
+pub(super) fn width_of_terminal() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// A table with a header. Unless columns are chosen those are left out that say nothing in any row, or
-/// have parts.
-pub(super) fn table(record: &Record, chosen: &[String], rows: &[Row]) -> String {
+/// have parts, and the last ones for which there is no room: which, is said.
+pub(super) fn table(
+    record: &Record,
+    chosen: &[String],
+    rows: &[Row],
+    room: Option<usize>,
+) -> (String, Vec<String>) {
     if rows.is_empty() {
-        return String::new();
+        return (String::new(), Vec::new());
     }
     let fields = record.fields.iter().filter(|field| {
         chosen.is_empty() && rows.iter().any(|row| says_something(row.get(field.name)))
     });
     let names = fields.map(|field| field.name.to_owned()).chain(chosen.iter().cloned());
-    let columns: Vec<Column> = names.map(|name| column(record, name, rows)).collect();
+    let mut columns: Vec<Column> = names.map(|name| column(record, name, rows)).collect();
+    let mut too_many = Vec::new();
+    if let Some(room) = room.filter(|_| chosen.is_empty()) {
+        let mut taken = 0_usize;
+        let fitting = columns.iter().take_while(|column| {
+            let before = taken;
+            taken = taken.saturating_add(column.width).saturating_add(BETWEEN);
+            before == 0 || taken.saturating_sub(BETWEEN) <= room
+        });
+        let fitting = fitting.count();
+        too_many = columns.drain(fitting..).map(|column| column.name).collect();
+    }
     let mut text = String::new();
     put_line(&mut text, &columns, |column| &column.name);
     for number in 0..rows.len() {
         put_line(&mut text, &columns, |column| column.cells.get(number).map_or("", |cell| cell));
     }
-    text
+    (text, too_many)
 }
 
 fn says_something(value: Option<&Value>) -> bool {
@@ -59,7 +85,8 @@ fn column(record: &Record, name: String, rows: &[Row]) -> Column {
             cell.push_str(&" ".repeat(missing));
         }
     }
-    Column { name, side, cells }
+    let width = cells.iter().map(|cell| cell.width()).max().unwrap_or(0).max(name.width());
+    Column { name, side, width, cells }
 }
 
 fn is_number(shape: &Shape) -> bool {
@@ -74,15 +101,13 @@ fn is_number(shape: &Shape) -> bool {
 fn put_line<'a>(text: &mut String, columns: &'a [Column], of: impl Fn(&'a Column) -> &'a str) {
     let mut line = String::new();
     for column in columns {
-        let width = column.cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
-        let width = width.max(column.name.width());
         let cell = of(column);
-        let space = " ".repeat(width.saturating_sub(cell.width()));
+        let space = " ".repeat(column.width.saturating_sub(cell.width()));
         match column.side {
             Side::Left => line.extend([cell, &space]),
             Side::Right => line.extend([space.as_str(), cell]),
         }
-        line.push_str("  ");
+        line.extend([" "; BETWEEN]);
     }
     text.push_str(line.trim_end());
     text.push('\n');
@@ -196,11 +221,24 @@ b1            5         7
 長い名前  -1200.25   1234
 b3            0.5      12
 ";
-        assert_eq!(table(&record(), &[], &rows), expected);
+        assert_eq!(table(&record(), &[], &rows, None).0, expected);
         let chosen = ["count".to_owned(), "bill".to_owned()];
         let expected = "count  bill\n    7  b1\n 1234  長い名前\n   12  b3\n";
-        assert_eq!(table(&record(), &chosen, &rows), expected);
-        assert_eq!(table(&record(), &[], &[]), "");
+        assert_eq!(table(&record(), &chosen, &rows, Some(3)), (expected.to_owned(), Vec::new()));
+        assert_eq!(table(&record(), &[], &[], None).0, "");
+    }
+
+    #[test]
+    fn columns_without_room_on_a_terminal_are_named() {
+        let rows = rows(json!([{ "bill": "b1", "amount": "5", "count": 7 }]));
+        let shown = |room| table(&record(), &[], &rows, Some(room));
+        assert_eq!(shown(19), ("bill  amount  count\nb1         5      7\n".to_owned(), vec![]));
+        let (text, without) = shown(18);
+        assert_eq!(
+            (text.as_str(), without),
+            ("bill  amount\nb1         5\n", vec!["count".to_owned()])
+        );
+        assert_eq!(shown(1).0, "bill\nb1\n", "the first column is always there");
     }
 
     #[test]

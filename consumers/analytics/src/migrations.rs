@@ -27,6 +27,7 @@ macro_rules! migrations {
 migrations! {
     1 = "0001_tables",
     2 = "0002_views",
+    3 = "0003_spend_by_day",
 }
 
 const MADE: &str = "CREATE TABLE IF NOT EXISTS migrations

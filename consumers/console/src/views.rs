@@ -131,6 +131,7 @@ record! {
     /// A row of the view `spend_by_day`.
     pub struct SpendOfDay {
         pub billing_account: drawdown_domain::ids::WalletId,
+        pub currency: Currency,
         /// The day, as `2026-03-01`.
         pub day: String,
         pub charge: Amount,
@@ -291,7 +292,7 @@ views! {
         "Charges by month, account, product and region.";
     "spend_by_day": SpendOfDay = list("spend_by_day", BY_BILLING_ACCOUNT,
         &["day", "billing_account"], Topic::Charges), "Charges by day of use.";
-    "usage_by_day": UsageOfDay = list("(SELECT day, sum(records) AS records FROM spend_by_day GROUP BY day)",
+    "usage_by_day": UsageOfDay = list("(SELECT toString(toDate(used)) AS day, sum(records) AS records FROM charges GROUP BY day)",
         "day", &["day"], Topic::Charges), "Priced records by day of use, over all billing accounts.";
 }
 

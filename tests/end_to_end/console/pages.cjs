@@ -14,6 +14,7 @@ const PAGES = [
   ["bills", `/accounts/${account}/bills`],
   ["invoices", `/accounts/${account}/invoices`],
   ["runway", `/accounts/${account}/runway`],
+  ["explain", `/explain/${account}.e1`],
   ["prices", "/prices"],
   ["mail", "/mail"],
   ["letter", "/mail/1.eml"],
@@ -75,7 +76,7 @@ const main = async () => {
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.className), "skip");
   await page.keyboard.press("Enter");
-  for (let step = 0; step < 40; step += 1) {
+  for (let step = 0; step < 80; step += 1) {
     await page.keyboard.press("Tab");
     if (await page.evaluate(() => document.activeElement.name === "amount")) break;
   }
@@ -106,6 +107,13 @@ const main = async () => {
   await page.locator("form[data-do=top_up] input[name=amount]").fill("0.01");
   await page.locator("form[data-do=top_up] button").click();
   await page.locator("form[data-do=top_up] output.bad", { hasText: "the smallest top-up is 20 USD; this is 0.01 USD" }).waitFor();
+
+  // An amount leads to where it comes from, by keyboard, too.
+  await page.locator("#entries td a", { hasText: "1,234.50" }).first().focus();
+  await page.keyboard.press("Enter");
+  await page.locator("h1", { hasText: "1,234.50 USD" }).waitFor();
+  await page.locator(".verdict.good").waitFor();
+  await page.screenshot({ path: path.join(kept, "explained.png"), fullPage: true });
 
   // A record sent from the page is charged.
   await page.goto(`${origin}/send?account=${account.replace("ba-", "")}`);

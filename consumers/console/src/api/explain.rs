@@ -44,7 +44,8 @@ pub(super) async fn explain(
     Ok(([(CONTENT_TYPE, "application/json")], answer.to_string()).into_response())
 }
 
-fn records(query: &[(String, String)]) -> Result<usize, Problem> {
+/// How many records of each part are asked for.
+pub(crate) fn records(query: &[(String, String)]) -> Result<usize, Problem> {
     let mut records = RECORDS;
     for (name, value) in query {
         let number = value.parse::<usize>().ok().filter(|number| *number <= RECORDS_MAX);

@@ -24,8 +24,8 @@ use crate::problem::Problem;
 use crate::{Row, views};
 use asking::Read;
 use names::Named;
-use node::Node;
-
+pub(crate) use names::can_be_explained;
+pub(crate) use node::Node;
 pub use node::counted;
 
 /// What is needed to look into an amount of one billing account.
@@ -69,6 +69,7 @@ pub(crate) async fn explain(
         Err(refused) if refused.status() == StatusCode::FORBIDDEN => false,
         Err(why) => return Err(why),
     };
+    let billing_account = wallet.clone();
     let sees_commands = only_the_operator(who, "commands").is_ok();
     let prices = views::named("prices");
     let prices = prices.ok_or_else(|| Problem::unavailable("there are no prices"))?;
@@ -82,7 +83,8 @@ pub(crate) async fn explain(
         Named::Payment(..) => explaining.payment(id).await?,
         Named::Invoice(number) => explaining.invoice(number).await?,
     };
-    Ok(node.ok_or_else(missing)?.fact("currency", currency.code()))
+    let node = node.ok_or_else(missing)?;
+    Ok(node.fact("billing_account", billing_account).fact("currency", currency.code()))
 }
 
 impl Explaining {

@@ -41,6 +41,12 @@ impl<'a> Named<'a> {
     }
 }
 
+/// Whether a part of an explanation can be explained by itself.
+pub(crate) fn can_be_explained(kind: &str, name: &str) -> bool {
+    matches!(kind, "bill" | "bill_paid" | "entry" | "invoice" | "payment")
+        && Named::read(name).is_some()
+}
+
 fn is_number_of_invoice(id: &str) -> bool {
     // China's invoices begin as credit notes do.
     is_number(id) || id.strip_prefix("CN-").is_some_and(is_number)

@@ -10,36 +10,36 @@ use crate::problem::Problem;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Node {
     /// `invoice`, `line`, `tax`, `bill`, `charges`, `rounding`, `usage`, `record` and so on.
-    kind: &'static str,
+    pub(crate) kind: &'static str,
     /// By which it can be explained by itself, or found.
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What it is, in words.
-    what: String,
+    pub(crate) what: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<Amount>,
+    pub(crate) amount: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    quantity: Option<Amount>,
+    pub(crate) quantity: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    records: Option<i64>,
+    pub(crate) records: Option<i64>,
     #[serde(skip_serializing_if = "Map::is_empty")]
-    facts: Map<String, Value>,
+    pub(crate) facts: Map<String, Value>,
     /// What the amounts of its parts come to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    parts_come_to: Option<Amount>,
+    pub(crate) parts_come_to: Option<Amount>,
     /// Whether its parts come to it; none: it is not made of parts, or nothing can be said.
-    adds_up: Option<bool>,
+    pub(crate) adds_up: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// What it is made of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    parts: Vec<Node>,
+    pub(crate) parts: Vec<Node>,
     /// Parts that are counted above and not listed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    left_off: Option<i64>,
+    pub(crate) left_off: Option<i64>,
     /// What belongs to it and is no part of its sum: how it was paid, say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    beside: Vec<Node>,
+    pub(crate) beside: Vec<Node>,
 }
 
 impl Node {
@@ -136,6 +136,11 @@ impl Node {
     /// Whether its parts come to an amount.
     pub(super) fn comes_to(&self, amount: Amount) -> bool {
         self.parts_come_to == Some(amount)
+    }
+
+    /// Whether some parts are counted and not listed.
+    pub(crate) fn leaves_off(&self) -> bool {
+        self.left_off.is_some() || self.parts.iter().chain(&self.beside).any(Node::leaves_off)
     }
 
     /// How many sums below it were tried, and how many of them do not come out.

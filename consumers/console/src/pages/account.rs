@@ -32,7 +32,7 @@ const ENTRIES: &[Column] = &[
     column("at", "Time", Kind::Time),
     extra("asset", "Asset", Kind::Words),
     column("cause", "Cause", Kind::Words),
-    column("amount", "Amount", Kind::Money),
+    column("amount", "Amount", Kind::Explained("entry")),
     extra("after", "After", Kind::Money),
     extra("remark", "Remark", Kind::Text),
 ];
@@ -49,7 +49,7 @@ const BILLS: &[Column] = &[
     extra("account", "Account", Kind::Text),
     column("product", "Product", Kind::Text),
     extra("order", "Order", Kind::Text),
-    column("amount", "Amount", Kind::Money),
+    column("amount", "Amount", Kind::Explained("bill")),
     extra("paid", "Paid", Kind::Money),
     column("status", "Status", Kind::Badge),
 ];
@@ -60,7 +60,7 @@ const INVOICES: &[Column] = &[
     extra("type", "Type", Kind::Words),
     extra("net", "Net", Kind::Money),
     extra("tax", "Tax", Kind::Money),
-    column("total", "Total", Kind::Money),
+    column("total", "Total", Kind::Explained("number")),
     extra("paid", "Paid", Kind::Money),
     column("open", "Open", Kind::Money),
     extra("currency", "Currency", Kind::Text),
@@ -71,7 +71,7 @@ const PAYMENTS: &[Column] = &[
     column("at", "Time", Kind::Time),
     extra("payment", "Payment", Kind::Text),
     extra("cause", "Cause", Kind::Words),
-    column("amount", "Amount", Kind::Money),
+    column("amount", "Amount", Kind::Explained("payment")),
     column("status", "Status", Kind::Badge),
     extra("reason", "Reason", Kind::Text),
 ];
@@ -201,6 +201,13 @@ pub(super) async fn wallet(
         rows(&site, &headers, "entries", &of),
         rows(&site, &headers, "money_by_month", &of),
     );
+    let entries = entries.map(|mut rows| {
+        for row in &mut rows {
+            let name = format!("{id}.e{}", text(row, "number"));
+            row.insert("entry".to_owned(), name.into());
+        }
+        rows
+    });
     let code = text(&balance, "currency");
     let export = format!("/v1/show/entries/{}?format=csv", crate::outside::escaped(&id));
     let tables = vec![

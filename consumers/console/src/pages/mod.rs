@@ -3,6 +3,7 @@
 mod account;
 mod charts;
 mod docs;
+mod explain;
 mod in_force;
 mod letters;
 mod overview;
@@ -32,6 +33,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/", get(overview::overview))
         .route("/accounts/{id}", get(account::wallet))
         .route("/accounts/{id}/{tab}", get(account::tab))
+        .route("/explain/{id}", get(explain::page))
         .route("/mail", get(letters::letters))
         .route("/mail/{file}", get(letters::letter))
         .route("/mail/{file}/html", get(letters::html))

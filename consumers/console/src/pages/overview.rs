@@ -24,7 +24,7 @@ const BALANCES: &[Column] = &[
 const PAYMENTS: &[Column] = &[
     column("at", "Time", Kind::Time),
     column("billing_account", "Billing account", Kind::Account),
-    column("amount", "Amount", Kind::Money),
+    column("amount", "Amount", Kind::Explained("payment")),
     extra("cause", "Cause", Kind::Words),
     column("status", "Status", Kind::Badge),
 ];
@@ -61,12 +61,12 @@ pub(super) async fn overview(
     let (balances, payments, mails, days) = tokio::join!(
         rows(&site, &headers, "balances", &[("limit", "50")]),
         rows(&site, &headers, "payments", &[("limit", "100")]),
-        rows(&site, &headers, "mail", &[("limit", "12")]),
+        rows(&site, &headers, "mail", &[("limit", "8")]),
         rows(&site, &headers, "usage_by_day", &[("limit", "30")]),
     );
     let payments = payments.map(|mut rows| {
         rows.retain(|row| !is_check(row));
-        rows.truncate(12);
+        rows.truncate(8);
         rows
     });
     let figures = figures(days.as_deref(), balances.as_deref(), payments.as_deref());

@@ -24,6 +24,8 @@ pub(super) enum Kind {
     /// A symbol, as words.
     Words,
     Money,
+    /// Money that leads to where it comes from: what this other field is called is explained.
+    Explained(&'static str),
     Time,
     Badge,
     /// Leads to the page of that billing account.
@@ -33,7 +35,13 @@ pub(super) enum Kind {
 }
 
 pub(super) const fn column(field: &'static str, title: &'static str, kind: Kind) -> Column {
-    Column { field, title, kind, number: matches!(kind, Kind::Money), extra: false }
+    Column {
+        field,
+        title,
+        kind,
+        number: matches!(kind, Kind::Money | Kind::Explained(_)),
+        extra: false,
+    }
 }
 
 /// A column that a phone leaves out.
@@ -107,13 +115,19 @@ fn cell(column: &Column, row: &Row) -> Cell {
         Kind::Words => plain(text.replace('_', " "), "words"),
         Kind::Time => plain(time(&text), "time"),
         Kind::Badge => plain(text, "badge"),
-        Kind::Money => {
-            let class = if text.starts_with('-') { "minus" } else { "money" };
-            plain(money(&text, currency(row)), class)
+        Kind::Money => plain(money(&text, currency(row)), sign(&text)),
+        Kind::Explained(id) => {
+            let id = crate::outside::escaped(&self::text(row, id));
+            let link = (!id.is_empty()).then(|| format!("/explain/{id}"));
+            Cell { text: money(&text, currency(row)), class: sign(&text), link, extra }
         }
         Kind::Account => linked(text, format!("/accounts/{path}")),
         Kind::Invoice => linked(text, format!("/v1/invoices/{path}.pdf")),
     }
+}
+
+fn sign(amount: &str) -> &'static str {
+    if amount.starts_with('-') { "minus" } else { "money" }
 }
 
 /// A field's value as text; nothing for what is not there.
