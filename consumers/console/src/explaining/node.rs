@@ -43,7 +43,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(kind: &'static str, what: impl Into<String>) -> Node {
+    pub(crate) fn new(kind: &'static str, what: impl Into<String>) -> Node {
         Node {
             kind,
             name: None,
@@ -61,7 +61,7 @@ impl Node {
         }
     }
 
-    pub(super) fn named(mut self, name: impl Into<String>) -> Node {
+    pub(crate) fn named(mut self, name: impl Into<String>) -> Node {
         self.name = Some(name.into());
         self
     }
@@ -85,7 +85,7 @@ impl Node {
         self
     }
 
-    pub(super) fn fact(mut self, name: &str, value: impl Into<Value>) -> Node {
+    pub(crate) fn fact(mut self, name: &str, value: impl Into<Value>) -> Node {
         self.facts.insert(name.to_owned(), value.into());
         self
     }
@@ -103,7 +103,7 @@ impl Node {
         self
     }
 
-    pub(super) fn part(mut self, part: Node) -> Node {
+    pub(crate) fn part(mut self, part: Node) -> Node {
         self.parts.push(part);
         self
     }

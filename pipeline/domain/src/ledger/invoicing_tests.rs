@@ -630,6 +630,24 @@ fn r12_1_a_period_is_closed_behind_its_last_bill() {
     assert_invoiced(&story);
 }
 
+/// R3.6, R5.3: a bill that waited for metering is paid as it would have been when it fell due.
+#[test]
+fn r3_6_a_bill_that_waited_is_paid_by_the_coupon_that_was_valid_when_it_fell_due() {
+    for (valid_until, pays) in [("2026-03-03T11:00:00Z", true), ("2026-03-03T10:45:00Z", false)] {
+        let mut story = Story::begin("");
+        story.ask("grant_coupon", json!({ "billing_account": "ba-a", "coupon": "k", "cash": true, "amount": "100",
+            "valid_from": "2026-03-01T00:00:00Z", "valid_until": valid_until }));
+        story.pass(at("2026-03-03T10:00:00Z"));
+        story.use_meter(0, 2, "50", at("2026-03-03T10:00:00Z"));
+        let Story { ledger, facts, .. } = &mut story;
+        ledger.pass(at("2026-03-03T14:00:00Z"), facts).unwrap();
+        ledger.fire(usize::MAX, facts).unwrap();
+        assert_eq!(ledger.wallets()[0].owed(), Amount::ZERO, "no bill while metering lags");
+        story.pass(at("2026-03-03T15:00:00Z"));
+        assert_eq!(story.ledger.wallets()[0].owed().is_zero(), pays, "{valid_until}");
+    }
+}
+
 /// R12.5, R5.7: a negative tax takes back what paid earlier ones; what no payment is known for is own cash.
 #[test]
 fn r12_5_a_negative_tax_undoes_what_was_paid() {

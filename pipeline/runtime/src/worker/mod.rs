@@ -27,7 +27,8 @@ pub struct WorkerOptions {
     /// The topic of its state.
     pub state_topic: String,
     pub rules_version: u32,
-    /// How long a step is collected before it is committed.
+    /// How long a step is collected before it is committed: so long, and twice as long as the last commit took. Zero:
+    /// not at all.
     pub commit_interval: Duration,
     /// A step that has come to this is committed at once.
     pub step_bytes_max: usize,
@@ -348,7 +349,10 @@ impl<S: Station> Worker<S> {
 
     fn is_due(&self) -> bool {
         let Some(since) = self.collecting_since else { return false };
-        let interval = self.options.commit_interval.max(self.last_commit.saturating_mul(2));
+        let interval = match self.options.commit_interval {
+            Duration::ZERO => Duration::ZERO,
+            interval => interval.max(self.last_commit.saturating_mul(2)),
+        };
         since.elapsed() >= interval
             || self.collected_bytes() >= self.options.step_bytes_max
             || self.owned.values().any(|owned| owned.output.urgent)
