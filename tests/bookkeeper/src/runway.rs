@@ -20,6 +20,8 @@ pub struct Lasting {
     seen: Option<(Exact, usize)>,
     /// It was told that it would not cover the next cycles.
     near_due: bool,
+    /// The end of a cycle of which that is judged once the payment under way is answered.
+    near_due_waits: Option<i64>,
 }
 
 impl Wallet {
@@ -35,8 +37,7 @@ impl BookKeeper {
     /// Whether R8.2 judges any account by its available credit itself.
     fn judges_credit_directly(&self, wallet: usize) -> bool {
         let owner = &self.wallets[wallet];
-        let is_carried =
-            owner.credit_limit.is_positive() || owner.paying_method(self.dated).is_some();
+        let is_carried = owner.credit_limit.is_positive() || self.is_carried_by_method(wallet);
         let is_direct = |account: &crate::registry::Account| {
             account.closed_at.is_none()
                 && account.payer_at(self.dated) == wallet
@@ -85,11 +86,21 @@ impl BookKeeper {
         let cycles = cycle.share(self.settings.near_due_cycles, 1);
         let is_near = owner.available() < cycles;
         let is_direct = self.judges_credit_directly(wallet);
+        let is_charged = owner.in_flight.is_some();
         let lasting = &mut self.wallets[wallet].lasting;
-        if !is_near {
+        lasting.near_due_waits = None;
+        if is_charged {
+            lasting.near_due_waits = Some(cycle_end);
+        } else if !is_near {
             lasting.near_due = false;
         } else if is_direct && !std::mem::replace(&mut lasting.near_due, true) {
             self.tell(wallet, "near_due");
+        }
+    }
+
+    pub(crate) fn judge_near_due_that_waited(&mut self, wallet: usize) {
+        if let Some(cycle_end) = self.wallets[wallet].lasting.near_due_waits {
+            self.judge_near_due(wallet, cycle_end);
         }
     }
 

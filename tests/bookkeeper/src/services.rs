@@ -90,6 +90,7 @@ impl BookKeeper {
         for (wallet, paid_for) in paid_for.iter().enumerate() {
             self.judge_payer(wallet, paid_for);
             self.judge_runway(wallet, false);
+            self.judge_near_due_that_waited(wallet);
         }
     }
 
@@ -147,7 +148,7 @@ impl BookKeeper {
         if account.prepaid {
             return !available.is_positive();
         }
-        if owner.credit_limit.is_positive() || owner.paying_method(self.dated).is_some() {
+        if owner.credit_limit.is_positive() || self.is_carried_by_method(wallet) {
             return overdue;
         }
         let by_region = account.region.as_ref().and_then(|name| self.settings.buffer.get(name));

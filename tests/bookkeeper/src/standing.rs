@@ -65,7 +65,7 @@ impl BookKeeper {
     /// available credit below zero or, with a credit limit, a bill unpaid some days after its month.
     pub(crate) fn is_overdue(&self, wallet: usize) -> bool {
         let owner = &self.wallets[wallet];
-        if owner.paying_method(self.dated).is_some() {
+        if self.is_carried_by_method(wallet) {
             return self.tries_have_run_out(wallet);
         }
         if owner.available().is_negative() {
@@ -79,6 +79,15 @@ impl BookKeeper {
                 .unpaid_by_month
                 .iter()
                 .any(|(month, unpaid)| unpaid.is_positive() && unpaid_too_long(month))
+    }
+
+    /// Whether the default method is active, or being charged: one that expires meanwhile carries until the answer
+    /// (docs/decisions.md, 8.1).
+    pub(crate) fn is_carried_by_method(&self, wallet: usize) -> bool {
+        let owner = &self.wallets[wallet];
+        let charged = owner.in_flight.map(|payment| &self.payments[payment].method);
+        owner.paying_method(self.dated).is_some()
+            || charged.is_some() && charged == owner.preferred.as_ref()
     }
 
     /// When a bill of this month that is still unpaid makes overdue (R8.1).

@@ -31,15 +31,22 @@ impl Simulation {
         }
     }
 
-    pub(super) fn compare_services(&self) {
-        for account in &self.world.accounts {
+    pub(super) fn compare_services(&mut self) {
+        for account in self.world.accounts.clone() {
             let id = account.parse().unwrap();
             let found = self
                 .pipeline
                 .ledgers()
                 .find_map(|ledger| ledger.service(ledger.account_named(&id)?));
             let found = found.map(|service| (service.state.to_string(), service.since.as_micros()));
-            self.same(&format!("services of {account}"), found, self.book_keeper.service(account));
+            let expected = self.book_keeper.service(&account);
+            if found != expected {
+                // What was paid and told says more.
+                self.compare_payments();
+                self.compare_bills();
+                self.compare_notices();
+            }
+            self.same(&format!("services of {account}"), found, expected);
         }
     }
 

@@ -207,7 +207,8 @@ impl Ledger {
             }
             Fact::NearDueChanged(fact) => {
                 if let Some(wallet) = self.wallet_mut(fact.wallet)? {
-                    wallet.telling_mut().near_due = fact.near;
+                    let telling = wallet.telling_mut();
+                    (telling.near_due, telling.near_due_waits) = (fact.near, fact.waits);
                 }
             }
             Fact::ServiceChanged(fact) => {

@@ -38,6 +38,16 @@ impl Wallet {
         found.filter(|method| method.is_active())
     }
 
+    /// Whether its default method carries it: it can pay, or is being charged. A card that expires while it is charged
+    /// carries it until the answer (R8.1, R8.2).
+    pub(super) fn is_carried_by_method(&self) -> bool {
+        let is_charged = |paying: &Paying| {
+            let charged = paying.in_flight.as_ref().map(|payment| &payment.method);
+            charged.is_some() && charged == paying.preferred.as_ref()
+        };
+        self.active_method().is_some() || self.paying.as_deref().is_some_and(is_charged)
+    }
+
     pub(super) fn paying_mut(&mut self) -> &mut Paying {
         self.paying.get_or_insert_with(|| {
             Box::new(Paying {

@@ -154,7 +154,9 @@ fn r7_4_a_card_is_inactive_after_its_expiry_month() {
         at 2026-05-01T00:00:00Z
         asked ba-a                                   -> month_end 7 m
         methods ba-a                                 -> *m inactive
-        told ba-a                                    -> overdue, suspended
+        told ba-a                                    ->
+        answers ba-a declined
+        told ba-a                                    -> payment_failed, overdue, suspended
         ",
     );
 }

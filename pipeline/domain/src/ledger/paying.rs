@@ -34,18 +34,17 @@ impl Ledger {
         Some(first.plus(*after).max(self.clock.now()).full_minute())
     }
 
-    /// Ends a series of declines once all that was declined is paid, or a payment got through.
+    /// Ends a series of declines once all that was declined is paid, as it is by a try that succeeds.
     pub(super) fn cure(
         &mut self,
         number: WalletNumber,
-        succeeded: bool,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let declined = wallet.paying.as_deref().and_then(|paying| paying.declined.as_ref());
         let Some(declined) = declined else { return Ok(()) };
         let unpaid = wallet.unpaid.iter().any(|bill| declined.bills.contains(&bill.number));
-        if succeeded || !unpaid {
+        if !unpaid {
             self.record(journal, Cured { wallet: number })?;
         }
         Ok(())

@@ -142,6 +142,30 @@ fn r6_2_what_earlier_months_left_is_charged_with_it() {
     );
 }
 
+/// R6.4, R6.5: a try that got through after all cures only if nothing that was declined is left.
+#[test]
+fn r6_5_a_late_success_cures_if_it_pays_all_that_was_declined() {
+    super::super::desk_tests::check(
+        "payments.retry_after = [\"1d\"]",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        answers ba-a declined
+        use a p 500
+        at 2026-03-02T00:00:00Z
+        asked ba-a                  -> threshold 1000 visa, retry 1005 visa
+        answers ba-a declined
+        balance ba-a                -> overdue=true
+        answers ba-a 2 succeeded
+        balance ba-a                -> overdue=true unsettled_current=5
+        answers ba-a 3 succeeded
+        balance ba-a                -> overdue=false cash=1000
+        ",
+    );
+}
+
 /// R8.1: with a method it is overdue when the tries have run out, not while the last one is under way; another payment
 /// that is under way since changes nothing of that.
 #[test]

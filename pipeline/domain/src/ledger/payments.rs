@@ -129,9 +129,6 @@ impl Ledger {
             Purpose::Cash => Cause::TopUp,
             Purpose::Bills | Purpose::Request => Cause::Payment,
         };
-        if cause == Cause::Payment {
-            self.cure(number, !payment.by_hand, journal)?;
-        }
         self.notice_payment(number, payment, PaymentStatus::Succeeded, None, journal)?;
         if left.is_positive() {
             let (remark, method) = match cause {

@@ -4,6 +4,7 @@
 use super::fact::{Journal, NearDueChanged, RunwayChanged};
 use super::standing::{Occasion, same_day};
 use super::state::{RunwayAlert, Wallet, WalletNumber};
+use super::timers::Timer;
 use super::{Ledger, Undecided};
 use crate::money::{Amount, Overflow};
 use crate::notices::NoticeKind;
@@ -107,17 +108,46 @@ impl Ledger {
     ) -> Result<(), Undecided> {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let told = wallet.telling.as_deref().is_some_and(|telling| telling.near_due);
-        // What was told is over only once credit covers the cycles again, also where nothing is told meanwhile.
-        let near = (told || self.is_judged_by_credit(number, wallet, Occasion::Change))
-            && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;
-        if near == told {
+        let waited = wallet.telling.as_deref().and_then(|telling| telling.near_due_waits);
+        let is_told = told || self.is_judged_by_credit(number, wallet, Occasion::Change);
+        if is_told && self.is_being_charged(number, wallet, ended) {
+            let waits = Some(ended);
+            if waits != waited {
+                self.record(journal, NearDueChanged { wallet: number, near: told, waits })?;
+            }
             return Ok(());
         }
-        self.record(journal, NearDueChanged { wallet: number, near })?;
-        match near {
+        // What was told is over only once credit covers the cycles again, also where nothing is told meanwhile.
+        let near =
+            is_told && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;
+        if near == told && waited.is_none() {
+            return Ok(());
+        }
+        self.record(journal, NearDueChanged { wallet: number, near, waits: None })?;
+        match near && !told {
             true => self.notice(number, NoticeKind::NearDue, None, None, None, journal),
             false => Ok(()),
         }
+    }
+
+    /// Judges a cycle's end that has waited for a payment, if the wait is over.
+    pub(super) fn judge_near_due_that_waited(
+        &mut self,
+        number: WalletNumber,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let telling = self.wallet(number).and_then(|wallet| wallet.telling.as_deref());
+        match telling.and_then(|telling| telling.near_due_waits) {
+            Some(ended) => self.judge_near_due(number, ended, journal),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether its bills are being charged, or will be at this cycle's end: payments go before notices (R3.6).
+    fn is_being_charged(&self, number: WalletNumber, wallet: &Wallet, ended: Minute) -> bool {
+        let is_to_come = |timer| self.due.contains(ended, timer, number);
+        let in_flight = wallet.paying.as_deref().is_some_and(|paying| paying.in_flight.is_some());
+        in_flight || is_to_come(Timer::MonthEnds) || is_to_come(Timer::Retry)
     }
 
     /// What the next cycles would cost, if they were as the last hours.

@@ -169,3 +169,28 @@ fn r8_8_just_enough_is_enough() {
         ",
     );
 }
+
+/// R3.6, R8.8: payments go before notices, so who is charged at a cycle's end is judged once that is answered.
+#[test]
+fn r8_8_who_is_being_charged_is_not_warned_before_the_answer() {
+    for (answer, told) in [("succeeded", "payment_succeeded"), ("declined", "payment_failed, near_due")] {
+        prepaid(
+            "runway.alert_days = 0\nalerts.near_due_cycles = 0",
+            20,
+            &format!(
+                "
+                link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+                answers ba-a succeeded
+                at 2026-03-31T23:30:00Z
+                use a p 3000
+                told ba-a                   -> suspended
+                at 2026-04-01T00:00:00Z
+                asked ba-a                  -> month_end 10 visa
+                told ba-a                   ->
+                answers ba-a {answer}
+                told ba-a                   -> {told}
+                "
+            ),
+        );
+    }
+}

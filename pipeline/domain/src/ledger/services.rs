@@ -116,8 +116,7 @@ impl Ledger {
             // At zero already.
             return Some((Amount::SMALLEST, ServiceCause::NoCredit));
         }
-        let method = wallet.active_method();
-        if wallet.limit.is_positive() || method.is_some() {
+        if wallet.limit.is_positive() || wallet.is_carried_by_method() {
             return None;
         }
         let buffers = &self.settings.suspension.buffer;

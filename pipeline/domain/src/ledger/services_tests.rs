@@ -184,6 +184,30 @@ fn r8_2_a_method_that_cannot_pay_is_none() {
     );
 }
 
+/// R8.1, R8.2: a card that is charged at the end of its last month carries until the gateway has answered.
+#[test]
+fn r8_2_nobody_is_suspended_while_an_expiring_card_is_charged() {
+    for (answer, then) in [("succeeded", "running"), ("declined", "suspended")] {
+        check(
+            "",
+            &format!(
+                "
+                open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+                link_payment_method billing_account=ba-a method=visa kind=card token=t expires=2026-04 -> later
+                answers ba-a succeeded
+                at 2026-04-01T00:00:05Z
+                use a p 1500
+                at 2026-05-01T00:00:05Z
+                service a                   -> running
+                balance ba-a                -> available=-15 overdue=false
+                answers ba-a {answer}
+                service a                   -> {then}
+                "
+            ),
+        );
+    }
+}
+
 /// R8.2: where a partner pays they stop below zero, not at it.
 #[test]
 fn r8_2_all_of_a_quota_can_be_used() {

@@ -44,7 +44,7 @@ impl Ledger {
         occasion: Occasion,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        self.cure(number, false, journal)?;
+        self.cure(number, journal)?;
         self.charge_at_threshold(number, journal)?;
         self.charge_what_waited(number, journal)?;
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
@@ -61,6 +61,7 @@ impl Ledger {
         }
         self.judge_low_balance(number, (available, overdue), occasion, journal)?;
         self.judge_runway(number, available, occasion, journal)?;
+        self.judge_near_due_that_waited(number, journal)?;
         let headroom = self.headroom_of(number, available)?;
         if let Some(known) = self.headroom.get_mut(number.index()) {
             *known = headroom;
@@ -89,7 +90,7 @@ impl Ledger {
 
     pub(super) fn is_overdue_with(&self, wallet: &Wallet, available: Amount) -> bool {
         let now = self.clock.now();
-        if wallet.active_method().is_some() {
+        if wallet.is_carried_by_method() {
             let Some(paying) = wallet.paying.as_deref() else { return false };
             let retries = |payment: &InFlight| payment.cause == PaymentCause::Retry;
             let declined = paying.declined.as_ref();
@@ -103,7 +104,7 @@ impl Ledger {
 
     /// The same, but that a bill has been unpaid for too long counts only once its timer has found it.
     fn is_known_overdue(&self, wallet: &Wallet, available: Amount) -> bool {
-        let by_time_alone = wallet.active_method().is_none() && !available.is_negative();
+        let by_time_alone = !wallet.is_carried_by_method() && !available.is_negative();
         let told = || wallet.telling.as_deref().is_some_and(|telling| telling.overdue);
         self.is_overdue_with(wallet, available) && (!by_time_alone || told())
     }

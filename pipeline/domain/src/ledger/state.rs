@@ -653,6 +653,8 @@ record! {
         pub runway: Option<RunwayAlert>,
         /// That credit may not cover the next cycles was told (R8.8).
         pub near_due: bool,
+        /// The cycle's end of which that is judged once a payment that has begun by then is answered.
+        pub near_due_waits: Option<Minute> = None,
     }
 }
 

@@ -25,6 +25,7 @@ impl Wallet {
                 notices: 0,
                 runway: None,
                 near_due: false,
+                near_due_waits: None,
             })
         })
     }

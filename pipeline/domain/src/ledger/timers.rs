@@ -289,8 +289,12 @@ impl Ledger {
                 self.due.remove(at, timer, wallet);
                 self.write_off(wallet, journal)
             }
-            Timer::MonthEnds => self.sweep(wallet, at, journal),
-            Timer::Retry => self.retry(wallet, journal),
+            Timer::MonthEnds => self
+                .sweep(wallet, at, journal)
+                .and_then(|()| self.judge_near_due_that_waited(wallet, journal)),
+            Timer::Retry => self
+                .retry(wallet, journal)
+                .and_then(|()| self.judge_near_due_that_waited(wallet, journal)),
             Timer::TestTopUp => self.test_method(wallet, journal),
             Timer::PaymentLate => self.delay(wallet, journal),
             Timer::Midnight => self.fix_typical(wallet, journal),

@@ -7,7 +7,7 @@ use crate::notices::{CapReached, NoticeKind};
 use crate::payments::Payment;
 use crate::record;
 use crate::requests::PaymentRequest;
-use crate::time::Timestamp;
+use crate::time::{Minute, Timestamp};
 
 record! {
     /// Services of an account are to stop, or may go on (R8.2, R8.4).
@@ -41,6 +41,8 @@ record! {
     pub struct NearDueChanged {
         pub wallet: WalletNumber,
         pub near: bool,
+        /// The cycle's end of which that is judged once a payment that has begun by then is answered.
+        pub waits: Option<Minute> = None,
     }
 }
 
