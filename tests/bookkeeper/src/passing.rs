@@ -67,7 +67,7 @@ impl BookKeeper {
             self.judge_everyone();
             for due in &dues {
                 if let Due::Bills { wallet, cycle_end } = due {
-                    self.judge_near_due(*wallet, *cycle_end);
+                    self.cycle_has_ended(*wallet, *cycle_end);
                 }
             }
             for due in &dues {
@@ -91,6 +91,7 @@ impl BookKeeper {
             self.look_after_everyone();
             self.judge_everyone();
             self.invoices_of_this_instant(&dues);
+            self.judge_near_due_that_waited();
         }
         self.now = self.now.max(until);
         self.dated = self.dated.max(self.now);

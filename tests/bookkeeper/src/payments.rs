@@ -67,7 +67,7 @@ impl MethodPayment {
     }
 
     /// Of these one is in flight for each billing account at most (R6.3).
-    fn is_of_bills(&self) -> bool {
+    pub fn is_of_bills(&self) -> bool {
         matches!(self.purpose, Purpose::Bills(_) | Purpose::Order(_) | Purpose::Request { .. })
     }
 }
@@ -145,6 +145,7 @@ impl BookKeeper {
         }
         self.look_after_everyone();
         self.judge_everyone();
+        self.judge_near_due_that_waited();
     }
 
     fn settlement_may_be_over(&mut self, payment: usize) {

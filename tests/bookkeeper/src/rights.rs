@@ -296,6 +296,10 @@ impl BookKeeper {
         if granted && accounts.iter().any(|account| !self.is_with(wallet, account)) {
             return Err("different_enterprise");
         }
+        let is_closed = |account: &String| self.accounts[account].closed_at.is_some();
+        if granted && accounts.iter().any(is_closed) {
+            return Err("account_closed");
+        }
         let is_one = |account: &String| all.contains(&(wallet, account.clone()));
         if !granted && !accounts.iter().all(is_one) {
             return Err(NOT_FOUND);

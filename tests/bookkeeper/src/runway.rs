@@ -74,9 +74,24 @@ impl BookKeeper {
         }
     }
 
+    /// At a cycle's end, or once the payment is answered that begins there: a gateway takes a while, so that is after all
+    /// else that happens at its instant.
+    pub(crate) fn cycle_has_ended(&mut self, wallet: usize, cycle_end: i64) {
+        let begins_now = |payment: &crate::payments::MethodPayment| {
+            payment.wallet == wallet && payment.at == self.now && payment.is_of_bills()
+        };
+        if self.payments.iter().rev().take_while(|it| it.at == self.now).any(begins_now)
+            || self.wallets[wallet].in_flight.is_some()
+        {
+            self.wallets[wallet].lasting.near_due_waits = Some(cycle_end);
+        } else {
+            self.judge_near_due(wallet, cycle_end);
+        }
+    }
+
     /// At a cycle's end: whether available credit would cover some more cycles. A cycle costs the mean of the hours
     /// of use in the seven hours before its end, times its own hours.
-    pub(crate) fn judge_near_due(&mut self, wallet: usize, cycle_end: i64) {
+    fn judge_near_due(&mut self, wallet: usize, cycle_end: i64) {
         let owner = &self.wallets[wallet];
         let from = cycle_end.saturating_sub(HOURS_BEFORE * HOUR);
         let charges: Exact =
@@ -86,21 +101,22 @@ impl BookKeeper {
         let cycles = cycle.share(self.settings.near_due_cycles, 1);
         let is_near = owner.available() < cycles;
         let is_direct = self.judges_credit_directly(wallet);
-        let is_charged = owner.in_flight.is_some();
         let lasting = &mut self.wallets[wallet].lasting;
         lasting.near_due_waits = None;
-        if is_charged {
-            lasting.near_due_waits = Some(cycle_end);
-        } else if !is_near {
+        if !is_near {
             lasting.near_due = false;
         } else if is_direct && !std::mem::replace(&mut lasting.near_due, true) {
             self.tell(wallet, "near_due");
         }
     }
 
-    pub(crate) fn judge_near_due_that_waited(&mut self, wallet: usize) {
-        if let Some(cycle_end) = self.wallets[wallet].lasting.near_due_waits {
-            self.judge_near_due(wallet, cycle_end);
+    pub(crate) fn judge_near_due_that_waited(&mut self) {
+        for wallet in 0..self.wallets.len() {
+            let owner = &self.wallets[wallet];
+            let waits = owner.lasting.near_due_waits.filter(|_| owner.in_flight.is_none());
+            if let Some(cycle_end) = waits {
+                self.judge_near_due(wallet, cycle_end);
+            }
         }
     }
 

@@ -90,7 +90,6 @@ impl BookKeeper {
         for (wallet, paid_for) in paid_for.iter().enumerate() {
             self.judge_payer(wallet, paid_for);
             self.judge_runway(wallet, false);
-            self.judge_near_due_that_waited(wallet);
         }
     }
 

@@ -14,7 +14,8 @@ impl Simulation {
 
     pub(super) fn some_command(&mut self) {
         match self.random.below(100) {
-            0..50 => self.some_command_of_money(),
+            0..42 => self.some_command_of_money(),
+            42..50 => self.some_right(),
             50..60 => self.some_setting(),
             60..66 => self.freeze_something(),
             66..69 => self.some_command_of_the_operator(),
@@ -24,7 +25,8 @@ impl Simulation {
             87..90 => self.some_remittance(),
             90..93 => self.some_membership(),
             93..96 => self.some_account(),
-            96 => self.settle(),
+            96 if self.random.one_in(2) => self.settle(),
+            96 => self.credit_something(),
             97 => self.repeat(),
             _ => self.gateway_says(),
         }

@@ -43,6 +43,8 @@ pub struct World {
     pub opened: u64,
     /// References and amounts of bank transfers that named no account.
     pub remittances: Vec<(String, String)>,
+    /// Those who ask beside the accounts: they may nothing at first.
+    pub people: Vec<String>,
     /// How many payment methods there are: each serves one billing account.
     pub methods: u64,
     is_large: bool,
@@ -62,6 +64,7 @@ impl World {
             accounts: Vec::new(),
             opened: 0,
             remittances: Vec::new(),
+            people: ["ann", "ben", "cleo", "dan"].map(str::to_owned).to_vec(),
             methods: if is_large { 20 } else { 6 },
             is_large,
         }
@@ -86,6 +89,8 @@ pub fn some_settings(random: &mut Random) -> String {
         "requests.expire_after = \"36h\"",
         "methods.cool_down = \"1d\"",
         "bills.cycle = \"day\"",
+        "authorizations.expire_after = \"2h\"",
+        "payments.pending_for = \"1m\"",
     ];
     let chosen: Vec<&str> = lines.into_iter().filter(|_| random.one_in(3)).collect();
     chosen.join("\n")

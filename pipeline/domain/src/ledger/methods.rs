@@ -48,6 +48,14 @@ impl Wallet {
         self.active_method().is_some() || self.paying.as_deref().is_some_and(is_charged)
     }
 
+    /// Whether it is not known yet that a method can pay (R7.6): nothing is charged by itself before that.
+    pub(super) fn is_being_checked(&self, method: &Method) -> bool {
+        let others = self.paying.as_deref().map(|paying| paying.others.as_slice());
+        others.unwrap_or_default().iter().any(|payment| {
+            payment.cause == PaymentCause::Preauthorisation && payment.method == method.method
+        })
+    }
+
     pub(super) fn paying_mut(&mut self) -> &mut Paying {
         self.paying.get_or_insert_with(|| {
             Box::new(Paying {

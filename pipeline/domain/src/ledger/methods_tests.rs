@@ -191,6 +191,23 @@ fn r7_6_the_first_use_of_each_product_is_checked() {
     );
 }
 
+/// R7.6: before a first use is checked nothing is charged for it, nor after a check that failed.
+#[test]
+fn r7_6_who_fails_the_check_is_not_charged_for_that_use() {
+    for (answer, asked) in [("succeeded", "threshold 500 pal"), ("declined", "")] {
+        methods(&format!(
+            "
+            link_payment_method billing_account=ba-a method=pal kind=paypal token=t -> later
+            answers ba-a succeeded
+            use a p 50000
+            asked ba-a                                   -> preauthorisation 1 pal
+            answers ba-a {answer}
+            asked ba-a                                   -> {asked}
+            "
+        ));
+    }
+}
+
 /// R7.4: an automatic charge that asks for authentication counts as declined, and the owner is told where to go.
 #[test]
 fn r7_4_a_charge_may_ask_for_authentication() {

@@ -163,7 +163,9 @@ impl Ledger {
             wallet.paying.as_deref(),
             Some(Paying { in_flight: None, declined: None, .. })
         );
-        free && !wallet.is_frozen() && !self.is_settling(wallet) && wallet.active_method().is_some()
+        free && !wallet.is_frozen()
+            && !self.is_settling(wallet)
+            && wallet.active_method().is_some_and(|method| !wallet.is_being_checked(method))
     }
 
     /// From what owed amount on a wallet is charged; none if it never is by amount.

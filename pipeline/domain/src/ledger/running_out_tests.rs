@@ -173,7 +173,9 @@ fn r8_8_just_enough_is_enough() {
 /// R3.6, R8.8: payments go before notices, so who is charged at a cycle's end is judged once that is answered.
 #[test]
 fn r8_8_who_is_being_charged_is_not_warned_before_the_answer() {
-    for (answer, told) in [("succeeded", "payment_succeeded"), ("declined", "payment_failed, near_due")] {
+    for (answer, told) in
+        [("succeeded", "payment_succeeded"), ("declined", "payment_failed, near_due")]
+    {
         prepaid(
             "runway.alert_days = 0\nalerts.near_due_cycles = 0",
             20,

@@ -340,8 +340,14 @@ impl Ledger {
         let tab = account.and_then(|account| account.tabs.get(accrued.tab as usize));
         let (wallet, ends) =
             tab.map(|tab| (tab.wallet, tab.ends)).ok_or(Broken("a tab out of place"))?;
-        // As with headroom, what lowers charges is looked at.
-        let known = self.cap_rooms.get_mut(&number).filter(|_| !charge.is_negative());
+        // Only what is charged comes near a cap: what lowers charges makes room, and tells nobody.
+        if !charge.is_positive() {
+            if charge.is_negative() {
+                self.cap_rooms.remove(&number);
+            }
+            return Ok(());
+        }
+        let known = self.cap_rooms.get_mut(&number);
         if let Some(room) = known.filter(|room| (room.wallet, room.ends) == (wallet, ends)) {
             room.left = room.left.minus(charge)?;
             if room.left.is_positive() {

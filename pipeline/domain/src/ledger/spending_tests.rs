@@ -362,7 +362,9 @@ fn r11_2_caps_are_told_once_each_a_month() {
     );
     assert_eq!(told(&asking).len(), 3);
     asking.table("use | c | 0");
-    assert_eq!(told(&asking)[3..], ["ba-b: c 2026-04 80% of 130, 110"]);
+    assert_eq!(told(&asking).len(), 3, "what costs nothing comes no nearer to a cap");
+    asking.table("use | c | 0.01");
+    assert_eq!(told(&asking)[3..], ["ba-b: c 2026-04 80% of 130, 110.01"]);
     asking.table(
         r#"
         boss | allocate_spend | account = "c", monthly_cap = "0" | ok
@@ -371,7 +373,7 @@ fn r11_2_caps_are_told_once_each_a_month() {
         use | c | 0
         "#,
     );
-    assert_eq!(told(&asking)[4..], ["ba-b: c 2026-04 100% of 0, 111"]);
+    assert_eq!(told(&asking)[4..], ["ba-b: c 2026-04 100% of 0, 111.01"]);
     asking.table("use | c | 0.5");
     assert_eq!(told(&asking)[5..], ["ba-b: c 2026-05 100% of 0, 0.5"]);
 }
