@@ -277,9 +277,13 @@ impl BookKeeper {
             }
         }
         let id = self.wallets[wallet].enterprise.clone();
-        self.may_govern(&id)?;
-        if !self.is_active(&self.wallets[wallet].owner) && self.asking != OPERATOR {
-            return Err(NOT_PERMITTED);
+        // Its root has every right over it (R11.1); else whoever governs the enterprise, while the owner is in it.
+        let owner = &self.wallets[wallet].owner;
+        if self.asking != *owner {
+            self.may_govern(&id)?;
+            if !self.is_active(owner) && self.asking != OPERATOR {
+                return Err(NOT_PERMITTED);
+            }
         }
         self.wallet_number(name)?;
         if accounts.len() > ADMINISTRATORS {

@@ -90,7 +90,6 @@ pub fn some_settings(random: &mut Random) -> String {
         "methods.cool_down = \"1d\"",
         "bills.cycle = \"day\"",
         "authorizations.expire_after = \"2h\"",
-        "payments.pending_for = \"1m\"",
     ];
     let chosen: Vec<&str> = lines.into_iter().filter(|_| random.one_in(3)).collect();
     chosen.join("\n")
