@@ -5,7 +5,7 @@ use axum::response::Response;
 use drawdown_domain::refusal::Refusal;
 use serde_json::Value;
 
-use super::charts::escape;
+use super::markup::marked;
 use super::shown;
 use crate::description::document;
 
@@ -56,16 +56,6 @@ pub(super) async fn docs() -> Response {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-/// A text as HTML, where what stands between backticks is code.
-fn marked(text: &str) -> String {
-    let mut html = String::new();
-    for (place, part) in text.split('`').enumerate() {
-        let part = escape(part);
-        html.push_str(&if place % 2 == 1 { format!("<code>{part}</code>") } else { part });
-    }
-    html
 }
 
 fn operations(document: &Value, tag: &str) -> Vec<Operation> {
@@ -130,16 +120,5 @@ fn kind(property: &Value) -> String {
             .get("items")
             .map_or_else(|| "list".to_owned(), |items| format!("list of {}", kind(items))),
         (other, _) => other.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_between_backticks_is_code_and_nothing_is_markup() {
-        assert_eq!(marked("with `cash` <b>"), "with <code>cash</code> &lt;b&gt;");
-        assert_eq!(marked("plain"), "plain");
     }
 }

@@ -6,9 +6,14 @@ mod docs;
 mod explain;
 mod in_force;
 mod letters;
+mod markup;
+mod money;
 mod overview;
+mod payments;
+mod rejects;
 mod send;
 mod table;
+mod wallet;
 
 use askama::Template;
 use axum::Router;
@@ -21,7 +26,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::Row;
-use crate::api::{Shared, asker, page};
+use crate::api::{Shared, asker, page, rows_of};
 use crate::keys::KEY_COOKIE;
 use crate::keys::holder;
 use crate::permits::{Over, may_see, only_the_operator};
@@ -31,13 +36,14 @@ use crate::views::{Source, named};
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/", get(overview::overview))
-        .route("/accounts/{id}", get(account::wallet))
+        .route("/accounts/{id}", get(wallet::wallet))
         .route("/accounts/{id}/{tab}", get(account::tab))
         .route("/explain/{id}", get(explain::page))
         .route("/mail", get(letters::letters))
         .route("/mail/{file}", get(letters::letter))
         .route("/mail/{file}/html", get(letters::html))
         .route("/prices", get(in_force::in_force))
+        .route("/rejects", get(rejects::rejects))
         .route("/now", get(now))
         .route("/send", get(send::form).post(send::form))
         .route("/send/usage", axum::routing::post(send::usage))
@@ -137,19 +143,52 @@ pub(super) async fn look_at(site: &Shared, headers: &HeaderMap, id: &str) -> Res
     Ok(())
 }
 
+/// Why there are no rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoRows {
+    /// No list can be read now: a page says so once.
+    Away(String),
+    Refused(String),
+}
+
+impl NoRows {
+    pub(super) fn why(&self) -> &str {
+        match self {
+            NoRows::Away(why) | NoRows::Refused(why) => why,
+        }
+    }
+}
+
+impl From<Problem> for NoRows {
+    fn from(problem: Problem) -> NoRows {
+        match problem.help().filter(|_| problem.status() == StatusCode::SERVICE_UNAVAILABLE) {
+            Some(help) => NoRows::Away(help.to_owned()),
+            None => NoRows::Refused(problem.detail().to_owned()),
+        }
+    }
+}
+
 /// Rows of a list view, or why there are none.
 pub(super) async fn rows(
     site: &Shared,
     headers: &HeaderMap,
     view: &str,
     query: &[(&str, &str)],
-) -> Result<Vec<Row>, String> {
-    let view = named(view).ok_or_else(|| format!("there is no view {view}"))?;
-    let Source::List(list) = &view.source else { return Err(format!("{} is no list", view.name)) };
+) -> Result<Vec<Row>, NoRows> {
+    let missing = |why: String| NoRows::Refused(why);
+    let view = named(view).ok_or_else(|| missing(format!("there is no view {view}")))?;
+    let Source::List(list) = &view.source else {
+        return Err(missing(format!("{} is no list", view.name)));
+    };
     let query: Vec<(String, String)> =
         query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let page = page(site, view, list, &query, headers).await;
-    page.map(|page| page.rows).map_err(|problem| problem.detail().to_owned())
+    Ok(page(site, view, list, &query, headers).await?.rows)
+}
+
+/// All rows of a view that whoever asks for it gets at once.
+pub(super) async fn everywhere(site: &Shared, view: &str) -> Result<Vec<Row>, NoRows> {
+    let view = named(view).ok_or_else(|| NoRows::Refused(format!("there is no view {view}")))?;
+    Ok(rows_of(site, view).await?)
 }
 
 #[derive(Template)]
@@ -160,7 +199,7 @@ struct LogIn {
 }
 
 async fn login_form() -> Response {
-    shown(&LogIn { here: "", wrong: false })
+    shown(&LogIn { here: "login", wrong: false })
 }
 
 #[derive(Deserialize)]
@@ -174,7 +213,8 @@ async fn login(State(site): State<Shared>, Form(Given { key }): Form<Given>) -> 
         Err(problem) => return NoPage::Wrong(problem).into_response(),
     };
     if holder.is_none() {
-        return (StatusCode::UNAUTHORIZED, shown(&LogIn { here: "", wrong: true })).into_response();
+        return (StatusCode::UNAUTHORIZED, shown(&LogIn { here: "login", wrong: true }))
+            .into_response();
     }
     let fits =
         key.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b';' | b',' | b'"' | b'\\'));
