@@ -1,35 +1,25 @@
-// What is live on the pages: balances by server-sent events, lists by asking again, forms without leaving.
+// What is live on the pages: server-sent events say when to ask again, and forms are sent without leaving.
 "use strict";
 
-// Amounts are exact texts of at most twelve decimals; they are added up and rounded as trillionths.
-const PLACES = 12;
-
-const trillionths = (text) => {
-  const [whole, part = ""] = text.replace("-", "").split(".");
-  const amount = BigInt(whole + part.padEnd(PLACES, "0"));
-  return text.startsWith("-") ? -amount : amount;
+// A figure that has changed shows it for a moment.
+const put = (before, after) => {
+  if (before.textContent === after.textContent) return;
+  before.textContent = after.textContent;
+  before.className = after.className;
+  void before.offsetWidth; // so that the animation begins anew
+  before.classList.add("changed");
 };
 
-// What is left is rounded down and what is unsettled up, so that they add up: as the page does it.
-const rounded = (amount, digits, up) => {
-  const unit = 10n ** BigInt(PLACES - digits);
-  const down = (amount) => amount / unit - (amount % unit < 0n ? 1n : 0n);
-  return up ? -down(-amount) : down(amount);
-};
-
-const shown = (units, digits) => {
-  const text = String(units < 0n ? -units : units).padStart(digits + 1, "0");
-  const whole = text.slice(0, text.length - digits).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-  return (units < 0n ? "−" : "") + whole + (digits ? "." + text.slice(-digits) : "");
-};
-
-const put = (element, text) => {
-  if (element.textContent === text) return;
-  element.textContent = text;
-  element.classList.toggle("negative", text.startsWith("−"));
-  element.classList.remove("changed");
-  void element.offsetWidth; // so that the animation begins anew
-  element.classList.add("changed");
+// A part of the page as it is now; its figures one by one, if it has some.
+const renew = (before, after) => {
+  const figures = [...before.querySelectorAll("[data-field]")];
+  const fresh = figures.map((figure) => after?.querySelector(`[data-field="${figure.dataset.field}"]`));
+  if (figures.length && fresh.every(Boolean)) {
+    figures.forEach((figure, place) => put(figure, fresh[place]));
+    return;
+  }
+  const now = after ? after.innerHTML : "";
+  if (before.innerHTML !== now) before.innerHTML = now;
 };
 
 // Asks for the page again and puts in place the parts named by their ids.
@@ -41,8 +31,7 @@ const refresh = async (ids) => {
   for (const id of ids) {
     const [before, after] = [document.getElementById(id), fresh.getElementById(id)];
     if (!before || before.contains(document.activeElement)) continue;
-    const now = after ? after.innerHTML : "";
-    if (before.innerHTML !== now) before.innerHTML = now;
+    renew(before, after);
   }
 };
 
@@ -71,48 +60,34 @@ if (clock && !document.querySelector("form[action='/login']")) {
   setInterval(() => quietly(tick()), 2000);
 }
 
-for (const wallet of document.querySelectorAll("[data-stream]")) {
-  const of = encodeURIComponent(wallet.dataset.of);
-  const digits = wallet.dataset.currency === "JPY" ? 0 : 2;
-  const state = wallet.querySelector("[data-live-state]");
-  const balance = new EventSource(`/v1/stream/balance/${of}`);
-  balance.addEventListener("open", () => { state.textContent = "live"; wallet.classList.remove("off"); });
-  balance.addEventListener("error", () => { state.textContent = "reconnecting"; wallet.classList.add("off"); });
-  // All figures are of one row, and change at most so often that they can be read.
+// What is shown of a billing account is asked for again when a topic says something of it.
+for (const page of document.querySelectorAll("[data-of]")) {
+  // Figures are shown as long as they take to be read.
   const CALM = 2000;
-  let [calm, waiting] = [false, null];
-  const show = (row) => {
-    for (const element of wallet.querySelectorAll("[data-field]")) {
-      const values = element.dataset.field.split(" ").map((field) => trillionths(row[field]));
-      const sum = values.reduce((sum, value) => sum + value);
-      put(element, shown(rounded(sum, digits, "roundsUp" in element.dataset), digits));
-    }
-    calm = true;
-    setTimeout(() => {
-      const next = waiting;
-      [calm, waiting] = [false, null];
-      if (next) show(next);
-    }, CALM);
-  };
-  balance.addEventListener("balance", (event) => {
-    const row = JSON.parse(event.data);
-    if (calm) waiting = row;
-    else show(row);
-  });
+  const TOGETHER = 300;
   // Lists come from ClickHouse, which may have a row only a little later: so they are asked for again.
   const AGAIN_AFTER = [3000, 10000, 30000];
-  let [soon, later] = [null, []];
-  const lists = () => quietly(refresh([...document.querySelectorAll("[data-refresh-on]")].map((part) => part.id)));
-  for (const view of new Set([...document.querySelectorAll("[data-refresh-on]")].map((part) => part.dataset.refreshOn))) {
-    const rows = new EventSource(`/v1/stream/${view}/${of}`);
-    rows.addEventListener(view, () => {
-      soon ??= setTimeout(() => {
-        soon = null;
-        lists();
-      }, 700);
-      later.forEach(clearTimeout);
-      later = AGAIN_AFTER.map((after) => setTimeout(lists, after));
-    });
+  const parts = [...page.querySelectorAll("[data-refresh-on]")];
+  const state = page.querySelector("[data-live-state]");
+  const say = (text, isOff) => {
+    if (state) state.textContent = text;
+    page.classList.toggle("off", isOff);
+  };
+  let [shownAt, soon, later] = [-CALM, null, []];
+  const show = () => {
+    [soon, shownAt] = [null, performance.now()];
+    quietly(refresh(parts.map((part) => part.id)));
+  };
+  const change = () => {
+    soon ??= setTimeout(show, Math.max(TOGETHER, shownAt + CALM - performance.now()));
+    later.forEach(clearTimeout);
+    later = AGAIN_AFTER.map((after) => setTimeout(() => { soon ??= setTimeout(show, 0); }, after));
+  };
+  for (const view of new Set(parts.map((part) => part.dataset.refreshOn))) {
+    const rows = new EventSource(`/v1/stream/${view}/${encodeURIComponent(page.dataset.of)}`);
+    rows.addEventListener("open", () => say("live", false));
+    rows.addEventListener("error", () => say("reconnecting", true));
+    rows.addEventListener(view, change);
   }
 }
 
@@ -153,6 +128,9 @@ for (const form of document.querySelectorAll("form[data-do], form[data-post]")) 
     }
   });
 }
+
+// Of tabs that a phone cannot show at once, the one that is open.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
 // A mail is as high as it is.
 for (const frame of document.querySelectorAll("iframe")) {

@@ -165,12 +165,14 @@ pub fn shown(reject: &Rejected) -> Value {
 /// What exactly was wrong, as far as the record says it by itself.
 fn detail(reject: &Rejected, record: &Map<String, Value>) -> Option<String> {
     let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (account, arrival) = (field("account"), reject.first_arrival);
+    let minute = |at: &str| at.get(..16).unwrap_or(at).replace('T', " ");
+    let (account, used) = (field("account"), minute(field("time")));
+    let arrival = minute(&reject.first_arrival.to_string());
     let meter = format!("{}/{}", field("product"), field("meter"));
     Some(match reject.reason {
         Reject::Malformed => return None,
         Reject::UnknownAccount => format!("no account is called {account}"),
-        Reject::AccountClosed => format!("{account} was closed at {}", field("time")),
+        Reject::AccountClosed => format!("{account} is closed; the usage is of {used}"),
         Reject::UnknownMeter => format!("the price book has no {meter}"),
         Reject::NoPrice => {
             let region = match field("region") {
@@ -180,8 +182,8 @@ fn detail(reject: &Rejected, record: &Map<String, Value>) -> Option<String> {
             format!("{meter}{region} has no price in the currency of {account}'s payer")
         }
         Reject::NegativeQuantity => format!("the quantity is {}", field("quantity")),
-        Reject::TooOld => format!("used at {}, and came only at {arrival}", field("time")),
-        Reject::InTheFuture => format!("used at {}, but came at {arrival}", field("time")),
+        Reject::TooOld => format!("of {used}, and came only at {arrival}"),
+        Reject::InTheFuture => format!("of {used}, and came at {arrival}"),
         Reject::ConflictingDuplicate => {
             format!(
                 "{} of {} had come before and said something else",

@@ -52,7 +52,7 @@ const REQUESTS: &[Column] = &[
     column("amount", "Amount", Kind::Money),
     extra("in_flight", "In flight", Kind::Money),
     column("status", "Status", Kind::Badge),
-    extra("reason", "Reason", Kind::Text),
+    extra("reason", "Reason", Kind::Long),
 ];
 
 const REQUEST_TOTALS: &[Column] = &[

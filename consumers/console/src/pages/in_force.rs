@@ -69,7 +69,7 @@ pub(super) async fn in_force(
 }
 
 /// Below this a price is said for a million.
-const TINY: Amount = Amount::from_raw(1_000_000_000);
+const TINY: Amount = Amount::from_raw(10_000_000_000);
 const MILLION: usize = 1_000_000;
 
 /// A price as the book says it, `to 10 0 each, above 0.05 each`, in the words of whoever pays it: `first 10 free;

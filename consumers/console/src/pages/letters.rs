@@ -30,7 +30,6 @@ const MAILS: &[Column] = &[
     extra("written", "Written", Kind::Time),
     column("at", "Sent", Kind::Time),
     extra("to", "To", Kind::Text),
-    extra("kind", "Kind", Kind::Words),
     column("subject", "Subject", Kind::Letter),
     column("state", "State", Kind::Badge),
     extra("billing_account", "Billing account", Kind::Account),

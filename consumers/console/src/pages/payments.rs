@@ -14,9 +14,10 @@ const PAYMENTS: &[Column] = &[
     column("at", "Time", Kind::Time),
     extra("payment", "Payment", Kind::Text),
     extra("cause", "Cause", Kind::Words),
+    extra("method", "Method", Kind::Text),
     column("amount", "Amount", Kind::Explained("payment")).with_currency(),
     column("status", "Status", Kind::Badge),
-    extra("reason", "Reason", Kind::Text),
+    extra("reason", "Reason", Kind::Long),
 ];
 
 const METHODS: &[Column] = &[
@@ -36,7 +37,7 @@ const CHECKS: &[Column] = &[
     extra("method", "Method", Kind::Text),
     column("amount", "Held and given back", Kind::Money).with_currency(),
     column("status", "Status", Kind::Badge),
-    extra("reason", "Reason", Kind::Text),
+    extra("reason", "Reason", Kind::Long),
 ];
 
 pub(super) async fn payments(

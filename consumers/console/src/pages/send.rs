@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use axum::extract::{Form, Query, State};
-use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use drawdown_domain::money::Amount;
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::table::text;
-use super::{NoPage, everywhere, look, shown};
+use super::{NoPage, everywhere, look, origin, shown};
 use crate::api::{Shared, asker};
 use crate::intake::NotTaken;
 use crate::permits::only_the_operator;
@@ -43,7 +42,6 @@ pub(super) async fn form(
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
     look(&site, &headers, "usage").await?;
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let prices = everywhere(&site, "prices").await.unwrap_or_default();
     let named = |field| prices.iter().map(|row| text(row, field)).collect();
     Ok(shown(&Send {
@@ -51,7 +49,7 @@ pub(super) async fn form(
         meters: named("meter"),
         here: "send",
         account: chosen.account.unwrap_or_default(),
-        origin: format!("http://{host}"),
+        origin: origin(&headers),
         now: site.clock.now().to_string(),
     }))
 }

@@ -59,23 +59,16 @@ impl Asset {
         let amounts = self.fields.split(' ').filter_map(|field| text(balance, field).parse().ok());
         let sum = Amount::sum(amounts).unwrap_or_default();
         let shown = rounded(sum, currency(balance), self.rounding);
-        Figure {
-            fields: self.fields,
-            name: self.name,
-            is_negative: is_negative(&shown),
-            shown,
-            rounds_up: self.rounding == Rounding::Up,
-        }
+        Figure { fields: self.fields, name: self.name, is_negative: is_negative(&shown), shown }
     }
 }
 
-/// A figure as it is shown. The page's script shows the next ones by the same rule.
+/// A figure as it is shown.
 pub(super) struct Figure {
     pub(super) fields: &'static str,
     pub(super) name: &'static str,
     pub(super) shown: String,
     pub(super) is_negative: bool,
-    pub(super) rounds_up: bool,
 }
 
 /// What stands at the head of a billing account's page.
@@ -142,7 +135,7 @@ const ENTRIES: &[Column] = &[
     column("cause", "Cause", Kind::Words),
     column("amount", "Amount", Kind::Explained("entry")),
     extra("after", "After", Kind::Money),
-    extra("remark", "Remark", Kind::Text),
+    extra("remark", "Remark", Kind::Long),
 ];
 
 const MONTHS: &[Column] = &[
