@@ -303,7 +303,7 @@ pub(crate) fn problem(error: NoList) -> Problem {
         }
         NoList::Unreachable { ref address, .. } => {
             let help = format!(
-                "lists need ClickHouse at {address}: `drawdown clickhouse` runs one, and `drawdown worker analytics` fills it"
+                "Lists need ClickHouse at {address}, which does not answer: `drawdown clickhouse` runs one, and `drawdown worker analytics` fills it."
             );
             Problem::unavailable(error.to_string()).with("help", help)
         }

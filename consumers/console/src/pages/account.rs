@@ -79,6 +79,8 @@ pub(super) struct Account {
     owed: Option<String>,
     pub(super) wallet: Option<Wallet>,
     pub(super) charts: Vec<Chart>,
+    /// Why a chart has no list to show, as HTML.
+    away: Option<String>,
     pub(super) tables: Vec<Table>,
     /// Says where the payments are that are no entries.
     pub(super) names_payments: bool,
@@ -120,6 +122,7 @@ impl Account {
             owed: due.and_then(|due| owed(&due)),
             wallet: None,
             charts: Vec::new(),
+            away: None,
             tables: Vec::new(),
             names_payments: false,
             forms: None,
@@ -128,7 +131,7 @@ impl Account {
     }
 
     fn banner(&self) -> Option<String> {
-        banner(&self.tables)
+        self.away.clone().or_else(|| banner(&self.tables))
     }
 
     fn explains(&self) -> bool {
@@ -249,7 +252,8 @@ async fn runway(site: &Shared, id: &str, headers: &HeaderMap) -> Result<Response
     let lasts = runs_out.map_or_else(String::new, |runs_out| runs_out.drawn());
     let bars: Vec<Bar> = days.as_deref().unwrap_or_default().iter().rev().map(bar).collect();
     let burn = charts::bars("Burn by day", &bars, Unit::Money(currency));
-    let nothing = days.as_ref().err().map_or("Nothing was used yet.", NoRows::why);
+    let nothing = days.as_ref().err().map_or("Nothing was used yet.", NoRows::beside_banner);
+    page.away = days.as_ref().err().and_then(NoRows::banner);
     page.charts = vec![
         Chart {
             id: "lasts-chart",

@@ -15,7 +15,6 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 
 use self::message::Letter;
-use super::markup::marked;
 use super::table::{Column, Kind, Table, column, extra, text, time};
 use super::{NoPage, NoRows, look, rows, shown};
 use crate::Row;
@@ -65,15 +64,15 @@ pub(super) async fn letters(
         }),
         None => Vec::new(),
     };
-    let (mails, away) = match mails {
-        Ok(mails) => (Ok(with_letters(mails, captured)), None),
-        // Letters are files, and there all the same.
-        Err(NoRows::Away(why)) => (Ok(with_letters(Vec::new(), captured)), Some(why)),
-        Err(refused) => (Err(refused), None),
+    let banner = mails.as_ref().err().and_then(NoRows::banner);
+    // Letters are files, and there even where no list is.
+    let mails = match mails {
+        Err(NoRows::Away(_)) => Ok(with_letters(Vec::new(), captured)),
+        mails => mails.map(|mails| with_letters(mails, captured)),
     };
     let mails =
         Table::new("mails", "Mail, the latest first", "No mail was sent yet.", MAILS, mails);
-    Ok(shown(&Mail { here: "mail", banner: away.as_deref().map(marked), mails }))
+    Ok(shown(&Mail { here: "mail", banner, mails }))
 }
 
 /// Mails that were sent, each with its captured letter if there is one, and letters that no list has yet.

@@ -25,6 +25,9 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
+use markup::marked;
+use table::NOT_KNOWN;
+
 use crate::Row;
 use crate::api::{Shared, asker, page, rows_of};
 use crate::keys::KEY_COOKIE;
@@ -83,8 +86,11 @@ impl IntoResponse for NoPage {
             NoPage::LogIn => see_other("/login"),
             NoPage::Wrong(problem) => {
                 let title = problem.status().canonical_reason().unwrap_or("Error").to_owned();
-                let page = Wrong { here: "", title, detail: problem.detail().to_owned() };
-                (problem.status(), shown(&page)).into_response()
+                let status = problem.status();
+                let why = match NoRows::from(problem) {
+                    NoRows::Away(why) | NoRows::Refused(why) => marked(&why),
+                };
+                (status, shown(&Wrong { here: "", title, why })).into_response()
             }
         }
     }
@@ -118,7 +124,8 @@ pub(crate) fn page_of(problem: Problem) -> Response {
 struct Wrong {
     here: &'static str,
     title: String,
-    detail: String,
+    /// As HTML.
+    why: String,
 }
 
 pub(super) fn shown(page: &impl Template) -> Response {
@@ -158,9 +165,19 @@ pub(super) enum NoRows {
 }
 
 impl NoRows {
-    pub(super) fn why(&self) -> &str {
+    /// What is said where the rows would stand.
+    pub(super) fn beside_banner(&self) -> &str {
         match self {
-            NoRows::Away(why) | NoRows::Refused(why) => why,
+            NoRows::Away(_) => NOT_KNOWN,
+            NoRows::Refused(why) => why,
+        }
+    }
+
+    /// What the page says once.
+    pub(super) fn banner(&self) -> Option<String> {
+        match self {
+            NoRows::Away(why) => Some(marked(why)),
+            NoRows::Refused(_) => None,
         }
     }
 }

@@ -98,7 +98,10 @@ pub(super) async fn overview(
     let page = Overview {
         here: "overview",
         figures,
-        chart: or_nothing(chart, days.as_ref().err().map_or("Nothing was used yet.", why_no_chart)),
+        chart: or_nothing(
+            chart,
+            days.as_ref().err().map_or("Nothing was used yet.", NoRows::beside_banner),
+        ),
         balances: Table::new(
             "balances",
             "Lowest balances",
@@ -110,14 +113,6 @@ pub(super) async fn overview(
         mails: Table::new("mails", "Recent mail", "No mail yet.", MAILS, mails),
     };
     Ok(shown(&page))
-}
-
-/// The banner says why no list can be read.
-fn why_no_chart(why: &NoRows) -> &str {
-    match why {
-        NoRows::Away(_) => "Not known as long as lists cannot be read.",
-        NoRows::Refused(why) => why,
-    }
 }
 
 /// Balances of one currency together, the lowest first: those of different ones cannot be compared.

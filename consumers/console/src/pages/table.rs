@@ -107,11 +107,15 @@ impl Table {
         columns: &'static [Column],
         rows: Result<Vec<Row>, NoRows>,
     ) -> Table {
-        let (rows, trouble, away) = match rows {
-            Ok(rows) => (rows, None, None),
-            Err(NoRows::Away(why)) => (Vec::new(), None, Some(why)),
-            Err(NoRows::Refused(why)) => (Vec::new(), Some(why), None),
-        };
+        let (mut trouble, mut away) = (None, None);
+        let rows = rows.unwrap_or_else(|why| {
+            match why {
+                NoRows::Away(why) => away = Some(why),
+                NoRows::Refused(why) => trouble = Some(why),
+            }
+            Vec::new()
+        });
+        let empty = if away.is_some() { NOT_KNOWN } else { empty };
         let cells = |row: Row| columns.iter().map(|column| cell(column, &row)).collect();
         let cells: Vec<Vec<Cell>> = rows.into_iter().map(cells).collect();
         let says_something = |place: usize| {
@@ -131,6 +135,9 @@ impl Table {
         Table { export: Some(export), ..self }
     }
 }
+
+/// What stands in the place of rows where no list can be read; the page says why.
+pub(super) const NOT_KNOWN: &str = "Not known as long as lists cannot be read.";
 
 /// Those of some things that are kept.
 fn among<T>(kept: &[bool], things: Vec<T>) -> Vec<T> {
@@ -153,7 +160,10 @@ fn cell(column: &Column, row: &Row) -> Cell {
     let path = crate::outside::escaped(&text);
     let extra = column.extra;
     let plain = |text: String, class| Cell { text, class, link: None, extra };
-    let linked = |text: String, link| Cell { text, class: "text", link: Some(link), extra };
+    let linked = |text: String, link| {
+        let link = Some(link).filter(|_| !text.is_empty());
+        Cell { text, class: "text", link, extra }
+    };
     let money = |rounding| {
         let currency = currency(row);
         let Ok(amount) = text.parse() else { return plain(text.clone(), "money") };
