@@ -82,20 +82,15 @@ fn with_letters(mut mails: Vec<Row>, captured: Vec<(String, Letter)>) -> Vec<Row
         place.insert(text(mail, "mail"), number);
     }
     for (file, letter) in captured {
-        let known = place.get(&letter.id).and_then(|number| mails.get_mut(*number));
-        let said = [("letter", &file), ("written", &letter.date)];
-        let row = match known {
-            Some(mail) => mail,
+        let said = [("letter", file), ("written", letter.date)];
+        match place.get(&letter.id).and_then(|number| mails.get_mut(*number)) {
+            Some(mail) => mail.extend(said.map(field)),
             None => {
-                let said = [("to", &letter.to), ("subject", &letter.subject)];
-                let mut row = Row::from_iter(said.map(|(name, text)| field(name, text)));
-                row.extend([field("state", "captured")]);
-                mails.push(row);
-                let Some(row) = mails.last_mut() else { continue };
-                row
+                let state = ("state", "captured".to_owned());
+                let alone = [("to", letter.to), ("subject", letter.subject), state];
+                mails.push(said.into_iter().chain(alone).map(field).collect());
             }
-        };
-        row.extend(said.map(|(name, text)| field(name, text)));
+        }
     }
     let latest = |mail: &Row| text(mail, "at").max(text(mail, "written"));
     mails.sort_by_cached_key(|mail| Reverse(latest(mail)));
@@ -103,7 +98,7 @@ fn with_letters(mut mails: Vec<Row>, captured: Vec<(String, Letter)>) -> Vec<Row
     mails
 }
 
-fn field(name: &str, text: &str) -> (String, Value) {
+fn field((name, text): (&str, String)) -> (String, Value) {
     (name.to_owned(), text.into())
 }
 

@@ -85,8 +85,8 @@ impl IntoResponse for NoPage {
         match self {
             NoPage::LogIn => see_other("/login"),
             NoPage::Wrong(problem) => {
-                let title = problem.status().canonical_reason().unwrap_or("Error").to_owned();
                 let status = problem.status();
+                let title = status.canonical_reason().unwrap_or("Error").to_owned();
                 let why = match NoRows::from(problem) {
                     NoRows::Away(why) | NoRows::Refused(why) => marked(&why),
                 };
@@ -198,10 +198,9 @@ pub(super) async fn rows(
     view: &str,
     query: &[(&str, &str)],
 ) -> Result<Vec<Row>, NoRows> {
-    let missing = |why: String| NoRows::Refused(why);
-    let view = named(view).ok_or_else(|| missing(format!("there is no view {view}")))?;
+    let view = named(view).ok_or_else(|| NoRows::Refused(format!("there is no view {view}")))?;
     let Source::List(list) = &view.source else {
-        return Err(missing(format!("{} is no list", view.name)));
+        return Err(NoRows::Refused(format!("{} is no list", view.name)));
     };
     let query: Vec<(String, String)> =
         query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

@@ -48,11 +48,13 @@ pub(super) async fn payments(
     let mut page = Account::new(site, id, "Payments").await?;
     let of = [("billing_account", id), ("limit", "100")];
     let payments = rows(site, headers, "payments", &of).await;
-    let (mut checks, mut paying) = (payments.clone(), payments);
-    if let (Ok(checks), Ok(paying)) = (&mut checks, &mut paying) {
-        checks.retain(is_check);
-        paying.retain(|row| !is_check(row));
-    }
+    let (checks, paying) = match payments {
+        Ok(rows) => {
+            let (checks, paying) = rows.into_iter().partition(is_check);
+            (Ok(checks), Ok(paying))
+        }
+        Err(why) => (Err(why.clone()), Err(why)),
+    };
     let methods = linked(site, id).await.map(|mut rows| {
         for row in &mut rows {
             let is_preferred = row.get("preferred") == Some(&true.into());

@@ -635,11 +635,8 @@ fn r12_1_a_period_is_closed_behind_its_last_bill() {
 fn r3_6_a_bill_that_waited_is_paid_by_the_coupon_that_was_valid_when_it_fell_due() {
     for (valid_until, pays) in [("2026-03-03T11:00:00Z", true), ("2026-03-03T10:45:00Z", false)] {
         let mut story = Story::begin("");
-        story.ask(
-            "grant_coupon",
-            json!({ "billing_account": "ba-a", "coupon": "k", "cash": true, "amount": "100",
-            "valid_from": "2026-03-01T00:00:00Z", "valid_until": valid_until }),
-        );
+        story.ask("grant_coupon", json!({ "billing_account": "ba-a", "coupon": "k", "cash": true, "amount": "100",
+            "valid_from": "2026-03-01T00:00:00Z", "valid_until": valid_until }));
         story.pass(at("2026-03-03T10:00:00Z"));
         story.use_meter(0, 2, "50", at("2026-03-03T10:00:00Z"));
         let Story { ledger, facts, .. } = &mut story;
