@@ -78,10 +78,13 @@ for (const page of document.querySelectorAll("[data-of]")) {
     [soon, shownAt] = [null, performance.now()];
     quietly(refresh(parts.map((part) => part.id)));
   };
-  const change = () => {
+  const showSoon = () => {
     soon ??= setTimeout(show, Math.max(TOGETHER, shownAt + CALM - performance.now()));
+  };
+  const change = () => {
+    showSoon();
     later.forEach(clearTimeout);
-    later = AGAIN_AFTER.map((after) => setTimeout(() => { soon ??= setTimeout(show, 0); }, after));
+    later = AGAIN_AFTER.map((after) => setTimeout(showSoon, after));
   };
   for (const view of new Set(parts.map((part) => part.dataset.refreshOn))) {
     const rows = new EventSource(`/v1/stream/${view}/${encodeURIComponent(page.dataset.of)}`);

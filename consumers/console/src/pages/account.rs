@@ -277,3 +277,39 @@ fn runs_out(balance: &Row, left: &Row) -> Option<charts::Runway> {
     let (currency, lasts) = (currency(balance), lasts(days));
     available.is_positive().then_some(charts::Runway { available, currency, lasts, empty_on })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(fields: Value) -> Row {
+        let Value::Object(row) = fields else { panic!("{fields}") };
+        row
+    }
+
+    #[test]
+    fn what_is_owed_is_a_sentence() {
+        let check = |amount: &str, covered: &str, remainder: &str, expected: Option<&str>| {
+            let due = json!({ "currency": "USD", "owed": amount, "covered_by_balance": covered,
+                "remainder": remainder });
+            assert_eq!(owed(&row(due)).as_deref(), expected);
+        };
+        check("0", "0", "0", None);
+        check("20.38", "20.38", "0", Some("20.38 USD is owed, and the balance covers it."));
+        check("20.38", "0", "20.38", Some("20.38 USD is owed, and the balance covers none of it."));
+        let part = "20.38 USD is owed; the balance covers 5.00 of it, and 15.38 remains.";
+        check("20.38", "5", "15.38", Some(part));
+    }
+
+    #[test]
+    fn who_is_overdue_is_not_called_valid() {
+        let check = |state: &str, overdue: bool, expected: &[&str]| {
+            assert_eq!(standing(&row(json!({ "state": state, "overdue": overdue }))), expected);
+        };
+        check("valid", false, &["valid"]);
+        check("valid", true, &["overdue"]);
+        check("frozen", true, &["frozen", "overdue"]);
+    }
+}

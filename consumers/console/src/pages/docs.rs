@@ -136,6 +136,7 @@ fn sample(name: &str, schema: &Value) -> Value {
         _ if is("pattern", "^[A-Z]{2}$") => "SG",
         _ if is("title", "billing account") => "ba-acme",
         _ if is("title", "account") => "acme",
+        _ if is("title", "payment method") => "visa-acme",
         _ if is("title", "time zone") => "UTC",
         _ if is("title", "span") => "1d",
         "run" => "2026-04-01.usd.acme",

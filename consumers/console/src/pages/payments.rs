@@ -35,7 +35,7 @@ const CHECKS: &[Column] = &[
     extra("payment", "Payment", Kind::Text),
     column("cause", "Cause", Kind::Words),
     extra("method", "Method", Kind::Text),
-    column("amount", "Held and given back", Kind::Money).with_currency(),
+    column("amount", "Held", Kind::Money).with_currency(),
     column("status", "Status", Kind::Badge),
     extra("reason", "Reason", Kind::Long),
 ];
@@ -70,7 +70,7 @@ pub(super) async fn payments(
             .on("payments")
             .exported(export),
         Table::new("methods", "Payment methods", unlinked, METHODS, methods).on("payments"),
-        Table::new("checks", "Checks of methods, which move no money", unchecked, CHECKS, checks)
+        Table::new("checks", "Checks of methods: held and given back", unchecked, CHECKS, checks)
             .on("payments"),
     ];
     Ok(shown(&page))
