@@ -1,20 +1,25 @@
-// What is live on the pages: balances by server-sent events, lists by asking again, forms without leaving.
+// What is live on the pages: server-sent events say when to ask again, and forms are sent without leaving.
 "use strict";
 
-const shown = (text, digits) => {
-  const [whole, part = ""] = text.replace("-", "").split(".");
-  const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
-  const decimals = part.padEnd(digits, "0").slice(0, digits);
-  return (text.startsWith("-") ? "−" : "") + grouped + (digits ? "." + decimals : "");
+// A figure that has changed shows it for a moment.
+const put = (before, after) => {
+  if (before.textContent === after.textContent) return;
+  before.textContent = after.textContent;
+  before.className = after.className;
+  void before.offsetWidth; // so that the animation begins anew
+  before.classList.add("changed");
 };
 
-const put = (element, text, negative) => {
-  if (element.textContent === text) return;
-  element.textContent = text;
-  element.classList.toggle("negative", negative);
-  element.classList.remove("changed");
-  void element.offsetWidth; // so that the animation begins anew
-  element.classList.add("changed");
+// A part of the page as it is now; its figures one by one, if it has some.
+const renew = (before, after) => {
+  const figures = [...before.querySelectorAll("[data-field]")];
+  const fresh = figures.map((figure) => after?.querySelector(`[data-field="${figure.dataset.field}"]`));
+  if (figures.length && fresh.every(Boolean)) {
+    figures.forEach((figure, place) => put(figure, fresh[place]));
+    return;
+  }
+  const now = after ? after.innerHTML : "";
+  if (before.innerHTML !== now) before.innerHTML = now;
 };
 
 // Asks for the page again and puts in place the parts named by their ids.
@@ -25,8 +30,8 @@ const refresh = async (ids) => {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const id of ids) {
     const [before, after] = [document.getElementById(id), fresh.getElementById(id)];
-    if (!before || !after || before.contains(document.activeElement)) continue;
-    if (before.innerHTML !== after.innerHTML) before.innerHTML = after.innerHTML;
+    if (!before || before.contains(document.activeElement)) continue;
+    renew(before, after);
   }
 };
 
@@ -55,34 +60,37 @@ if (clock && !document.querySelector("form[action='/login']")) {
   setInterval(() => quietly(tick()), 2000);
 }
 
-for (const wallet of document.querySelectorAll("[data-stream]")) {
-  const of = encodeURIComponent(wallet.dataset.of);
-  const digits = wallet.dataset.currency === "JPY" ? 0 : 2;
-  const state = wallet.querySelector("[data-live-state]");
-  const balance = new EventSource(`/v1/stream/balance/${of}`);
-  balance.addEventListener("open", () => { state.textContent = "live"; wallet.classList.remove("off"); });
-  balance.addEventListener("error", () => { state.textContent = "reconnecting"; wallet.classList.add("off"); });
-  balance.addEventListener("balance", (event) => {
-    const row = JSON.parse(event.data);
-    for (const element of wallet.querySelectorAll("[data-field]")) {
-      const value = row[element.dataset.field];
-      if (typeof value === "string") put(element, shown(value, digits), value.startsWith("-"));
-    }
-  });
+// What is shown of a billing account is asked for again when a topic says something of it.
+for (const page of document.querySelectorAll("[data-of]")) {
+  // Figures are shown as long as they take to be read.
+  const CALM = 2000;
+  const TOGETHER = 300;
   // Lists come from ClickHouse, which may have a row only a little later: so they are asked for again.
   const AGAIN_AFTER = [3000, 10000, 30000];
-  let [soon, later] = [null, []];
-  const lists = () => quietly(refresh([...document.querySelectorAll("[data-refresh-on]")].map((part) => part.id)));
-  for (const view of new Set([...document.querySelectorAll("[data-refresh-on]")].map((part) => part.dataset.refreshOn))) {
-    const rows = new EventSource(`/v1/stream/${view}/${of}`);
-    rows.addEventListener(view, () => {
-      soon ??= setTimeout(() => {
-        soon = null;
-        lists();
-      }, 700);
-      later.forEach(clearTimeout);
-      later = AGAIN_AFTER.map((after) => setTimeout(lists, after));
-    });
+  const parts = [...page.querySelectorAll("[data-refresh-on]")];
+  const state = page.querySelector("[data-live-state]");
+  const say = (text, isOff) => {
+    if (state) state.textContent = text;
+    page.classList.toggle("off", isOff);
+  };
+  let [shownAt, soon, later] = [-CALM, null, []];
+  const show = () => {
+    [soon, shownAt] = [null, performance.now()];
+    quietly(refresh(parts.map((part) => part.id)));
+  };
+  const showSoon = () => {
+    soon ??= setTimeout(show, Math.max(TOGETHER, shownAt + CALM - performance.now()));
+  };
+  const change = () => {
+    showSoon();
+    later.forEach(clearTimeout);
+    later = AGAIN_AFTER.map((after) => setTimeout(showSoon, after));
+  };
+  for (const view of new Set(parts.map((part) => part.dataset.refreshOn))) {
+    const rows = new EventSource(`/v1/stream/${view}/${encodeURIComponent(page.dataset.of)}`);
+    rows.addEventListener("open", () => say("live", false));
+    rows.addEventListener("error", () => say("reconnecting", true));
+    rows.addEventListener(view, change);
   }
 }
 
@@ -90,6 +98,13 @@ for (const wallet of document.querySelectorAll("[data-stream]")) {
 for (const form of document.querySelectorAll("form[data-do], form[data-post]")) {
   let key = null;
   form.addEventListener("input", () => { key = null; });
+  // What a browser finds wrong with a field it says for a moment only.
+  form.addEventListener("invalid", (event) => {
+    const [field, output] = [event.target, form.querySelector("output")];
+    const name = field.labels[0].firstChild.textContent.trim();
+    output.className = "bad";
+    output.textContent = field.validity.valueMissing ? `${name} is needed.` : `${name}: ${field.title}.`;
+  }, true);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const [button, output] = [form.querySelector("button"), form.querySelector("output")];
@@ -107,11 +122,33 @@ for (const form of document.querySelectorAll("form[data-do], form[data-post]")) 
       output.className = answer.ok ? "good" : "bad";
       output.textContent = answer.status === 202 ? "Taken; not decided yet." : answer.ok ? said.detail ?? "Done." : `${said.title}: ${said.detail}`;
       if (answer.ok) key = null;
+      if (answer.ok && "clear" in form.dataset) form.reset();
     } catch {
       output.className = "bad";
       output.textContent = "No answer. Send it again: it happens once.";
     } finally {
       button.disabled = false;
+    }
+  });
+}
+
+// Of tabs that a phone cannot show at once, the one that is open.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
+// A mail is as high as it is.
+for (const frame of document.querySelectorAll("iframe")) {
+  const fit = () => { frame.style.height = `${frame.contentDocument.documentElement.scrollHeight + 2}px`; };
+  frame.addEventListener("load", fit);
+  if (frame.contentDocument?.readyState === "complete") fit();
+}
+
+// Of a long list only what has the words that are looked for.
+for (const filter of document.querySelectorAll("input[data-filter]")) {
+  filter.addEventListener("input", () => {
+    const words = filter.value.toLowerCase().split(/\s+/);
+    for (const one of document.querySelectorAll(filter.dataset.filter)) {
+      const text = one.textContent.toLowerCase();
+      one.hidden = !words.every((word) => text.includes(word));
     }
   });
 }

@@ -41,6 +41,9 @@ pub enum NoList {
     Malformed(String),
     #[error("lists cannot be read now: {0}")]
     Away(String),
+    /// There is no ClickHouse where it should be.
+    #[error("lists cannot be read now: ClickHouse at {address}: {why}")]
+    Unreachable { address: String, why: String },
 }
 
 /// An answer that is still to come.
@@ -136,11 +139,15 @@ impl ClickHouse {
             .body(Full::from(text));
         let request = request.map_err(|error| NoList::Away(error.to_string()))?;
         let sent = outside::send(&self.address, request, self.deadline + DEADLINE_BEYOND).await;
+        let counted = || metrics::counter!("drawdown_console_list_errors_total").increment(1);
         let away = |Away(why)| {
-            metrics::counter!("drawdown_console_list_errors_total").increment(1);
+            counted();
             NoList::Away(format!("ClickHouse at {}: {why}", self.address))
         };
-        let response = sent.map_err(away)?;
+        let response = sent.map_err(|Away(why)| {
+            counted();
+            NoList::Unreachable { address: self.address.clone(), why }
+        })?;
         if response.status() == StatusCode::OK {
             return Ok(response);
         }

@@ -67,6 +67,11 @@ impl Problem {
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
+
+    /// What can be done about it, where that is known.
+    pub(crate) fn help(&self) -> Option<&str> {
+        self.more.get("help")?.as_str()
+    }
 }
 
 /// Which kind of answer a refusal is: what was asked cannot be understood, is not there, is not for

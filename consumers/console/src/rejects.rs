@@ -1,6 +1,7 @@
 //! Usage that could not be used: found, mended and sent again (R2.3).
 
 use drawdown_domain::time::Timestamp;
+use drawdown_domain::usage::Reject;
 use drawdown_log::Log;
 use drawdown_wire::messages::{Bytes, PassedOn, Rejected, Rejects, UsageControl};
 use drawdown_wire::partition::partition_of;
@@ -152,10 +153,44 @@ pub fn all(log: &dyn Log, topics: &Topics) -> Result<Vec<Rejected>, NotSent> {
 
 /// A reject with its name and its record, for people and programs.
 pub fn shown(reject: &Rejected) -> Value {
+    let record = fields_of(&reject.message.0);
+    let detail = reject.detail.clone().or_else(|| detail(reject, record.as_ref()?));
     json!({
         "reject": name(reject), "at": reject.at, "first_arrival": reject.first_arrival,
-        "reason": reject.reason, "detail": reject.detail, "account": reject.account,
-        "source": reject.source, "id": reject.id, "record": fields_of(&reject.message.0),
+        "reason": reject.reason, "detail": detail, "account": reject.account,
+        "source": reject.source, "id": reject.id, "record": record,
+    })
+}
+
+/// What exactly was wrong, as far as the record says it by itself.
+fn detail(reject: &Rejected, record: &Map<String, Value>) -> Option<String> {
+    let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let minute = |at: &str| at.get(..16).unwrap_or(at).replace('T', " ");
+    let (account, used) = (field("account"), minute(field("time")));
+    let arrival = minute(&reject.first_arrival.to_string());
+    let meter = format!("{}/{}", field("product"), field("meter"));
+    Some(match reject.reason {
+        Reject::Malformed => return None,
+        Reject::UnknownAccount => format!("no account is called {account}"),
+        Reject::AccountClosed => format!("{account} is closed; the usage is of {used}"),
+        Reject::UnknownMeter => format!("the price book has no {meter}"),
+        Reject::NoPrice => {
+            let region = match field("region") {
+                "" => String::new(),
+                region => format!(" in {region}"),
+            };
+            format!("{meter}{region} has no price in the currency of {account}'s payer")
+        }
+        Reject::NegativeQuantity => format!("the quantity is {}", field("quantity")),
+        Reject::TooOld => format!("of {used}, and came only at {arrival}"),
+        Reject::InTheFuture => format!("of {used}, and came at {arrival}"),
+        Reject::ConflictingDuplicate => {
+            format!(
+                "{} of {} had come before and said something else",
+                field("id"),
+                field("source")
+            )
+        }
     })
 }
 

@@ -400,7 +400,7 @@ fn letters_are_files_of_their_folder_and_nothing_else() {
         "{}",
         page.body
     );
-    assert!(page.body.contains("<iframe sandbox "), "{}", page.body);
+    assert!(page.body.contains("<iframe sandbox=\"allow-same-origin\" "), "{}", page.body);
     let html = rig.client.get("/mail/1.eml/html");
     assert!(html.body.contains("<h1>Low</h1>"));
     assert!(html.header("content-security-policy").unwrap().contains("sandbox"));

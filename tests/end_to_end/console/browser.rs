@@ -53,5 +53,5 @@ fn every_page_works_live_by_keyboard_and_on_a_phone() {
     let origin = format!("http://127.0.0.1:{}", rig.client.port);
     let script = root.join("tests/end_to_end/console/pages.cjs");
     let said = drive(&script, &[&origin, "ba-acme"], &root.join("target/browser/pages")).unwrap();
-    assert!(said.contains("33 pages"), "{said}");
+    assert!(said.contains("39 pages"), "{said}");
 }

@@ -12,6 +12,7 @@ const PAGES = [
   ["overview", "/"],
   ["wallet", `/accounts/${account}`],
   ["bills", `/accounts/${account}/bills`],
+  ["payments", `/accounts/${account}/payments`],
   ["invoices", `/accounts/${account}/invoices`],
   ["runway", `/accounts/${account}/runway`],
   ["explain", `/explain/${account}.e1`],
@@ -19,6 +20,7 @@ const PAGES = [
   ["mail", "/mail"],
   ["letter", "/mail/1.eml"],
   ["send", "/send"],
+  ["rejects", "/rejects"],
   ["docs", "/docs"],
 ];
 
@@ -91,6 +93,14 @@ const main = async () => {
   // The list of entries follows by itself.
   await page.locator("#entries td", { hasText: "1,234.50" }).first().waitFor();
   await page.screenshot({ path: path.join(kept, "wallet-topped-up.png"), fullPage: true });
+  // What was done is not done again by one more Enter.
+  assert.equal(await page.locator("form[data-do=top_up] input[name=amount]").inputValue(), "");
+
+  // The figures add up as they are shown.
+  const figures = await page.evaluate(() => [...document.querySelectorAll("[data-field]")].map((figure) => [figure.dataset.field, figure.textContent]));
+  const figure = Object.fromEntries(figures.map(([field, text]) => [field, Math.round(number(text) * 100)]));
+  const held = figure.cash + figure.credit_limit + figure.credit_refund;
+  assert.equal(figure.available, held - figure["unsettled_current unsettled_previous"], JSON.stringify(figures));
 
   // The time by which all this happens stands on every page.
   await page.locator("[data-now] time", { hasText: "UTC" }).waitFor();
@@ -114,6 +124,12 @@ const main = async () => {
   await page.locator("h1", { hasText: "1,234.50 USD" }).waitFor();
   await page.locator(".verdict.good").waitFor();
   await page.screenshot({ path: path.join(kept, "explained.png"), fullPage: true });
+
+  // Of the API only what is looked for.
+  await page.goto(`${origin}/docs`);
+  await page.locator("input[type=search]").fill("do/top_up");
+  await page.locator(".operation:visible code", { hasText: "/v1/do/top_up" }).first().waitFor();
+  assert.equal(await page.locator(".operation:visible").count(), 1);
 
   // A record sent from the page is charged.
   await page.goto(`${origin}/send?account=${account.replace("ba-", "")}`);

@@ -101,7 +101,9 @@ fn r11_1_what_is_seen_needs_a_right_until_it_is_revoked() {
             status,
             "{who}"
         );
-        assert_eq!(ask(&rig, who, "GET", "/mail", &Value::Null).status, 403, "{who}");
+        for page in ["/mail", "/rejects"] {
+            assert_eq!(ask(&rig, who, "GET", page, &Value::Null).status, 403, "{who} {page}");
+        }
     }
     see("eyes", "/v1/show/balances", 403);
     see("acme", "/v1/show/entries", 403);

@@ -297,7 +297,16 @@ pub(super) async fn wait_for_lists(
 pub(crate) fn problem(error: NoList) -> Problem {
     match error {
         NoList::Malformed(why) => Problem::malformed(why),
-        NoList::Away(_) => Problem::unavailable(error.to_string()),
+        NoList::Away(_) => {
+            let why = error.to_string();
+            Problem::unavailable(why.as_str()).with("help", why)
+        }
+        NoList::Unreachable { ref address, .. } => {
+            let help = format!(
+                "Lists need ClickHouse at {address}, which does not answer: `drawdown clickhouse` runs one, and `drawdown worker analytics` fills it."
+            );
+            Problem::unavailable(error.to_string()).with("help", help)
+        }
     }
 }
 

@@ -69,7 +69,8 @@ impl Bill {
     /// The bill of a cycle of usage.
     fn of_cycle(&self, product: &str) -> Node {
         let until = short(&self.cycle_end);
-        self.node_of(format!("{product} of {}, of the cycle until {until}", self.account))
+        let early = if self.is_early { ", billed before its end" } else { "" };
+        self.node_of(format!("{product} of {}, of the cycle until {until}{early}", self.account))
     }
 
     fn node_of(&self, what: String) -> Node {
@@ -190,7 +191,7 @@ impl Explaining {
             let (whose, ends) = (whose(query), query.bind(INSTANT, &bill.cycle_end));
             format!(
                 "SELECT bill, amount, issued_at, (issued_at < cycle_end) AS is_early FROM bills_issued \
-                 WHERE {whose} AND {of_usage} AND cycle_end = {ends} ORDER BY issued_at, bill"
+                 WHERE {whose} AND {of_usage} AND cycle_end = {ends} ORDER BY issued_at, length(bill), bill"
             )
         });
         let before = ask_one(&self.site, |query| {
@@ -283,13 +284,26 @@ impl Explaining {
         if past.is_zero() {
             return node.added_up();
         }
-        let what = "paid without an entry: by payment methods, by what was held for an order, by coupons that others share, or by negative bills";
-        let mut rest = Node::new("past_the_wallet", what).amount(past);
-        if self.sees_payments {
-            rest = rest.beside(self.payments_of(&bill.bill).await?);
-        }
+        let payments = match self.sees_payments {
+            true => self.payments_of(&bill.bill).await?,
+            false => Vec::new(),
+        };
+        let mut methods: Vec<&str> = payments.iter().filter_map(method_that_paid).collect();
+        methods.sort_unstable();
+        methods.dedup();
+        let what = match methods.is_empty() {
+            true => "paid without an entry: by payment methods, by what was held for an order, by coupons that others share, or by negative bills".to_owned(),
+            false => format!("paid past the wallet, by {}", methods.join(" and ")),
+        };
+        let rest = Node::new("past_the_wallet", what).amount(past).beside(payments);
         node.part(rest).added_up()
     }
+}
+
+/// The method of a payment that succeeded.
+fn method_that_paid(payment: &Node) -> Option<&str> {
+    let fact = |name: &str| payment.facts.get(name)?.as_str();
+    fact("method").filter(|_| fact("status") == Some("succeeded"))
 }
 
 /// The cause of entries that pay bills.

@@ -293,7 +293,7 @@ impl Explaining {
         let listed = ask(&self.site, |query| {
             let bills = self.covered_by(invoice, query);
             format!(
-                "SELECT bill, account, product, `order`, amount FROM {bills} ORDER BY issued_at, bill LIMIT {BILLS_MAX}"
+                "SELECT bill, account, product, `order`, amount FROM {bills} ORDER BY issued_at, length(bill), bill LIMIT {BILLS_MAX}"
             )
         });
         let (sums, torn) = (sums.await?.unwrap_or_default(), torn.await?.unwrap_or_default());
@@ -311,7 +311,7 @@ impl Explaining {
             let (wallet, number) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, number));
             format!(
                 "SELECT bill, account, product, `order`, amount FROM bills_issued \
-                 WHERE billing_account = {wallet} AND credit_note = {number} ORDER BY bill"
+                 WHERE billing_account = {wallet} AND credit_note = {number} ORDER BY length(bill), bill"
             )
         });
         let listed = listed.await?;

@@ -47,7 +47,7 @@ impl Explaining {
         let (at, mut whole) = (row.text("at")?, whole);
         for row in &self.paid_then(name, &at).await? {
             let bill = row.text("bill")?;
-            let paid = Node::new("bill_paid", format!("of bill {bill}")).named(bill);
+            let paid = Node::new("bill_paid", "what it paid of this bill").named(bill);
             whole = whole.part(paid.amount(row.amount("paid")?));
         }
         for row in &self.became_cash(&row, &at).await? {
@@ -78,7 +78,7 @@ impl Explaining {
                  WHERE billing_account = {wallet} AND at = {at} AND cause = 'bill') AS parts \
                  WHERE bill IN (SELECT arrayJoin(bills) FROM payments_now \
                  WHERE billing_account = {wallet} AND payment = {payment}) \
-                 GROUP BY bill HAVING paid != 0 ORDER BY bill"
+                 GROUP BY bill HAVING paid != 0 ORDER BY length(bill), bill"
             )
         })
         .await
@@ -108,7 +108,7 @@ impl Explaining {
             let (wallet, bill) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, bill));
             format!(
                 "SELECT {FIELDS} FROM payments_now WHERE billing_account = {wallet} AND has(bills, {bill}) \
-                 ORDER BY at, payment LIMIT {LISTED_MAX}"
+                 ORDER BY at, length(payment), payment LIMIT {LISTED_MAX}"
             )
         });
         rows.await?.iter().map(node).collect()
@@ -120,7 +120,7 @@ impl Explaining {
             let (wallet, at) = (query.bind(TEXT, &self.wallet), query.bind(INSTANT, at));
             format!(
                 "SELECT {FIELDS} FROM payments_now WHERE billing_account = {wallet} AND at = {at} AND moved > 0 \
-                 ORDER BY payment LIMIT {LISTED_MAX}"
+                 ORDER BY length(payment), payment LIMIT {LISTED_MAX}"
             )
         });
         rows.await?.iter().map(node).collect()

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use drawdown_domain::money::{Amount, Currency};
 
-use super::table::{count, money};
+use super::markup::escape;
+use super::money::{Rounding, count, money, rounded};
 
 const LEFT: i128 = 8;
 const BOTTOM: i128 = 24;
@@ -71,7 +72,10 @@ pub(super) enum Unit {
 impl Unit {
     fn shown(self, amount: Amount) -> String {
         match self {
-            Unit::Money(currency) => money(&amount.to_string(), currency),
+            Unit::Money(currency) => {
+                let code = currency.map_or("", Currency::code);
+                format!("{} {code}", money(&amount.to_string(), currency))
+            }
             Unit::Count => count(&amount.to_string()),
         }
     }
@@ -84,20 +88,6 @@ fn scaled(part: Amount, whole: Amount, of: i128) -> i128 {
     let shift = 100_u32.saturating_sub(part.leading_zeros()).min(64);
     let (part, whole) = (part >> shift, whole >> shift);
     part.checked_mul(of).and_then(|product| product.checked_div(whole)).unwrap_or(0).clamp(0, of)
-}
-
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// Bars side by side, oldest first; nothing for none.
@@ -166,38 +156,56 @@ fn day(name: &str) -> String {
 }
 
 /// How what is available runs out at the present burn.
-pub(super) fn runway(available: Amount, days_left: Amount, empty_on: &str) -> String {
-    SIZES.iter().map(|size| runway_of(*size, available, days_left, empty_on)).collect()
+#[derive(Clone, Debug)]
+pub(super) struct Runway {
+    pub(super) available: Amount,
+    pub(super) currency: Option<Currency>,
+    /// How long it lasts, in words.
+    pub(super) lasts: String,
+    /// The day on which nothing is left.
+    pub(super) empty_on: String,
 }
 
-fn runway_of(size: Size, available: Amount, days_left: Amount, empty_on: &str) -> String {
-    let (base, right) = (size.base(), size.right());
-    let end = right - 6;
-    let mut svg = size.begin(&format!("At the present burn nothing is left on {empty_on}"));
-    put(
-        &mut svg,
-        format_args!("<path class=\"area\" d=\"M{LEFT} {TOP} L{end} {base} L{LEFT} {base} Z\"/>"),
-    );
-    put(&mut svg, format_args!("<path class=\"line\" d=\"M{LEFT} {TOP} L{end} {base}\"/>"));
-    put(&mut svg, format_args!("<circle class=\"end\" cx=\"{end}\" cy=\"{base}\" r=\"5\"/>"));
-    let left = escape(&money(&available.to_string(), None));
-    put(&mut svg, format_args!("<text x=\"{LEFT}\" y=\"14\">{left}</text>"));
-    // What is said of the end stands above it, where the line does not come.
-    let texts = [
-        ("end-text", TOP + 18, escape(empty_on)),
-        ("", TOP + 34, format!("in {} days", escape(&days_left.to_string()))),
-    ];
-    for (class, y, text) in texts {
+impl Runway {
+    pub(super) fn drawn(&self) -> String {
+        SIZES.iter().map(|size| self.of(*size)).collect()
+    }
+
+    fn of(&self, size: Size) -> String {
+        let (base, right) = (size.base(), size.right());
+        let end = right - 6;
+        let mut svg =
+            size.begin(&format!("At the present burn nothing is left on {}", self.empty_on));
         put(
             &mut svg,
             format_args!(
-                "<text class=\"{class}\" x=\"{right}\" y=\"{y}\" text-anchor=\"end\">{text}</text>"
+                "<path class=\"area\" d=\"M{LEFT} {TOP} L{end} {base} L{LEFT} {base} Z\"/>"
             ),
         );
+        put(&mut svg, format_args!("<path class=\"line\" d=\"M{LEFT} {TOP} L{end} {base}\"/>"));
+        put(&mut svg, format_args!("<circle class=\"end\" cx=\"{end}\" cy=\"{base}\" r=\"5\"/>"));
+        let code = self.currency.map_or("", Currency::code);
+        let available = rounded(self.available, self.currency, Rounding::Down);
+        let below = size.height - 6;
+        // What is said of the end stands above it, where the line does not come.
+        let texts = [
+            ("", LEFT, 14, "start", format!("{available} {code} available")),
+            ("end-text", right, TOP + 18, "end", format!("lasts {}", self.lasts)),
+            ("", LEFT, below, "start", "today".to_owned()),
+            ("end-text", right, below, "end", day(&self.empty_on)),
+        ];
+        for (class, x, y, anchor, text) in texts {
+            put(
+                &mut svg,
+                format_args!(
+                    "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{}</text>",
+                    escape(&text)
+                ),
+            );
+        }
+        svg.push_str("</svg>");
+        svg
     }
-    put(&mut svg, format_args!("<text x=\"{LEFT}\" y=\"{}\">today</text>", size.height - 6));
-    svg.push_str("</svg>");
-    svg
 }
 
 fn put(svg: &mut String, what: std::fmt::Arguments<'_>) {

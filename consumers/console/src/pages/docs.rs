@@ -1,12 +1,13 @@
 //! The API's documentation, from its own description.
 
 use askama::Template;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use drawdown_domain::refusal::Refusal;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::charts::escape;
-use super::shown;
+use super::markup::marked;
+use super::{origin, shown};
 use crate::description::document;
 
 #[derive(Template)]
@@ -27,7 +28,15 @@ struct Operation {
     verb: String,
     path: String,
     summary: String,
+    /// A call, as one would type it in a shell.
+    example: String,
     fields: Vec<Field>,
+}
+
+impl Operation {
+    fn has_meanings(&self) -> bool {
+        self.fields.iter().any(|field| !field.doc.is_empty())
+    }
 }
 
 struct Field {
@@ -37,9 +46,10 @@ struct Field {
     required: bool,
 }
 
-pub(super) async fn docs() -> Response {
+pub(super) async fn docs(headers: HeaderMap) -> Response {
     let document = document();
-    let group = |name, tag| Group { name, operations: operations(&document, tag) };
+    let origin = origin(&headers);
+    let group = |name, tag| Group { name, operations: operations(&document, tag, &origin) };
     shown(&Docs {
         here: "docs",
         groups: vec![
@@ -58,17 +68,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A text as HTML, where what stands between backticks is code.
-fn marked(text: &str) -> String {
-    let mut html = String::new();
-    for (place, part) in text.split('`').enumerate() {
-        let part = escape(part);
-        html.push_str(&if place % 2 == 1 { format!("<code>{part}</code>") } else { part });
-    }
-    html
-}
-
-fn operations(document: &Value, tag: &str) -> Vec<Operation> {
+fn operations(document: &Value, tag: &str, origin: &str) -> Vec<Operation> {
     let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
     let verbs = paths.flat_map(|(path, verbs)| {
         let verbs = verbs.as_object().into_iter().flatten();
@@ -81,21 +81,79 @@ fn operations(document: &Value, tag: &str) -> Vec<Operation> {
         verb: verb.clone(),
         path: path.clone(),
         summary: marked(&text(&operation["summary"])),
+        example: example(document, operation, verb, &format!("{origin}{path}")),
         fields: fields(document, operation),
     });
     operations.collect()
 }
 
+/// Where the fields of a command are described.
+const COMMAND: &str = "/requestBody/content/application~1json/schema/$ref";
+
+/// A view of something that is there in the demonstration of the README, or a command with the fields that it needs.
+fn example(document: &Value, operation: &Value, verb: &str, url: &str) -> String {
+    let key = "-H \"authorization: Bearer $KEY\"";
+    if verb == "get" {
+        return format!("curl {key} {}", url.replace("{id}", "ba-acme"));
+    }
+    match operation.pointer(COMMAND).and_then(|name| referred(document, name.as_str()?)) {
+        Some(schema) => format!(
+            "curl -X POST {url} \\\n  {key} -H \"content-type: application/json\" \\\n  -d '{}'",
+            sample("", schema)
+        ),
+        None => String::new(),
+    }
+}
+
+fn referred<'a>(document: &'a Value, name: &str) -> Option<&'a Value> {
+    document.pointer(name.trim_start_matches('#'))
+}
+
+/// A value that fits a schema; of a record the fields that it needs.
+fn sample(name: &str, schema: &Value) -> Value {
+    let is = |field: &str, value: &str| schema.get(field).is_some_and(|known| known == value);
+    if let Some(given) = schema.pointer("/examples/0").or_else(|| schema.pointer("/enum/0")) {
+        return given.clone();
+    }
+    if let Some(first) = schema.pointer("/oneOf/0") {
+        return sample(name, first);
+    }
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        let required = schema.get("required").and_then(Value::as_array);
+        let is_needed = |name: &str| required.is_some_and(|names| names.iter().any(|n| n == name));
+        let needed = properties.iter().filter(|(name, _)| is_needed(name));
+        return needed.map(|(name, schema)| (name.clone(), sample(name, schema))).collect();
+    }
+    if let Some(item) = schema.get("items") {
+        return Value::Array(vec![sample(name, item)]);
+    }
+    let text = match name {
+        _ if is("type", "boolean") => return true.into(),
+        _ if is("type", "integer") => return 1.into(),
+        _ if is("type", "object") => return Value::Object(Map::new()),
+        _ if is("format", "date-time") => "2027-01-01T00:00:00Z",
+        _ if is("format", "date") => "2027-01-01",
+        _ if is("pattern", "^[A-Z]{2}$") => "SG",
+        _ if is("title", "billing account") => "ba-acme",
+        _ if is("title", "account") => "acme",
+        _ if is("title", "payment method") => "visa-acme",
+        _ if is("title", "time zone") => "UTC",
+        _ if is("title", "span") => "1d",
+        "run" => "2026-04-01.usd.acme",
+        other => return other.replace('_', "-").into(),
+    };
+    text.into()
+}
+
 /// Of a command what it takes, of a view what its rows hold.
 fn fields(document: &Value, operation: &Value) -> Vec<Field> {
     let places = [
-        "/requestBody/content/application~1json/schema/$ref",
+        COMMAND,
         "/responses/200/content/application~1json/schema/$ref",
         "/responses/200/content/application~1json/schema/properties/rows/items/$ref",
     ];
     let reference = places.iter().find_map(|place| operation.pointer(place)?.as_str());
-    let Some(schema) = reference.and_then(|name| document.pointer(name.trim_start_matches('#')))
-    else {
+    let Some(schema) = reference.and_then(|name| referred(document, name)) else {
         return Vec::new();
     };
     let required = schema.get("required").and_then(Value::as_array);
@@ -135,11 +193,25 @@ fn kind(property: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use drawdown_domain::commands::Command;
+
     use super::*;
+    use crate::fields;
 
     #[test]
-    fn what_stands_between_backticks_is_code_and_nothing_is_markup() {
-        assert_eq!(marked("with `cash` <b>"), "with <code>cash</code> &lt;b&gt;");
-        assert_eq!(marked("plain"), "plain");
+    fn every_example_is_a_command() {
+        let document = document();
+        let mut wrong = String::new();
+        for name in Command::NAMES {
+            let operation = &document["paths"][format!("/v1/do/{name}")]["post"];
+            let reference = operation.pointer(COMMAND).unwrap().as_str().unwrap();
+            let Value::Object(given) = sample("", referred(&document, reference).unwrap()) else {
+                panic!("{name}")
+            };
+            if let Err(error) = fields::read(name, &given).unwrap() {
+                wrong.push_str(&format!("{name}: {} in {}\n", error.why, Value::Object(given)));
+            }
+        }
+        assert_eq!(wrong, "");
     }
 }

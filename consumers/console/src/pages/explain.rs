@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use drawdown_domain::money::{Amount, Currency};
 
-use super::table::{count, currency, time};
+use super::money::{count, decimals};
+use super::table::{currency, time};
 use super::{NoPage, shown};
 use crate::api::{Shared, asker, records_asked};
 use crate::explaining::{Node, can_be_explained, counted, explain};
@@ -54,8 +55,7 @@ impl<'a> Part<'a> {
     /// A whole, to the currency's minor unit at least.
     fn whole(node: &'a Node) -> Part<'a> {
         let currency = currency(&node.facts).unwrap_or(Currency::Usd);
-        let places = if currency.minor_unit() == Amount::ONE { 0 } else { 2 };
-        Part { name: None, ..Part::of(node, 0, places) }
+        Part { name: None, ..Part::of(node, 0, decimals(currency)) }
     }
 
     fn of(node: &'a Node, depth: usize, places: usize) -> Part<'a> {
@@ -108,7 +108,7 @@ fn place(record: &Node) -> String {
     let used = record.facts.get("time").and_then(|at| at.as_str()).map(time);
     let place = match (fact("partition"), fact("offset"), fact("index")) {
         (Some(partition), Some(offset), Some(index)) => {
-            Some(format!("usage {partition}/{offset}/{index}"))
+            Some(format!("at {partition}/{offset}/{index} of the topic usage"))
         }
         _ => None,
     };
@@ -134,7 +134,8 @@ pub(super) async fn page(
         billing_account: fact("billing_account"),
         account_page: format!("/accounts/{}", escaped(fact("billing_account"))),
         verdict: match wrong {
-            0 => format!("{} made, and all come out", counted(sums as i128, "sum")),
+            0 if sums == 1 => "1 sum checked, and it comes out".to_owned(),
+            0 => format!("{sums} sums checked, and all come out"),
             _ => format!("{wrong} of {} do not come out", counted(sums as i128, "sum")),
         },
         comes_out: wrong == 0,
@@ -169,7 +170,7 @@ mod tests {
         let whole = Node::new("invoice", "i").part(node.named("ba-acme.1"));
         let html = Part::whole(&whole).render().unwrap();
         assert!(!html.contains("<b>of") && !html.contains("<s>"), "{html}");
-        assert!(html.contains("2026-03-01 01:02, usage 0/3/1"), "{html}");
+        assert!(html.contains("2026-03-01 01:02, at 0/3/1 of the topic usage"), "{html}");
         assert!(html.contains("href=\"/explain/ba-acme.1\""), "{html}");
     }
 }

@@ -1,7 +1,9 @@
-//! Mail: what was sent, and captured letters to read.
+//! Mail: what was sent, with the letters that were captured to be read.
 
 mod message;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -10,10 +12,12 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
+use serde_json::Value;
 
 use self::message::Letter;
-use super::table::{Cell, Column, Kind, Table, column, extra};
-use super::{NoPage, look, rows, shown};
+use super::table::{Column, Kind, Table, column, extra, text, time};
+use super::{NoPage, NoRows, look, rows, shown};
+use crate::Row;
 use crate::api::{Shared, apart};
 use crate::problem::Problem;
 
@@ -21,17 +25,11 @@ use crate::problem::Problem;
 const LISTED_MAX: usize = 200;
 const LETTER_BYTES_MAX: u64 = 32 << 20;
 
-const LETTERS: &[Column] = &[
-    extra("date", "Date", Kind::Text),
-    extra("to", "To", Kind::Text),
-    column("subject", "Subject", Kind::Long),
-];
-
 const MAILS: &[Column] = &[
-    column("at", "Time", Kind::Time),
+    extra("written", "Written", Kind::Time),
+    column("at", "Sent", Kind::Time),
     extra("to", "To", Kind::Text),
-    extra("kind", "Kind", Kind::Words),
-    column("subject", "Subject", Kind::Long),
+    column("subject", "Subject", Kind::Letter),
     column("state", "State", Kind::Badge),
     extra("billing_account", "Billing account", Kind::Account),
 ];
@@ -40,7 +38,7 @@ const MAILS: &[Column] = &[
 #[template(path = "mail.html")]
 struct Mail {
     here: &'static str,
-    letters: Table,
+    banner: Option<String>,
     mails: Table,
 }
 
@@ -57,36 +55,51 @@ pub(super) async fn letters(
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
     look(&site, &headers, "mail").await?;
-    let mails = rows(&site, &headers, "mail", &[("limit", "100")]).await;
-    let folder = site.options.mails.clone();
-    let captured = match folder {
-        Some(folder) => apart(move || captured(&folder)).await?.map_err(|error| error.to_string()),
-        None => Ok(Vec::new()),
+    let limit = LISTED_MAX.to_string();
+    let mails = rows(&site, &headers, "mail", &[("limit", limit.as_str())]).await;
+    let captured = match site.options.mails.clone() {
+        Some(folder) => apart(move || captured(&folder)).await?.unwrap_or_else(|error| {
+            tracing::warn!(%error, "captured letters cannot be read");
+            Vec::new()
+        }),
+        None => Vec::new(),
     };
-    let (captured, trouble) = match captured {
-        Ok(captured) => (captured, None),
-        Err(why) => (Vec::new(), Some(why)),
+    let banner = mails.as_ref().err().and_then(NoRows::banner);
+    // Letters are files, and there even where no list is.
+    let mails = match mails {
+        Err(NoRows::Away(_)) => Ok(with_letters(Vec::new(), captured)),
+        mails => mails.map(|mails| with_letters(mails, captured)),
     };
-    let mut letters = Table::new(
-        "letters",
-        "Captured letters",
-        "No letter is captured here.",
-        LETTERS,
-        trouble.map_or(Ok(Vec::new()), Err),
-    );
-    letters.rows = captured.into_iter().map(|(file, letter)| cells(&file, &letter)).collect();
-    let mails = Table::new("mails", "Sent", "No mail was sent yet.", MAILS, mails);
-    Ok(shown(&Mail { here: "mail", letters, mails }))
+    let mails =
+        Table::new("mails", "Mail, the latest first", "No mail was sent yet.", MAILS, mails);
+    Ok(shown(&Mail { here: "mail", banner, mails }))
 }
 
-fn cells(file: &str, letter: &Letter) -> Vec<Cell> {
-    let cell = |text: &str, class, extra| Cell { text: text.to_owned(), class, link: None, extra };
-    let link = Some(format!("/mail/{}", crate::outside::escaped(file)));
-    vec![
-        cell(&letter.date, "time", true),
-        cell(&letter.to, "text", true),
-        Cell { link, ..cell(&letter.subject, "long", false) },
-    ]
+/// Mails that were sent, each with its captured letter if there is one, and letters that no list has yet.
+fn with_letters(mut mails: Vec<Row>, captured: Vec<(String, Letter)>) -> Vec<Row> {
+    let mut place = BTreeMap::new();
+    for (number, mail) in mails.iter().enumerate() {
+        place.insert(text(mail, "mail"), number);
+    }
+    for (file, letter) in captured {
+        let said = [("letter", file), ("written", letter.date)];
+        match place.get(&letter.id).and_then(|number| mails.get_mut(*number)) {
+            Some(mail) => mail.extend(said.map(field)),
+            None => {
+                let state = ("state", "captured".to_owned());
+                let alone = [("to", letter.to), ("subject", letter.subject), state];
+                mails.push(said.into_iter().chain(alone).map(field).collect());
+            }
+        }
+    }
+    let latest = |mail: &Row| text(mail, "at").max(text(mail, "written"));
+    mails.sort_by_cached_key(|mail| Reverse(latest(mail)));
+    mails.truncate(LISTED_MAX);
+    mails
+}
+
+fn field((name, text): (&str, String)) -> (String, Value) {
+    (name.to_owned(), text.into())
 }
 
 /// The latest letters of a folder, the newest first: their names begin with their times.
@@ -142,15 +155,16 @@ pub(super) async fn letter(
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
     look(&site, &headers, "mail").await?;
-    let letter = found(&site, &file).await?;
+    let mut letter = found(&site, &file).await?;
+    letter.date = time(&letter.date);
     let html =
         letter.html.as_ref().map(|_| format!("/mail/{}/html", crate::outside::escaped(&file)));
     Ok(shown(&OneLetter { here: "mail", letter, html }))
 }
 
 /// What a letter's own HTML may do: look as it says, and nothing else.
-const LETTER_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'";
+/// Our page may measure it.
+const LETTER_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-same-origin; frame-ancestors 'self'";
 
 pub(super) async fn html(
     State(site): State<Shared>,
@@ -163,4 +177,31 @@ pub(super) async fn html(
     let mut response = Html(html).into_response();
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(LETTER_POLICY));
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_mail_stands_once_with_its_letter() {
+        let sent = json!({ "mail": "ba-acme.n1.0@localhost", "subject": "Low", "at": "2026-03-01T00:01:00Z", "state": "sent" });
+        let Value::Object(sent) = sent else { panic!() };
+        let letter = |id: &str, date: &str| Letter {
+            id: id.to_owned(),
+            date: date.to_owned(),
+            ..Letter::default()
+        };
+        let captured = vec![
+            ("b.eml".to_owned(), letter("ba-acme.n2.0@localhost", "2026-03-02T00:00:00Z")),
+            ("a.eml".to_owned(), letter("ba-acme.n1.0@localhost", "2026-03-01T00:00:00Z")),
+        ];
+        let mails = with_letters(vec![sent], captured);
+        let shown: Vec<_> =
+            mails.iter().map(|mail| (text(mail, "letter"), text(mail, "state"))).collect();
+        let pair = |file: &str, state: &str| (file.to_owned(), state.to_owned());
+        assert_eq!(shown, [pair("b.eml", "captured"), pair("a.eml", "sent")]);
+    }
 }

@@ -6,22 +6,30 @@ mod docs;
 mod explain;
 mod in_force;
 mod letters;
+mod markup;
+mod money;
 mod overview;
+mod payments;
+mod rejects;
 mod send;
 mod table;
+mod wallet;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::{Form, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
+use markup::marked;
+use table::NOT_KNOWN;
+
 use crate::Row;
-use crate::api::{Shared, asker, page};
+use crate::api::{Shared, asker, page, rows_of};
 use crate::keys::KEY_COOKIE;
 use crate::keys::holder;
 use crate::permits::{Over, may_see, only_the_operator};
@@ -31,13 +39,14 @@ use crate::views::{Source, named};
 pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/", get(overview::overview))
-        .route("/accounts/{id}", get(account::wallet))
+        .route("/accounts/{id}", get(wallet::wallet))
         .route("/accounts/{id}/{tab}", get(account::tab))
         .route("/explain/{id}", get(explain::page))
         .route("/mail", get(letters::letters))
         .route("/mail/{file}", get(letters::letter))
         .route("/mail/{file}/html", get(letters::html))
         .route("/prices", get(in_force::in_force))
+        .route("/rejects", get(rejects::rejects))
         .route("/now", get(now))
         .route("/send", get(send::form).post(send::form))
         .route("/send/usage", axum::routing::post(send::usage))
@@ -76,9 +85,12 @@ impl IntoResponse for NoPage {
         match self {
             NoPage::LogIn => see_other("/login"),
             NoPage::Wrong(problem) => {
-                let title = problem.status().canonical_reason().unwrap_or("Error").to_owned();
-                let page = Wrong { here: "", title, detail: problem.detail().to_owned() };
-                (problem.status(), shown(&page)).into_response()
+                let status = problem.status();
+                let title = status.canonical_reason().unwrap_or("Error").to_owned();
+                let why = match NoRows::from(problem) {
+                    NoRows::Away(why) | NoRows::Refused(why) => marked(&why),
+                };
+                (status, shown(&Wrong { here: "", title, why })).into_response()
             }
         }
     }
@@ -96,6 +108,12 @@ pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
+/// By which address the caller reached us.
+pub(super) fn origin(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    format!("http://{host}")
+}
+
 /// A problem as a page.
 pub(crate) fn page_of(problem: Problem) -> Response {
     NoPage::Wrong(problem).into_response()
@@ -106,7 +124,8 @@ pub(crate) fn page_of(problem: Problem) -> Response {
 struct Wrong {
     here: &'static str,
     title: String,
-    detail: String,
+    /// As HTML.
+    why: String,
 }
 
 pub(super) fn shown(page: &impl Template) -> Response {
@@ -137,19 +156,61 @@ pub(super) async fn look_at(site: &Shared, headers: &HeaderMap, id: &str) -> Res
     Ok(())
 }
 
+/// Why there are no rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoRows {
+    /// No list can be read now: a page says so once.
+    Away(String),
+    Refused(String),
+}
+
+impl NoRows {
+    /// What is said where the rows would stand.
+    pub(super) fn beside_banner(&self) -> &str {
+        match self {
+            NoRows::Away(_) => NOT_KNOWN,
+            NoRows::Refused(why) => why,
+        }
+    }
+
+    /// What the page says once.
+    pub(super) fn banner(&self) -> Option<String> {
+        match self {
+            NoRows::Away(why) => Some(marked(why)),
+            NoRows::Refused(_) => None,
+        }
+    }
+}
+
+impl From<Problem> for NoRows {
+    fn from(problem: Problem) -> NoRows {
+        match problem.help().filter(|_| problem.status() == StatusCode::SERVICE_UNAVAILABLE) {
+            Some(help) => NoRows::Away(help.to_owned()),
+            None => NoRows::Refused(problem.detail().to_owned()),
+        }
+    }
+}
+
 /// Rows of a list view, or why there are none.
 pub(super) async fn rows(
     site: &Shared,
     headers: &HeaderMap,
     view: &str,
     query: &[(&str, &str)],
-) -> Result<Vec<Row>, String> {
-    let view = named(view).ok_or_else(|| format!("there is no view {view}"))?;
-    let Source::List(list) = &view.source else { return Err(format!("{} is no list", view.name)) };
+) -> Result<Vec<Row>, NoRows> {
+    let view = named(view).ok_or_else(|| NoRows::Refused(format!("there is no view {view}")))?;
+    let Source::List(list) = &view.source else {
+        return Err(NoRows::Refused(format!("{} is no list", view.name)));
+    };
     let query: Vec<(String, String)> =
         query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let page = page(site, view, list, &query, headers).await;
-    page.map(|page| page.rows).map_err(|problem| problem.detail().to_owned())
+    Ok(page(site, view, list, &query, headers).await?.rows)
+}
+
+/// All rows of a view that whoever asks for it gets at once.
+pub(super) async fn everywhere(site: &Shared, view: &str) -> Result<Vec<Row>, NoRows> {
+    let view = named(view).ok_or_else(|| NoRows::Refused(format!("there is no view {view}")))?;
+    Ok(rows_of(site, view).await?)
 }
 
 #[derive(Template)]
@@ -160,7 +221,7 @@ struct LogIn {
 }
 
 async fn login_form() -> Response {
-    shown(&LogIn { here: "", wrong: false })
+    shown(&LogIn { here: "login", wrong: false })
 }
 
 #[derive(Deserialize)]
@@ -174,7 +235,8 @@ async fn login(State(site): State<Shared>, Form(Given { key }): Form<Given>) -> 
         Err(problem) => return NoPage::Wrong(problem).into_response(),
     };
     if holder.is_none() {
-        return (StatusCode::UNAUTHORIZED, shown(&LogIn { here: "", wrong: true })).into_response();
+        return (StatusCode::UNAUTHORIZED, shown(&LogIn { here: "login", wrong: true }))
+            .into_response();
     }
     let fits =
         key.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b';' | b',' | b'"' | b'\\'));

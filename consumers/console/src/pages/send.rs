@@ -1,16 +1,19 @@
 //! A page to send one usage record.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::extract::{Form, Query, State};
-use axum::http::header::HOST;
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
-use drawdown_wire::usage::from_json;
+use drawdown_domain::money::Amount;
 use drawdown_wire::usage::packing::{Packs, check};
+use drawdown_wire::usage::{Malformed, from_json};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{NoPage, look, shown};
+use super::table::text;
+use super::{NoPage, everywhere, look, origin, shown};
 use crate::api::{Shared, asker};
 use crate::intake::NotTaken;
 use crate::permits::only_the_operator;
@@ -21,6 +24,9 @@ use crate::problem::Problem;
 struct Send {
     here: &'static str,
     account: String,
+    /// What the price book names.
+    products: BTreeSet<String>,
+    meters: BTreeSet<String>,
     origin: String,
     now: String,
 }
@@ -36,11 +42,14 @@ pub(super) async fn form(
     headers: HeaderMap,
 ) -> Result<Response, NoPage> {
     look(&site, &headers, "usage").await?;
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let prices = everywhere(&site, "prices").await.unwrap_or_default();
+    let named = |field| prices.iter().map(|row| text(row, field)).collect();
     Ok(shown(&Send {
+        products: named("product"),
+        meters: named("meter"),
         here: "send",
         account: chosen.account.unwrap_or_default(),
-        origin: format!("http://{host}"),
+        origin: origin(&headers),
         now: site.clock.now().to_string(),
     }))
 }
@@ -63,6 +72,10 @@ pub(super) async fn usage(
 ) -> Result<Response, Problem> {
     let who = asker(&site, &Method::POST, &headers).await?;
     only_the_operator(&who, "this form")?;
+    record.quantity.parse::<Amount>().map_err(|why| {
+        let why = format!("the quantity is no number: {:?} is {why}", record.quantity);
+        Problem::malformed(why).with("field", "quantity")
+    })?;
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let id = given(record.id).unwrap_or_else(|| site.ids.next());
     let record = json!({
@@ -70,7 +83,11 @@ pub(super) async fn usage(
         "meter": record.meter, "quantity": record.quantity, "region": given(record.region),
         "time": site.clock.now(),
     });
-    let malformed = |why| Problem::malformed(format!("{why}"));
+    // Where in our own JSON it is wrong helps nobody.
+    let malformed = |why: Malformed| {
+        let why = why.to_string();
+        Problem::malformed(why.split(" at line ").next().unwrap_or_default())
+    };
     let bytes = from_json(record.to_string().as_bytes()).map_err(malformed)?;
     check(&bytes).map_err(malformed)?;
     let mut packs = Packs::new(site.topics.usage_partitions);

@@ -1,8 +1,11 @@
 //! Tables of rows, and how values look.
 
-use drawdown_domain::money::{Amount, Currency};
+use drawdown_domain::money::Currency;
 use serde_json::Value;
 
+use super::NoRows;
+use super::markup::marked;
+use super::money::{Rounding, is_negative, rounded};
 use crate::Row;
 
 /// A column of a table: which field, and how it looks.
@@ -14,6 +17,14 @@ pub(super) struct Column {
     pub(super) number: bool,
     /// Not worth its room on a phone.
     pub(super) extra: bool,
+    /// Each amount says its currency: there are several in the table.
+    pub(super) says_currency: bool,
+}
+
+impl Column {
+    pub(super) const fn with_currency(self) -> Column {
+        Column { says_currency: true, ..self }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +32,15 @@ pub(super) enum Kind {
     Text,
     /// A text that may be broken over lines on a phone, too.
     Long,
+    /// A text that may be broken over lines, but not within a word or number.
+    Phrase,
     /// A symbol, as words.
     Words,
     Money,
+    /// Money that is left, rounded down.
+    Left,
+    /// Money that is spent and not billed, rounded up.
+    Spent,
     /// Money that leads to where it comes from: what this other field is called is explained.
     Explained(&'static str),
     Time,
@@ -32,6 +49,8 @@ pub(super) enum Kind {
     Account,
     /// Leads to the invoice's PDF.
     Invoice,
+    /// The subject of a mail, which leads to the letter that was captured.
+    Letter,
 }
 
 pub(super) const fn column(field: &'static str, title: &'static str, kind: Kind) -> Column {
@@ -39,8 +58,9 @@ pub(super) const fn column(field: &'static str, title: &'static str, kind: Kind)
         field,
         title,
         kind,
-        number: matches!(kind, Kind::Money | Kind::Explained(_)),
+        number: matches!(kind, Kind::Money | Kind::Left | Kind::Spent | Kind::Explained(_)),
         extra: false,
+        says_currency: false,
     }
 }
 
@@ -73,7 +93,9 @@ pub(super) struct Table {
     pub(super) export: Option<String>,
     pub(super) empty: &'static str,
     pub(super) trouble: Option<String>,
-    pub(super) columns: &'static [Column],
+    /// Why no list can be read now, which a page says once for all its tables.
+    pub(super) away: Option<String>,
+    pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Cell>>,
 }
 
@@ -83,15 +105,26 @@ impl Table {
         title: &'static str,
         empty: &'static str,
         columns: &'static [Column],
-        rows: Result<Vec<Row>, String>,
+        rows: Result<Vec<Row>, NoRows>,
     ) -> Table {
-        let (rows, trouble) = match rows {
-            Ok(rows) => (rows, None),
-            Err(why) => (Vec::new(), Some(why)),
-        };
+        let (mut trouble, mut away) = (None, None);
+        let rows = rows.unwrap_or_else(|why| {
+            match why {
+                NoRows::Away(why) => away = Some(why),
+                NoRows::Refused(why) => trouble = Some(why),
+            }
+            Vec::new()
+        });
+        let empty = if away.is_some() { NOT_KNOWN } else { empty };
         let cells = |row: Row| columns.iter().map(|column| cell(column, &row)).collect();
-        let rows = rows.into_iter().map(cells).collect();
-        Table { id, title, refresh_on: "", export: None, empty, trouble, columns, rows }
+        let cells: Vec<Vec<Cell>> = rows.into_iter().map(cells).collect();
+        let says_something = |place: usize| {
+            cells.iter().any(|row| row.get(place).is_some_and(|cell| !cell.text.is_empty()))
+        };
+        let kept: Vec<bool> = (0..columns.len()).map(says_something).collect();
+        let rows = cells.into_iter().map(|row| among(&kept, row)).collect();
+        let columns = among(&kept, columns.to_vec());
+        Table { id, title, refresh_on: "", export: None, empty, trouble, away, columns, rows }
     }
 
     pub(super) fn on(self, refresh_on: &'static str) -> Table {
@@ -103,31 +136,67 @@ impl Table {
     }
 }
 
+/// What stands in the place of rows where no list can be read; the page says why.
+pub(super) const NOT_KNOWN: &str = "Not known as long as lists cannot be read.";
+
+/// Those of some things that are kept.
+fn among<T>(kept: &[bool], things: Vec<T>) -> Vec<T> {
+    things.into_iter().zip(kept).filter_map(|(thing, kept)| kept.then_some(thing)).collect()
+}
+
+/// What a page says above its tables where lists cannot be read, as HTML.
+pub(super) fn banner<'a>(tables: impl IntoIterator<Item = &'a Table>) -> Option<String> {
+    tables.into_iter().find_map(|table| table.away.as_deref()).map(marked)
+}
+
+/// Whether some amount of these tables leads to where it comes from.
+pub(super) fn explains<'a>(tables: impl IntoIterator<Item = &'a Table>) -> bool {
+    let is_explained = |column: &Column| matches!(column.kind, Kind::Explained(_));
+    tables.into_iter().any(|table| table.columns.iter().any(is_explained))
+}
+
 fn cell(column: &Column, row: &Row) -> Cell {
     let text = text(row, column.field);
     let path = crate::outside::escaped(&text);
     let extra = column.extra;
     let plain = |text: String, class| Cell { text, class, link: None, extra };
-    let linked = |text: String, link| Cell { text, class: "text", link: Some(link), extra };
+    let linked = |text: String, link| {
+        let link = Some(link).filter(|_| !text.is_empty());
+        Cell { text, class: "text", link, extra }
+    };
+    let money = |rounding| {
+        let currency = currency(row);
+        let Ok(amount) = text.parse() else { return plain(text.clone(), "money") };
+        let mut text = rounded(amount, currency, rounding);
+        let class = if is_negative(&text) { "minus" } else { "money" };
+        if let Some(currency) = currency.filter(|_| column.says_currency) {
+            text.push_str(&format!(" {currency}"));
+        }
+        plain(text, class)
+    };
     match column.kind {
         Kind::Text => plain(text, "text"),
         Kind::Long => plain(text, "long"),
+        Kind::Phrase => plain(text, "phrase"),
         Kind::Words => plain(text.replace('_', " "), "words"),
         Kind::Time => plain(time(&text), "time"),
         Kind::Badge => plain(text, "badge"),
-        Kind::Money => plain(money(&text, currency(row)), sign(&text)),
+        Kind::Money => money(Rounding::Half),
+        Kind::Left => money(Rounding::Down),
+        Kind::Spent => money(Rounding::Up),
         Kind::Explained(id) => {
             let id = crate::outside::escaped(&self::text(row, id));
             let link = (!id.is_empty()).then(|| format!("/explain/{id}"));
-            Cell { text: money(&text, currency(row)), class: sign(&text), link, extra }
+            Cell { link, ..money(Rounding::Half) }
         }
         Kind::Account => linked(text, format!("/accounts/{path}")),
         Kind::Invoice => linked(text, format!("/v1/invoices/{path}.pdf")),
+        Kind::Letter => {
+            let file = crate::outside::escaped(&self::text(row, "letter"));
+            let link = (!file.is_empty()).then(|| format!("/mail/{file}"));
+            Cell { link, ..plain(text, "long") }
+        }
     }
-}
-
-fn sign(amount: &str) -> &'static str {
-    if amount.starts_with('-') { "minus" } else { "money" }
 }
 
 /// A field's value as text; nothing for what is not there.
@@ -144,33 +213,6 @@ pub(super) fn currency(row: &Row) -> Option<Currency> {
     Currency::ALL.into_iter().find(|currency| currency.code() == code)
 }
 
-/// An amount to the currency's minor unit, its thousands apart; without a currency to the cent.
-pub(super) fn money(text: &str, currency: Option<Currency>) -> String {
-    let Ok(amount) = text.parse::<Amount>() else { return text.to_owned() };
-    let currency = currency.unwrap_or(Currency::Usd);
-    let digits = if currency.minor_unit() == Amount::ONE { 0 } else { 2 };
-    let rounded = amount.rounded_half_away(currency).unwrap_or(amount).to_string();
-    let (whole, part) = rounded.split_once('.').unwrap_or((&rounded, ""));
-    let mut grouped = count(whole);
-    if digits > 0 {
-        grouped.push_str(&format!(".{part:0<digits$}"));
-    }
-    grouped
-}
-
-/// A whole number, its thousands apart.
-pub(super) fn count(text: &str) -> String {
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("\u{2212}", digits));
-    let mut grouped = String::from(sign);
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 /// `2026-03-01T01:02:03.4Z` as `2026-03-01 01:02`.
 pub(super) fn time(text: &str) -> String {
     let text = text.replace('T', " ");
@@ -179,15 +221,30 @@ pub(super) fn time(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn row(fields: Value) -> Row {
+        let Value::Object(row) = fields else { panic!("{fields}") };
+        row
+    }
+
     #[test]
-    fn money_is_shown_to_its_minor_unit() {
-        assert_eq!(money("1234567.5", Some(Currency::Usd)), "1,234,567.50");
-        assert_eq!(money("-0.005", Some(Currency::Usd)), "\u{2212}0.01");
-        assert_eq!(money("999", None), "999.00");
-        assert_eq!(money("1234.6", Some(Currency::Jpy)), "1,235");
-        assert_eq!(money("n/a", None), "n/a");
+    fn a_column_that_says_nothing_is_left_out() {
+        const COLUMNS: &[Column] = &[
+            column("at", "Time", Kind::Time),
+            column("amount", "Amount", Kind::Money).with_currency(),
+            column("order", "Order", Kind::Text),
+        ];
+        let row = row(
+            json!({ "at": "2026-03-01T01:02:03Z", "amount": "-12.5", "currency": "JPY", "order": null }),
+        );
+        let table = Table::new("t", "T", "", COLUMNS, Ok(vec![row]));
+        let titles: Vec<&str> = table.columns.iter().map(|column| column.title).collect();
+        assert_eq!(titles, ["Time", "Amount"]);
+        let [_, amount] = &table.rows[0][..] else { panic!("{table:?}") };
+        assert_eq!((amount.text.as_str(), amount.class), ("\u{2212}13 JPY", "minus"));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 /// What of a letter is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Letter {
+    /// Its Message-ID.
+    pub(crate) id: String,
     pub(crate) from: String,
     pub(crate) to: String,
     pub(crate) subject: String,
+    /// As `2026-03-01T00:00:00Z`, if it is written as our letters write it.
     pub(crate) date: String,
     pub(crate) text: String,
     pub(crate) html: Option<String>,
@@ -19,11 +22,13 @@ impl Letter {
         let whole = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
         let (headers, body) = split(&whole);
         let named = |name: &str| header(&headers, name).map(words).unwrap_or_default();
+        let (id, date) = (named("message-id"), named("date"));
         let mut letter = Letter {
+            id: id.trim_matches(['<', '>']).to_owned(),
             from: named("from"),
             to: named("to"),
             subject: named("subject"),
-            date: named("date"),
+            date: instant(&date).unwrap_or(date),
             ..Letter::default()
         };
         letter.part(&headers, body, DEPTH_MAX);
@@ -57,6 +62,17 @@ impl Letter {
             self.text = text;
         }
     }
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// `Sun, 01 Mar 2026 00:00:00 +0000` as `2026-03-01T00:00:00Z`; our letters are written in UTC.
+fn instant(date: &str) -> Option<String> {
+    let fields: Vec<&str> = date.split_whitespace().collect();
+    let [_, day, month, year, time, "+0000"] = fields.as_slice() else { return None };
+    let month = MONTHS.iter().position(|known| known == month)?.saturating_add(1);
+    Some(format!("{year}-{month:02}-{day:0>2}T{time}Z"))
 }
 
 fn split(text: &str) -> (Vec<(String, String)>, &str) {
@@ -185,7 +201,7 @@ mod tests {
     #[test]
     fn a_letter_of_text_and_html_is_read() {
         let letter = "From: drawdown <billing@drawdown.example>\r\nTo: a@b.example\r\n\
-            Subject: =?utf-8?b?R3Vow6FiZW4=?= =?utf-8?Q?_f=C3=A4llt?=\r\nDate: Sun, 01 Mar 2026 00:00:00 +0000\r\n\
+            Message-ID: <n1@b.example>\r\nSubject: =?utf-8?b?R3Vow6FiZW4=?= =?utf-8?Q?_f=C3=A4llt?=\r\nDate: Sun, 01 Mar 2026 00:00:00 +0000\r\n\
             Content-Type: multipart/alternative;\r\n boundary=\"xyz\"\r\n\r\n--xyz\r\n\
             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
             Low: 5 =E2=82=AC, and a long =\r\nline\r\n--xyz\r\nContent-Type: text/html; charset=utf-8\r\n\
@@ -193,6 +209,10 @@ mod tests {
         let read = Letter::read(letter.as_bytes());
         assert_eq!(read.subject, "Guháben fällt");
         assert_eq!(read.to, "a@b.example");
+        assert_eq!(
+            (read.id.as_str(), read.date.as_str()),
+            ("n1@b.example", "2026-03-01T00:00:00Z")
+        );
         assert_eq!(read.text.trim(), "Low: 5 €, and a long line");
         assert_eq!(read.html.as_deref(), Some("<b>Low</b>"));
     }
