@@ -99,7 +99,8 @@ impl Simulation {
 
     /// Some of an invoice is taken back. Which of the invoices of one instant has which number is not the rules'.
     pub(super) fn credit_something(&mut self) {
-        let invoices = self.book_keeper.invoices();
+        let mut invoices = self.book_keeper.invoices();
+        invoices.retain(|invoice| !invoice.is_credit_note);
         if invoices.is_empty() {
             return;
         }
@@ -107,7 +108,7 @@ impl Simulation {
         let at = |micros: i64| Timestamp::from_micros(micros).to_string();
         let of = [
             ("billing_account", chosen.billing_account.clone()),
-            ("type", if chosen.is_credit_note { "credit_note" } else { "invoice" }.to_owned()),
+            ("type", "invoice".to_owned()),
             ("from", at(chosen.from)),
             ("until", at(chosen.until)),
             ("issued_at", at(chosen.issued_at)),

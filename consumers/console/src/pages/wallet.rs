@@ -156,10 +156,13 @@ pub(super) struct Forms {
     pub(super) title: &'static str,
     pub(super) top_up_example: &'static str,
     pub(super) threshold_example: &'static str,
+    /// The low-balance alert as it is set.
+    pub(super) alert_is_off: bool,
+    pub(super) threshold: String,
 }
 
 impl Forms {
-    fn new(code: &str, methods: Vec<String>, settings: &[Row]) -> Forms {
+    fn new(code: &str, methods: Vec<String>, settings: &[Row], alert: Option<&Row>) -> Forms {
         let has_decimals = code.parse().map_or(2, decimals) > 0;
         let (pattern, title, top_up_example, threshold_example) = match has_decimals {
             true => {
@@ -175,6 +178,8 @@ impl Forms {
             title,
             top_up_example,
             threshold_example,
+            alert_is_off: alert.is_some_and(|alert| alert.get("enabled") == Some(&false.into())),
+            threshold: alert.map(|alert| text(alert, "threshold")).unwrap_or_default(),
         }
     }
 }
@@ -224,7 +229,9 @@ pub(super) async fn wallet(
     let usable = methods.iter().filter(|row| text(row, "state") == "active");
     let names = std::iter::once("bank_transfer".to_owned());
     let methods = names.chain(usable.map(|row| text(row, "method"))).collect();
-    page.forms = Some(Forms::new(&code, methods, &settings.unwrap_or_default()));
+    let own = kept(&site, "billing_account", &id).await.unwrap_or_default();
+    let alert = own.get("low_balance_alert").and_then(serde_json::Value::as_object);
+    page.forms = Some(Forms::new(&code, methods, &settings.unwrap_or_default(), alert));
     Ok(shown(&page))
 }
 

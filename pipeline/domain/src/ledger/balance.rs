@@ -3,7 +3,7 @@
 use super::Ledger;
 use super::coupons::{Parts, Precision};
 use super::state::{AccountNumber, Bill, Wallet, WalletNumber, WalletState};
-use crate::commands::{AutoRecharge, DelayedSuspension, Kind};
+use crate::commands::{AutoRecharge, DelayedSuspension, Kind, LowBalanceAlert};
 use crate::ids::{AccountId, CouponId, Text, WalletId};
 use crate::money::{Amount, Currency, Overflow};
 use crate::record;
@@ -69,6 +69,8 @@ record! {
         pub settlement_currency: Currency,
         /// That from next month on, if it is another one.
         pub settlement_currency_next: Option<Currency>,
+        /// None: the owner was never asked to be warned.
+        pub low_balance_alert: Option<LowBalanceAlert>,
         /// None: it does not top itself up.
         pub auto_recharge: Option<AutoRecharge>,
         /// None: services stop at once.
@@ -109,6 +111,7 @@ impl Ledger {
             invoice_schedule: self.schedule_of(wallet),
             settlement_currency: settled_in,
             settlement_currency_next: Some(settled_next).filter(|next| *next != settled_in),
+            low_balance_alert: wallet.telling.as_deref().and_then(|it| it.low_balance_alert),
             auto_recharge: wallet.recharge.as_deref().map(|recharge| AutoRecharge {
                 enabled: true,
                 percents: Some(recharge.percents.clone()),
