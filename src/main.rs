@@ -300,8 +300,10 @@ fn main() -> ExitCode {
     let usual = match arguments.command {
         // A rehearsal starts and stops everything for each file: nobody wants to read that.
         Verb::Rehearse { .. } => "warn",
-        // There all partitions are this process's, and always were.
-        Verb::Up { .. } => "info,drawdown_runtime::worker::restoring=warn",
+        // There all partitions and tables are this process's, and nobody else comes for them.
+        Verb::Up { .. } => {
+            "info,drawdown_runtime::worker::restoring=warn,drawdown_analytics::migrations=warn"
+        }
         _ => "info",
     };
     tracing_subscriber::fmt()

@@ -78,7 +78,9 @@ fn command(name: &'static str, record: &Record) -> clap::Command {
     let (flags, example) = (flags(record), example(name, record));
     let mut usage = format!("drawdown do {name} [OPTIONS]");
     for flag in flags.iter().filter(|flag| flag.is_required_set()) {
-        usage.push_str(&format!(" {flag}"));
+        let long = flag.get_long().unwrap_or_default();
+        let value = flag.get_value_names().and_then(|names| names.first());
+        usage.push_str(&format!(" --{long} <{}>", value.map_or("", |name| name.as_str())));
     }
     clap::Command::new(name).about(record.doc.clone()).args(flags).override_usage(usage).after_help(
         format!(

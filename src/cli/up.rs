@@ -13,7 +13,7 @@ use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
 use drawdown_runtime::clock::Clock;
-use drawdown_wire::messages::Balances;
+use drawdown_wire::messages::{Balances, Notices};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, TopicPlan, Topics};
 use sha2::{Digest, Sha256};
@@ -94,25 +94,35 @@ pub fn up(
         true => Some(show_demo(log.clone(), &setup.topics, clock, end.clone())?),
         false => None,
     };
-    writeln!(out, "drawdown is up; Ctrl-C ends it, and a second start goes on where it stopped\n")?;
-    writeln!(out, "  console   http://{address}")?;
-    writeln!(out, "  API       http://{address}/docs, with the key {key}")?;
-    if engine.is_some() {
-        writeln!(out, "  SQL       http://{sql}, ClickHouse's HTTP interface, database drawdown")?;
-    }
-    writeln!(out, "  data      {}\n", options.data.display())?;
-    out.flush()?;
     let names = ["metering", "registry", "balance", "payments", "alerts", "invoices", "console"];
     let analytics = engine.is_some().then_some("analytics");
     let names: Vec<String> = names.into_iter().chain(analytics).map(str::to_owned).collect();
-    let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
+    let mut begun = || -> anyhow::Result<()> {
+        writeln!(
+            out,
+            "\ndrawdown is up; Ctrl-C ends it, and a second start goes on where it stopped\n"
+        )?;
+        writeln!(out, "  console   http://{address}")?;
+        writeln!(out, "  API       http://{address}/docs, with the key {key}")?;
+        if engine.is_some() {
+            writeln!(
+                out,
+                "  SQL       http://{sql}, ClickHouse's HTTP interface, database drawdown"
+            )?;
+        }
+        writeln!(out, "  data      {}\n", options.data.display())?;
+        Ok(out.flush()?)
+    };
+    let listener = Some(listener);
+    let ran = super::run_workers_on(&setup, log, &names, listener, end.clone(), &mut begun);
     end.store(true, Ordering::Release);
     let shown =
         demo.map(|demo| demo.join().unwrap_or_else(|_| bail!("the demonstration panicked")));
     if let Some(engine) = engine {
         engine.join().map_err(|_| anyhow!("the thread of the ClickHouse engine panicked"))?;
     }
-    ran.and(shown.unwrap_or(Ok(())))
+    ran.and(shown.unwrap_or(Ok(())))?;
+    Ok(writeln!(out, "drawdown has ended; the same command goes on where it stopped")?)
 }
 
 /// Does something with the installation of a folder while it is down; its ClickHouse runs meanwhile.
@@ -231,45 +241,72 @@ fn live(
     while asked > 0 && demo::decided(&**log, topics)? < asked && !end.load(Ordering::Acquire) {
         std::thread::sleep(TRAFFIC_EVERY);
     }
-    let mut traffic = Traffic::new(log.clone(), topics.clone(), clock.now());
-    let mut balances = Told::new(&**log, topics)?;
+    let mut traffic = Traffic::new(log.clone(), topics.clone(), clock.now())?;
+    let mut told = Told::new(&**log, topics)?;
     while !end.load(Ordering::Acquire) {
         std::thread::sleep(TRAFFIC_EVERY);
         let now = clock.now();
         traffic.send(now)?;
-        balances.read(&**log, topics)?;
-        traffic.pay(now, |wallet| balances.available.get(wallet).copied())?;
+        told.read(&**log, topics)?;
+        traffic.pay(now, |wallet| told.available.get(wallet).copied())?;
     }
     Ok(())
 }
 
-/// Balances as they were told last.
+/// Balances as they were told last; what people are told from now on is said here, too.
 struct Told {
-    places: Vec<Next>,
+    balances: Vec<Next>,
+    notices: Vec<Next>,
     available: std::collections::BTreeMap<WalletId, Amount>,
 }
 
 impl Told {
     fn new(log: &dyn Log, topics: &Topics) -> anyhow::Result<Told> {
         let first = |partition| Ok(log.bounds(topics.name(Topic::Balances), partition)?.first);
-        let places = (0..topics.ledger_partitions).map(first).collect::<anyhow::Result<_>>()?;
-        Ok(Told { places, available: Default::default() })
+        let end = |partition| Ok(log.bounds(topics.name(Topic::Notices), partition)?.stable);
+        let partitions = 0..topics.ledger_partitions;
+        Ok(Told {
+            balances: partitions.clone().map(first).collect::<anyhow::Result<_>>()?,
+            notices: partitions.map(end).collect::<anyhow::Result<_>>()?,
+            available: Default::default(),
+        })
     }
 
     fn read(&mut self, log: &dyn Log, topics: &Topics) -> anyhow::Result<()> {
-        let topic = topics.name(Topic::Balances);
-        for (place, partition) in self.places.iter_mut().zip(0_u32..) {
-            let stable = log.bounds(topic, partition)?.stable;
-            let available = &mut self.available;
-            log.scan(topic, partition, *place, stable, &mut |message| {
-                if let Ok(Balances { balances, .. }) = schemas::BALANCES.read(message.value) {
-                    let told = balances.into_iter();
-                    available.extend(told.map(|told| (told.billing_account, told.available)));
-                }
-                true
-            })?;
-            *place = stable;
-        }
+        let available = &mut self.available;
+        read_on(log, topics.name(Topic::Balances), &mut self.balances, &mut |message| {
+            if let Ok(Balances { balances, .. }) = schemas::BALANCES.read(message) {
+                let told = balances.into_iter();
+                available.extend(told.map(|told| (told.billing_account, told.available)));
+            }
+        })?;
+        let mut said = Vec::new();
+        read_on(log, topics.name(Topic::Notices), &mut self.notices, &mut |message| {
+            if let Ok(Notices { notices }) = schemas::NOTICES.read(message) {
+                said.extend(notices.iter().map(demo::said));
+            }
+        })?;
+        let mut out = std::io::stdout();
+        // Nobody may be listening any more; the demonstration goes on.
+        said.iter().for_each(|line| drop(writeln!(out, "  {line}")));
         Ok(())
     }
+}
+
+/// Reads each partition of a topic on from its place.
+fn read_on(
+    log: &dyn Log,
+    topic: &str,
+    places: &mut [Next],
+    visit: &mut dyn FnMut(&[u8]),
+) -> anyhow::Result<()> {
+    for (place, partition) in places.iter_mut().zip(0_u32..) {
+        let stable = log.bounds(topic, partition)?.stable;
+        log.scan(topic, partition, *place, stable, &mut |message| {
+            visit(message.value);
+            true
+        })?;
+        *place = stable;
+    }
+    Ok(())
 }

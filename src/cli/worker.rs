@@ -61,7 +61,7 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
     if setup.is_on_kafka() && !await_topics(setup, &end)? {
         return Ok(());
     }
-    run_workers_on(setup, setup.log_of_workers()?, names, listener, end)
+    run_workers_on(setup, setup.log_of_workers()?, names, listener, end, &mut || Ok(()))
 }
 
 /// A flag that is set once the process is asked to end.
@@ -73,13 +73,14 @@ pub fn end_when_asked() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(end)
 }
 
-/// Runs consumers on a log that others of this process may use too.
+/// Runs consumers on a log that others of this process may use too; `begun` is called once all of them run.
 pub fn run_workers_on(
     setup: &Setup,
     log: Arc<dyn Log>,
     names: &[String],
     listener: Option<TcpListener>,
     end: Arc<AtomicBool>,
+    begun: &mut dyn FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let has_console = names.iter().any(|name| name == "console");
     if has_console && listener.is_none() {
@@ -130,12 +131,14 @@ pub fn run_workers_on(
             Some(Arc::new(setup.console(log, shown.ledgers.clone(), shown.registry.clone())?));
     }
     let Some(listener) = listener else {
+        begun()?;
         return crew.watch(duration(setup.config.worker().watchdog));
     };
     shown.progress = crew.progress.clone();
     let (tell, told) = oneshot::channel();
     let console = shown.console.clone();
     let server = serve(listener, shown, told)?;
+    begun()?;
     let outcome = crew.watch(duration(setup.config.worker().watchdog));
     // The server is gone if it could not serve.
     tell.send(()).ok();
