@@ -131,7 +131,7 @@ const NOT_OF_THE_CURRENCY: [&str; 8] = [
 
 /// Money with the places of its currency at least, where the row says which that is. What has more of them is not
 /// billed yet, and keeps them.
-fn in_its_places(record: &Record, row: &Row, name: &str, mut text: String) -> String {
+fn in_its_places(record: &Record, row: &Row, name: &str, text: String) -> String {
     let currency = row.get("currency").and_then(Value::as_str);
     let Some(currency) = currency.and_then(|code| code.parse::<Currency>().ok()) else {
         return text;
@@ -141,6 +141,11 @@ fn in_its_places(record: &Record, row: &Row, name: &str, mut text: String) -> St
     if !is_decimal || text.is_empty() || NOT_OF_THE_CURRENCY.contains(&name) {
         return text;
     }
+    with_places(text, currency)
+}
+
+/// An amount with the places of a currency at least.
+pub(super) fn with_places(mut text: String, currency: Currency) -> String {
     let places = |text: &str| text.split_once('.').map(|(_, places)| places.len());
     let wanted = places(&currency.minor_unit().to_string()).unwrap_or(0);
     let found = places(&text);

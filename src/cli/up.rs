@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail, ensure};
 use drawdown_domain::ids::WalletId;
 use drawdown_domain::money::Amount;
+use drawdown_domain::notices::{Notice, NoticeKind};
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
 use drawdown_runtime::clock::Clock;
@@ -20,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::engine::{engine_library, free_port, run_engine};
 use super::folder::DataFolder;
+use super::table::with_places;
 use super::{Forgets, Setup};
 use crate::demo::{self, Traffic};
 
@@ -283,7 +285,7 @@ impl Told {
         let mut said = Vec::new();
         read_on(log, topics.name(Topic::Notices), &mut self.notices, &mut |message| {
             if let Ok(Notices { notices }) = schemas::NOTICES.read(message) {
-                said.extend(notices.iter().map(demo::said));
+                said.extend(notices.iter().map(event));
             }
         })?;
         let mut out = std::io::stdout();
@@ -291,6 +293,28 @@ impl Told {
         said.iter().for_each(|line| drop(writeln!(out, "  {line}")));
         Ok(())
     }
+}
+
+/// What somebody is told of by mail, in a line.
+fn event(notice: &Notice) -> String {
+    let Notice { kind, at, billing_account, currency, standing, payment, .. } = notice;
+    let (at, what) = (at.to_string(), kind.text().replace('_', " "));
+    let money = |amount: Amount, currency| {
+        let amount = amount.rounded_down(currency).unwrap_or(amount);
+        format!("{} {currency}", with_places(amount.to_string(), currency))
+    };
+    let more = match (kind, payment) {
+        (_, Some(payment)) => format!(": {}", money(payment.amount, payment.currency)),
+        (NoticeKind::LowBalance, None) => {
+            format!(": {} left", money(standing.available, *currency))
+        }
+        (NoticeKind::Runway, None) => {
+            standing.days_left.map(|days| format!(": {days} days left")).unwrap_or_default()
+        }
+        _ => String::new(),
+    };
+    let when = at.get(..16).unwrap_or(&at).replace('T', " ");
+    format!("{when}  {billing_account}  {what}{more}")
 }
 
 /// Reads each partition of a topic on from its place.

@@ -6,7 +6,6 @@ mod traffic;
 use anyhow::{Context, bail};
 use drawdown_domain::commands::{Command, LoadPrices, LoadSettings};
 use drawdown_domain::ids::{PrincipalId, Text};
-use drawdown_domain::notices::{Notice, NoticeKind};
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
 use drawdown_wire::messages::{CommandMessage, Outcome, Outcomes};
@@ -65,19 +64,6 @@ fn message(command: Command, key: &str) -> anyhow::Result<Vec<u8>> {
     let (principal, origin) = (PrincipalId::operator(), Some(Text::fitting("demonstration")));
     let message = CommandMessage { principal, key: Some(key), origin, command };
     Ok(schemas::COMMAND.message(&message))
-}
-
-/// A line that says of what somebody is told by mail.
-pub fn said(notice: &Notice) -> String {
-    let Notice { kind, at, billing_account, currency, standing, payment, .. } = notice;
-    let (at, what) = (at.to_string(), kind.text().replace('_', " "));
-    let when = at.get(..16).unwrap_or(&at).replace('T', " ");
-    let more = match (kind, payment) {
-        (_, Some(payment)) => format!(": {} {}", payment.amount, payment.currency),
-        (NoticeKind::LowBalance, None) => format!(": {} {currency} left", standing.available),
-        _ => String::new(),
-    };
-    format!("{when}  {billing_account}  {what}{more}")
 }
 
 /// How many commands have been decided. One that was refused is an error: the demonstration needs all.
