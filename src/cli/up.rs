@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use drawdown_domain::ids::WalletId;
-use drawdown_domain::money::Amount;
+use drawdown_domain::invoices::Invoice;
+use drawdown_domain::money::{Amount, Currency};
 use drawdown_domain::notices::{Notice, NoticeKind};
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
 use drawdown_runtime::clock::Clock;
-use drawdown_wire::messages::{Balances, Notices};
+use drawdown_wire::messages::{Balances, Invoices, Notices};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, TopicPlan, Topics};
 use sha2::{Digest, Sha256};
@@ -112,7 +113,12 @@ pub fn up(
                 "  SQL       http://{sql}, ClickHouse's HTTP interface, database drawdown"
             )?;
         }
-        writeln!(out, "  data      {}\n", options.data.display())?;
+        writeln!(out, "  data      {}", options.data.display())?;
+        if let Some(now) = known.get().filter(|clock| !clock.is_real()).map(Clock::now) {
+            let (now, times) = (when(now), &options.clock);
+            writeln!(out, "  clock     {now}, {times} times as fast as the day's")?;
+        }
+        writeln!(out)?;
         Ok(out.flush()?)
     };
     let listener = Some(listener);
@@ -259,17 +265,22 @@ fn live(
 struct Told {
     balances: Vec<Next>,
     notices: Vec<Next>,
+    invoices: Vec<Next>,
     available: std::collections::BTreeMap<WalletId, Amount>,
 }
 
 impl Told {
     fn new(log: &dyn Log, topics: &Topics) -> anyhow::Result<Told> {
         let first = |partition| Ok(log.bounds(topics.name(Topic::Balances), partition)?.first);
-        let end = |partition| Ok(log.bounds(topics.name(Topic::Notices), partition)?.stable);
         let partitions = 0..topics.ledger_partitions;
+        let ends = |topic| {
+            let end = |partition| Ok(log.bounds(topics.name(topic), partition)?.stable);
+            partitions.clone().map(end).collect::<anyhow::Result<_>>()
+        };
         Ok(Told {
             balances: partitions.clone().map(first).collect::<anyhow::Result<_>>()?,
-            notices: partitions.map(end).collect::<anyhow::Result<_>>()?,
+            notices: ends(Topic::Notices)?,
+            invoices: ends(Topic::Invoices)?,
             available: Default::default(),
         })
     }
@@ -288,6 +299,11 @@ impl Told {
                 said.extend(notices.iter().map(event));
             }
         })?;
+        read_on(log, topics.name(Topic::Invoices), &mut self.invoices, &mut |message| {
+            if let Ok(Invoices { invoices }) = schemas::INVOICES.read(message) {
+                said.extend(invoices.iter().map(issued));
+            }
+        })?;
         let mut out = std::io::stdout();
         // Nobody may be listening any more; the demonstration goes on.
         said.iter().for_each(|line| drop(writeln!(out, "  {line}")));
@@ -298,11 +314,7 @@ impl Told {
 /// What somebody is told of by mail, in a line.
 fn event(notice: &Notice) -> String {
     let Notice { kind, at, billing_account, currency, standing, payment, .. } = notice;
-    let (at, what) = (at.to_string(), kind.text().replace('_', " "));
-    let money = |amount: Amount, currency| {
-        let amount = amount.rounded_down(currency).unwrap_or(amount);
-        format!("{} {currency}", with_places(amount.to_string(), currency))
-    };
+    let what = kind.text().replace('_', " ");
     let more = match (kind, payment) {
         (_, Some(payment)) => format!(": {}", money(payment.amount, payment.currency)),
         (NoticeKind::LowBalance, None) => {
@@ -313,8 +325,25 @@ fn event(notice: &Notice) -> String {
         }
         _ => String::new(),
     };
-    let when = at.get(..16).unwrap_or(&at).replace('T', " ");
-    format!("{when}  {billing_account}  {what}{more}")
+    format!("{}  {billing_account}  {what}{more}", when(*at))
+}
+
+/// An invoice, in a line.
+fn issued(invoice: &Invoice) -> String {
+    let Invoice { number, billing_account, total, currency, issued_at, .. } = invoice;
+    let total = money(*total, *currency);
+    format!("{}  {billing_account}  invoice {number}: {total}", when(*issued_at))
+}
+
+/// To the minute.
+fn when(at: Timestamp) -> String {
+    let at = at.to_string();
+    at.get(..16).unwrap_or(&at).replace('T', " ")
+}
+
+fn money(amount: Amount, currency: Currency) -> String {
+    let amount = amount.rounded_down(currency).unwrap_or(amount);
+    format!("{} {currency}", with_places(amount.to_string(), currency))
 }
 
 /// Reads each partition of a topic on from its place.
