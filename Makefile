@@ -20,7 +20,7 @@ run: prepare-run
 # An Apache Kafka broker on 127.0.0.1, to try drawdown on. Ctrl-C ends it, and what is on it goes with it.
 KAFKA_PORT ?= 9092
 kafka: prepare-kafka
-	@cargo run --quiet --profile quick -p drawdown-components -- kafka $(KAFKA_PORT)
+	cargo run --profile quick -p drawdown-components -- kafka $(KAFKA_PORT)
 
 # Asserts what `make run` promises, within two minutes of its start.
 smoke: prepare
