@@ -157,3 +157,16 @@ fn chance(account: &str, meter: usize, minute: Minute) -> u64 {
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_whole() {
+        for (metered, chance) in METERS.iter().zip([0_u64, 7, 33, 50, 77, 100].iter().cycle()) {
+            let shown = quantity(metered, 130, Minute::from_number(59), *chance).to_string();
+            assert_eq!(metered.is_whole, !shown.contains('.'), "{}: {shown}", metered.meter);
+        }
+    }
+}
