@@ -1,17 +1,26 @@
-.PHONY: prepare run smoke check test soak simulate bench release-schemas kept-data
+.PHONY: prepare prepare-run prepare-kafka run kafka smoke check test soak simulate bench release-schemas kept-data
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# Installs what is missing on this machine.
+# Installs what is missing on this machine: for everything, to run, to run a broker.
 prepare:
-	@tests/components/install
+	@tests/components/install test
+prepare-run:
+	@tests/components/install run
+prepare-kafka:
+	@tests/components/install kafka
 
 # Everything on this machine, with a demonstration: see README.md.
 DATA ?= data
 CLOCK ?= 600
 PORT ?= 8080
-run: prepare
+run: prepare-run
 	cargo run --profile quick -p drawdown -- up --demo --clock $(CLOCK) --port $(PORT) --data $(DATA)
+
+# An Apache Kafka broker on 127.0.0.1, to try drawdown on. Ctrl-C ends it, and what is on it goes with it.
+KAFKA_PORT ?= 9092
+kafka: prepare-kafka
+	cargo run --profile quick -p drawdown-components -- kafka $(KAFKA_PORT)
 
 # Asserts what `make run` promises, within two minutes of its start.
 smoke: prepare
@@ -30,7 +39,7 @@ TALLY := $(abspath $(TARGET))/components
 test: prepare
 	@rm -rf $(TALLY) && mkdir -p $(TALLY)
 	COMPONENTS_TALLY=$(TALLY) cargo test --workspace
-	@$(TARGET)/debug/drawdown-components $(TALLY)
+	@$(TARGET)/debug/drawdown-components tally $(TALLY)
 
 # Kills workers on both engines so many times, and adds up over runs.
 KILLS ?= 500

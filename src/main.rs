@@ -1,6 +1,6 @@
 //! The command line: thin.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Stdout, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -297,8 +297,15 @@ enum SettingsVerb {
 #[allow(clippy::print_stderr)] // the command line talks to people
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A rehearsal starts and stops everything for each file: nobody wants to read that.
-    let usual = if matches!(arguments.command, Verb::Rehearse { .. }) { "warn" } else { "info" };
+    let usual = match arguments.command {
+        // A rehearsal starts and stops everything for each file: nobody wants to read that.
+        Verb::Rehearse { .. } => "warn",
+        // There all partitions and tables are this process's, and nobody else comes for them.
+        Verb::Up { .. } => {
+            "info,drawdown_runtime::worker::restoring=warn,drawdown_analytics::migrations=warn"
+        }
+        _ => "info",
+    };
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("DRAWDOWN_LOG_FILTER")
@@ -307,12 +314,42 @@ fn main() -> ExitCode {
         .with_ansi(false)
         .with_writer(std::io::stderr)
         .init();
-    match run(arguments, &mut std::io::stdout()) {
+    let mut out = Output { out: std::io::stdout(), is_closed: false };
+    match run(arguments, &mut out) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read has seen enough, such as `head`: it is ended as by the signal, and says nothing.
+        Err(_) if out.is_closed => ExitCode::from(ENDED_BY_PIPE),
         Err(error) => {
             eprintln!("drawdown: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What a shell says of a program that SIGPIPE has ended.
+const ENDED_BY_PIPE: u8 = 141;
+
+/// Standard output, and whether somebody still reads it.
+struct Output {
+    out: Stdout,
+    is_closed: bool,
+}
+
+impl Output {
+    fn noted<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.inspect_err(|error| self.is_closed |= error.kind() == ErrorKind::BrokenPipe)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.noted(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.flush();
+        self.noted(done)
     }
 }
 
@@ -388,17 +425,13 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 fn rehearse_all(files: &[PathBuf], out: &mut dyn Write) -> anyhow::Result<()> {
-    let mut failed = 0;
+    let (mut failed, mut steps) = (0, 0);
     for file in files {
         match Stage::memory().and_then(|stage| rehearse(file, &stage)) {
             Ok(report) if report.failures.is_empty() => {
-                writeln!(
-                    out,
-                    "ok      {} ({} steps): {}",
-                    file.display(),
-                    report.steps,
-                    report.title
-                )?;
+                steps += report.steps;
+                let counted = cli::counted(report.steps as u64, "step");
+                writeln!(out, "ok      {} ({counted}): {}", file.display(), report.title)?;
             }
             Ok(report) => {
                 failed += 1;
@@ -413,10 +446,11 @@ fn rehearse_all(files: &[PathBuf], out: &mut dyn Write) -> anyhow::Result<()> {
             }
         }
     }
+    let all = cli::counted(files.len() as u64, "scenario");
     if failed > 0 {
-        anyhow::bail!("{failed} of {} scenarios did not come out as they say", files.len());
+        anyhow::bail!("{failed} of {all} did not come out as they say");
     }
-    Ok(())
+    Ok(writeln!(out, "{all}, {}: all as expected", cli::counted(steps as u64, "step"))?)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::audit::{audit, audit_tables};
 /// How often a long run says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// Prints the proof to `out` and its progress to `progress`; an error if anything differs.
+/// Prints the proof to `out`, its verdict last, and its progress to `progress`; an error if anything differs.
 pub fn audit_log(
     setup: &Setup,
     out: &mut dyn Write,
@@ -43,18 +43,22 @@ pub fn audit_log(
         }
     })?;
     writeln!(out, "{report}\n")?;
-    let of_tables = match audit_tables(&installation, &setup.store())? {
+    let (of_tables, agrees) = match audit_tables(&installation, &setup.store())? {
         Some(tables) => {
             writeln!(out, "{tables}")?;
-            tables.differences()
+            let agrees = match tables.behind() {
+                0 => ", and ClickHouse says the same",
+                _ => ", and ClickHouse says the same as far as it has come",
+            };
+            (tables.differences(), agrees)
         }
         None => {
             writeln!(out, "ClickHouse: this installation has put nothing there")?;
-            0
+            (0, "")
         }
     };
     match report.differences() + of_tables {
-        0 => Ok(()),
+        0 => Ok(writeln!(out, "\nThe books are right: the log differs nowhere{agrees}.")?),
         count => {
             bail!("the books differ in {count} places; each is named above with where it stands")
         }

@@ -59,15 +59,8 @@ pub struct Asked {
 
 impl clap::Subcommand for Asked {
     fn augment_subcommands(parent: clap::Command) -> clap::Command {
-        let commands = Command::described().into_iter().map(|(name, record)| {
-            let example = example(name, &record);
-            clap::Command::new(name)
-                .about(record.doc.clone())
-                .args(flags(&record))
-                .after_help(format!(
-                    "A value that begins with @ is read from the file of that name.\n\nExample:\n  {example}"
-                ))
-        });
+        let commands = Command::described();
+        let commands = commands.into_iter().map(|(name, record)| command(name, &record));
         parent.subcommands(commands).subcommand_required(true).arg_required_else_help(true)
     }
 
@@ -80,12 +73,30 @@ impl clap::Subcommand for Asked {
     }
 }
 
+/// A command as arguments of the command line.
+fn command(name: &'static str, record: &Record) -> clap::Command {
+    let (flags, example) = (flags(record), example(name, record));
+    let mut usage = format!("drawdown do {name} [OPTIONS]");
+    for flag in flags.iter().filter(|flag| flag.is_required_set()) {
+        let long = flag.get_long().unwrap_or_default();
+        let value = flag.get_value_names().and_then(|names| names.first());
+        usage.push_str(&format!(" --{long} <{}>", value.map_or("", |name| name.as_str())));
+    }
+    clap::Command::new(name).about(record.doc.clone()).args(flags).override_usage(usage).after_help(
+        format!(
+            "A value that begins with @ is read from the file of that name.\n\nExample:\n  {example}"
+        ),
+    )
+}
+
 impl FromArgMatches for Asked {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Asked, clap::Error> {
-        let usage = |why: String| clap::Error::raw(ErrorKind::ValueValidation, format!("{why}\n"));
-        let (name, given) = matches.subcommand().ok_or_else(|| usage("no command".to_owned()))?;
+        let raw = |why: String| clap::Error::raw(ErrorKind::ValueValidation, why);
+        let (name, given) = matches.subcommand().ok_or_else(|| raw("no command".to_owned()))?;
         let described = Command::described().into_iter().find(|(known, _)| *known == name);
-        let (_, record) = described.ok_or_else(|| usage(format!("there is no command {name}")))?;
+        let unknown = || raw(format!("there is no command {name}"));
+        let (known, record) = described.ok_or_else(unknown)?;
+        let usage = |why: String| raw(why).format(&mut command(known, &record));
         let fields = given_fields(name, &record, given).map_err(usage)?;
         let help = format!("`drawdown do {name} --help` lists its fields");
         match fields::read(name, &fields) {
@@ -94,7 +105,7 @@ impl FromArgMatches for Asked {
                 Err(usage(format!("--{field}: {why}; {help}")))
             }
             Some(Err(NotFields { field: None, why })) => Err(usage(format!("{why}; {help}"))),
-            None => Err(usage(format!("there is no command {name}"))),
+            None => Err(unknown()),
         }
     }
 

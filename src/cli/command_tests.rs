@@ -96,7 +96,10 @@ fn what_is_wrong_is_said_by_name_with_what_is_near() {
     refused("top_up --amount 5", &["--billing_account", "--currency", "--method"]);
     refused("top_up --billing_account b --amount 5 --currency UDS --method m", &["UDS", "USD"]);
     refused("set_quota --billing_account B --quota 5", &["--billing_account", "1 to 64"]);
-    refused("set_quota --billing_account b --quota much", &["--quota", "decimal", "--help"]);
+    refused(
+        "set_quota --billing_account b --quota much",
+        &["--quota", "decimal", "Usage: drawdown do set_quota "],
+    );
     refused("set_quota --billing_account b --quota 5 --quota 6", &["--quota", "2 times"]);
     refused("load_prices --document @/away.toml", &["--document", "/away.toml", "@@"]);
     refused("configure --billing_account b --low_balance_alert on", &["--low_balance_alert.PART"]);

@@ -12,6 +12,7 @@ use drawdown_domain::time::Timestamp;
 use super::ask::ask;
 use super::at::At;
 use super::command::{DoOptions, do_command};
+use super::count::counted;
 
 fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
@@ -24,7 +25,7 @@ pub fn check_prices(file: &Path, out: &mut dyn Write) -> anyhow::Result<()> {
     rating::PriceBook::default()
         .changes(entries, Timestamp::START)
         .with_context(|| file.display().to_string())?;
-    writeln!(out, "{count} prices")?;
+    writeln!(out, "{} in the file", counted(count as u64, "price"))?;
     Ok(())
 }
 

@@ -52,7 +52,7 @@ impl Problem {
         let after = answer.header("retry-after");
         let help = text("help").or_else(|| match (answer.status, after) {
             (401, _) => Some(
-                "Give a key with --key or DRAWDOWN_KEY; `drawdown up` prints it and keeps it in the file `key` of its data folder.".to_owned(),
+                "Give a key with --key or DRAWDOWN_KEY: what `drawdown up` prints, one of `console.keys`, or one that `create_key` made.".to_owned(),
             ),
             (429 | 503, Some(seconds)) => Some(format!("Ask again in {seconds} seconds.")),
             _ => None,

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::Setup;
 use super::at::At;
+use super::count::counted;
 use super::problem::Problem;
 use super::server::{Asking, Client, ServerOptions};
 
@@ -72,11 +73,10 @@ pub fn list_rejects(
         let detail = reject["detail"].as_str().unwrap_or_default();
         writeln!(out, "{}\t{detail}", names.join("\t"))?;
     }
+    let count = counted(found.len() as u64, "reject");
     match more {
-        false => writeln!(out, "{} rejects", found.len())?,
-        true => {
-            writeln!(out, "{} rejects; there are more: choose by reason or account", found.len())?
-        }
+        false => writeln!(out, "{count}")?,
+        true => writeln!(out, "{count}; there are more: choose by reason or account")?,
     }
     Ok(())
 }
@@ -95,7 +95,8 @@ pub fn replay_rejects(
     };
     Ok(writeln!(
         out,
-        "{sent} records sent again; what was counted meanwhile is known, and what cannot be used yet, or came first longer ago than rejects.replay_for, is rejected again"
+        "{} sent again; what was counted meanwhile is known, and what cannot be used yet, or came first longer ago than rejects.replay_for, is rejected again",
+        counted(sent, "record")
     )?)
 }
 

@@ -26,7 +26,7 @@ pub struct ServerOptions {
     #[arg(long, global = true, env = "DRAWDOWN_SERVER", default_value = USUAL_SERVER,
         value_name = "URL", help_heading = "Server")]
     pub server: String,
-    /// The key that it knows you by. `drawdown up` prints it, and keeps it in the file `key` of its data.
+    /// The key that it knows you by: what `drawdown up` prints, or one that `create_key` made.
     #[arg(
         long,
         global = true,

@@ -7,13 +7,16 @@ use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches};
 use drawdown_console::{Source, VIEWS, View, WATCHED, escaped};
+use drawdown_domain::vocabulary::Shape;
 use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::count::counted;
 use super::problem::Problem;
 use super::remembered;
 use super::server::{Answer, Asking, Client, ServerOptions};
 use super::table::{block, changes, line, table, width_of_terminal};
+use super::vocabulary;
 
 /// A list may have to wait for what was asked for last.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
@@ -88,7 +91,14 @@ fn command(view: &View) -> clap::Command {
     let is_whole = view.source == Source::Everywhere;
     let needs_id = view.source == Source::Ledger;
     let id = Arg::new("id").value_name(of.to_uppercase()).required(needs_id);
-    let mut command = clap::Command::new(view.name).about(view.doc);
+    let usage = match (is_whole, needs_id) {
+        (true, _) => String::new(),
+        (false, true) => format!(" <{}>", of.to_uppercase()),
+        (false, false) => format!(" [{}]", of.to_uppercase()),
+    };
+    let mut command = clap::Command::new(view.name)
+        .about(view.doc)
+        .override_usage(format!("drawdown show {} [OPTIONS]{usage}", view.name));
     if !is_whole {
         command = command.arg(match needs_id {
             true => id.help(format!("Which {}", of.replace('_', " "))),
@@ -154,10 +164,11 @@ fn command(view: &View) -> clap::Command {
 
 impl FromArgMatches for Wanted {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Wanted, clap::Error> {
-        let usage = |why: String| clap::Error::raw(ErrorKind::ValueValidation, format!("{why}\n"));
-        let (name, given) = matches.subcommand().ok_or_else(|| usage("no view".to_owned()))?;
+        let raw = |why: String| clap::Error::raw(ErrorKind::ValueValidation, why);
+        let (name, given) = matches.subcommand().ok_or_else(|| raw("no view".to_owned()))?;
         let view = VIEWS.iter().find(|view| view.name == name);
-        let view = view.ok_or_else(|| usage(format!("there is no view {name}")))?;
+        let view = view.ok_or_else(|| raw(format!("there is no view {name}")))?;
+        let usage = |why: String| raw(why).format(&mut command(view));
         let texts = |id: &str| -> Vec<String> {
             let texts = given.try_get_many::<String>(id).ok().flatten();
             texts.map(|texts| texts.cloned().collect()).unwrap_or_default()
@@ -169,7 +180,7 @@ impl FromArgMatches for Wanted {
             let (field, value) = filter
                 .split_once('=')
                 .ok_or_else(|| usage(format!("--where {filter}: it looks like FIELD=VALUE")))?;
-            known(view, field).map_err(usage)?;
+            can_be(view, field, value).map_err(usage)?;
             filters.push((field.to_owned(), value.to_owned()));
         }
         let columns = texts("columns");
@@ -188,6 +199,19 @@ impl FromArgMatches for Wanted {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Wanted::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+/// Refuses a value that a field never has, and a field that the rows of a view do not have.
+fn can_be(view: &View, field: &str, value: &str) -> Result<(), String> {
+    known(view, field)?;
+    let record = (view.record)();
+    let shape = record.fields.iter().find(|known| known.name == field).map(vocabulary::shape);
+    match shape {
+        Some(Shape::Symbol { symbols, .. }) if !value.is_empty() && !symbols.contains(&value) => {
+            Err(format!("{field} of {} is never {value}; it is {}", view.name, symbols.join(", ")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -278,10 +302,10 @@ fn list(
     if !without.is_empty() {
         writeln!(out, "no room for {}: choose with --columns", without.join(", "))?;
     }
-    match (rows.len(), next) {
-        (count, Some(_)) => writeln!(out, "{count} rows; there are more: --all, or --limit ROWS")?,
-        (1, None) => writeln!(out, "1 row")?,
-        (count, None) => writeln!(out, "{count} rows")?,
+    let count = counted(rows.len() as u64, "row");
+    match next {
+        Some(_) => writeln!(out, "{count}; there are more: --all, or --limit ROWS")?,
+        None => writeln!(out, "{count}")?,
     }
     Ok(())
 }

@@ -48,6 +48,10 @@ fn what_is_wrong_is_said_by_name_with_what_is_near() {
     refused("bills --where amuont=5", &["bills has no field amuont", "amount"]);
     refused("bills --where amount", &["FIELD=VALUE"]);
     refused("bills --columns colour", &["no field colour", "issued_at"]);
+    refused(
+        "invoices --where status=foo",
+        &["status of invoices is never foo; it is ", "Usage: drawdown show invoices [OPTIONS]"],
+    );
     refused("bills --limit 0", &["--limit"]);
     refused("bills --all --limit 5", &["--all", "--limit"]);
     refused("bills --watch", &["billing_account"]);

@@ -1,8 +1,11 @@
 //! Rows for people: a table of many, a block of one.
 
+use drawdown_domain::money::Currency;
 use drawdown_domain::vocabulary::{Record, Shape};
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
+
+use super::vocabulary::shape;
 
 type Row = Map<String, Value>;
 
@@ -74,7 +77,8 @@ fn says_something(value: Option<&Value>) -> bool {
 }
 
 fn column(record: &Record, name: String, rows: &[Row]) -> Column {
-    let mut cells: Vec<String> = rows.iter().map(|row| cell(row.get(&name))).collect();
+    let cells = rows.iter().map(|row| in_its_places(record, row, &name, cell(row.get(&name))));
+    let mut cells: Vec<String> = cells.collect();
     let shape = record.fields.iter().find(|field| field.name == name).map(|field| &field.shape);
     let side = if shape.is_some_and(is_number) { Side::Right } else { Side::Left };
     if side == Side::Right {
@@ -111,6 +115,45 @@ fn put_line<'a>(text: &mut String, columns: &'a [Column], of: impl Fn(&'a Column
     }
     text.push_str(line.trim_end());
     text.push('\n');
+}
+
+/// Decimals that are no money, or not of the row's currency.
+const NOT_OF_THE_CURRENCY: [&str; 8] = [
+    "quantity",
+    "drawn",
+    "days_left",
+    "tax_rate",
+    "settlement_rate",
+    "settled_net",
+    "settled_tax",
+    "settled_total",
+];
+
+/// Money with the places of its currency at least, where the row says which that is. What has more of them is not
+/// billed yet, and keeps them.
+fn in_its_places(record: &Record, row: &Row, name: &str, text: String) -> String {
+    let currency = row.get("currency").and_then(Value::as_str);
+    let Some(currency) = currency.and_then(|code| code.parse::<Currency>().ok()) else {
+        return text;
+    };
+    let field = record.fields.iter().find(|field| field.name == name);
+    let is_decimal = field.is_some_and(|field| *shape(field) == Shape::Decimal);
+    if !is_decimal || text.is_empty() || NOT_OF_THE_CURRENCY.contains(&name) {
+        return text;
+    }
+    with_places(text, currency)
+}
+
+/// An amount with the places of a currency at least.
+pub(super) fn with_places(mut text: String, currency: Currency) -> String {
+    let places = |text: &str| text.split_once('.').map(|(_, places)| places.len());
+    let wanted = places(&currency.minor_unit().to_string()).unwrap_or(0);
+    let found = places(&text);
+    if found.is_none() && wanted > 0 {
+        text.push('.');
+    }
+    text.push_str(&"0".repeat(wanted.saturating_sub(found.unwrap_or(0))));
+    text
 }
 
 /// A value as people read it.
@@ -163,6 +206,9 @@ pub(super) fn line(record: &Record, row: &Row) -> String {
 /// The fields of a row in the order of their declaration, and behind them what is not declared here.
 fn declared(record: &Record, row: &Row) -> Vec<(String, String)> {
     let mut fields = flat(row);
+    for (name, value) in &mut fields {
+        *value = in_its_places(record, row, name, std::mem::take(value));
+    }
     let place = |name: &str| record.fields.iter().position(|field| field.name == name);
     fields.sort_by_key(|(path, _)| {
         let name = path.split_once('.').map_or(path.as_str(), |(name, _)| name);
@@ -226,6 +272,33 @@ b3            0.5      12
         let expected = "count  bill\n    7  b1\n 1234  長い名前\n   12  b3\n";
         assert_eq!(table(&record(), &chosen, &rows, Some(3)), (expected.to_owned(), Vec::new()));
         assert_eq!(table(&record(), &[], &[], None).0, "");
+    }
+
+    #[test]
+    fn money_has_the_places_of_its_currency() {
+        let mut record = record();
+        record.fields.push(Field::new("quantity", "", Shape::Decimal));
+        let shown = |amount: &str, currency: Value| {
+            let row = json!([{ "amount": amount, "currency": currency, "quantity": "5" }]);
+            table(&record, &["amount".to_owned(), "quantity".to_owned()], &rows(row), None).0
+        };
+        let amount = |amount, currency| {
+            let table = shown(amount, currency);
+            assert!(table.ends_with("         5\n"), "what is no money stays: {table}");
+            table.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+        };
+        for (given, currency, expected) in [
+            ("5", json!("USD"), "5.00"),
+            ("42.4", json!("USD"), "42.40"),
+            ("-0.96", json!("USD"), "-0.96"),
+            ("817.3880867904", json!("EUR"), "817.3880867904"),
+            ("5000", json!("JPY"), "5000"),
+            ("42.4", Value::Null, "42.4"),
+        ] {
+            assert_eq!(amount(given, currency), expected);
+        }
+        let row = rows(json!([{ "amount": "5", "currency": "USD" }]));
+        assert_eq!(block(&record, &row[0]), "amount    5.00\ncurrency  USD\n");
     }
 
     #[test]

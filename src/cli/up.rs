@@ -9,17 +9,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail, ensure};
 use drawdown_domain::ids::WalletId;
-use drawdown_domain::money::Amount;
+use drawdown_domain::invoices::Invoice;
+use drawdown_domain::money::{Amount, Currency};
+use drawdown_domain::notices::{Notice, NoticeKind};
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
 use drawdown_runtime::clock::Clock;
-use drawdown_wire::messages::Balances;
+use drawdown_wire::messages::{Balances, Invoices, Notices};
 use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, TopicPlan, Topics};
 use sha2::{Digest, Sha256};
 
 use super::engine::{engine_library, free_port, run_engine};
 use super::folder::DataFolder;
+use super::table::with_places;
 use super::{Forgets, Setup};
 use crate::demo::{self, Traffic};
 
@@ -94,25 +97,40 @@ pub fn up(
         true => Some(show_demo(log.clone(), &setup.topics, clock, end.clone())?),
         false => None,
     };
-    writeln!(out, "drawdown is up; Ctrl-C ends it, and a second start goes on where it stopped\n")?;
-    writeln!(out, "  console   http://{address}")?;
-    writeln!(out, "  API       http://{address}/docs, with the key {key}")?;
-    if engine.is_some() {
-        writeln!(out, "  SQL       http://{sql}, ClickHouse's HTTP interface, database drawdown")?;
-    }
-    writeln!(out, "  data      {}\n", options.data.display())?;
-    out.flush()?;
     let names = ["metering", "registry", "balance", "payments", "alerts", "invoices", "console"];
     let analytics = engine.is_some().then_some("analytics");
     let names: Vec<String> = names.into_iter().chain(analytics).map(str::to_owned).collect();
-    let ran = super::run_workers_on(&setup, log, &names, Some(listener), end.clone());
+    let mut begun = || -> anyhow::Result<()> {
+        writeln!(
+            out,
+            "\ndrawdown is up; Ctrl-C ends it, and a second start goes on where it stopped\n"
+        )?;
+        writeln!(out, "  console   http://{address}")?;
+        writeln!(out, "  API       http://{address}/docs, with the key {key}")?;
+        if engine.is_some() {
+            writeln!(
+                out,
+                "  SQL       http://{sql}, ClickHouse's HTTP interface, database drawdown"
+            )?;
+        }
+        writeln!(out, "  data      {}", options.data.display())?;
+        if let Some(now) = known.get().filter(|clock| !clock.is_real()).map(Clock::now) {
+            let (now, times) = (when(now), &options.clock);
+            writeln!(out, "  clock     {now}, {times} times as fast as the day's")?;
+        }
+        writeln!(out)?;
+        Ok(out.flush()?)
+    };
+    let listener = Some(listener);
+    let ran = super::run_workers_on(&setup, log, &names, listener, end.clone(), &mut begun);
     end.store(true, Ordering::Release);
     let shown =
         demo.map(|demo| demo.join().unwrap_or_else(|_| bail!("the demonstration panicked")));
     if let Some(engine) = engine {
         engine.join().map_err(|_| anyhow!("the thread of the ClickHouse engine panicked"))?;
     }
-    ran.and(shown.unwrap_or(Ok(())))
+    ran.and(shown.unwrap_or(Ok(())))?;
+    Ok(writeln!(out, "drawdown has ended; the same command goes on where it stopped")?)
 }
 
 /// Does something with the installation of a folder while it is down; its ClickHouse runs meanwhile.
@@ -231,45 +249,117 @@ fn live(
     while asked > 0 && demo::decided(&**log, topics)? < asked && !end.load(Ordering::Acquire) {
         std::thread::sleep(TRAFFIC_EVERY);
     }
-    let mut traffic = Traffic::new(log.clone(), topics.clone(), clock.now());
-    let mut balances = Told::new(&**log, topics)?;
+    let mut traffic = Traffic::new(log.clone(), topics.clone(), clock.now())?;
+    let mut told = Told::new(&**log, topics)?;
     while !end.load(Ordering::Acquire) {
         std::thread::sleep(TRAFFIC_EVERY);
         let now = clock.now();
         traffic.send(now)?;
-        balances.read(&**log, topics)?;
-        traffic.pay(now, |wallet| balances.available.get(wallet).copied())?;
+        told.read(&**log, topics)?;
+        traffic.pay(now, |wallet| told.available.get(wallet).copied())?;
     }
     Ok(())
 }
 
-/// Balances as they were told last.
+/// Balances as they were told last; what people are told from now on is said here, too.
 struct Told {
-    places: Vec<Next>,
+    balances: Vec<Next>,
+    notices: Vec<Next>,
+    invoices: Vec<Next>,
     available: std::collections::BTreeMap<WalletId, Amount>,
 }
 
 impl Told {
     fn new(log: &dyn Log, topics: &Topics) -> anyhow::Result<Told> {
         let first = |partition| Ok(log.bounds(topics.name(Topic::Balances), partition)?.first);
-        let places = (0..topics.ledger_partitions).map(first).collect::<anyhow::Result<_>>()?;
-        Ok(Told { places, available: Default::default() })
+        let partitions = 0..topics.ledger_partitions;
+        let ends = |topic| {
+            let end = |partition| Ok(log.bounds(topics.name(topic), partition)?.stable);
+            partitions.clone().map(end).collect::<anyhow::Result<_>>()
+        };
+        Ok(Told {
+            balances: partitions.clone().map(first).collect::<anyhow::Result<_>>()?,
+            notices: ends(Topic::Notices)?,
+            invoices: ends(Topic::Invoices)?,
+            available: Default::default(),
+        })
     }
 
     fn read(&mut self, log: &dyn Log, topics: &Topics) -> anyhow::Result<()> {
-        let topic = topics.name(Topic::Balances);
-        for (place, partition) in self.places.iter_mut().zip(0_u32..) {
-            let stable = log.bounds(topic, partition)?.stable;
-            let available = &mut self.available;
-            log.scan(topic, partition, *place, stable, &mut |message| {
-                if let Ok(Balances { balances, .. }) = schemas::BALANCES.read(message.value) {
-                    let told = balances.into_iter();
-                    available.extend(told.map(|told| (told.billing_account, told.available)));
-                }
-                true
-            })?;
-            *place = stable;
-        }
+        let available = &mut self.available;
+        read_on(log, topics.name(Topic::Balances), &mut self.balances, &mut |message| {
+            if let Ok(Balances { balances, .. }) = schemas::BALANCES.read(message) {
+                let told = balances.into_iter();
+                available.extend(told.map(|told| (told.billing_account, told.available)));
+            }
+        })?;
+        let mut said = Vec::new();
+        read_on(log, topics.name(Topic::Notices), &mut self.notices, &mut |message| {
+            if let Ok(Notices { notices }) = schemas::NOTICES.read(message) {
+                said.extend(notices.iter().map(event));
+            }
+        })?;
+        read_on(log, topics.name(Topic::Invoices), &mut self.invoices, &mut |message| {
+            if let Ok(Invoices { invoices }) = schemas::INVOICES.read(message) {
+                said.extend(invoices.iter().map(issued));
+            }
+        })?;
+        let mut out = std::io::stdout();
+        // Nobody may be listening any more; the demonstration goes on.
+        said.iter().for_each(|line| drop(writeln!(out, "  {line}")));
         Ok(())
     }
+}
+
+/// What somebody is told of by mail, in a line.
+fn event(notice: &Notice) -> String {
+    let Notice { kind, at, billing_account, currency, standing, payment, .. } = notice;
+    let what = kind.text().replace('_', " ");
+    let more = match (kind, payment) {
+        (_, Some(payment)) => format!(": {}", money(payment.amount, payment.currency)),
+        (NoticeKind::LowBalance, None) => {
+            format!(": {} left", money(standing.available, *currency))
+        }
+        (NoticeKind::Runway, None) => {
+            standing.days_left.map(|days| format!(": {days} days left")).unwrap_or_default()
+        }
+        _ => String::new(),
+    };
+    format!("{}  {billing_account}  {what}{more}", when(*at))
+}
+
+/// An invoice, in a line.
+fn issued(invoice: &Invoice) -> String {
+    let Invoice { number, billing_account, total, currency, issued_at, .. } = invoice;
+    let total = money(*total, *currency);
+    format!("{}  {billing_account}  invoice {number}: {total}", when(*issued_at))
+}
+
+/// To the minute.
+fn when(at: Timestamp) -> String {
+    let at = at.to_string();
+    at.get(..16).unwrap_or(&at).replace('T', " ")
+}
+
+fn money(amount: Amount, currency: Currency) -> String {
+    let amount = amount.rounded_down(currency).unwrap_or(amount);
+    format!("{} {currency}", with_places(amount.to_string(), currency))
+}
+
+/// Reads each partition of a topic on from its place.
+fn read_on(
+    log: &dyn Log,
+    topic: &str,
+    places: &mut [Next],
+    visit: &mut dyn FnMut(&[u8]),
+) -> anyhow::Result<()> {
+    for (place, partition) in places.iter_mut().zip(0_u32..) {
+        let stable = log.bounds(topic, partition)?.stable;
+        log.scan(topic, partition, *place, stable, &mut |message| {
+            visit(message.value);
+            true
+        })?;
+        *place = stable;
+    }
+    Ok(())
 }

@@ -37,8 +37,10 @@ const NAMES: [&str; 8] =
     ["metering", "registry", "balance", "payments", "alerts", "invoices", "analytics", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Whoever waits for a broker looks so often whether it is to end.
+const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
 /// The threads of a process's consumers.
 struct Crew {
@@ -56,10 +58,10 @@ pub fn run_workers(setup: &Setup, names: &[String]) -> anyhow::Result<()> {
     let end = end_when_asked()?;
     let address = &setup.config.worker().http;
     let listener = if address.is_empty() { None } else { Some(listen(address)?) };
-    if setup.is_on_kafka() {
-        check_topics(setup, &end)?;
+    if setup.is_on_kafka() && !await_topics(setup, &end)? {
+        return Ok(());
     }
-    run_workers_on(setup, setup.log_of_workers()?, names, listener, end)
+    run_workers_on(setup, setup.log_of_workers()?, names, listener, end, &mut || Ok(()))
 }
 
 /// A flag that is set once the process is asked to end.
@@ -71,13 +73,14 @@ pub fn end_when_asked() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(end)
 }
 
-/// Runs consumers on a log that others of this process may use too.
+/// Runs consumers on a log that others of this process may use too; `begun` is called once all of them run.
 pub fn run_workers_on(
     setup: &Setup,
     log: Arc<dyn Log>,
     names: &[String],
     listener: Option<TcpListener>,
     end: Arc<AtomicBool>,
+    begun: &mut dyn FnMut() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let has_console = names.iter().any(|name| name == "console");
     if has_console && listener.is_none() {
@@ -128,12 +131,14 @@ pub fn run_workers_on(
             Some(Arc::new(setup.console(log, shown.ledgers.clone(), shown.registry.clone())?));
     }
     let Some(listener) = listener else {
+        begun()?;
         return crew.watch(duration(setup.config.worker().watchdog));
     };
     shown.progress = crew.progress.clone();
     let (tell, told) = oneshot::channel();
     let console = shown.console.clone();
     let server = serve(listener, shown, told)?;
+    begun()?;
     let outcome = crew.watch(duration(setup.config.worker().watchdog));
     // The server is gone if it could not serve.
     tell.send(()).ok();
@@ -155,13 +160,23 @@ fn finish(server: JoinHandle<()>, console: Option<Arc<Console>>) {
     }
 }
 
-/// Refuses a broker whose topics are not as planned. One that does not answer is waited for: workers
-/// and brokers may be started in any order.
-fn check_topics(setup: &Setup, end: &AtomicBool) -> anyhow::Result<()> {
-    let asker = setup.kafka_answering_within(ANSWERS_WITHIN)?;
+/// Whether the broker's topics are as planned; if they are not, that is an error. A broker that does not answer is
+/// waited for, as workers and brokers may be started in any order, until the process is asked to end.
+fn await_topics(setup: &Setup, end: &AtomicBool) -> anyhow::Result<bool> {
+    let asker = Arc::new(setup.kafka_answering_within(ANSWERS_WITHIN)?);
     let details = setup.details()?;
-    while !end.load(Ordering::Acquire) {
-        match asker.differences(&details) {
+    loop {
+        let (asker, details) = (asker.clone(), details.clone());
+        let asked = std::thread::Builder::new().name("topics".to_owned());
+        let asked = asked.spawn(move || asker.differences(&details))?;
+        while !asked.is_finished() {
+            // What is under way ends with the process.
+            if end.load(Ordering::Acquire) {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOKED_EVERY);
+        }
+        match asked.join().unwrap_or_else(|_| Err(Error::Fatal("a thread panicked".to_owned()))) {
             Err(Error::Passing(why)) => {
                 let bootstrap = &setup.config.kafka().bootstrap;
                 tracing::warn!(
@@ -172,7 +187,7 @@ fn check_topics(setup: &Setup, end: &AtomicBool) -> anyhow::Result<()> {
             }
             differences => {
                 let differences = differences?;
-                let Some(first) = differences.first() else { return Ok(()) };
+                let Some(first) = differences.first() else { return Ok(true) };
                 bail!(
                     "the broker's topics differ from the plan in {} places, the first: {first}; missing topics are made by `drawdown topics apply`, `drawdown topics check` lists all",
                     differences.len()
@@ -180,7 +195,6 @@ fn check_topics(setup: &Setup, end: &AtomicBool) -> anyhow::Result<()> {
             }
         }
     }
-    Ok(())
 }
 
 fn answer_all(worker: &mut Worker<Balance>, questions: &Receiver<Question>) -> anyhow::Result<()> {

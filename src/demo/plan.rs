@@ -7,6 +7,7 @@ pub(super) const PRICES: &str = include_str!("prices.toml");
 
 /// Thresholds low enough that a visitor sees them crossed.
 pub(super) const SETTINGS: &str = r#"
+bills.grace = "15m"
 payments.card_threshold = { USD = "60.00", EUR = "60.00", SGD = "80.00" }
 topup.minimum = { USD = "20" }
 tax.issuer_country = "SG"
@@ -34,6 +35,8 @@ pub(super) struct Customer {
     pub(super) card: bool,
     pub(super) credit_limit: u32,
     pub(super) low_balance: u32,
+    /// Whether some of its usage is sent hours late.
+    pub(super) is_late: bool,
     /// What it uses: the place of a meter in [`METERS`], and how much of it in percent of the usual.
     pub(super) uses: &'static [(usize, u32)],
 }
@@ -45,6 +48,8 @@ pub(super) struct Metered {
     pub(super) unit: &'static str,
     /// What is usually used in a minute, in millionths.
     pub(super) millionths: u64,
+    /// Whether there are only whole ones, such as calls.
+    pub(super) is_whole: bool,
 }
 
 const fn metered(
@@ -53,7 +58,16 @@ const fn metered(
     unit: &'static str,
     millionths: u64,
 ) -> Metered {
-    Metered { product, meter, unit, millionths }
+    Metered { product, meter, unit, millionths, is_whole: false }
+}
+
+const fn counted(
+    product: &'static str,
+    meter: &'static str,
+    unit: &'static str,
+    millionths: u64,
+) -> Metered {
+    Metered { is_whole: true, ..metered(product, meter, unit, millionths) }
 }
 
 pub(super) const METERS: &[Metered] = &[
@@ -61,15 +75,24 @@ pub(super) const METERS: &[Metered] = &[
     metered("compute", "gpu_hours", "h", 45_000),
     metered("storage", "gib_hours", "GiB h", 52_000_000),
     metered("network", "egress_gib", "GiB", 430_000),
-    metered("ai", "tokens_in", "tokens", 21_000_000_000),
-    metered("ai", "tokens_out", "tokens", 4_300_000_000),
-    metered("api", "calls", "calls", 900_000_000),
+    counted("ai", "tokens_in", "tokens", 21_000_000_000),
+    counted("ai", "tokens_out", "tokens", 4_300_000_000),
+    counted("api", "calls", "calls", 900_000_000),
 ];
 
 pub(super) const REGIONS: &[&str] = &["eu-1", "ap-1", "us-1"];
 
 const fn customer(id: &'static str, uses: &'static [(usize, u32)]) -> Customer {
-    Customer { id, mode: "postpaid", cash: 0, card: false, credit_limit: 0, low_balance: 0, uses }
+    Customer {
+        id,
+        mode: "postpaid",
+        cash: 0,
+        card: false,
+        credit_limit: 0,
+        low_balance: 0,
+        is_late: false,
+        uses,
+    }
 }
 
 pub(super) const COMPANIES: &[Company] = &[
@@ -137,6 +160,7 @@ pub(super) const COMPANIES: &[Company] = &[
             cash: 400,
             credit_limit: 1_000,
             low_balance: 250,
+            is_late: true,
             ..customer("fjord", &[(0, 60), (4, 220), (5, 120)])
         }],
     },

@@ -13,7 +13,7 @@ use drawdown_wire::topics::{Topic, Topics};
 use drawdown_wire::usage::{NewUsage, packed_message, put_record};
 
 use super::plan::{COMPANIES, METERS, Metered, REGIONS};
-use super::{ask, read};
+use super::{BEGINS, ask, read};
 
 /// How busy the hours of a day are, in percent.
 const DAY: [u64; 24] = [
@@ -22,12 +22,17 @@ const DAY: [u64; 24] = [
 ];
 /// Somebody who has run out pays after so many minutes.
 const PAYS_AFTER: u32 = 240;
+/// Who sends late keeps the usage of each tenth minute back for so many minutes.
+const LATE_BY: u32 = 180;
+const LATE_EVERY: u32 = 10;
 
 /// Makes usage, minute after minute of the clock.
 #[derive(Debug)]
 pub struct Traffic {
     log: Arc<dyn Log>,
     topics: Topics,
+    /// Nothing was used before.
+    first: Minute,
     /// The next minute that is made.
     next: Minute,
     /// Since when billing accounts have nothing left.
@@ -35,8 +40,9 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub fn new(log: Arc<dyn Log>, topics: Topics, now: Timestamp) -> Traffic {
-        Traffic { log, topics, next: now.minute(), empty_since: BTreeMap::new() }
+    pub fn new(log: Arc<dyn Log>, topics: Topics, now: Timestamp) -> anyhow::Result<Traffic> {
+        let first = BEGINS.parse::<Timestamp>()?.minute();
+        Ok(Traffic { log, topics, first, next: now.minute(), empty_since: BTreeMap::new() })
     }
 
     /// Sends the usage of all minutes that are over by `now`; how many records those were. After a stop it
@@ -63,6 +69,13 @@ impl Traffic {
         let mut records = 0;
         for customer in COMPANIES.iter().flat_map(|company| company.accounts) {
             let partition = partition_of(customer.id.as_bytes(), self.topics.usage_partitions);
+            let minute = match customer.is_late && minute.number().is_multiple_of(LATE_EVERY) {
+                true => Minute::from_number(minute.number().saturating_sub(LATE_BY)),
+                false => minute,
+            };
+            if minute < self.first {
+                continue;
+            }
             for (place, percent) in customer.uses {
                 let Some(metered) = METERS.get(*place) else { continue };
                 let chance = chance(customer.id, *place, minute);
@@ -126,6 +139,10 @@ fn quantity(metered: &Metered, percent: u32, minute: Minute, chance: u64) -> Amo
     let millionths =
         u128::from(metered.millionths) * u128::from(percent) * u128::from(busy) * u128::from(noise)
             / 1_000_000;
+    let millionths = match metered.is_whole {
+        true => millionths.saturating_sub(millionths % 1_000_000),
+        false => millionths,
+    };
     Amount::from_raw(i128::try_from(millionths).unwrap_or_default().saturating_mul(1_000_000))
 }
 
@@ -139,4 +156,17 @@ fn chance(account: &str, meter: usize, minute: Minute) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_whole() {
+        for (metered, chance) in METERS.iter().zip([0_u64, 7, 33, 50, 77, 100].iter().cycle()) {
+            let shown = quantity(metered, 130, Minute::from_number(59), *chance).to_string();
+            assert_eq!(metered.is_whole, !shown.contains('.'), "{}: {shown}", metered.meter);
+        }
+    }
 }

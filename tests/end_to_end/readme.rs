@@ -3,11 +3,12 @@
 //!
 //! A block is indented by four spaces, or fenced as `sh`. A comment right before it says against what it
 //! is run: `<!-- run: checkout -->`, `<!-- run: up -->`, `<!-- run: rest -->` (once what is up has ended), `<!-- run:
-//! kafka -->`. All blocks of one kind are one story, in one folder and one shell.
+//! scenario -->`, `<!-- run: scenario, fails -->` (after those, and it must), `<!-- run: kafka -->`. All blocks of one
+//! kind are one story, in one folder and one shell.
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
 use drawdown_components::{Broker, BrokerOptions, free_port};
@@ -18,8 +19,9 @@ use super::console::rig::WITHIN;
 use super::turn;
 
 /// Blocks that are not run here: how they begin, and why.
-const NOT_RUN: [(&str, &str); 2] = [
+const NOT_RUN: [(&str, &str); 3] = [
     ("make run", "`make smoke` runs it, and asserts what it promises"),
+    ("make kafka", "it runs until it is ended; a test of tests/components does that"),
     ("make check", "these run all tests, this one among them"),
 ];
 
@@ -82,7 +84,7 @@ fn every_block_is_run_or_named_with_a_reason() {
     let mut named = Vec::new();
     for block in blocks(include_str!("../../README.md")) {
         match block.against.as_deref() {
-            Some("checkout" | "up" | "rest" | "kafka") => {}
+            Some("checkout" | "up" | "rest" | "scenario" | "scenario, fails" | "kafka") => {}
             Some(other) => panic!("line {}: nothing is run against {other}", block.line),
             None => {
                 let known = NOT_RUN.iter().position(|(begins, _)| block.text.starts_with(begins));
@@ -140,10 +142,13 @@ impl Reader {
         let (port, sql_port) = (free_port().unwrap(), free_port().unwrap());
         // Where `up` listens, and where workers do.
         let instead = ["127.0.0.1:8080", "127.0.0.1:9464"];
-        let instead = instead.map(|usual| (usual.to_owned(), format!("127.0.0.1:{port}"))).to_vec();
+        let mut instead =
+            instead.map(|usual| (usual.to_owned(), format!("127.0.0.1:{port}"))).to_vec();
+        instead.push(("/tmp/tour".to_owned(), folder.path().display().to_string()));
         let variables = vec![
             ("DRAWDOWN_SERVER", format!("http://127.0.0.1:{port}")),
             ("DRAWDOWN_WORKER_HTTP", format!("127.0.0.1:{port}")),
+            ("DRAWDOWN_CLICKHOUSE_URL", format!("http://127.0.0.1:{sql_port}")),
             ("XDG_STATE_HOME", folder.path().join(".state").display().to_string()),
         ];
         Reader { folder, port, sql_port, instead, variables, running: Vec::new() }
@@ -163,7 +168,8 @@ impl Reader {
     fn reads(&mut self, script: &str) {
         let mut before = String::new();
         for line in script.split_inclusive('\n') {
-            if ["drawdown up", "drawdown worker"].iter().any(|serves| line.starts_with(serves)) {
+            let serving = ["drawdown up", "drawdown worker", "drawdown clickhouse"];
+            if serving.iter().any(|serves| line.starts_with(serves)) {
                 self.runs(&before);
                 before.clear();
                 self.serves(line.trim());
@@ -179,11 +185,15 @@ impl Reader {
         self.instead.iter().fold(script.to_owned(), replaced)
     }
 
-    fn runs(&self, script: &str) {
+    fn ran(&self, script: &str) -> Output {
         // Loops that wait for something would wait for ever.
         let mut shell = self.shell("timeout");
         shell.args(["180", "bash", "-euxo", "pipefail", "-c", &self.here(script)]);
-        let output = shell.output().unwrap();
+        shell.output().unwrap()
+    }
+
+    fn runs(&self, script: &str) {
+        let output = self.ran(script);
         let (out, err) = (&output.stdout, &output.stderr);
         assert!(
             output.status.success(),
@@ -195,9 +205,12 @@ impl Reader {
 
     fn serves(&mut self, line: &str) {
         let (port, sql_port) = (self.port, self.sql_port);
-        let line = match line.starts_with("drawdown up") {
-            true => format!("{line} --port {port} --sql-port {sql_port}"),
-            false => line.to_owned(),
+        let (line, port, alive) = match line.split(' ').nth(1) {
+            Some("up") => (format!("{line} --port {port} --sql-port {sql_port}"), port, "/healthz"),
+            Some("clickhouse") => {
+                (format!("{line} --listen 127.0.0.1:{sql_port}"), sql_port, "/ping")
+            }
+            _ => (line.to_owned(), port, "/healthz"),
         };
         let said = self.folder.path().join("said-by-the-server");
         let mut shell = self.shell("bash");
@@ -206,7 +219,7 @@ impl Reader {
         let mut running = Running(shell.spawn().unwrap());
         let (deadline, client) = (Instant::now() + WITHIN, Client { port });
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
-            || client.send("GET", "/healthz", &[], b"").status != 200
+            || client.send("GET", alive, &[], b"").status != 200
         {
             let said = || fs::read_to_string(&said).unwrap();
             assert!(running.0.try_wait().unwrap().is_none(), "{line} ended: {}", said());
@@ -229,10 +242,20 @@ impl Reader {
 #[test]
 fn what_is_run_in_the_checkout_goes_well() {
     let mut reader = Reader::new();
-    reader.instead.push(("cargo run --profile quick -- ".to_owned(), "drawdown ".to_owned()));
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::os::unix::fs::symlink(checkout.join("tests"), reader.folder.path().join("tests")).unwrap();
     reader.reads(&script("checkout"));
+}
+
+#[test]
+fn a_scenario_goes_well_until_its_price_is_another() {
+    let mut reader = Reader::new();
+    reader.reads(&script("scenario"));
+    let output = reader.ran(&script("scenario, fails"));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{out}\n{err}");
+    assert!(out.contains("available: expected \"-0.96\", found \"-1\""), "{out}\n{err}");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(crate) struct Figures<'a> {
     tax_rate: Option<String>,
     tax: String,
     note: Option<String>,
+    /// What the line for rounding is, if there is one.
+    rounding_note: Option<&'static str>,
     total: String,
     /// None: it is shown as it was issued.
     paying: Option<Paying>,
@@ -160,6 +162,8 @@ impl<'a> Figures<'a> {
                 .then(|| language.percent(invoice.tax_rate)),
             tax: money(invoice.tax),
             note: note(invoice, language),
+            rounding_note: (invoice.lines.iter().any(|line| line.kind == LineKind::Rounding))
+                .then_some(labels.rounding_note),
             total: money(invoice.total),
             paying: paid.map(|so_far| Paying {
                 paid: money(so_far.paid),

@@ -4,6 +4,7 @@
 
 mod invoices;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -103,6 +104,7 @@ fn r12_3_an_invoice_says_who_when_what_for_and_how_much() {
             "Net amount USD 13,888.79",
             "Tax 19% USD 2,638.87",
             "Total USD 16,527.66",
+            "Each line is rounded by itself; “Rounding” is the difference from the amount billed.",
             "Top-ups in this period",
             "not part of the total",
             "2 March 2026 visa-1 5,000.00",
@@ -374,6 +376,30 @@ fn a_long_invoice_repeats_its_heads_and_counts_its_pages() {
             );
         }
     }
+}
+
+/// Wherever the page ends: the sums do not stand on one without a line of what they sum up.
+#[test]
+fn the_last_line_and_the_sums_stand_on_one_page() {
+    let mut pages = BTreeSet::new();
+    for lines in 8..20 {
+        let made = Made::of("sums", &long("Acme", "GB", lines));
+        let text = run("pdftotext", &["-layout", made.file(), "-"]);
+        let page = text.split('\u{c}').position(|page| page.contains("Net amount")).unwrap();
+        let sums = text.split('\u{c}').nth(page).unwrap();
+        assert!(sums.contains("Rounding  ") && sums.contains("Tax 19%"), "{lines} lines: {text}");
+        pages.insert(page);
+    }
+    assert_eq!(pages.len(), 2, "among them is a length that just does not fit");
+}
+
+#[test]
+fn an_invoice_without_lines_has_sums() {
+    let mut nothing = invoice("Acme", "GB");
+    nothing.lines.clear();
+    let lines = Made::of("nothing", &nothing).lines();
+    assert!(lines.iter().any(|line| line.contains("Net amount USD")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("rounded by itself")), "{lines:?}");
 }
 
 /// A name in any script, in whatever language the invoice is.

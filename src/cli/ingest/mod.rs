@@ -20,6 +20,7 @@ use self::progress::{Progress, rate};
 use self::sending::{Destination, Sending};
 use self::source::{Format, NotRead, Source};
 use super::Setup;
+use super::count::counted;
 use super::server::USUAL_SERVER;
 
 /// What `drawdown ingest` is told.
@@ -51,6 +52,9 @@ impl IngestOptions {
     }
 }
 
+/// How fast fewer records than these were sent says nothing.
+const RATED_FROM: u64 = 10_000;
+
 /// What became of the records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Totals {
@@ -74,36 +78,37 @@ pub fn ingest(
         }
     };
     let began = Instant::now();
-    let (mut totals, mut failed) = (Totals::default(), None);
+    let (mut totals, mut failed) = (Totals::default(), Vec::new());
     for file in &options.files {
         match send(file, options.format, &to, &mut totals, out) {
             Ok(()) => {}
             // Others may be sent all the same.
-            Err(Failed::File(why)) => {
-                writeln!(out, "{why}")?;
-                failed = failed.or(Some(why));
-            }
+            Err(Failed::File(why)) => failed.push(why),
             Err(Failed::All(why)) => {
                 return Err(why.context(format!(
-                    "{} records were sent before; send all again, what was counted is known",
-                    totals.sent
+                    "{} sent before; send all again, what was counted is known",
+                    counted(totals.sent, "record")
                 )));
             }
         }
     }
     let Totals { sent, malformed } = totals;
-    writeln!(
-        out,
-        "{} sent, {malformed} malformed; `drawdown rejects list` shows those that cannot be counted",
-        rate(sent, began.elapsed())
-    )?;
-    match failed {
-        _ if malformed > 0 => bail!(
-            "{malformed} were no usage records; mend them and send the files again, what was counted is known"
-        ),
-        Some(why) => bail!("{why}"),
-        None => Ok(()),
+    let sent = match sent {
+        RATED_FROM.. => rate(sent, began.elapsed()),
+        _ => counted(sent, "record"),
+    };
+    let hint = match totals.sent {
+        0 => "",
+        _ => "; `drawdown rejects list` shows those that cannot be counted",
+    };
+    writeln!(out, "{sent} sent, {malformed} malformed{hint}")?;
+    if malformed > 0 {
+        failed.push(
+            "what is malformed is no usage record; mend it and send the files again, what was counted is known"
+                .to_owned(),
+        );
     }
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("\n")) }
 }
 
 /// What goes no further.

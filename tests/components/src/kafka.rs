@@ -1,7 +1,9 @@
 //! The real Apache Kafka broker (KRaft) on the loopback interface.
 
 use std::fs;
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +25,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// How a broker is started.
 #[derive(Clone, Debug)]
 pub struct BrokerOptions {
+    /// Where it listens; on a free port unless given.
+    pub port: Option<u16>,
     pub heap_megabytes: u32,
     /// How often the broker looks for transactions whose time is up.
     pub abort_check: Duration,
@@ -30,7 +34,7 @@ pub struct BrokerOptions {
 
 impl Default for BrokerOptions {
     fn default() -> Self {
-        BrokerOptions { heap_megabytes: 1_024, abort_check: Duration::from_secs(1) }
+        BrokerOptions { port: None, heap_megabytes: 1_024, abort_check: Duration::from_secs(1) }
     }
 }
 
@@ -43,7 +47,8 @@ pub struct Broker {
     process: Option<Running>,
 }
 
-/// The broker's process, and another that ends it should this one end without doing so.
+/// The broker's process, and another that ends it should this one end without doing so. Ctrl-C at a terminal
+/// reaches neither: who has started them ends them.
 #[derive(Debug)]
 struct Running {
     broker: Child,
@@ -57,7 +62,7 @@ const WATCHER: &str = "read -r _; kill -9 \"$0\"; rm -rf \"$1\"";
 impl Broker {
     pub fn start(options: BrokerOptions) -> anyhow::Result<Broker> {
         let folder = TempDir::with_prefix("drawdown-kafka-")?;
-        let port = free_port()?;
+        let port = options.port.map_or_else(free_port, Ok)?;
         let mut broker = Broker { folder, port, options, process: None };
         broker.configure()?;
         broker.resume()?;
@@ -70,8 +75,15 @@ impl Broker {
         self.address()
     }
 
-    fn address(&self) -> String {
+    /// The same for somebody who is no test.
+    pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Whether it has not ended by itself.
+    pub fn is_running(&mut self) -> anyhow::Result<bool> {
+        let ended = self.process.as_mut().map(|running| running.broker.try_wait()).transpose()?;
+        Ok(matches!(ended, Some(None)))
     }
 
     /// For a broker that several tests share, which nobody stops.
@@ -165,6 +177,7 @@ impl Broker {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
+            .process_group(0)
             .spawn()?;
         let watcher = Command::new("sh")
             .args(["-c", WATCHER, &child.id().to_string()])
@@ -172,6 +185,7 @@ impl Broker {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()?;
         self.process = Some(Running { broker: child, watcher });
         self.wait_until_up()
@@ -251,6 +265,7 @@ fn jars() -> anyhow::Result<PathBuf> {
     if complete.exists() {
         return Ok(jars);
     }
+    writeln!(std::io::stderr(), "fetching Kafka {VERSION} with Maven, once (44 MB)")?;
     let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka/pom.xml");
     let resolved = Command::new("mvn")
         .args(["-q", "-B", "-f"])

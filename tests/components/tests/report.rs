@@ -12,6 +12,7 @@ fn a_component_that_no_test_met_fails_by_name() {
     fs::write(folder.path().join("process.jsonl"), line).unwrap();
     let report = || {
         let report = Command::new(env!("CARGO_BIN_EXE_drawdown-components"))
+            .arg("tally")
             .arg(folder.path())
             .output()
             .unwrap();

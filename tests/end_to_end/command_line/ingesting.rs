@@ -51,8 +51,8 @@ fn usage_is_sent_from_files_of_every_kind_and_counted_once() {
         let (out, err) = said(&drawdown(rig.client.port, &all).output().unwrap(), 1);
         assert!(out.contains("a.ndjson line 2: malformed: "), "{out}");
         assert!(out.contains("b.csv.gz line 3: malformed: quantity \"two\""), "{out}");
-        assert!(out.contains("5 records, ") && out.contains("sent, 2 malformed"), "{out}");
-        assert!(err.contains("2 were no usage records; mend them"), "{err}");
+        assert!(out.contains("5 records sent, 2 malformed"), "{out}");
+        assert!(err.contains("is no usage record; mend it"), "{err}");
     }
     let mut piped =
         drawdown(rig.client.port, &["ingest", "-"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -92,7 +92,7 @@ fn a_server_that_is_busy_is_asked_again_when_it_says() {
     let gone =
         Canned::new(&[("401 Unauthorized", r#"{"code":"not_authenticated","detail":"no key"}"#)]);
     let (_, err) = said(&drawdown(gone.port, &arguments).output().unwrap(), 1);
-    assert!(err.contains("0 records were sent before; send all again"), "{err}");
+    assert!(err.contains("0 records sent before; send all again"), "{err}");
     assert!(err.contains("not_authenticated") && err.contains("--key"), "{err}");
     gone.asked();
 }

@@ -15,7 +15,7 @@ fn a_row_is_a_block_and_a_list_is_a_table() {
     opened(&rig);
     let block = well(&rig, "show balance ba-acme");
     let available = block.lines().find(|line| line.starts_with("available ")).unwrap();
-    assert!(available.ends_with("  100"), "{block}");
+    assert!(available.ends_with("  100.00"), "{block}");
     let json: Value = serde_json::from_str(&well(&rig, "show balance ba-acme --json")).unwrap();
     assert_eq!(json["available"], "100");
     for (amount, reason) in [("7.25", "a"), ("-1200", "b"), ("30", "c")] {
@@ -99,7 +99,7 @@ fn what_changes_is_watched_until_the_server_stops() {
     let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("available ")), "first the row as it is");
     well(&rig, "do adjust --billing_account ba-acme --amount 23 --reason x");
-    assert!(lines.any(|line| line.contains("available 123 (was 100)")));
+    assert!(lines.any(|line| line.contains("available 123.00 (was 100.00)")));
     drop(rig);
     let ended = watching.wait_with_output().unwrap();
     let (_, err) = said(&ended, 1);
@@ -149,7 +149,7 @@ fn r2_3_rejects_are_dealt_with_through_the_api() {
     rig.await_row("balance", "ba-acme", |row| row["available"] == "97.5");
     rig.opened("bolt", "50.00");
     let sent = well(&rig, "rejects replay --account bolt");
-    assert!(sent.starts_with("1 records sent again"), "{sent}");
+    assert!(sent.starts_with("1 record sent again"), "{sent}");
     rig.await_row("balance", "ba-bolt", |row| row["available"] == "46");
     let unknown = told(&rig, "rejects replay 0-99999-0", 1);
     assert!(unknown.contains("not_found: there is no reject 0-99999-0"), "{unknown}");

@@ -51,7 +51,7 @@ fn part() {
     let (setup, log) = (setup(&folder), site.log.clone());
     std::thread::spawn(move || {
         let names = ["metering", "registry", "balance"].map(str::to_owned);
-        let ended = cli::run_workers_on(&setup, log, &names, None, Arc::default());
+        let ended = cli::run_workers_on(&setup, log, &names, None, Arc::default(), &mut || Ok(()));
         panic!("the consumers have ended: {ended:?}");
     });
     match part.as_str() {
