@@ -1,6 +1,6 @@
 //! `drawdown up`: everything in one process tree, on the embedded log.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -130,7 +130,9 @@ pub fn up(
         engine.join().map_err(|_| anyhow!("the thread of the ClickHouse engine panicked"))?;
     }
     ran.and(shown.unwrap_or(Ok(())))?;
-    Ok(writeln!(out, "drawdown has ended; the same command goes on where it stopped")?)
+    let told = writeln!(out, "drawdown has ended; the same command goes on where it stopped");
+    // It has ended in order, also where nobody reads on.
+    Ok(told.or_else(|why| if why.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(why) })?)
 }
 
 /// Does something with the installation of a folder while it is down; its ClickHouse runs meanwhile.
