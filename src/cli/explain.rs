@@ -73,7 +73,8 @@ pub fn explain(options: &ExplainOptions, out: &mut dyn Write) -> anyhow::Result<
         put(&mut text, explained, 0);
         write!(out, "{text}")?;
         if *sums_wrong == 0 {
-            writeln!(out, "{} made, and all come out", counted(*sums, "sum"))?;
+            let all = if *sums == 1 { "it comes out" } else { "all come out" };
+            writeln!(out, "{} checked, and {all}", counted(*sums, "sum"))?;
         }
     }
     if *sums_wrong > 0 {

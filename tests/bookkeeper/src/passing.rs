@@ -48,9 +48,13 @@ impl BookKeeper {
             self.now = self.now.max(instant);
             // What begins or expires at an instant does so last, so the bills still see what was just before.
             self.dated = self.dated.max(self.now.saturating_sub(1));
-            let mut billed = BTreeSet::new();
+            let (mut billed, mut ended) = (BTreeSet::new(), Vec::new());
             for due in &dues {
                 if let Due::Bills { wallet, cycle_end } = due {
+                    // One whose bills were all issued before ends unnoticed.
+                    if self.wallets[*wallet].open.contains_key(cycle_end) {
+                        ended.push((*wallet, *cycle_end));
+                    }
                     self.issue_cycle(*wallet, *cycle_end);
                     billed.insert(*wallet);
                 }
@@ -65,10 +69,8 @@ impl BookKeeper {
                 }
             }
             self.judge_everyone();
-            for due in &dues {
-                if let Due::Bills { wallet, cycle_end } = due {
-                    self.cycle_has_ended(*wallet, *cycle_end);
-                }
+            for (wallet, cycle_end) in ended {
+                self.cycle_has_ended(wallet, cycle_end);
             }
             for due in &dues {
                 if let Due::LowBalance { wallet } = due {

@@ -5,7 +5,7 @@ use crate::calendar::{Cycle, end_of_cycle, full_minute_from};
 use crate::exact::Exact;
 use crate::fields::{Fields, MALFORMED, Refusal};
 use crate::passing::Due;
-use crate::payments::Purpose;
+use crate::payments::{Purpose, Status};
 use std::collections::BTreeSet;
 
 /// How many percents there can be.
@@ -114,7 +114,8 @@ impl BookKeeper {
     }
 
     /// Tops up when available credit is at or below an armed percent of the usual cost, for whatever reason. Several
-    /// that are crossed at once are one recharge; while something declined is not cured it waits.
+    /// that are crossed at once are one recharge; while something declined is not cured it waits, and for the answer
+    /// to a payment of bills until that is shown as delayed.
     pub(crate) fn recharge_if_low(&mut self, wallet: usize) {
         loop {
             let owner = &mut self.wallets[wallet];
@@ -133,7 +134,9 @@ impl BookKeeper {
                     crossed.insert(percent.clone());
                 }
             }
-            let waits = owner.declines.is_some() || owner.frozen;
+            let is_pending = |payment: usize| self.payments[payment].status == Status::Pending;
+            let waits =
+                owner.declines.is_some() || owner.frozen || owner.in_flight.is_some_and(is_pending);
             if crossed.is_empty() || waits || self.recharge_is_frozen(wallet) {
                 return;
             }

@@ -29,9 +29,10 @@ fn r13_4_a_bill_is_a_tree_down_to_its_records_with_sums() {
     assert_eq!(lines[4], "      = it adds up", "{tree}");
     assert!(lines[5].starts_with("  rounding: ") && lines[5].ends_with(": 0.006"), "{tree}");
     assert_eq!(lines[6], "  = 0.01, it adds up", "{tree}");
-    assert!(tree.ends_with(" sums made, and all come out\n"), "{tree}");
+    assert!(tree.ends_with(" sums checked, and all come out\n"), "{tree}");
     let short = well(&rig, "explain ba-acme.2 --records 0");
-    assert!(!short.contains("u2 of s") && short.contains("      and 1 more\n"), "{short}");
+    let counts = "    1 usage record (quantity 1)\n      = it adds up\n";
+    assert!(!short.contains("u2 of s") && short.contains(counts), "{short}");
     let json: Value = serde_json::from_str(&well(&rig, "explain ba-acme.2 --json")).unwrap();
     assert_eq!((&json["explained"]["amount"], &json["sums_wrong"]), (&"0.01".into(), &0.into()));
 

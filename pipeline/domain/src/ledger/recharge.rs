@@ -138,7 +138,8 @@ impl Ledger {
     }
 
     /// Tops up once, however many percents were reached; those are armed again above them. While a series
-    /// of declines goes on nothing is charged by itself, and it waits (R6.5).
+    /// of declines goes on nothing is charged by itself, and it waits (R6.5). So it does for the answer to a payment of
+    /// bills, which says what is left, until that is shown as delayed.
     pub(super) fn recharge(
         &mut self,
         number: WalletNumber,
@@ -148,8 +149,11 @@ impl Ledger {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let Some(recharge) = wallet.recharge.as_deref() else { return Ok(()) };
         let stopped = self.enterprise(wallet.enterprise).is_some_and(|known| known.recharge_frozen);
-        let declined = wallet.paying.as_deref().is_some_and(|paying| paying.declined.is_some());
-        let waits = stopped || declined || wallet.is_frozen();
+        let charged = wallet.paying.as_deref().is_some_and(|paying| {
+            let asked = paying.in_flight.as_ref();
+            paying.declined.is_some() || asked.is_some_and(|payment| payment.late_at.is_some())
+        });
+        let waits = stopped || charged || wallet.is_frozen();
         let (mut spent, mut fires) = (Vec::new(), false);
         for (percent, level) in recharge.levels() {
             let (level, known) = (level?, recharge.spent.contains(&percent));

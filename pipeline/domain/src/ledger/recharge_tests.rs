@@ -225,6 +225,31 @@ fn r6_7_a_recharge_waits_for_the_cure_of_a_decline() {
     );
 }
 
+/// R6.7: what is charged for bills raises available credit, so a recharge waits for the answer, though not for ever.
+#[test]
+fn r6_7_a_recharge_waits_for_a_payment_of_bills() {
+    let asked = |table: &str| {
+        recharge(
+            "",
+            &format!(
+                r#"
+                link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+                answers ba-a succeeded
+                use a p 100000
+                asked ba-a                  -> threshold 1000 visa
+                configure billing_account=ba-a auto_recharge={{"enabled":true,"amount":"20.00"}}
+                asked ba-a                  ->
+                {table}
+                "#
+            ),
+        );
+    };
+    asked("answers ba-a succeeded\nasked ba-a -> recharge 20 visa");
+    asked(
+        "at 2026-03-01T00:29:00Z\nasked ba-a ->\nat 2026-03-01T00:31:00Z\nasked ba-a -> recharge 20 visa",
+    );
+}
+
 #[test]
 fn r6_7_switched_off_it_does_nothing() {
     recharge(

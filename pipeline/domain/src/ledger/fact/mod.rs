@@ -252,6 +252,7 @@ impl Fact {
             Fact::MethodChanged(fact) => Some(fact.wallet),
             Fact::RechargeChanged(fact) => Some(fact.wallet),
             Fact::PaymentBegun(fact) => Some(fact.wallet),
+            Fact::PaymentDelayed(fact) => Some(fact.wallet),
             Fact::PaymentEnded(fact) => Some(fact.wallet),
             Fact::RetryPassed(fact) => Some(fact.wallet),
             Fact::Cured(fact) => Some(fact.wallet),
