@@ -100,7 +100,8 @@ impl Simulation {
     /// Some of an invoice is taken back. Which of the invoices of one instant has which number is not the rules'.
     pub(super) fn credit_something(&mut self) {
         let mut invoices = self.book_keeper.invoices();
-        invoices.retain(|invoice| !invoice.is_credit_note);
+        // In which order lines stand, and over which of them a part is spread, the rules do not say.
+        invoices.retain(|invoice| !invoice.is_credit_note && invoice.lines.len() == 1);
         if invoices.is_empty() {
             return;
         }
@@ -122,12 +123,9 @@ impl Simulation {
         let number = shown(&row["number"]);
         let mut fields = json!({ "reason": "because" });
         match self.random.below(3) {
-            // In which order lines stand the rules do not say.
-            0 if chosen.lines.len() == 1 => fields["lines"] = json!([1]),
-            0 => fields["lines"] = json!([]),
-            // Over which lines a part is spread neither: the whole is, or nothing.
+            0 => fields["lines"] = json!([self.random.below(3)]),
             1 => fields["amount"] = json!(chosen.net),
-            _ => fields["amount"] = json!(*self.random.pick(&["0", "-3", "1.005"])),
+            _ => fields["amount"] = json!(*self.random.pick(&["0", "-3", "1", "1.005"])),
         }
         let named = |number: &str| {
             let mut fields = fields.clone();
