@@ -90,7 +90,7 @@ impl BookKeeper {
             charges: 0,
             checked: BTreeSet::new(),
         };
-        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Change)?;
         self.link(wallet, method, false)
     }
 
@@ -98,7 +98,7 @@ impl BookKeeper {
     pub(crate) fn finish_authentication(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let wallet_name = fields.text("billing_account")?;
         let name = fields.text("method")?;
-        let wallet = self.asked_wallet(wallet_name, Right::Pay)?;
+        let wallet = self.asked_wallet(wallet_name, Right::Change)?;
         self.is_free(wallet, name)?;
         self.direct_wallet(wallet_name)?;
         let waits = &self.wallets[wallet].unfinished_links;
@@ -177,7 +177,7 @@ impl BookKeeper {
 
     fn wallet_and_method<'a>(&self, fields: &Fields<'a>) -> Result<(usize, &'a str), Refusal> {
         let (wallet_name, name) = (fields.text("billing_account")?, fields.text("method")?);
-        self.asked_wallet(wallet_name, Right::Pay)?;
+        self.asked_wallet(wallet_name, Right::Change)?;
         Ok((self.direct_wallet(wallet_name)?, name))
     }
 

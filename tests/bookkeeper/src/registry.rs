@@ -143,7 +143,7 @@ impl BookKeeper {
         let id = fields.text("enterprise")?;
         let number = fields.text("tax_id")?;
         self.enterprise(id)?;
-        self.may_govern(id)?;
+        self.may_change_enterprise(id)?;
         let enterprise = self.enterprises.get_mut(id).ok_or(NOT_FOUND)?;
         if !tax_ids::is_valid(&enterprise.country, number) {
             return Err("tax_id_invalid");

@@ -162,6 +162,15 @@ impl BookKeeper {
         if self.governs(enterprise) { Ok(()) } else { Err(NOT_PERMITTED) }
     }
 
+    /// Who may change every billing account of an enterprise changes its tax data, too (R11.1).
+    pub(crate) fn may_change_enterprise(&self, enterprise: &str) -> Result<(), Refusal> {
+        let changes = [Role::FinanceAdmin, Role::BillingEditor];
+        match changes.into_iter().any(|role| self.has_role_in(role, enterprise)) {
+            true => Ok(()),
+            false => self.may_govern(enterprise),
+        }
+    }
+
     /// Whether whoever asks is this account itself, or governs its enterprise.
     pub(crate) fn is_it_or_governs(&self, account: &str, enterprise: &str) -> Result<(), Refusal> {
         if self.asking == account { Ok(()) } else { self.may_govern(enterprise) }

@@ -90,13 +90,14 @@ impl BookKeeper {
     }
 
     /// At a cycle's end: whether available credit would cover some more cycles. A cycle costs the mean of the hours
-    /// of use in the seven hours before its end, times its own hours.
+    /// of use in the seven hours before its end, times the hours of the next one.
     fn judge_near_due(&mut self, wallet: usize, cycle_end: i64) {
         let owner = &self.wallets[wallet];
         let from = cycle_end.saturating_sub(HOURS_BEFORE * HOUR);
         let charges: Exact =
             owner.charges_by_hour.range(from..cycle_end).map(|(_, charge)| charge).sum();
-        let length = cycle_end.saturating_sub(owner.start_of_cycle(cycle_end.saturating_sub(1)));
+        let next_end = owner.end_of_cycle(cycle_end);
+        let length = next_end.saturating_sub(owner.start_of_cycle(cycle_end));
         let cycle = charges.share(length, HOURS_BEFORE * HOUR);
         let cycles = cycle.share(self.settings.near_due_cycles, 1);
         let is_near = owner.available() < cycles;

@@ -122,9 +122,8 @@ impl Simulation {
         let (Some(row), None) = (same.next(), same.next()) else { return };
         let number = shown(&row["number"]);
         let mut fields = json!({ "reason": "because" });
-        match self.random.below(3) {
-            0 => fields["lines"] = json!([self.random.below(3)]),
-            1 => fields["amount"] = json!(chosen.net),
+        match self.random.below(2) {
+            0 => fields["amount"] = json!(chosen.net),
             _ => fields["amount"] = json!(*self.random.pick(&["0", "-3", "1", "1.005"])),
         }
         let named = |number: &str| {

@@ -75,7 +75,6 @@ impl World {
 pub fn some_settings(random: &mut Random) -> String {
     let lines = [
         "tax.rates = { SG = \"0.09\", DE = [{ from = \"2024-01-01\", rate = \"0.19\" }, { from = \"2026-03-16\", rate = \"0.21\" }] }",
-        "invoices.schedule = \"monthly\"",
         "payments.card_threshold = { USD = \"50\", JPY = \"300\" }",
         "recharge.percents = [\"90\", \"50\", \"10\"]",
         "topup.minimum = { USD = \"1\" }",
