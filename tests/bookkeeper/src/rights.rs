@@ -171,6 +171,14 @@ impl BookKeeper {
         }
     }
 
+    /// Who may let every billing account of an enterprise pay settles it (R5.6).
+    pub(crate) fn may_pay_for_enterprise(&self, enterprise: &str) -> Result<(), Refusal> {
+        match self.has_role_in(Role::FinanceAdmin, enterprise) {
+            true => Ok(()),
+            false => self.may_govern(enterprise),
+        }
+    }
+
     /// Whether whoever asks is this account itself, or governs its enterprise.
     pub(crate) fn is_it_or_governs(&self, account: &str, enterprise: &str) -> Result<(), Refusal> {
         if self.asking == account { Ok(()) } else { self.may_govern(enterprise) }

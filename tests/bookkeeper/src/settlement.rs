@@ -17,7 +17,7 @@ impl BookKeeper {
     pub(crate) fn settle_enterprise(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let id = fields.text("enterprise")?.to_string();
         self.enterprise(&id)?;
-        self.may_govern(&id)?;
+        self.may_pay_for_enterprise(&id)?;
         let enterprise = self.enterprises.get_mut(&id).ok_or("not_found")?;
         if enterprise.settling {
             return Err("settlement_in_progress");

@@ -141,7 +141,7 @@ fn every_command_asks_for_a_right() {
         ("prefer_payment_method", ba(json!({ "method": "m" })), change),
         ("unlink_payment_method", ba(json!({ "method": "m" })), change),
         ("pay", ba(json!({})), pay),
-        ("settle_enterprise", json!({ "enterprise": "acme" }), govern),
+        ("settle_enterprise", json!({ "enterprise": "acme" }), &["boss", "fin-all"]),
         (
             "request_payment",
             json!({ "request": "r2", "requester": "ba-a", "payer": "b", "service": "s", "amount": "5" }),
