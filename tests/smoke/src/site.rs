@@ -68,16 +68,22 @@ impl Site {
         let lines = child.stdout.take().context("no output")?;
         self.process = Some(child);
         self.sql = None;
-        // It ends what it says with an empty line; nothing follows.
-        for line in BufReader::new(lines).lines().skip(2) {
+        // An empty line ends the places where to look; events follow, which somebody must take from it.
+        let (mut lines, mut is_told) = (BufReader::new(lines).lines(), false);
+        for line in &mut lines {
             let line = line?;
-            if line.is_empty() {
-                return Ok(());
-            }
             let words: Vec<&str> = line.split_whitespace().collect();
-            if let ["SQL", url, ..] = words[..] {
-                let port = url.trim_end_matches(',').rsplit(':').next().unwrap_or_default();
-                self.sql = Some(port.parse().with_context(|| line.clone())?);
+            match words[..] {
+                ["console", ..] => is_told = true,
+                ["SQL", url, ..] => {
+                    let port = url.trim_end_matches(',').rsplit(':').next().unwrap_or_default();
+                    self.sql = Some(port.parse().with_context(|| line.clone())?);
+                }
+                [] if is_told => {
+                    std::thread::spawn(move || lines.for_each(drop));
+                    return Ok(());
+                }
+                _ => {}
             }
             if self.up_for() > STARTS_WITHIN {
                 break;
