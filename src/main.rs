@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use drawdown::cli::{self, Setup};
 use drawdown::rehearse::{Stage, rehearse};
+use drawdown_console::counted;
 use drawdown_domain::runs::RunId;
 use drawdown_domain::time::Day;
 
@@ -430,8 +431,8 @@ fn rehearse_all(files: &[PathBuf], out: &mut dyn Write) -> anyhow::Result<()> {
         match Stage::memory().and_then(|stage| rehearse(file, &stage)) {
             Ok(report) if report.failures.is_empty() => {
                 steps += report.steps;
-                let counted = cli::counted(report.steps as u64, "step");
-                writeln!(out, "ok      {} ({counted}): {}", file.display(), report.title)?;
+                let steps_of_it = counted(report.steps as u64, "step");
+                writeln!(out, "ok      {} ({steps_of_it}): {}", file.display(), report.title)?;
             }
             Ok(report) => {
                 failed += 1;
@@ -446,11 +447,11 @@ fn rehearse_all(files: &[PathBuf], out: &mut dyn Write) -> anyhow::Result<()> {
             }
         }
     }
-    let all = cli::counted(files.len() as u64, "scenario");
+    let all = counted(files.len() as u64, "scenario");
     if failed > 0 {
         anyhow::bail!("{failed} of {all} did not come out as they say");
     }
-    Ok(writeln!(out, "{all}, {}: all as expected", cli::counted(steps as u64, "step"))?)
+    Ok(writeln!(out, "{all}, {}: all as expected", counted(steps as u64, "step"))?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use drawdown_console::counted;
 use drawdown_domain::commands::{Command, LoadPrices, LoadSettings};
 use drawdown_domain::rating;
 use drawdown_domain::settings::Settings;
@@ -12,7 +13,6 @@ use drawdown_domain::time::Timestamp;
 use super::ask::ask;
 use super::at::At;
 use super::command::{DoOptions, do_command};
-use super::count::counted;
 
 fn read(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))

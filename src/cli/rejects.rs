@@ -5,15 +5,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
-use drawdown_console::escaped;
 use drawdown_console::rejects::{self, Chosen, Desk, Mending, SentAgain};
+use drawdown_console::{counted, escaped};
 use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::Setup;
 use super::at::At;
-use super::count::counted;
 use super::problem::Problem;
 use super::server::{Asking, Client, ServerOptions};
 

@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches};
-use drawdown_console::{Source, VIEWS, View, WATCHED, escaped};
+use drawdown_console::{Source, VIEWS, View, WATCHED, counted, escaped};
 use drawdown_domain::vocabulary::Shape;
 use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::count::counted;
 use super::problem::Problem;
 use super::remembered;
 use super::server::{Answer, Asking, Client, ServerOptions};

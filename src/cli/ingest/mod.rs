@@ -14,13 +14,13 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
+use drawdown_console::counted;
 use drawdown_wire::usage::packing::check;
 
 use self::progress::{Progress, rate};
 use self::sending::{Destination, Sending};
 use self::source::{Format, NotRead, Source};
 use super::Setup;
-use super::count::counted;
 use super::server::USUAL_SERVER;
 
 /// What `drawdown ingest` is told.

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 
 /// So many usage records are listed of each part unless told otherwise.
 const RECORDS: usize = 10;
-const RECORDS_MAX: usize = 1_000;
+pub(crate) const RECORDS_MAX: usize = 1_000;
 
 /// What is read of the lists.
 const READ: [Topic; 7] = [

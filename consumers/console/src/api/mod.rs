@@ -21,7 +21,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use drawdown_domain::ids::{PrincipalId, Text};
 
-pub(crate) use explain::records as records_asked;
+pub(crate) use explain::{RECORDS_MAX, records as records_asked};
 pub(crate) use show::{page, problem, row, rows_of};
 
 use crate::keys::{Asker, holder};

@@ -5,11 +5,12 @@ use drawdown_domain::money::{Amount, Currency, Overflow};
 
 use super::Explaining;
 use super::asking::{Read, ask, ask_one, short};
-use super::node::{Node, counted, too_large};
+use super::node::{Node, too_large};
 use super::usage::{Of, Scope};
 use crate::Row;
 use crate::api::Shared;
 use crate::lists::{INSTANT, Query, TEXT};
+use crate::numbers::counted;
 use crate::problem::Problem;
 
 /// So many lines are followed down to usage records; the others can be, bill by bill.

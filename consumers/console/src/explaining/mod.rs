@@ -26,7 +26,6 @@ use asking::Read;
 use names::Named;
 pub(crate) use names::can_be_explained;
 pub(crate) use node::Node;
-pub use node::counted;
 
 /// What is needed to look into an amount of one billing account.
 struct Explaining {

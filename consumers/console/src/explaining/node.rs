@@ -157,12 +157,6 @@ impl Node {
     }
 }
 
-/// So many of something, in words.
-pub fn counted(count: impl Into<i128>, what: &str) -> String {
-    let count = count.into();
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 pub(super) fn too_large(error: drawdown_domain::money::Overflow) -> Problem {
     Problem::unavailable(format!("the sums cannot be made: {error}"))
 }

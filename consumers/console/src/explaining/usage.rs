@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use drawdown_domain::money::Amount;
 
 use super::asking::{Read, ask, ask_one, short};
-use super::node::{Node, counted};
+use super::node::Node;
 use super::{Explaining, PriceWords};
 use crate::Row;
 use crate::lists::{INSTANT, Query, TEXT};
+use crate::numbers::counted;
 use crate::problem::Problem;
 
 /// A time of use ahead of the clock counts as the minute of arrival (R2.4). Where `usage.max_ahead` allows more

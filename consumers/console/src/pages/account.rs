@@ -282,12 +282,8 @@ fn runs_out(balance: &Row, left: &Row) -> Option<charts::Runway> {
 mod tests {
     use serde_json::json;
 
+    use super::super::testing::row;
     use super::*;
-
-    fn row(fields: Value) -> Row {
-        let Value::Object(row) = fields else { panic!("{fields}") };
-        row
-    }
 
     #[test]
     fn what_is_owed_is_a_sentence() {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use drawdown_domain::money::{Amount, Currency};
 
 use super::markup::escape;
-use super::money::{Rounding, count, money, rounded};
+use super::money::{Rounding, money, rounded};
+use crate::numbers::count;
 
 const LEFT: i128 = 8;
 const BOTTOM: i128 = 24;

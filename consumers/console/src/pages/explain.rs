@@ -8,15 +8,13 @@ use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use drawdown_domain::money::{Amount, Currency};
 
-use super::money::{count, decimals};
+use super::money::{decimals, number};
 use super::table::{currency, time};
 use super::{NoPage, shown};
-use crate::api::{Shared, asker, records_asked};
-use crate::explaining::{Node, can_be_explained, counted, explain};
+use crate::api::{RECORDS_MAX, Shared, asker, records_asked};
+use crate::explaining::{Node, can_be_explained, explain};
+use crate::numbers::counted;
 use crate::outside::escaped;
-
-/// A reader who wants all records gets so many of each part.
-const RECORDS_OF_ALL: usize = 1_000;
 
 #[derive(Template)]
 #[template(path = "explain.html")]
@@ -94,12 +92,9 @@ impl<'a> Part<'a> {
     }
 }
 
-/// An amount with all its places, and so many at least, its thousands apart.
+/// An amount with all its places, and so many at least.
 fn exact(amount: Amount, places_min: usize) -> String {
-    let text = amount.to_string();
-    let (whole, places) = text.split_once('.').unwrap_or((&text, ""));
-    let point = if places.is_empty() && places_min == 0 { "" } else { "." };
-    format!("{}{point}{places:0<places_min$}", count(whole))
+    number(&amount.to_string(), places_min)
 }
 
 /// When a record was used, and where it stands on the log.
@@ -127,7 +122,7 @@ pub(super) async fn page(
     let fact = |name: &str| node.facts.get(name).and_then(|fact| fact.as_str()).unwrap_or_default();
     let whole = Part::whole(&node);
     let (sums, wrong) = node.tried();
-    let some_left_off = node.leaves_off() && records_max < RECORDS_OF_ALL;
+    let some_left_off = node.leaves_off() && records_max < RECORDS_MAX;
     Ok(shown(&Explanation {
         here: "",
         title: format!("{id}: {} {}", whole.amount, fact("currency")),
@@ -139,7 +134,7 @@ pub(super) async fn page(
             _ => format!("{wrong} of {} do not come out", counted(sums as i128, "sum")),
         },
         comes_out: wrong == 0,
-        all: some_left_off.then(|| format!("/explain/{}?records={RECORDS_OF_ALL}", escaped(&id))),
+        all: some_left_off.then(|| format!("/explain/{}?records={RECORDS_MAX}", escaped(&id))),
         whole,
     }))
 }

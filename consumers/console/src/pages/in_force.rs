@@ -102,15 +102,15 @@ fn simple(price: &str) -> Option<String> {
             if amount.is_positive() && amount < TINY {
                 return Some(format!(
                     "{} a million",
-                    number(&amount.many(MILLION).ok()?.to_string())
+                    number(&amount.many(MILLION).ok()?.to_string(), 0)
                 ));
             }
-            Some(format!("{} each", number(each)))
+            Some(format!("{} each", number(each, 0)))
         }
         [price, "for", "each", size, "begun"] => {
-            Some(format!("{} for each {} begun", number(price), number(size)))
+            Some(format!("{} for each {} begun", number(price, 0), number(size, 0)))
         }
-        [price, "a", "month"] => Some(format!("{} a month", number(price))),
+        [price, "a", "month"] => Some(format!("{} a month", number(price, 0))),
         _ => None,
     }
 }
@@ -119,15 +119,17 @@ fn simple(price: &str) -> Option<String> {
 fn tier(words: &str, reach: &str) -> Option<String> {
     let words: Vec<&str> = words.split(' ').collect();
     let (upto, rest) = match words.as_slice() {
-        ["to", upto, rest @ ..] => (Some(number(upto)), rest),
+        ["to", upto, rest @ ..] => (Some(number(upto, 0)), rest),
         ["above", rest @ ..] => (None, rest),
         _ => return None,
     };
     let price = match rest {
         ["0", "each"] => None,
-        [each, "each"] => Some(number(each)),
-        ["0", "each", "and", once] => Some(format!("{} once", number(once))),
-        [each, "each", "and", once] => Some(format!("{} and {} once", number(each), number(once))),
+        [each, "each"] => Some(number(each, 0)),
+        ["0", "each", "and", once] => Some(format!("{} once", number(once, 0))),
+        [each, "each", "and", once] => {
+            Some(format!("{} and {} once", number(each, 0), number(once, 0)))
+        }
         _ => return None,
     };
     Some(match (upto, price) {

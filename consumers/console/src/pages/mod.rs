@@ -247,3 +247,15 @@ async fn login(State(site): State<Shared>, Form(Given { key }): Form<Given>) -> 
     let cookie = format!("{KEY_COOKIE}={key}; Path=/; HttpOnly; SameSite=Strict; Max-Age=43200");
     ([(SET_COOKIE, cookie)], see_other("/")).into_response()
 }
+
+#[cfg(test)]
+mod testing {
+    use serde_json::Value;
+
+    use crate::Row;
+
+    pub(super) fn row(fields: Value) -> Row {
+        let Value::Object(row) = fields else { panic!("{fields}") };
+        row
+    }
+}

@@ -2,6 +2,8 @@
 
 use drawdown_domain::money::{Amount, Currency, Overflow};
 
+use crate::numbers::count;
+
 /// How an amount is brought to its currency's minor unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rounding {
@@ -36,35 +38,15 @@ pub(super) fn money(text: &str, currency: Option<Currency>) -> String {
 
 pub(super) fn rounded(amount: Amount, currency: Option<Currency>, rounding: Rounding) -> String {
     let currency = currency.unwrap_or(Currency::Usd);
-    let digits = decimals(currency);
-    let text = rounding.of(amount, currency).unwrap_or(amount).to_string();
-    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
-    let mut grouped = count(whole);
-    if digits > 0 {
-        grouped.push_str(&format!(".{part:0<digits$}"));
-    }
-    grouped
+    let amount = rounding.of(amount, currency).unwrap_or(amount);
+    number(&amount.to_string(), decimals(currency))
 }
 
-/// A whole number, its thousands apart.
-pub(super) fn count(text: &str) -> String {
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("\u{2212}", digits));
-    let mut grouped = String::from(sign);
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A number with all its places, its thousands apart.
-pub(super) fn number(text: &str) -> String {
-    match text.split_once('.') {
-        Some((whole, part)) => format!("{}.{part}", count(whole)),
-        None => count(text),
-    }
+/// A number with all its places, and so many at least, its thousands apart.
+pub(super) fn number(text: &str, places_min: usize) -> String {
+    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+    let point = if places.is_empty() && places_min == 0 { "" } else { "." };
+    format!("{}{point}{places:0<places_min$}", count(whole))
 }
 
 /// Whether an amount that is shown is below zero.
@@ -83,7 +65,10 @@ mod tests {
         assert_eq!(money("999", None), "999.00");
         assert_eq!(money("1234.6", Some(Currency::Jpy)), "1,235");
         assert_eq!(money("n/a", None), "n/a");
-        assert_eq!(number("-1234567.0003"), "\u{2212}1,234,567.0003");
+        assert_eq!(number("-1234567.0003", 2), "\u{2212}1,234,567.0003");
+        assert_eq!(number("1200", 2), "1,200.00");
+        assert_eq!(number("1200.5", 0), "1,200.5");
+        assert_eq!(number("1200", 0), "1,200");
     }
 
     /// Whatever is held and unsettled: as it is shown, what is held less what is unsettled is what is left.

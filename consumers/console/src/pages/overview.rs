@@ -9,12 +9,12 @@ use drawdown_domain::money::Amount;
 use super::account::standing;
 use super::charts::{Bar, Unit, bars};
 use super::markup::escape;
-use super::money::count;
 use super::payments::is_check;
 use super::table::{Column, Kind, Table, banner, column, explains, extra, text};
 use super::{NoPage, NoRows, look, rows, shown};
 use crate::Row;
 use crate::api::Shared;
+use crate::numbers::count;
 
 /// So many of the lowest balances are listed.
 const BALANCES_LISTED: &str = "50";

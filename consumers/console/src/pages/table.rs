@@ -223,12 +223,8 @@ pub(super) fn time(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::testing::row;
     use super::*;
-
-    fn row(fields: Value) -> Row {
-        let Value::Object(row) = fields else { panic!("{fields}") };
-        row
-    }
 
     #[test]
     fn a_column_that_says_nothing_is_left_out() {

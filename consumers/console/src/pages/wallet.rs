@@ -237,14 +237,10 @@ pub(super) async fn wallet(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
+    use super::super::testing::row;
     use super::*;
-
-    fn row(fields: Value) -> Row {
-        let Value::Object(row) = fields else { panic!("{fields}") };
-        row
-    }
 
     #[test]
     fn the_figures_of_a_wallet_add_up() {

@@ -134,7 +134,9 @@ impl Ledger {
         else {
             return Ok(());
         };
-        if wallet.active_method().is_none() {
+        let is_owed = self.owed_after_write_off(number)?.0.is_positive();
+        // A try at a time when nothing is owed or no method can pay is passed: its timer must not stay due.
+        if !is_owed || wallet.active_method().is_none() {
             let next = self.retry_after(declined.first_at, declined.retries.saturating_add(1));
             self.record(journal, RetryPassed { wallet: number, retry_at: next })?;
             return Ok(());

@@ -142,6 +142,28 @@ fn r6_2_what_earlier_months_left_is_charged_with_it() {
     );
 }
 
+/// R6.5: a try that comes due when what was used since makes up for what was declined asks for nothing, and is passed.
+#[test]
+fn r6_5_a_try_for_nothing_is_passed() {
+    super::super::desk_tests::check(
+        "payments.retry_after = [\"90m\", \"3h\"]",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        answers ba-a declined
+        at 2026-03-01T01:10:00Z
+        use a p -100000
+        at 2026-03-01T01:45:00Z
+        asked ba-a                  -> threshold 1000 visa
+        use a p 100000
+        at 2026-03-01T03:00:00Z
+        asked ba-a                  -> retry 1000 visa
+        ",
+    );
+}
+
 /// R6.4, R6.5: a try that got through after all cures only if nothing that was declined is left.
 #[test]
 fn r6_5_a_late_success_cures_if_it_pays_all_that_was_declined() {

@@ -109,8 +109,8 @@ impl Ledger {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let told = wallet.telling.as_deref().is_some_and(|telling| telling.near_due);
         let waited = wallet.telling.as_deref().and_then(|telling| telling.near_due_waits);
-        let is_told = told || self.is_judged_by_credit(number, wallet, Occasion::Change);
-        if is_told && self.is_being_charged(number, wallet, ended) {
+        let counts = told || self.is_judged_by_credit(number, wallet, Occasion::Change);
+        if counts && self.is_being_charged(number, wallet, ended) {
             let waits = Some(ended);
             if waits != waited {
                 self.record(journal, NearDueChanged { wallet: number, near: told, waits })?;
@@ -119,7 +119,7 @@ impl Ledger {
         }
         // What was told is over only once credit covers the cycles again, also where nothing is told meanwhile.
         let near =
-            is_told && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;
+            counts && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;
         if near == told && waited.is_none() {
             return Ok(());
         }
