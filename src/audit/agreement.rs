@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use drawdown_domain::ledger::{AccountNumber, Balance, Ledger, ProductNumber, WalletNumber};
+use drawdown_domain::ledger::{
+    AccountNumber, Balance, Ledger, MonthBills, ProductNumber, WalletNumber,
+};
 use drawdown_domain::money::{Amount, Overflow};
 use drawdown_domain::time::{Month, Span, Timestamp, Zone};
 use drawdown_wire::topics::Topic;
@@ -153,7 +155,12 @@ impl Views {
         let mut open = HashMap::<MonthKey, Amount>::new();
         for (account, number) in ledger.accounts().iter().zip(0u32..) {
             let number = AccountNumber(number);
-            for months in &account.months {
+            // A bill that was paid long after its month brought that back with its payment alone.
+            let only_paid = |months: &MonthBills| {
+                let sums = (months.exact, months.billed);
+                months.month < ledger.oldest_month_kept() && sums == (Amount::ZERO, Amount::ZERO)
+            };
+            for months in account.months.iter().filter(|months| !only_paid(months)) {
                 let key = (months.wallet, number, months.product, months.month);
                 exact.insert(key, months.exact);
                 billed.insert(key, months.billed);
