@@ -106,7 +106,11 @@ fn lines(pages: &Pages, Wanted { kind, back }: Wanted, order: &Order) -> Vec<Boo
     let before = pages.asked(&order.method, &order.token, kind);
     let Decision { answer, reason, lost } = match kind {
         BookedKind::Charge | BookedKind::Return => charge(order.token.as_str(), before),
-        BookedKind::Hold | BookedKind::Release => hold(order, before),
+        BookedKind::Hold | BookedKind::Release => {
+            // What was held once was held for somebody who had proven who he is.
+            let held = pages.asked(&order.method, &order.token, BookedKind::Release) > 0;
+            hold(order, before, order.authenticated || held)
+        }
     };
     let booked = Booked {
         key: order.key.clone(),
@@ -142,9 +146,9 @@ fn charge(token: &str, before: u64) -> Decision {
 
 /// A pre-authorisation is no charge: what links can be held, whatever its charges come to, and who its
 /// owner is has been proven.
-fn hold(order: &Order, before: u64) -> Decision {
+fn hold(order: &Order, before: u64, is_proven: bool) -> Decision {
     match order.token.as_str() {
-        "tok_3ds" if order.authenticated => succeeds(),
+        "tok_3ds" if is_proven => succeeds(),
         "tok_ok_then_no_hold" if before > 0 => declined("hold_refused"),
         "tok_ok"
         | "tok_ok_then_no_hold"
