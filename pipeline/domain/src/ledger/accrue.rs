@@ -177,12 +177,12 @@ impl Ledger {
         if tier != until {
             return self.charge_by_tier(line, payer, series, change, journal);
         }
-        let (tab, is_new) = self.tab_for(line, payer, tier, journal)?;
+        let tab = self.tab_for(line, payer, tier, journal)?;
         let series = place_number(series)?;
         let accrued = Accrued { account: line.account, series, tab, quantity, charge };
         self.apply_accrued(&accrued)?;
         journal.accrued(self, std::slice::from_ref(&accrued), line);
-        self.charged(line, payer.0, &accrued, is_new, journal)
+        self.charged(line, payer.0, &accrued, journal)
     }
 
     /// Puts each tier's part of a change on a tab of its own (R12.3).
@@ -200,11 +200,10 @@ impl Ledger {
         let (model, _) = self.priced(found.meter, found.price)?;
         let after = found.quantity.plus(change.quantity)?;
         let split = model.split(found.quantity, after)?;
-        let (series, mut is_new) = (place_number(series)?, false);
+        let series = place_number(series)?;
         let mut parts: SmallVec<[Accrued; 4]> = SmallVec::with_capacity(split.len());
         for part in split {
-            let (tab, is_opened) = self.tab_for(line, payer, part.tier, journal)?;
-            is_new |= is_opened;
+            let tab = self.tab_for(line, payer, part.tier, journal)?;
             let (account, quantity, charge) = (line.account, part.quantity, part.charge);
             parts.push(Accrued { account, series, tab, quantity, charge });
         }
@@ -212,7 +211,7 @@ impl Ledger {
         journal.accrued(self, &parts, line);
         let last = parts.last().ok_or(Broken("a change of no tier"))?;
         let Change { quantity, charge, .. } = change;
-        self.charged(line, payer.0, &Accrued { quantity, charge, ..*last }, is_new, journal)
+        self.charged(line, payer.0, &Accrued { quantity, charge, ..*last }, journal)
     }
 
     /// A line has been charged: what follows from that.
@@ -222,12 +221,11 @@ impl Ledger {
         line: &Line,
         wallet: WalletNumber,
         accrued: &Accrued,
-        is_on_new_tab: bool,
         journal: &mut dyn Journal,
     ) -> Result<(), Trouble> {
         self.watch_cap(accrued, journal).map_err(super::timers::broken)?;
         // What is taken back is no use.
-        if is_on_new_tab && line.records.is_positive() {
+        if line.records.is_positive() {
             self.check_first_use(wallet, line.meter, journal).map_err(super::timers::broken)?;
         }
         let is_spent = self.spend_headroom(wallet, accrued.charge);
@@ -335,13 +333,12 @@ impl Ledger {
         payer: (WalletNumber, PriceNumber),
         tier: TierNumber,
         journal: &mut dyn Journal,
-    ) -> Result<(u32, bool), Trouble> {
-        let known = self.tab_of(line, payer, tier);
-        let place = match known {
+    ) -> Result<u32, Trouble> {
+        let place = match self.tab_of(line, payer, tier) {
             Some(place) => place,
             None => self.open_tab(line, payer, tier, journal)?,
         };
-        Ok((place_number(place)?, known.is_none()))
+        Ok(place_number(place)?)
     }
 
     /// The tab this line goes on in time: its hour has charges already, and is still collected. An

@@ -19,7 +19,7 @@ use super::timers::Timer;
 use super::{Broken, Ledger};
 use crate::money::Amount;
 use crate::settings::Settings;
-use crate::time::{HalfMonth, Month};
+use crate::time::{HalfMonth, Minute, Month};
 
 fn add(to: &mut Amount, amount: Amount) -> Result<(), Broken> {
     *to = to.plus(amount)?;
@@ -73,8 +73,9 @@ impl Ledger {
                 }
             }
             Fact::PayerChanged(fact) => {
+                let now = self.clock.now().minute();
                 if let Some(account) = self.account_mut(fact.account)? {
-                    account.change_payer(fact.from, fact.wallet);
+                    account.change_payer(now, fact.from, fact.wallet);
                     let before = account.payer_before(fact.from);
                     self.note_payer(fact.wallet, fact.account, fact.from, before);
                 }
@@ -109,10 +110,12 @@ impl Ledger {
             Fact::Moved(fact) => self.apply_moved(fact)?,
             Fact::BillReduced(fact) => self.apply_bill_reduced(fact)?,
             Fact::PaymentUndone(fact) => self.apply_payment_undone(fact)?,
-            Fact::CorrectionWaits(CorrectionWaits { wallet, bill }) => {
+            Fact::CorrectionWaits(CorrectionWaits { wallet, correction }) => {
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
-                    wallet.corrections.retain(|known| known.number != bill.number);
-                    wallet.corrections.extend(bill.amount.is_negative().then(|| bill.clone()));
+                    let bill = &correction.bill;
+                    wallet.corrections.retain(|known| known.bill.number != bill.number);
+                    let waits = bill.amount.is_negative();
+                    wallet.corrections.extend(waits.then(|| correction.clone()));
                 }
             }
             Fact::CouponOpened(CouponOpened { wallet, coupon }) => {
@@ -364,7 +367,7 @@ impl Ledger {
     }
 
     /// No record that is still accepted can lie in an earlier month than this.
-    pub(super) fn oldest_month_kept(&self) -> Month {
+    pub fn oldest_month_kept(&self) -> Month {
         let oldest = self.clock.now().minus(self.settings.usage.max_age);
         let oldest =
             oldest.minus(self.settings.rejects.replay_for).minus(crate::time::Span::days(2));
@@ -558,9 +561,9 @@ fn push_payment(payments: &mut Vec<PaidFrom>, lot: &Lot, amount: Amount) -> Resu
 }
 
 impl Account {
-    fn change_payer(&mut self, from: crate::time::Minute, wallet: WalletNumber) {
-        // A later command replaces a change that is still to come.
-        self.payers.retain(|payer| payer.from < from);
+    fn change_payer(&mut self, now: Minute, from: Minute, wallet: WalletNumber) {
+        // A later command replaces every change that is still to come, also one that would come before.
+        self.payers.retain(|payer| payer.from <= now && payer.from != from);
         self.payers.push(super::Payer { from, wallet });
         for series in &mut self.series {
             series.same = super::fact::NOWHERE;

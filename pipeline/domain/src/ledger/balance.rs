@@ -1,7 +1,8 @@
 //! What a wallet's balance shows (R4.2, R4.3): computed from the state, never stored.
 
 use super::Ledger;
-use super::coupons::{Parts, Precision};
+use super::coupons::Precision;
+use super::cycles::Collected;
 use super::state::{AccountNumber, Bill, Wallet, WalletNumber, WalletState};
 use crate::commands::{AutoRecharge, DelayedSuspension, Kind, LowBalanceAlert};
 use crate::ids::{AccountId, CouponId, Text, WalletId};
@@ -41,7 +42,7 @@ record! {
         pub overdue: bool,
         /// Own cash that may be sent on.
         pub transferable: Amount,
-        /// Money on its way to another ledger.
+        /// Money that is set aside: on its way to somebody else, or for an order whose payment is under way.
         pub in_flight: Amount,
     }
 }
@@ -167,7 +168,7 @@ impl Ledger {
             unbilled: if wallet.is_ecosystem() { current.plus(previous)? } else { Amount::ZERO },
             overdue: self.is_overdue_with(wallet, available),
             transferable,
-            in_flight: wallet.in_flight(),
+            in_flight: wallet.in_flight().plus(wallet.held()?)?,
         })
     }
 
@@ -201,7 +202,9 @@ impl Ledger {
             *sum = sum.plus(amount)?;
             Ok(())
         };
-        for bill in wallet.unpaid.iter().chain(&wallet.corrections) {
+        for bill in
+            wallet.unpaid.iter().chain(wallet.corrections.iter().map(|waiting| &waiting.bill))
+        {
             add(bill.month, bill.owed())?;
         }
         if wallet.open_cycles.is_empty() {
@@ -248,8 +251,10 @@ impl Ledger {
             for (bill, _) in &would_be {
                 rehearsed.note_spent(bill)?;
             }
-            for (bill, parts) in &would_be {
-                for payment in self.coupons_for(&rehearsed, bill, parts, Precision::Exact)? {
+            for (bill, part) in would_be {
+                // Nothing is rounded before it is issued: coupons cover exact charges here.
+                let bill = Bill { amount: part.exact, ..bill };
+                for payment in self.coupons_for(&rehearsed, &bill, &part.parts, Precision::Exact)? {
                     rehearsed.spend_coupon(&payment.coupon, payment.amount)?;
                     covered.push((bill.month, payment.amount));
                 }
@@ -266,15 +271,13 @@ impl Ledger {
         cycles.sort_by_key(|cycle| cycle.ends);
         let mut bills = Vec::new();
         for cycle in cycles {
-            let collected = self.collect(payer, cycle.ends).map_err(|_| Overflow)?;
-            let mut issued = Vec::with_capacity(collected.len());
-            for part in collected {
-                let bill = self.bill_over(payer, cycle.ends, &part).map_err(|_| Overflow)?;
-                rehearsed.note_spent(&bill)?;
-                issued.push((bill, part.parts));
+            let would_be = self.would_be_billed(payer, cycle.ends)?;
+            for (bill, _) in &would_be {
+                rehearsed.note_spent(bill)?;
             }
-            for (mut bill, parts) in issued {
-                for payment in self.coupons_for(&rehearsed, &bill, &parts, Precision::Payable)? {
+            for (mut bill, part) in would_be {
+                let paid = self.coupons_for(&rehearsed, &bill, &part.parts, Precision::Payable)?;
+                for payment in paid {
                     rehearsed.spend_coupon(&payment.coupon, payment.amount)?;
                     bill.paid = bill.paid.plus(payment.amount)?;
                 }
@@ -284,16 +287,16 @@ impl Ledger {
         Ok(bills)
     }
 
-    fn would_be_billed(
+    /// The bills that would be issued if this cycle were billed now, and what they are over.
+    pub(super) fn would_be_billed(
         &self,
         payer: WalletNumber,
         ends: Minute,
-    ) -> Result<Vec<(Bill, Parts)>, Overflow> {
+    ) -> Result<Vec<(Bill, Collected)>, Overflow> {
         let collected = self.collect(payer, ends).map_err(|_| Overflow)?;
         let bills = collected.into_iter().map(|part| {
             let bill = self.bill_over(payer, ends, &part).map_err(|_| Overflow)?;
-            // Nothing is rounded before it is issued: coupons cover exact charges here.
-            Ok((Bill { amount: part.exact, ..bill }, part.parts))
+            Ok((bill, part))
         });
         bills.collect()
     }

@@ -1,5 +1,7 @@
 //! Coupons: granted, in scope or not, and what they would pay of a bill (R5.2).
 
+use smallvec::SmallVec;
+
 use super::fact::{Cause, CouponOpened, Journal, Moved, SharedCouponPaid, TabCut};
 use super::payments::paid_bill;
 use super::state::{
@@ -11,7 +13,7 @@ use crate::commands::GrantCoupon;
 use crate::ids::{BenefitId, CouponId, ProductId, Text};
 use crate::money::{Amount, Overflow};
 use crate::refusal::Refusal;
-use crate::time::{Minute, Window};
+use crate::time::{Minute, Month, Window};
 
 /// The exact charges of a bill, by the minutes of use they lie in.
 pub(super) type Parts = Vec<(Window, Amount)>;
@@ -75,12 +77,15 @@ impl Ledger {
         command: &GrantCoupon,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        let (number, wallet) = self.direct_wallet_of(&command.billing_account)?;
-        let minimum = command.minimum.unwrap_or_default();
         let valid = Window {
             from: command.valid_from.full_minute(),
             until: command.valid_until.full_minute(),
         };
+        if valid.until <= valid.from {
+            return Err(Refusal::Malformed.into());
+        }
+        let (number, wallet) = self.direct_wallet_of(&command.billing_account)?;
+        let minimum = command.minimum.unwrap_or_default();
         if !command.amount.is_positive()
             || !command.amount.is_payable(wallet.currency)
             || minimum.is_negative()
@@ -92,9 +97,6 @@ impl Ledger {
             || wallet.benefit(&id).is_some()
         {
             return Err(Refusal::AlreadyExists.into());
-        }
-        if valid.until <= valid.from {
-            return Err(Refusal::Malformed.into());
         }
 
         let coupon = Coupon {
@@ -209,7 +211,7 @@ impl Ledger {
             if !owed.is_positive() {
                 break;
             }
-            if self.spent_in_scope(wallet, bill, coupon)? < coupon.minimum {
+            if self.spent_in_scope(wallet, bill.month, coupon)? < coupon.minimum {
                 continue;
             }
             let eligible = match eligible(valid, &open, parts.len())? {
@@ -232,19 +234,54 @@ impl Ledger {
         Ok(payments)
     }
 
-    fn spent_in_scope(
+    /// The least charge that could bring a coupon to its minimum. From then on it covers what it did not before, so
+    /// that with a charge more is available.
+    pub(super) fn left_to_a_minimum(
+        &self,
+        payer: WalletNumber,
+        wallet: &Wallet,
+    ) -> Result<Amount, Overflow> {
+        let waits = |coupon: &&Coupon| coupon.left.is_positive() && coupon.minimum.is_positive();
+        let coupons = wallet.own_coupons().map(|it| it.coupon).filter(waits);
+        let coupons: SmallVec<[&Coupon; 2]> = coupons.collect();
+        let mut left = Amount::MAX;
+        if coupons.is_empty() {
+            return Ok(left);
+        }
+        let (mut rehearsed, mut bills) = (wallet.clone(), 1);
+        for cycle in &wallet.open_cycles {
+            for (bill, _) in self.would_be_billed(payer, cycle.ends)? {
+                rehearsed.note_spent(&bill)?;
+                bills += 1;
+            }
+        }
+        for coupon in coupons {
+            // In a month that has only begun.
+            left = left.min(coupon.minimum);
+            for month in rehearsed.spent.iter().map(|spent| spent.month) {
+                let spent = self.spent_in_scope(&rehearsed, month, coupon)?;
+                let missing = coupon.minimum.minus(spent)?;
+                left = if missing.is_positive() { left.min(missing) } else { left };
+            }
+        }
+        // Each of these bills may be rounded up by less than a minor unit, and further ones to at most twice their
+        // charges.
+        let rounding = wallet.currency.minor_unit().many(bills)?;
+        left.minus(rounding)?.max(Amount::ZERO).share(1, 2)
+    }
+
+    /// What the charges of a month in the scope of a coupon come to.
+    pub(super) fn spent_in_scope(
         &self,
         wallet: &Wallet,
-        bill: &Bill,
+        month: Month,
         coupon: &Coupon,
     ) -> Result<Amount, Overflow> {
         let in_scope = |product: Option<ProductNumber>| {
             coupon.in_scope(product.and_then(|product| self.book.product(product)))
         };
-        let spent = wallet
-            .spent
-            .iter()
-            .filter(|spent| spent.month == bill.month && in_scope(spent.product));
+        let spent =
+            wallet.spent.iter().filter(|spent| spent.month == month && in_scope(spent.product));
         Amount::sum(spent.map(|spent| spent.amount))
     }
 

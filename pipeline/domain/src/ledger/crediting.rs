@@ -2,8 +2,9 @@
 //! decided at once and lowers what is left of the invoice; with the registry's number it is issued, as an
 //! invoice is, and its net and tax become negative bills.
 
-use super::fact::{BillIssued, Cause, CreditDrafted, Journal, LineTaken, Moved, OrderRefunded};
+use super::fact::{BillIssued, Cause, CreditDrafted, Journal, LineTaken, OrderRefunded};
 use super::invoicing::{draft_name, wallet_of_draft};
+use super::reversal::Correction;
 use super::state::{Bill, Lot, Order, PaidFrom, Wallet, WalletNumber, WalletState};
 use super::{Broken, Ledger, Undecided};
 use crate::commands::{Asked, Command, CreditInvoice, RefundOrder, RefundTo};
@@ -241,7 +242,10 @@ impl Ledger {
             self.record(journal, BillIssued { credit_note, ..billed })?;
             match order {
                 Some(order) => self.take_order_back(number, &order, part.amount, journal)?,
-                None => self.undo(number, &bill, Cause::CreditNote, journal)?,
+                None => {
+                    let correction = Correction { bill, rest: Some(Cause::CreditNote) };
+                    self.correct(number, &correction, journal)?;
+                }
             }
         }
         Ok(())
@@ -278,22 +282,6 @@ impl Ledger {
         let placed = wallet.orders.iter_mut().find(|placed| placed.order == *order);
         let placed = placed.ok_or(Broken("an order that was not placed"))?;
         placed.credited = placed.credited.minus(fact.bill.amount)?;
-        Ok(())
-    }
-
-    /// A negative bill undoes what it can; where no payment is known any more, the rest becomes own cash.
-    pub(super) fn undo(
-        &mut self,
-        number: WalletNumber,
-        bill: &Bill,
-        cause: Cause,
-        journal: &mut dyn Journal,
-    ) -> Result<(), Undecided> {
-        let left = self.reverse(number, bill, journal)?;
-        if left.is_positive() {
-            let moved = Moved::of(number, Lot::OWN_CASH, left, cause);
-            self.record(journal, Moved { bill: Some(bill.number), ..moved })?;
-        }
         Ok(())
     }
 

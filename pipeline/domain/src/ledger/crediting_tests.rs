@@ -175,6 +175,27 @@ fn r12_2_r5_7_what_paid_is_paid_back() {
     );
 }
 
+/// R5.7: what a credit note takes back of bills in flight waits for the result, its tax, too: paid after all, it is paid
+/// back; declined, it is owed no longer, and nobody has had money for what he did not pay.
+#[test]
+fn r12_2_r5_7_a_credit_note_over_bills_in_flight_waits() {
+    for (answer, cash, unsettled) in [("succeeded", "16.50", "0"), ("declined", "0", "27.50")] {
+        let mut asking = invoiced();
+        asking.table(&format!(
+            r#"
+            a | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t", expires = "2029-12" | ok
+            answer | ba-a | succeeded
+            a | pay | billing_account = "ba-a", method = "visa" | ok
+            operator | credit_invoice | invoice = "SG-2026-000001", amount = "15", reason = "r" | ok
+            number | invoices
+            see | balance ba-a | cash = "0", unsettled_current = "27.50"
+            answer | ba-a | {answer}
+            see | balance ba-a | cash = "{cash}", unsettled_current = "{unsettled}"
+            "#
+        ));
+    }
+}
+
 /// An order that was given back is not given back again because of its credit note.
 #[test]
 fn r12_2_a_credit_note_says_what_was_given_back_of_an_order() {

@@ -3,6 +3,7 @@
 
 use super::fact::{BillIssued, Cause, InvoiceIssued, Journal, PeriodClosed, PeriodJoined};
 use super::periods::{Period, PeriodLine, PeriodOrder};
+use super::reversal::Correction;
 use super::state::{AccountNumber, Bill, Enterprise, ProductNumber, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::ids::AccountId;
@@ -290,7 +291,8 @@ impl Ledger {
             let billed = BillIssued::of(number, tax.clone(), tax.amount, ends);
             self.record(journal, BillIssued { invoice: Some(invoice.number.clone()), ..billed })?;
             if tax.amount.is_negative() {
-                self.undo(number, &tax, Cause::TaxReturned, journal)?;
+                let correction = Correction { bill: tax, rest: Some(Cause::TaxReturned) };
+                self.correct(number, &correction, journal)?;
             }
         }
         self.write_off_issued(number, journal)?;

@@ -177,8 +177,24 @@ impl Ledger {
             PaymentAnswer::AwaitsApproval => MethodState::Pending,
             _ => MethodState::Active,
         };
+        let method = linking.method.method.clone();
         self.record(journal, LinkEnded { wallet, linking, refused, reason, state })?;
-        Ok(())
+        self.charge_if_preferred(wallet, &method, journal)
+    }
+
+    /// A method can pay from now on: as the preferred one, the first that is linked is, it pays at once what an earlier
+    /// one could not (R6.5).
+    fn charge_if_preferred(
+        &mut self,
+        number: WalletNumber,
+        method: &MethodId,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Undecided> {
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        match wallet.preferred() == Some(method) {
+            true => self.charge_new_method(number, journal),
+            false => Ok(()),
+        }
     }
 
     /// Whether cards are linked only with strong authentication, where the enterprise is registered.
@@ -203,8 +219,8 @@ impl Ledger {
             PaymentAnswer::Declined => MethodState::Inactive,
             PaymentAnswer::AwaitsApproval | PaymentAnswer::AuthenticationRequired => return Ok(()),
         };
-        self.record(journal, MethodChanged { wallet, method, state })?;
-        Ok(())
+        self.record(journal, MethodChanged { wallet, method: method.clone(), state })?;
+        self.charge_if_preferred(wallet, &method, journal)
     }
 
     /// A method can pay no longer.
@@ -221,6 +237,7 @@ impl Ledger {
 
     /// With PayPal preferred, the first use of each product makes sure that the method could pay for it
     /// (R7.6).
+    #[inline]
     pub(super) fn check_first_use(
         &mut self,
         number: WalletNumber,

@@ -191,6 +191,21 @@ fn r7_6_the_first_use_of_each_product_is_checked() {
     );
 }
 
+/// R7.6: a product that was used before PayPal was linked is checked with its next use, in the same hour, too.
+#[test]
+fn r7_6_the_first_use_since_it_was_linked_is_checked() {
+    methods(
+        "
+        use a q 100
+        link_payment_method billing_account=ba-a method=pal kind=paypal token=t -> later
+        answers ba-a succeeded
+        asked ba-a                                   ->
+        use a q 100
+        asked ba-a                                   -> preauthorisation 1 pal
+        ",
+    );
+}
+
 /// R7.6: before a first use is checked nothing is charged for it, nor after a check that failed.
 #[test]
 fn r7_6_who_fails_the_check_is_not_charged_for_that_use() {

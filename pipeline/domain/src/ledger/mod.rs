@@ -94,6 +94,7 @@ pub use periods::{Invoicing, Period, PeriodLine, PeriodOrder, PeriodTopUp};
 pub use plans::{Plan, Plans};
 pub use postings::{Book, Posting, Postings};
 pub use requests::Answered;
+pub use reversal::Correction;
 pub use runs::{RunKey, RunProgress};
 pub use sharing::{Organisation, Served, SharedAccount, SharedOrganisation, Sharing, SharingRule};
 pub use spending::{

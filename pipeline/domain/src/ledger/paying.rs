@@ -150,12 +150,15 @@ impl Ledger {
         number: WalletNumber,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
-        match self.wallet(number).and_then(|wallet| wallet.paying.as_deref()) {
-            Some(Paying { in_flight: None, declined: Some(_), .. }) if !self.is_frozen(number) => {
-                self.charge_all(number, PaymentCause::Manual, journal)
-            }
-            _ => Ok(()),
+        let Some(wallet) = self.wallet(number) else { return Ok(()) };
+        let waits = matches!(
+            wallet.paying.as_deref(),
+            Some(Paying { in_flight: None, declined: Some(_), .. })
+        );
+        if !waits || wallet.is_frozen() || wallet.active_method().is_none() {
+            return Ok(());
         }
+        self.charge_all(number, PaymentCause::Manual, journal)
     }
 
     /// Something can be charged by itself: nothing is in flight, nothing was declined, and a method can pay.

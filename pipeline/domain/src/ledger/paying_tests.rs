@@ -164,6 +164,47 @@ fn r6_5_a_try_for_nothing_is_passed() {
     );
 }
 
+/// R6.5: a method that is linked where there is none is preferred, and pays at once what was declined.
+#[test]
+fn r6_5_the_next_method_pays_what_was_declined() {
+    super::super::desk_tests::check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        answers ba-a declined
+        asked ba-a                  -> threshold 1000 visa
+        unlink_payment_method billing_account=ba-a method=visa
+        link_payment_method billing_account=ba-a method=pal kind=paypal token=t -> later
+        answers ba-a awaits_approval
+        asked ba-a                  ->
+        answers ba-a succeeded
+        asked ba-a                  -> manual 1000 pal
+        ",
+    );
+}
+
+/// R6.5: whoever unlinks what was declined is not billed early, as nothing is there to be charged.
+#[test]
+fn r6_5_without_a_method_nothing_is_billed_early() {
+    let desk = super::super::desk_tests::check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        answers ba-a declined
+        use a p 50
+        unlink_payment_method billing_account=ba-a method=visa
+        ",
+    );
+    let billed = desk.recorder.0.iter().filter(|fact| matches!(fact, Fact::BillIssued(_)));
+    assert_eq!(billed.count(), 1);
+}
+
 /// R6.4, R6.5: a try that got through after all cures only if nothing that was declined is left.
 #[test]
 fn r6_5_a_late_success_cures_if_it_pays_all_that_was_declined() {

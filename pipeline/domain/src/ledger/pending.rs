@@ -95,8 +95,8 @@ impl Ledger {
             self.record(journal, HeldPaid { wallet, bill, lot, amount, paid: paid.clone() })?;
         }
         self.record(journal, BillPaid { wallet, bill, payment, amount: by_method, paid })?;
-        self.record(journal, OrderEnded { wallet, order })?;
-        Ok(())
+        self.record(journal, OrderEnded { wallet, order: order.clone() })?;
+        Ok(self.begin_bought_plan(number, &order, journal)?)
     }
 
     /// The payment was declined: nothing is bought, and what was set aside is free again.

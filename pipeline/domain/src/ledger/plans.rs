@@ -80,6 +80,23 @@ impl Ledger {
         self.go_on_with(number, plan, journal)
     }
 
+    /// An order that waited for its payment is bought. If a plan begins with it, the plan begins now.
+    pub(super) fn begin_bought_plan(
+        &mut self,
+        number: WalletNumber,
+        order: &OrderId,
+        journal: &mut dyn Journal,
+    ) -> Result<(), Broken> {
+        let plan = self.wallet(number).and_then(|wallet| wallet.plan_of(order));
+        match plan.filter(|plan| plan.period == 1).cloned() {
+            Some(plan) => {
+                let began = self.clock.now();
+                self.go_on_with(number, Plan { began, ..plan }, journal)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The period after the running one begins when that ends. What passed while nothing could go out is left out.
     fn go_on_with(
         &mut self,

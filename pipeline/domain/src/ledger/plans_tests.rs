@@ -126,6 +126,27 @@ fn r5_8_a_plan_by_a_method_is_charged_at_each_end() {
     assert_eq!(told(&asking), [""; 0], "that a method did not pay is told by itself");
 }
 
+/// R5.8: a plan whose first order waits for its payment begins when that is bought, not when it was asked for.
+#[test]
+fn r5_8_a_plan_begins_when_it_is_paid() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t", expires = "2029-12" | ok
+        answer | ba-a | succeeded
+        at | 2026-03-10T10:00:00Z
+        a | place_order | billing_account = "ba-a", order = "plan", amount = "10", method = "visa", renews = true | ok
+        at | 2026-03-12T10:00:00Z
+        answer | ba-a | succeeded
+        at | 2026-04-12T09:59:00Z
+        a | place_order | billing_account = "ba-a", order = "other", amount = "1", method = "visa" | ok
+        answer | ba-a | succeeded
+        at | 2026-04-12T10:00:00Z
+        a | place_order | billing_account = "ba-a", order = "plan.2", amount = "10" | already_exists
+        "#,
+    );
+}
+
 /// A plan that was begun comes back with a restored ledger.
 #[test]
 fn r5_8_a_restored_ledger_renews_as_one_that_went_on() {

@@ -6,7 +6,19 @@ use super::fact::{
 use super::state::{Bill, BillsPaid, Lot, ProductNumber, Wallet, WalletNumber};
 use super::{Ledger, Undecided};
 use crate::money::Amount;
+use crate::record;
 use crate::time::Month;
+
+record! {
+    /// A negative bill that undoes others.
+    pub struct Correction {
+        /// Over what it has yet to undo.
+        pub bill: Bill,
+        /// What it finds nothing to undo for becomes own cash with this cause, as a document promised it. None: it is
+        /// a bill of usage, which lapses, as rounding never billed it.
+        pub rest: Option<Cause>,
+    }
+}
 
 impl Ledger {
     /// Undoes what a negative bill can undo now. While some of the bills it could undo are in flight, the rest
@@ -14,20 +26,28 @@ impl Ledger {
     pub(super) fn correct(
         &mut self,
         payer: WalletNumber,
-        negative: &Bill,
+        correction: &Correction,
         journal: &mut dyn Journal,
     ) -> Result<(), Undecided> {
+        let Correction { bill: negative, rest } = correction;
         let left = self.reverse(payer, negative, journal)?;
         let Some(wallet) = self.wallet(payer) else { return Ok(()) };
         let waits = left.is_positive() && wallet.is_in_flight(negative);
-        let waited = wallet.corrections.iter().any(|known| known.number == negative.number);
-        if !waits && !waited {
-            return Ok(());
+        let waited = wallet.corrections.iter().any(|known| known.bill.number == negative.number);
+        if waits || waited {
+            let amount = if waits { left.negated()? } else { Amount::ZERO };
+            let bill = Bill { amount, ..negative.clone() };
+            let correction = Correction { bill, rest: *rest };
+            self.record(journal, CorrectionWaits { wallet: payer, correction })?;
         }
-        let amount = if waits { left.negated()? } else { Amount::ZERO };
-        let bill = Bill { amount, ..negative.clone() };
-        self.record(journal, CorrectionWaits { wallet: payer, bill })?;
-        Ok(())
+        match rest.filter(|_| left.is_positive() && !waits) {
+            Some(cause) => {
+                let moved = Moved::of(payer, Lot::OWN_CASH, left, cause);
+                self.record(journal, Moved { bill: Some(negative.number), ..moved })?;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The result of a payment is known: what waited for it is undone.
@@ -42,16 +62,16 @@ impl Ledger {
         }
         // What coupons get back is on the invoice of the period in which they do.
         let now = wallet.zone.half_month_of(self.clock.now());
-        for waiting in wallet.corrections.clone() {
-            let half = waiting.half.max(now);
-            self.correct(payer, &Bill { half, ..waiting }, journal)?;
+        for Correction { bill, rest } in wallet.corrections.clone() {
+            let half = bill.half.max(now);
+            self.correct(payer, &Correction { bill: Bill { half, ..bill }, rest }, journal)?;
         }
         Ok(())
     }
 
     /// First unpaid parts, latest bill first; then payments, latest first, each back to the lot that
-    /// paid. Says what is left: of usage it was never billed, as rounding held it back at the end of a month.
-    pub(super) fn reverse(
+    /// paid. Says what is left.
+    fn reverse(
         &mut self,
         payer: WalletNumber,
         negative: &Bill,

@@ -109,14 +109,15 @@ impl Ledger {
         let Some(wallet) = self.wallet(number) else { return Ok(()) };
         let told = wallet.telling.as_deref().is_some_and(|telling| telling.near_due);
         let waited = wallet.telling.as_deref().and_then(|telling| telling.near_due_waits);
-        let counts = told || self.is_judged_by_credit(number, wallet, Occasion::Change);
-        if counts && self.is_being_charged(number, wallet, ended) {
+        // Who carries it now may not be able to once that is answered.
+        if self.is_being_charged(number, wallet, ended) {
             let waits = Some(ended);
             if waits != waited {
                 self.record(journal, NearDueChanged { wallet: number, near: told, waits })?;
             }
             return Ok(());
         }
+        let counts = told || self.is_judged_by_credit(number, wallet, Occasion::Change);
         // What was told is over only once credit covers the cycles again, also where nothing is told meanwhile.
         let near =
             counts && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;

@@ -291,6 +291,7 @@ impl Ledger {
         if let Some(runway) = self.runway_headroom(number, wallet, available)? {
             headroom = headroom.min(runway);
         }
+        headroom = headroom.min(self.left_to_a_minimum(number, wallet)?);
         if let Some(threshold) = self.threshold(number) {
             let (owed, parts) = self.owed_after_write_off(number)?;
             // Each bill may be rounded up by less than a minor unit.

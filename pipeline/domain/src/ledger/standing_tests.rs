@@ -64,6 +64,13 @@ enum Input {
         wallet: usize,
         answer: PaymentAnswer,
     },
+    /// Pays what is used within so many hours, once so much is.
+    Coupon {
+        wallet: usize,
+        units: i64,
+        minimum: i64,
+        hours: i32,
+    },
     /// From so many hours on.
     Payer {
         account: usize,
@@ -127,6 +134,8 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => wallet.clone().prop_map(|wallet| Input::Link { wallet }),
         1 => wallet.clone().prop_map(|wallet| Input::Prefer { wallet }),
         3 => (wallet.clone(), answers).prop_map(|(wallet, answer)| Input::Answer { wallet, answer }),
+        2 => (wallet.clone(), 1..80i64, -10..60i64, 1..40i32).prop_map(
+            |(wallet, units, minimum, hours)| Input::Coupon { wallet, units, minimum, hours }),
         1 => (0..3usize, wallet.clone(), 0..6i32)
             .prop_map(|(account, wallet, hours)| Input::Payer { account, wallet, hours }),
         1 => (wallet.clone(), 0..60i64)
@@ -252,6 +261,18 @@ impl Rig {
                 let (ledger, recorder) = (&mut self.ledger, &mut self.recorder);
                 ledger.payment_answered(number, begun, *answer, None, recorder).unwrap();
             }
+            Input::Coupon { wallet, units, minimum, hours } => {
+                let fields = json!({
+                    "billing_account": WALLETS[*wallet],
+                    "coupon": format!("k{}", self.commands),
+                    "amount": units.to_string(),
+                    "minimum": minimum.max(&0).to_string(),
+                    "cash": units % 5 == 0,
+                    "valid_from": self.now.minus(Span::minutes(60)).to_string(),
+                    "valid_until": self.now.plus(Span::minutes(60 * hours)).to_string(),
+                });
+                self.ask("grant_coupon", fields);
+            }
             Input::Recharge { wallet, units } => self.ask("configure", json!({ "billing_account": WALLETS[*wallet], "auto_recharge": { "enabled": *units > 0, "amount": units.max(&20).to_string(), "percents": ["60", "20", "5"] } })),
             Input::Delay { wallet, hours } => {
                 let delayed = match hours {
@@ -308,6 +329,47 @@ fn restored(ledger: &Ledger) -> Ledger {
     }
     restored.loaded();
     restored
+}
+
+/// R8.2: who has used something is judged also where all of it was paid by a method and nothing is left of it: without
+/// the method the buffer counts.
+#[test]
+fn r8_2_who_has_paid_by_a_card_is_not_as_on_the_first_day() {
+    super::super::desk_tests::check(
+        "suspension.buffer = { USD = \"5\" }",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t expires=2026-04 -> later
+        answers ba-a succeeded
+        use a p 100000
+        answers ba-a succeeded
+        told ba-a                   -> payment_succeeded
+        at 2026-04-30T23:59:00Z
+        told ba-a                   ->
+        at 2026-05-01T00:00:00Z
+        balance ba-a                -> available=0
+        told ba-a                   -> suspended
+        ",
+    );
+}
+
+/// R5.2, R8.4: the charge that brings a coupon to its minimum makes more available, and services resume with it.
+#[test]
+fn r8_4_services_resume_with_the_charge_that_reaches_a_minimum() {
+    super::super::desk_tests::check(
+        "bills.cycle = \"month\"",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        grant_coupon billing_account=ba-a coupon=k amount=60 minimum=3 valid_from=2026-03-01T00:00:00Z valid_until=2026-04-01T00:00:00Z
+        use a p 200
+        told ba-a                   -> overdue, suspended, runway
+        use a p 99
+        told ba-a                   ->
+        use a p 1
+        told ba-a                   -> resumed
+        balance ba-a                -> available=0
+        ",
+    );
 }
 
 proptest! {

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::benefits::Benefits;
 use super::periods::Invoicing;
 use super::plans::Plans;
+use super::reversal::Correction;
 use super::runs::RunProgress;
 use super::sharing::{Organisation, Served, Sharing};
 use super::spending::Spending;
@@ -401,7 +402,7 @@ record! {
         /// None until somebody names it, stops it, administers it or there is bad debt.
         pub governing: Option<Box<Governing>>,
         /// Negative bills over what they have yet to undo: the bills of which that is are in flight (R5.7).
-        pub corrections: Vec<Bill> = Vec::new(),
+        pub corrections: Vec<Correction> = Vec::new(),
         /// None until it asks somebody to pay, or is asked.
         pub requests: Option<Box<Requests>>,
         /// None until one is bought, or a rule is made for those to come (R9.7, R9.8).

@@ -130,11 +130,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// Whether nothing goes out of a wallet.
-    pub(super) fn is_frozen(&self, number: WalletNumber) -> bool {
-        self.wallet(number).is_some_and(Wallet::is_frozen)
-    }
-
     /// After a decline, a method that was preferred while nothing could go out is charged now (R6.5).
     fn charge_method_preferred_since(
         &mut self,

@@ -4,6 +4,7 @@
 use super::coupons::Parts;
 use super::fact::{Cause, Journal, Moved};
 use super::payments::paid_bill;
+use super::reversal::Correction;
 use super::state::{Bill, Coupon, Lot, RefundedCredit, TransferredCash, Wallet, WalletNumber};
 use super::{Broken, Ledger, Undecided};
 use crate::money::Amount;
@@ -20,7 +21,8 @@ impl Ledger {
         let by_partner = self.wallet(payer).is_some_and(Wallet::is_ecosystem);
         for (bill, parts) in issued {
             if bill.amount.is_negative() {
-                self.correct(payer, bill, journal)?;
+                let correction = Correction { bill: bill.clone(), rest: None };
+                self.correct(payer, &correction, journal)?;
             } else if by_partner && bill.amount.is_positive() {
                 // No write-off: issuing it is what moves it to consumed (R4.3), whatever waits here.
                 self.pay(payer, bill.number, Lot::QUOTA, bill.amount, journal)?;
@@ -119,12 +121,16 @@ impl Ledger {
             return Some((Lot::QUOTA, bill.owed()));
         }
         let product = bill.product.and_then(|product| self.book.product(product));
+        let is_reached = |coupon: &Coupon| {
+            let spent = self.spent_in_scope(wallet, bill.month, coupon);
+            spent.is_ok_and(|spent| spent >= coupon.minimum)
+        };
         let cash_coupon = wallet
             .coupons
             .iter()
             .filter(|coupon| coupon.cash && coupon.left.is_positive())
             .filter(|coupon| self.is_valid_now(coupon.valid))
-            .filter(|coupon| coupon.in_scope(product) && spent_enough(self, wallet, bill, coupon))
+            .filter(|coupon| coupon.in_scope(product) && is_reached(coupon))
             .min_by(|a, b| a.rank().cmp(&b.rank()));
         if let Some(coupon) = cash_coupon {
             return Some((coupon.lot(), coupon.left));
@@ -151,12 +157,4 @@ impl Ledger {
             None => valid.contains(now),
         }
     }
-}
-
-fn spent_enough(ledger: &Ledger, wallet: &Wallet, bill: &Bill, coupon: &Coupon) -> bool {
-    let in_scope = wallet.spent.iter().filter(|spent| {
-        let product = spent.product.and_then(|product| ledger.book.product(product));
-        spent.month == bill.month && coupon.in_scope(product)
-    });
-    Amount::sum(in_scope.map(|spent| spent.amount)).is_ok_and(|spent| spent >= coupon.minimum)
 }

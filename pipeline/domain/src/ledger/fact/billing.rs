@@ -2,6 +2,7 @@
 
 use crate::ids::{MethodId, OrderId, Text};
 use crate::ledger::plans::Plan;
+use crate::ledger::reversal::Correction;
 use crate::ledger::state::{
     AccountNumber, Bill, Burned, Coupon, Lot, Order, PendingOrder, ProductNumber, RegionNumber,
     SharedCouponLot, WalletNumber,
@@ -153,7 +154,7 @@ record! {
     /// over 0: nothing any more (R5.7).
     pub struct CorrectionWaits {
         pub wallet: WalletNumber,
-        pub bill: Bill,
+        pub correction: Correction,
     }
 }
 
