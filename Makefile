@@ -50,11 +50,17 @@ soak: prepare
 	@awk '{ kills[$$1] += $$2; records[$$1] += $$3; differences[$$1] += $$4 } \
 		END { for (engine in kills) print engine ": " kills[engine] " kills, " records[engine] " records, " differences[engine] " differences over all runs" }' target/soak.tally
 
-# So many histories at random, the pipeline's books held against an independent book-keeper's.
+# So many histories at random, the pipeline's books held against an independent book-keeper's; and some with thousands
+# of accounts over three months.
 SEEDS ?= 10000
+LARGE ?= 5
+FIRST_SEED ?= $(shell date +%s)
+SIMULATION := cargo test --profile quick -p drawdown --test end_to_end -- --nocapture --exact
 simulate: prepare
-	FIRST_SEED=$(or $(FIRST_SEED),$$(date +%s)) SEEDS=$(SEEDS) cargo test --profile quick -p drawdown --test end_to_end \
-		-- --exact end_to_end::book_keeping::random_histories_agree_with_the_book_keeper --nocapture
+	FIRST_SEED=$(FIRST_SEED) SEEDS=$(LARGE) $(SIMULATION) --ignored \
+		end_to_end::book_keeping::large_random_histories_agree_with_the_book_keeper
+	FIRST_SEED=$(FIRST_SEED) SEEDS=$(SEEDS) $(SIMULATION) \
+		end_to_end::book_keeping::random_histories_agree_with_the_book_keeper
 
 # What drawdown does in a second beside its peers, verified; QUICK=1 in minutes.
 bench: prepare

@@ -109,13 +109,14 @@ impl BookKeeper {
     /// Charges what has come due, if it can be charged now. The threshold is tested when something has changed that
     /// R6.1 names.
     pub(crate) fn charge_what_is_due(&mut self, wallet: usize, test_threshold: bool) {
-        if !self.can_be_charged(wallet) {
-            return;
-        }
+        // Also where nothing may be charged now.
         let cured = self.is_cured(wallet);
         if cured {
             self.wallets[wallet].declines = None;
             self.wallets[wallet].newly_preferred = false;
+        }
+        if !self.can_be_charged(wallet) {
+            return;
         }
         let owner = &mut self.wallets[wallet];
         if let Some(declines) = &mut owner.declines {

@@ -200,7 +200,7 @@ impl BookKeeper {
     fn can_share(&self, wallet: usize, account: &str, is_money: bool) -> Result<(), Refusal> {
         let holder = &self.wallets[wallet];
         let other = self.account(account)?;
-        if !self.is_with(wallet, account) {
+        if !self.is_with(wallet, account) || !self.is_active(account) {
             return Err("different_enterprise");
         }
         if other.closed_at.is_some() {

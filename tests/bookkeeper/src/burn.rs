@@ -14,11 +14,11 @@ impl Wallet {
     pub fn burned(&mut self, time: i64, charge: &Exact) {
         let hour = hour_of(&self.zone, time);
         *self.charges_by_hour.entry(hour).or_default() += charge;
-        self.first_charge = Some(self.first_charge.map_or(time, |first| first.min(time)));
+        self.first_charge = Some(self.first_charge.map_or(hour, |first| first.min(hour)));
     }
 
-    /// Charges by time of use in the last 168 hours over seven days, or over the exact days since the first charge if
-    /// those are fewer, but at least one (R8.6).
+    /// Charges by time of use in the last 168 hours over seven days, or over the exact days since the hour of the first
+    /// charge if those are fewer, but at least one (R8.6).
     pub fn daily_burn(&self, now: i64) -> Exact {
         let Some(first) = self.first_charge else { return Exact::zero() };
         let from = now.saturating_sub(BURN_HOURS * HOUR);

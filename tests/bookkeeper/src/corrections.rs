@@ -2,6 +2,7 @@
 
 use crate::BookKeeper;
 use crate::bills::{PaidBy, Payment};
+use crate::calendar::Month;
 use crate::exact::Exact;
 use crate::ledger::{Lot, Place};
 use crate::wallet::Remark;
@@ -30,7 +31,7 @@ impl BookKeeper {
         rest = self.undo_unpaid_parts(negative, rest);
         let key = (self.bills[negative].account.clone(), self.bills[negative].product.clone());
         let candidates = match self.bills[negative].is_credit {
-            true => self.bills_of(wallet, &key),
+            true => self.bills_of(wallet, &key, self.bills[negative].month),
             false => self.wallets[wallet].usage_bills.get(&key).cloned().unwrap_or_default(),
         };
         let mut in_flight = false;
@@ -59,14 +60,20 @@ impl BookKeeper {
     }
 
     /// All bills of an account and product that ask for something, in the order of issue: a credit note takes back
-    /// orders as well (R12.2).
-    fn bills_of(&self, wallet: usize, (account, product): &(String, String)) -> Vec<usize> {
+    /// orders of its month as well (R12.2).
+    fn bills_of(
+        &self,
+        wallet: usize,
+        (account, product): &(String, String),
+        month: Month,
+    ) -> Vec<usize> {
         let is_meant = |bill: &usize| {
             let bill = &self.bills[*bill];
             bill.account == *account
                 && bill.product == *product
                 && bill.amount.is_positive()
                 && !bill.is_tax
+                && (bill.order.is_none() || bill.month == month)
         };
         self.wallets[wallet].issued.iter().copied().filter(is_meant).collect()
     }
@@ -79,13 +86,16 @@ impl BookKeeper {
                 break;
             }
             let (this, that) = (&self.bills[bill], &self.bills[negative]);
-            let is_spared = this.order.is_some() && !that.is_credit;
+            let is_spared = this.order.is_some() && !(that.is_credit && this.month == that.month);
             if is_spared || this.account != that.account || this.product != that.product {
                 continue;
             }
             let part = this.unpaid().min(rest.clone());
             self.ledger.move_money(currency, Place::Bill(negative), Place::Bill(bill), &part);
             self.mark_paid(bill, PaidBy::Correction(negative), &part);
+            if let Some(order) = self.bills[bill].order.clone() {
+                self.note_refund(wallet, &order, &part);
+            }
             rest -= &part;
         }
         rest
@@ -117,14 +127,17 @@ impl BookKeeper {
                 returned: Exact::zero(),
             };
             self.bills[bill].payments.push(correction);
-            self.give_back(
-                holder,
-                &lot,
-                &part,
-                Place::Bill(negative),
-                "bill_reversed",
-                Remark::Bill(bill),
-            );
+            // What a credit note takes back of an order is refunded, and cannot be once more (R12.2).
+            let order = self.bills[bill].order.clone();
+            if let Some(order) = &order {
+                self.note_refund(wallet, order, &part);
+            }
+            let (cause, remark) = match order {
+                Some(order) => ("refund", Remark::from(order.as_str())),
+                None if holder != wallet => ("shared", Remark::Bill(bill)),
+                None => ("bill_reversed", Remark::Bill(bill)),
+            };
+            self.give_back(holder, &lot, &part, Place::Bill(negative), cause, remark);
             rest -= &part;
         }
         rest

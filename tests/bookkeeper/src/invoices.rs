@@ -13,6 +13,7 @@ use crate::ledger::{Lot, Place};
 use crate::lines::InvoiceLine;
 use crate::passing::Due;
 use crate::tax_ids;
+use crate::views::Entry;
 use crate::wallet::Kind;
 use std::collections::BTreeMap;
 
@@ -116,33 +117,20 @@ impl BookKeeper {
         if owner.kind == Kind::Ecosystem || (is_monthly && !ends_a_month) {
             return;
         }
-        let is_first = !self.invoices.iter().any(|invoice| invoice.wallet == wallet);
-        let from = match is_first && is_monthly {
-            true => {
-                let month = month_of(&zone, end.saturating_sub(1));
-                owner.invoiced_until.min(start_of_month(&zone, month))
-            }
-            false => owner.invoiced_until,
+        let start_of_half = half_month_start(&zone, end.saturating_sub(1));
+        // What a monthly schedule had left of the half-month before is on it as well.
+        let from = match is_monthly || self.has_something_to_show(wallet, start_of_half) {
+            true => start_of_month(&zone, month_of(&zone, end.saturating_sub(1))),
+            false => start_of_half,
         };
-        let bills: Vec<usize> = owner
-            .issued
-            .iter()
-            .copied()
-            .filter(|bill| {
-                let bill = &self.bills[*bill];
-                !bill.is_tax && !bill.invoiced && bill.last_covered() < end
-            })
-            .collect();
-        let has_top_ups = self.entries.iter().any(|entry| {
-            entry.billing_account == owner.name
-                && from <= entry.at
-                && entry.at < end
-                && ["top_up", "remittance"].contains(&entry.cause.as_str())
-        });
+        let issued = self.invoices.iter().filter(|invoice| invoice.wallet == wallet);
+        let from = issued.map(|invoice| invoice.until).fold(from, i64::max);
+        let shows_something = self.has_something_to_show(wallet, end);
         self.wallets[wallet].invoiced_until = end;
-        if bills.is_empty() && !has_top_ups {
+        if !shows_something {
             return;
         }
+        let bills = self.bills_to_invoice(wallet, end);
         let mut net = Exact::zero();
         let mut nets: BTreeMap<(String, String), Exact> = BTreeMap::new();
         for bill in &bills {
@@ -179,6 +167,27 @@ impl BookKeeper {
             credited: Credited::default(),
         });
         self.bill_tax(wallet, tax, end);
+    }
+
+    /// Bills over what was used or ordered before this instant, which are on no invoice yet.
+    fn bills_to_invoice(&self, wallet: usize, until: i64) -> Vec<usize> {
+        let is_meant = |bill: &usize| {
+            let bill = &self.bills[*bill];
+            !bill.is_tax && !bill.invoiced && bill.last_covered() < until
+        };
+        self.wallets[wallet].issued.iter().copied().filter(is_meant).collect()
+    }
+
+    /// Whether there are such bills, or top-ups since the last run.
+    fn has_something_to_show(&self, wallet: usize, until: i64) -> bool {
+        let owner = &self.wallets[wallet];
+        let is_top_up = |entry: &Entry| {
+            entry.billing_account == owner.name
+                && owner.invoiced_until <= entry.at
+                && entry.at < until
+                && ["top_up", "remittance"].contains(&entry.cause.as_str())
+        };
+        !self.bills_to_invoice(wallet, until).is_empty() || self.entries.iter().any(is_top_up)
     }
 
     /// Numbers are gapless by issuer and year of issue; credit notes have their own (R12.2).

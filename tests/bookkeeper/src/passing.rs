@@ -77,6 +77,12 @@ impl BookKeeper {
                     self.low_balance_is_due(*wallet);
                 }
             }
+            // What bills have done to credit is seen before a new usual cost is, which begins last.
+            for due in &dues {
+                if let Due::UsualCost { wallet, .. } = due {
+                    self.recharge_if_low(*wallet);
+                }
+            }
             self.dated = self.dated.max(self.now);
             for due in &dues {
                 match due {

@@ -106,7 +106,14 @@ impl BookKeeper {
         if let Purpose::Bills(parts) = &payment.purpose {
             owner.set_aside = parts.iter().map(|(bill, _)| *bill).collect();
         }
+        let is_of_threshold = payment.cause == "threshold";
         self.payments.push(payment);
+        if is_of_threshold {
+            // However soon the answer comes, what is owed until then may be little enough to be told of.
+            let available = self.wallets[wallet].available();
+            let overdue = self.is_overdue(wallet);
+            self.judge_low_balance(wallet, &available, overdue);
+        }
         match answer {
             Answer::Succeeded => self.answer_is_known(number, true),
             Answer::Declined => self.answer_is_known(number, false),

@@ -69,6 +69,12 @@ impl BookKeeper {
         Ok(())
     }
 
+    pub(crate) fn note_refund(&mut self, wallet: usize, id: &str, amount: &Exact) {
+        if let Some(order) = self.orders.get_mut(&(wallet, id.to_string())) {
+            order.refunded += amount;
+        }
+    }
+
     fn refund_lot_of_now(&self, wallet: usize) -> Lot {
         Lot::CreditRefund(self.wallets[wallet].month_of(self.now))
     }
@@ -83,9 +89,7 @@ impl BookKeeper {
         amount: &Exact,
         to: Destination,
     ) {
-        if let Some(order) = self.orders.get_mut(&(wallet, id.to_string())) {
-            order.refunded += amount;
-        }
+        self.note_refund(wallet, id, amount);
         let mut rest = amount.clone();
         let unpaid = self.bills[bill].unpaid().min(rest.clone());
         if unpaid.is_positive() {

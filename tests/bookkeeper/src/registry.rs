@@ -227,7 +227,7 @@ impl BookKeeper {
     pub(crate) fn close_account(&mut self, fields: &Fields) -> Result<(), Refusal> {
         let now = self.now;
         let id = fields.text("account")?;
-        self.may(Right::Own, self.account(id)?.own_wallet())?;
+        self.may_decide_for(id, self.account(id)?)?;
         let account = self.accounts.get_mut(id).ok_or(NOT_FOUND)?;
         if account.closed_at.is_some() {
             return Err("account_closed");
@@ -243,7 +243,7 @@ impl BookKeeper {
         let effective_at = fields.optional_time("effective_at")?;
         let account = self.account(id)?;
         let payer = *self.wallet_numbers.get(payer_name).ok_or(NOT_FOUND)?;
-        self.may(Right::Own, account.own_wallet())?;
+        self.may_decide_for(id, account)?;
         self.wallet_number(payer_name)?;
         if account.closed_at.is_some() {
             return Err("account_closed");
@@ -255,7 +255,7 @@ impl BookKeeper {
             return Err("different_enterprise");
         }
         // Nobody lets another one pay.
-        self.may(Right::Own, payer)?;
+        self.may(Right::Pay, payer)?;
         if self.wallets[payer].currency != self.wallets[account.payer_at(self.now)].currency {
             return Err(CURRENCY_MISMATCH);
         }

@@ -184,6 +184,19 @@ impl BookKeeper {
         if self.asking == account { Ok(()) } else { self.may_govern(enterprise) }
     }
 
+    /// Who pays for an account, and when it is closed, it says itself, or whoever governs its enterprise while it is in
+    /// it. Who administers its billing account does not (R9.4, R9.5).
+    pub(crate) fn may_decide_for(
+        &self,
+        id: &str,
+        account: &crate::registry::Account,
+    ) -> Result<(), Refusal> {
+        match self.asking == id || self.is_active(id) && self.governs(&account.enterprise) {
+            true => Ok(()),
+            false => self.is_it(id),
+        }
+    }
+
     pub(crate) fn is_it(&self, account: &str) -> Result<(), Refusal> {
         match self.asking == account || self.asking == OPERATOR {
             true => Ok(()),

@@ -96,7 +96,10 @@ impl BookKeeper {
     fn judge_service(&mut self, wallet: usize, id: &str, available: &Exact, overdue: bool) {
         let now = self.now;
         let stops = self.would_stop(wallet, id, available, overdue);
-        let is_as_opened = available.is_zero() && !self.wallets[wallet].has_entries;
+        let owner = &self.wallets[wallet];
+        let is_as_opened = available.is_zero()
+            && !owner.has_entries
+            && owner.charges_by_hour.values().all(Exact::is_zero);
         let Some(account) = self.accounts.get_mut(id) else { return };
         let service = &mut account.service;
         if service.payer != wallet {

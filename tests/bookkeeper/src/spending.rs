@@ -41,7 +41,9 @@ impl Spending {
         let cap = self.monthly_cap.as_ref()?;
         let told = self.told.filter(|(of, _)| *of == month).map_or(0, |(_, percent)| percent);
         let charged = self.month(month);
-        let is_reached = |percent: &i64| *percent > told && charged >= cap.share(*percent, 100);
+        let is_reached = |percent: &i64| {
+            *percent > told && charged.is_positive() && charged >= cap.share(*percent, 100)
+        };
         [100, 80].into_iter().find(is_reached)
     }
 
@@ -53,8 +55,14 @@ impl Spending {
 
 impl BookKeeper {
     /// A charge counts in the month in which it is billed, whoever pays, and uses up the oldest authorization first.
-    /// What is taken back gives no promise back.
-    pub(crate) fn count_as_spent(&mut self, account: &str, month: Month, charge: &Exact) {
+    /// What is taken back gives no promise back. Whoever pays this charge is told.
+    pub(crate) fn count_as_spent(
+        &mut self,
+        payer: usize,
+        account: &str,
+        month: Month,
+        charge: &Exact,
+    ) {
         let now = self.now;
         let spending = self.spending.entry(account.to_string()).or_default();
         spending.lapse(now);
@@ -72,9 +80,7 @@ impl BookKeeper {
             return;
         };
         spending.told = Some((month, percent));
-        if let Some(payer) = self.accounts.get(account).map(|known| known.payer_at(now)) {
-            self.tell(payer, "spend_cap");
-        }
+        self.tell(payer, "spend_cap");
     }
 
     /// Whoever pays says how much. What is not named stays; where nothing is named there is no allocation any more.
@@ -99,7 +105,7 @@ impl BookKeeper {
         if let Some(credit) = credit {
             spending.credit = Some((credit, Exact::zero()));
         }
-        if monthly_cap.is_some() {
+        if monthly_cap.is_some() && spending.monthly_cap != monthly_cap {
             spending.monthly_cap = monthly_cap;
             spending.told = None;
         }

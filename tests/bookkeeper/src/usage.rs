@@ -229,7 +229,7 @@ impl BookKeeper {
         let currency = owner.currency;
         self.ledger.move_money(currency, Place::OpenCharges(wallet), Place::World, &charge);
         *self.charged_by_account.entry(record.account.clone()).or_default() += &charge;
-        self.count_as_spent(&record.account, month, &charge);
+        self.count_as_spent(wallet, &record.account, month, &charge);
         self.charge_what_is_due(wallet, true);
     }
 

@@ -7,6 +7,8 @@ use crate::end_to_end::random::Random;
 
 /// So many accounts see most of what happens.
 const BUSY: usize = 8;
+/// Up to so many accounts are all looked at after each step.
+const ALL_WATCHED: usize = 100;
 
 /// How long a history takes.
 pub enum Pace {
@@ -47,27 +49,48 @@ pub struct World {
     pub people: Vec<String>,
     /// How many payment methods there are: each serves one billing account.
     pub methods: u64,
-    is_large: bool,
+    /// So many accounts are there from the beginning, beside five that always are.
+    others: u64,
 }
 
 impl World {
-    pub fn new(random: &mut Random) -> World {
-        let is_large = random.one_in(4);
+    /// Some accounts, or some tens.
+    pub fn some(random: &mut Random) -> World {
+        let others = if random.one_in(4) { 15 + random.below(30) } else { 0 };
         let pace = match random.one_in(2) {
             true => Pace::Dense,
             false => Pace::Long { mean_secs: 2_500 + random.below(25_000) },
         };
-        let enterprises = (0..if is_large { 4 } else { 2 }).map(|number| format!("e{number}"));
+        World::of(pace, if others > 0 { 4 } else { 2 }, others)
+    }
+
+    /// So many accounts in enterprises of fifty.
+    pub fn large(accounts: u64, mean_secs: u64) -> World {
+        World::of(Pace::Long { mean_secs }, accounts / 50, accounts)
+    }
+
+    fn of(pace: Pace, enterprises: u64, others: u64) -> World {
         World {
             pace,
-            enterprises: enterprises.collect(),
+            enterprises: (0..enterprises).map(|number| format!("e{number}")).collect(),
             accounts: Vec::new(),
             opened: 0,
             remittances: Vec::new(),
             people: ["ann", "ben", "cleo", "dan"].map(str::to_owned).to_vec(),
-            methods: if is_large { 20 } else { 6 },
-            is_large,
+            methods: if others > 0 { 20 + others / 10 } else { 6 },
+            others,
         }
+    }
+
+    /// Accounts to look at after a step: all, or where there are many, those that see most of what happens, and some
+    /// others.
+    pub fn watched(&self, random: &mut Random) -> Vec<String> {
+        if self.accounts.len() <= ALL_WATCHED {
+            return self.accounts.clone();
+        }
+        let busy = self.accounts.iter().take(BUSY).cloned();
+        let some = (0..BUSY).map(|_| random.pick(&self.accounts).clone());
+        busy.chain(some).collect()
     }
 }
 
@@ -118,10 +141,8 @@ impl Simulation {
                 self.world.accounts.push(account.to_owned());
             }
         }
-        if self.world.is_large {
-            for _ in 0..self.random.below(30) + 15 {
-                self.open_another();
-            }
+        for _ in 0..self.world.others {
+            self.open_another();
         }
     }
 
