@@ -248,11 +248,11 @@ impl Ledger {
         if coupons.is_empty() {
             return Ok(left);
         }
-        let (mut rehearsed, mut bills) = (wallet.clone(), 1);
+        let (mut rehearsed, mut bills) = (wallet.clone(), 1usize);
         for cycle in &wallet.open_cycles {
             for (bill, _) in self.would_be_billed(payer, cycle.ends)? {
                 rehearsed.note_spent(&bill)?;
-                bills += 1;
+                bills = bills.saturating_add(1);
             }
         }
         for coupon in coupons {
