@@ -360,7 +360,7 @@ fn an_order_is_taken_back_too() {
     case.accept("2026-03-17T00:00", "credit_invoice", credit(json!({ "lines": [1] })));
     case.shows("ba-a", &[("cash", "100")]);
     assert_eq!(case.amounts(), ["20", "-20"]);
-    assert_eq!(case.moves("ba-a", "cash").last().unwrap().0, "bill_reversed");
+    assert_eq!(case.moves("ba-a", "cash").last().unwrap().0, "refund");
 }
 
 #[test]
