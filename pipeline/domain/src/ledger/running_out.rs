@@ -15,14 +15,14 @@ const HOURS: i32 = 7;
 const MINUTES_PER_HOUR: i32 = 60;
 
 impl Ledger {
-    /// Whether services of some account stop by what is available, and not only by being overdue.
+    /// Whether services of some account stop by what is available, and not only by being overdue, at this minute.
     fn is_judged_by_credit(
         &self,
         number: WalletNumber,
         wallet: &Wallet,
+        minute: Minute,
         occasion: Occasion,
     ) -> bool {
-        let minute = self.clock.now().minute();
         let accounts = self.paid_for(number).iter().filter_map(|account| self.account(*account));
         let mut paid = accounts
             .filter(|account| account.closed_at.is_none() && account.payer_at(minute).0 == number)
@@ -43,7 +43,7 @@ impl Ledger {
         let told = wallet.telling.as_deref().and_then(|telling| telling.runway);
         let is_over = told.is_none_or(|told| told.recovered);
         if (occasion != Occasion::Change && !is_over)
-            || !self.is_judged_by_credit(number, wallet, occasion)
+            || !self.is_judged_by_credit(number, wallet, self.clock.now().minute(), occasion)
         {
             return Ok(());
         }
@@ -82,9 +82,9 @@ impl Ledger {
         available: Amount,
     ) -> Result<Option<Amount>, Overflow> {
         let told = wallet.telling.as_deref().and_then(|telling| telling.runway);
-        let occasion = Occasion::Change;
+        let (now, occasion) = (self.clock.now().minute(), Occasion::Change);
         if told.is_some_and(|told| !told.recovered)
-            || !self.is_judged_by_credit(number, wallet, occasion)
+            || !self.is_judged_by_credit(number, wallet, now, occasion)
         {
             return Ok(None);
         }
@@ -117,7 +117,9 @@ impl Ledger {
             }
             return Ok(());
         }
-        let counts = told || self.is_judged_by_credit(number, wallet, Occasion::Change);
+        // A payer who begins now does so last (R3.6).
+        let before = ended.starts().minus(Span::micros(1)).minute();
+        let counts = told || self.is_judged_by_credit(number, wallet, before, Occasion::Change);
         // What was told is over only once credit covers the cycles again, also where nothing is told meanwhile.
         let near =
             counts && self.available(wallet, number)? < self.next_cycles(number, wallet, ended)?;

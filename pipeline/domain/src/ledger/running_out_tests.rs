@@ -91,6 +91,22 @@ fn r8_8_told_at_the_end_of_a_cycle_that_the_next_ones_are_not_covered() {
     );
 }
 
+/// R3.6, R8.8: whose payer changes as a cycle ends is told of by the one who has paid for it.
+#[test]
+fn r8_8_a_new_payer_begins_behind_the_end_of_a_cycle() {
+    prepaid(
+        "runway.alert_days = 0",
+        50,
+        "
+        open_account account=c enterprise=e email=c@x.example currency=USD mode=prepaid
+        use a p 4200
+        change_payer account=a billing_account=ba-c effective_at=2026-03-01T01:00:00Z
+        at 2026-03-01T01:00:00Z
+        told ba-a                   -> near_due
+        ",
+    );
+}
+
 /// Where nothing is told for a while, because services stop by something else, it has not recovered.
 #[test]
 fn r8_8_one_notice_until_credit_covers_the_next_cycles_again() {
