@@ -106,9 +106,9 @@ impl BookKeeper {
         if let Purpose::Bills(parts) = &payment.purpose {
             owner.set_aside = parts.iter().map(|(bill, _)| *bill).collect();
         }
-        let is_of_threshold = payment.cause == "threshold";
+        let is_by_use = payment.cause == "threshold" && self.dated == self.now;
         self.payments.push(payment);
-        if is_of_threshold {
+        if is_by_use {
             // However soon the answer comes, what is owed until then may be little enough to be told of.
             let available = self.wallets[wallet].available();
             let overdue = self.is_overdue(wallet);
