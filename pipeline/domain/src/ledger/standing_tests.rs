@@ -29,7 +29,8 @@ impl Journal for Recorder {
 
 #[derive(Clone, Debug)]
 enum Input {
-    /// So many cents of use of an account; of the second meter a tier makes the month's use cheaper.
+    /// So many cents of use of an account; of the second meter a tier makes the month's use cheaper, of the third one
+    /// nearly free.
     Use {
         account: u32,
         meter: u32,
@@ -123,7 +124,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         Just(PaymentAnswer::AuthenticationRequired),
     ];
     let input = prop_oneof![
-        12 => (0..3u32, 0..2u32, 0..4_000i64)
+        12 => (0..3u32, 0..3u32, 0..4_000i64)
             .prop_map(|(account, meter, cents)| Input::Use { account, meter, cents }),
         4 => (1..700i32).prop_map(|minutes| Input::Pass { minutes }),
         2 => (1..3_000i32).prop_map(|minutes| Input::Lag { minutes }),
@@ -172,6 +173,8 @@ impl Rig {
                 { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "0.01" },
                 { product = "p", meter = "v", currency = "USD", model = "volume", tiers = [
                     { up_to = "5000", unit_price = "0.01" }, { unit_price = "0.004" }] },
+                { product = "q", meter = "g", currency = "USD", model = "graduated", tiers = [
+                    { up_to = "3000", unit_price = "0.01" }, { unit_price = "0.0001" }] },
             ]"#,
         );
         let changes = PriceBook::default().changes(entries.unwrap(), now).unwrap();
