@@ -375,6 +375,26 @@ fn r8_4_services_resume_with_the_charge_that_reaches_a_minimum() {
     );
 }
 
+/// R5.2: a minimum counts the charges of the month in scope, and no others.
+#[test]
+fn r5_2_a_minimum_counts_its_products_and_its_month() {
+    super::super::desk_tests::check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        grant_coupon billing_account=ba-a coupon=k amount=60 minimum=3 products=[\"q\"] valid_from=2026-03-01T00:00:00Z valid_until=2026-06-01T00:00:00Z
+        use a p 500
+        use a q 100
+        balance ba-a                -> available=-6
+        use a q 200
+        balance ba-a                -> available=-5
+        at 2026-04-01T00:00:00Z
+        use a q 100
+        balance ba-a                -> available=-6
+        ",
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
