@@ -70,12 +70,9 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(seed: u64, size: Size, stage: &Stage) -> Simulation {
+    fn new(seed: u64, world: impl FnOnce(&mut Random) -> World, stage: &Stage) -> Simulation {
         let mut random = Random(seed);
-        let world = match size {
-            Size::Some => World::some(&mut random),
-            Size::Large { accounts, mean_secs } => World::large(accounts, mean_secs),
-        };
+        let world = world(&mut random);
         let settings = world::some_settings(&mut random);
         let now: Timestamp = "2026-02-26T22:00:00Z".parse().unwrap();
         let mut simulation = Simulation {
@@ -306,14 +303,8 @@ impl Simulation {
     }
 }
 
-/// How many accounts there are, and how long things take.
-enum Size {
-    Some,
-    Large { accounts: u64, mean_secs: u64 },
-}
-
-fn simulate(seed: u64, size: Size, steps: usize, stage: &Stage) {
-    let mut simulation = Simulation::new(seed, size, stage);
+fn simulate(seed: u64, world: impl FnOnce(&mut Random) -> World, steps: usize, stage: &Stage) {
+    let mut simulation = Simulation::new(seed, world, stage);
     for _ in 0..steps {
         simulation.step();
     }
@@ -374,24 +365,24 @@ fn simulate_all(first: u64, seeds: u64, run: impl Fn(u64) + Sync) {
 /// the book-keeper's, and people are told the same.
 #[test]
 fn random_histories_agree_with_the_book_keeper() {
-    simulate_all(1, 100, |seed| simulate(seed, Size::Some, 150, &Stage::memory().unwrap()));
+    simulate_all(1, 100, |seed| simulate(seed, World::some, 150, &Stage::memory().unwrap()));
 }
 
 /// The same, with every consumer restarted after every step.
 #[test]
 fn random_histories_agree_with_the_book_keeper_through_restarts() {
     simulate_all(10_001, 20, |seed| {
-        simulate(seed, Size::Some, 100, &Stage { restarts: true, ..Stage::memory().unwrap() });
+        simulate(seed, World::some, 100, &Stage { restarts: true, ..Stage::memory().unwrap() });
     });
 }
 
 /// The same over three months, with thousands of accounts.
 #[test]
-#[ignore = "takes minutes: part of `make simulate`"]
+#[ignore = "takes half a minute: part of `make simulate`"]
 fn large_random_histories_agree_with_the_book_keeper() {
     simulate_all(1, 5, |seed| {
         // A step takes four fifths of this in the mean, and there are two thousand.
-        let size = Size::Large { accounts: 5_000, mean_secs: 4_700 };
-        simulate(seed, size, 2_000, &Stage::memory().unwrap());
+        let mean_secs = 4_700;
+        simulate(seed, |_| World::large(5_000, mean_secs), 2_000, &Stage::memory().unwrap());
     });
 }
