@@ -151,8 +151,12 @@ impl BookKeeper {
     }
 
     /// A payment was declined. Those of a threshold and of a month's end begin a series of tries, which count from
-    /// the first decline, each on its own; within a series their bills join it.
+    /// the first decline, each on its own; within a series their bills join it. A try whose own bills have undone all
+    /// that was declined before begins one, too.
     pub(crate) fn begin_or_go_on_with_tries(&mut self, payment: usize) {
+        if self.is_cured(self.payments[payment].wallet) {
+            self.wallets[self.payments[payment].wallet].declines = None;
+        }
         let MethodPayment { wallet, cause, ref purpose, .. } = self.payments[payment];
         let Purpose::Bills(parts) = purpose else { return };
         let bills: BTreeSet<usize> = parts.iter().map(|(bill, _)| *bill).collect();
@@ -160,7 +164,7 @@ impl BookKeeper {
         match &mut owner.declines {
             Some(declines) if cause == "retry" => declines.bills.extend(bills),
             Some(_) => {}
-            None if ["threshold", "month_end"].contains(&cause) => {
+            None if ["threshold", "month_end", "retry"].contains(&cause) => {
                 owner.series += 1;
                 let number = owner.series;
                 owner.declines = Some(Declines { number, bills, made: 0, waiting: 0 });

@@ -54,6 +54,7 @@ impl BookKeeper {
         self.asking = OPERATOR.to_string();
         self.look_after_everyone();
         self.judge_everyone();
+        self.hear_what_was_asked();
         answer
     }
 

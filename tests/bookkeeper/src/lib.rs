@@ -62,7 +62,7 @@ mod write_off;
 pub use usage::{Usage, Verdict};
 pub use views::{Bill, Entry, Invoice, Line, Notice, Order, Payment, PaymentRequest};
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Everything the book-keeper knows.
 pub struct BookKeeper {
@@ -91,6 +91,8 @@ pub struct BookKeeper {
     plans: BTreeMap<(usize, String), plans::Plan>,
     /// Every payment by a method, in order.
     payments: Vec<payments::MethodPayment>,
+    /// What gateways are about to answer: which payment, and whether it succeeded.
+    answering: VecDeque<(usize, bool)>,
     benefits: Vec<benefits::Benefit>,
     /// With whom each wallet shares every new benefit.
     rules: BTreeMap<usize, benefits::Rule>,
@@ -146,6 +148,7 @@ impl BookKeeper {
             orders: BTreeMap::new(),
             plans: BTreeMap::new(),
             payments: Vec::new(),
+            answering: VecDeque::new(),
             remittances: BTreeMap::new(),
             requests: BTreeMap::new(),
             benefits: Vec::new(),

@@ -100,6 +100,7 @@ impl BookKeeper {
             self.judge_everyone();
             self.invoices_of_this_instant(&dues);
             self.judge_near_due_that_waited();
+            self.hear_what_was_asked();
         }
         self.now = self.now.max(until);
         self.dated = self.dated.max(self.now);

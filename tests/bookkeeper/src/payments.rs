@@ -73,7 +73,7 @@ impl MethodPayment {
 }
 
 impl BookKeeper {
-    /// Charges a linked method. An answer that is not lost comes at once.
+    /// Charges a linked method. An answer that is not lost comes behind all else that happens at once.
     pub(crate) fn charge_method(
         &mut self,
         wallet: usize,
@@ -106,17 +106,10 @@ impl BookKeeper {
         if let Purpose::Bills(parts) = &payment.purpose {
             owner.set_aside = parts.iter().map(|(bill, _)| *bill).collect();
         }
-        let is_by_use = payment.cause == "threshold" && self.dated == self.now;
         self.payments.push(payment);
-        if is_by_use {
-            // However soon the answer comes, what is owed until then may be little enough to be told of.
-            let available = self.wallets[wallet].available();
-            let overdue = self.is_overdue(wallet);
-            self.judge_low_balance(wallet, &available, overdue);
-        }
         match answer {
-            Answer::Succeeded => self.answer_is_known(number, true),
-            Answer::Declined => self.answer_is_known(number, false),
+            Answer::Succeeded => self.answering.push_back((number, true)),
+            Answer::Declined => self.answering.push_back((number, false)),
             Answer::Lost { .. } => {
                 self.falls_due(self.now.saturating_add(MINUTE), Due::Answer { payment: number });
                 let delayed = full_minute_from(self.now.saturating_add(self.settings.pending_for));
@@ -144,6 +137,18 @@ impl BookKeeper {
     /// received is booked once, however late, early or often the gateway says so (R6.4).
     pub fn gateway(&mut self, at: i64, payment: usize, succeeded: bool) {
         self.pass(at);
+        self.hear(payment, succeeded);
+        self.hear_what_was_asked();
+    }
+
+    /// The gateways answer what they were asked a moment ago, one after the other.
+    pub(crate) fn hear_what_was_asked(&mut self) {
+        while let Some((payment, succeeded)) = self.answering.pop_front() {
+            self.hear(payment, succeeded);
+        }
+    }
+
+    fn hear(&mut self, payment: usize, succeeded: bool) {
         let Some(known) = self.payments.get(payment) else { return };
         let is_late = known.status == Status::Declined && succeeded;
         if known.is_under_way() || is_late {

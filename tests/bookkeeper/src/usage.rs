@@ -96,6 +96,7 @@ impl BookKeeper {
         self.look_after_everyone();
         self.judge_wallet(wallet);
         self.judge_runway(wallet, true);
+        self.hear_what_was_asked();
         Verdict::Counted
     }
 

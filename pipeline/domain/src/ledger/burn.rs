@@ -31,6 +31,7 @@ impl Wallet {
         for new in burned {
             self.first_charge =
                 Some(self.first_charge.map_or(new.hour, |first| first.min(new.hour)));
+            self.was_charged |= !new.charge.is_zero();
             let place = self.burn.partition_point(|known| known.hour < new.hour);
             match self.burn.get_mut(place).filter(|known| known.hour == new.hour) {
                 Some(known) => known.charge = known.charge.plus(new.charge)?,

@@ -142,6 +142,7 @@ impl Ledger {
             auto_pay_threshold: None,
             burn: Default::default(),
             first_charge: None,
+            was_charged: false,
             paying: None,
             telling: None,
             invoicing: None,

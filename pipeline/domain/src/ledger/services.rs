@@ -78,7 +78,7 @@ impl Ledger {
         let now = self.clock.now().minute();
         available.is_zero()
             && wallet.entries_made == 0
-            && wallet.burned_months.iter().all(|burned| burned.charge.is_zero())
+            && !wallet.was_charged
             && !wallet.contract_confirmed
             && wallet.delays.iter().all(|delay| delay.account != number)
             && account.services.is_none()

@@ -119,6 +119,24 @@ fn r8_2_what_changes_no_figures_stops_nothing() {
             "#
         ),
     );
+    // Also what was used, billed and taken back, of which rounding leaves nothing.
+    check(
+        "",
+        &format!(
+            r#"
+            {opened}
+            configure billing_account=ba-a delayed_suspension={{"hours":5}}
+            use a p 0.3
+            at 2026-03-01T01:10:00Z
+            use a p -0.3
+            service a                   -> running
+            at 2026-03-01T06:59:59Z
+            service a                   -> running
+            at 2026-03-01T07:00:00Z
+            service a                   -> suspended
+            "#
+        ),
+    );
 }
 
 /// R8.4: stop and resume alternate: another cause stops nothing a second time, and is one mail less.

@@ -384,6 +384,8 @@ record! {
         pub burn: VecDeque<Burned>,
         /// The hour of the first charge ever.
         pub first_charge: Option<Minute>,
+        /// Something was billed that is not 0, whatever of it was taken back since (R8.2).
+        pub was_charged: bool,
         /// None until a payment method is linked.
         pub paying: Option<Box<Paying>>,
         /// None until it has settings of its own, or somebody is told something.
