@@ -1,6 +1,7 @@
 //! What becomes of bills that nobody pays.
 
 use super::super::asking::Asking;
+use super::super::desk_tests::check;
 
 /// R9.1, R9.3: 90 days after its month an unpaid bill is bad debt, until the operator lifts it.
 #[test]
@@ -61,5 +62,54 @@ fn r9_1_only_another_month_makes_bad_debt_again() {
         at | 2026-09-11T00:00:00Z
         operator | lift_bad_debt | billing_account = "ba-c" | ok
         "#,
+    );
+}
+
+/// R9.1: one bill of a month that is paid keeps no other of it from being bad debt, whatever else is paid.
+#[test]
+fn r9_1_what_is_left_of_a_month_is_bad_debt() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        use a p 2000
+        at 2026-03-01T01:00:00Z
+        use a p 500
+        at 2026-03-01T02:00:00Z
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        balance ba-a                    -> cash=0 unsettled_current=5
+        at 2026-06-29T23:59:59Z
+        lift_bad_debt billing_account=ba-a -> not_found
+        at 2026-06-30T00:00:00Z
+        lift_bad_debt billing_account=ba-a
+        ",
+    );
+}
+
+/// R9.1: bills of a month after bad debt was lifted become bad debt in their turn; those of the month itself never
+/// again, though a timer was set for them by another setting.
+#[test]
+fn r9_1_lifted_bad_debt_comes_back_with_a_later_month_alone() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        use a p 500
+        at 2026-03-01T01:00:00Z
+        settings overdue.bad_debt_after=\"10d\"
+        use a p 500
+        at 2026-04-10T23:59:59Z
+        lift_bad_debt billing_account=ba-a -> not_found
+        at 2026-04-11T00:00:00Z
+        lift_bad_debt billing_account=ba-a
+        settings overdue.bad_debt_after=\"90d\"
+        at 2026-06-30T00:00:00Z
+        lift_bad_debt billing_account=ba-a -> not_found
+        use a p 500
+        at 2026-09-28T23:59:59Z
+        lift_bad_debt billing_account=ba-a -> not_found
+        at 2026-09-29T00:00:00Z
+        lift_bad_debt billing_account=ba-a
+        ",
     );
 }
