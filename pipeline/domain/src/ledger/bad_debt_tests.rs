@@ -1,7 +1,10 @@
 //! What becomes of bills that nobody pays.
 
+use super::super::Ledger;
 use super::super::asking::Asking;
 use super::super::desk_tests::check;
+use super::super::timers::Timer;
+use crate::time::Timestamp;
 
 /// R9.1, R9.3: 90 days after its month an unpaid bill is bad debt, until the operator lifts it.
 #[test]
@@ -112,4 +115,28 @@ fn r9_1_lifted_bad_debt_comes_back_with_a_later_month_alone() {
         lift_bad_debt billing_account=ba-a
         ",
     );
+}
+
+/// R9.1: a ledger that is made of what another has decided waits for no bad debt that was found already.
+#[test]
+fn r9_1_bad_debt_that_was_found_is_waited_for_no_more() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | set_credit_limit | billing_account = "ba-a", limit = "50" | ok
+        operator | confirm_contract | billing_account = "ba-a" | ok
+        a | place_order | billing_account = "ba-a", order = "o", amount = "20" | ok
+        at | 2026-06-30T00:00:00Z
+        operator | lift_bad_debt | billing_account = "ba-a" | ok
+        "#,
+    );
+    let at = "2026-06-30T00:00:00Z".parse::<Timestamp>().unwrap().minute();
+    let wallet = asking.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+    let (mut made, mut waited) = (Ledger::new(1), false);
+    for fact in &asking.facts.0 {
+        made.apply(fact).unwrap();
+        waited |= made.due.contains(at, Timer::BadDebt, wallet);
+    }
+    let waits = [&made, &asking.ledger].map(|it| it.due.contains(at, Timer::BadDebt, wallet));
+    assert_eq!((waited, waits), (true, [false, false]), "R9.1");
 }

@@ -136,6 +136,11 @@ fn r6_5_a_declined_order_is_not_tried_again() {
         asked ba-a                  -> month_end 5 visa
         ",
     );
+    let declined = desk.recorder.0.iter().find_map(|fact| match fact {
+        Fact::PaymentEnded(ended) => Some((ended.payment.by_hand, ended.retry_at)),
+        _ => None,
+    });
+    assert_eq!(declined, Some((true, None)), "R6.5");
     let held = desk.recorder.0.iter().filter_map(|fact| match fact {
         Fact::Moved(moved) if moved.cause == Cause::Held => {
             Some((moved.amount, moved.remark.as_ref().map_or("", |it| it.as_str())))

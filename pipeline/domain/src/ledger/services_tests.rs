@@ -253,7 +253,8 @@ fn r8_2_a_payer_who_is_still_to_come_is_no_change() {
     prepaid_accounts(
         "
         change_payer account=b billing_account=ba-a effective_at=2026-03-02T00:00:00Z
-        told ba-b                   ->
+        configure billing_account=ba-b bill_cycle=day
+        use b p 0
         service b                   -> running
         at 2026-03-01T12:00:00Z
         told ba-b                   ->
