@@ -171,3 +171,7 @@ impl Configured {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "configure_tests.rs"]
+mod tests;

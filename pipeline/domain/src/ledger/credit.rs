@@ -87,3 +87,7 @@ impl Ledger {
         Amount::sum(limits.map(|wallet| wallet.limit_pending.unwrap_or(wallet.limit)))
     }
 }
+
+#[cfg(test)]
+#[path = "credit_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! Keys: every refusal, in its order, and whom they open for.
 
 use super::super::asking::Asking;
+use super::is_hash;
 
 /// A hash that is that of no key.
 fn hash(digit: char) -> String {
@@ -81,4 +82,58 @@ fn a_key_is_known_by_its_scope_and_hash_while_it_is_in_force() {
     ));
     assert_eq!(holder(&asking, "ba-a", &one), None);
     assert_eq!(holder(&asking, "ba-a", &two).as_deref(), Some("ci"));
+}
+
+/// R11.1: the role that came with a key goes with it, and no other one.
+#[test]
+fn r11_1_a_key_takes_its_own_role_along() {
+    Asking::with_members().table(&format!(
+        r#"
+        a | create_key | principal = "ci", role = "platform", scope = "ba-a", hash = "{one}" | ok
+        a | revoke_key | principal = "ci", role = "platform", scope = "ba-a" | ok
+        see | enterprise e | keys = [], roles = []
+        a | create_key | principal = "ci", role = "platform", scope = "ba-a", hash = "{two}" | ok
+        a | grant_role | principal = "ci", role = "auditor", scope = "ba-a" | ok
+        a | revoke_key | principal = "ci", role = "platform", scope = "ba-a" | ok
+        see | enterprise e | keys = [], roles = [{{ principal = "ci", role = "auditor", scope = "ba-a" }}]
+        "#,
+        one = hash('1'),
+        two = hash('2'),
+    ));
+}
+
+/// Whoever is refused a key is told whether to choose another name, or never to send this one again.
+#[test]
+fn a_refused_key_says_why_it_is_taken() {
+    Asking::with_members().table(&format!(
+        r#"
+        a | create_key | principal = "ci", role = "platform", scope = "ba-a", hash = "{one}" | ok
+        a | create_key | principal = "other", role = "platform", scope = "ba-a", hash = "{one}" | already_exists | this very key is that of ci
+        a | create_key | principal = "ci", role = "platform", scope = "ba-a", hash = "{two}" | already_exists | ci has a key; revoke it, or choose another name
+        a | revoke_key | principal = "ci", role = "platform", scope = "ba-a" | ok
+        a | create_key | principal = "ci", role = "platform", scope = "ba-a", hash = "{one}" | already_exists | this very key was revoked; ask under another idempotency key
+        "#,
+        one = hash('1'),
+        two = hash('2'),
+    ));
+}
+
+/// A hash has 64 digits, all of them hexadecimal and small.
+#[test]
+fn only_what_a_sha_256_looks_like_is_a_hash() {
+    let mixed = "0123456789abcdef".repeat(4);
+    let short = "a".repeat(63);
+    for (text, is_one) in [
+        (mixed.clone(), true),
+        (hash('0'), true),
+        (short.clone(), false),
+        (format!("{}a", hash('a')), false),
+        (format!("{short}g"), false),
+        (format!("{short}A"), false),
+        (format!("{short}/"), false),
+        (format!("{short}:"), false),
+        (mixed.to_uppercase(), false),
+    ] {
+        assert_eq!(is_hash(&text.parse().unwrap()), is_one, "{text}");
+    }
 }

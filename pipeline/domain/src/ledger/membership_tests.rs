@@ -112,3 +112,43 @@ fn r4_6_whoever_leaves_takes_nothing_along() {
         "#,
     );
 }
+
+/// R4.6, R9.4: for whom he paid, each pays for himself again from the next full minute on; who paid for himself
+/// goes on as before.
+#[test]
+fn r4_6_whoever_leaves_pays_for_nobody_else() {
+    Asking::with_members().table(
+        r#"
+        boss | change_payer | account = "c", billing_account = "ba-a" | ok
+        boss | change_payer | account = "b", billing_account = "ba-a", effective_at = "2026-03-05T00:00:00Z" | ok
+        at | 2026-03-02T00:00:30Z
+        see | billing_account ba-a | payer_of = ["a", "c"]
+        a | end_membership | account = "a" | ok
+        see | account c | next_payer = "ba-c", next_payer_from = "2026-03-02T00:01:00Z"
+        at | 2026-03-02T00:01:00Z
+        see | account c | payer = "ba-c"
+        see | account a | payer = "ba-a"
+        see | billing_account ba-a | payer_of = ["a"]
+        at | 2026-03-06T00:00:00Z
+        see | account b | payer = "ba-b"
+        "#,
+    );
+}
+
+/// R4.6, R11.1: over what is his own, those to whom he gave a role keep it when he leaves; roles for the whole
+/// enterprise, and for others, do not reach it.
+#[test]
+fn r4_6_whoever_leaves_keeps_those_to_whom_he_gave_a_role() {
+    Asking::with_members().table(
+        r#"
+        boss | grant_role | principal = "books", role = "finance_admin", scope = "ba-a" | ok
+        boss | grant_role | principal = "clerk", role = "finance_admin", scope = "e" | ok
+        boss | grant_role | principal = "other", role = "finance_admin", scope = "ba-b" | ok
+        boss | end_membership | account = "a" | ok
+        books | rename_billing_account | billing_account = "ba-a", name = "Ours" | ok
+        clerk | rename_billing_account | billing_account = "ba-a", name = "Ours" | not_permitted
+        other | rename_billing_account | billing_account = "ba-a", name = "Ours" | not_permitted
+        books | rename_billing_account | billing_account = "ba-b", name = "Ours" | not_permitted
+        "#,
+    );
+}

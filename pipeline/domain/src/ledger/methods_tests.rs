@@ -30,6 +30,8 @@ fn r7_4_every_refusal_of_a_link_in_its_order() {
         link_payment_method billing_account=ba-a method=m kind=card token=t -> later
         answers ba-a declined:card_expired           -> card_expired
         link_payment_method billing_account=ba-a method=m kind=card token=t -> later
+        answers ba-a declined:insufficient_funds     -> preauthorisation_failed
+        link_payment_method billing_account=ba-a method=m kind=card token=t -> later
         answers ba-a authentication_required:https://x -> authentication_required
         link_payment_method billing_account=ba-a method=m kind=card token=t brand=visa expires=2026-04 -> later
         answers ba-a succeeded
@@ -239,6 +241,65 @@ fn r7_4_a_charge_may_ask_for_authentication() {
         # He went there, and the gateway says so.
         answers ba-a 2 succeeded
         balance ba-a                                 -> unsettled_current=0
+        ",
+    );
+}
+
+/// R7.4: a method that can pay is no longer asked about: an answer to its link that comes late changes nothing. One whose
+/// owner had to prove who he is counts as linked when he has gone on.
+#[test]
+fn r7_4_a_late_answer_to_a_link_changes_nothing() {
+    let desk = check(
+        "",
+        &format!(
+            "{ACCOUNTS}
+            link_payment_method billing_account=ba-a method=m kind=card token=t -> later
+            answers ba-a 1 succeeded
+            answers ba-a 1 declined
+            methods ba-a                                 -> *m active
+            link_payment_method billing_account=ba-a method=pal kind=paypal token=t -> later
+            answers ba-a 2 awaits_approval
+            # What is said of another link, and of none, is not said of this one.
+            answers ba-a 1 declined
+            answers ba-a 7 declined
+            methods ba-a                                 -> *m active, pal pending
+            link_payment_method billing_account=ba-a method=n kind=card token=t -> later
+            answers ba-a authentication_required         -> authentication_required
+            at 2026-03-02T00:00:00Z
+            finish_authentication billing_account=ba-a method=n -> later
+            answers ba-a succeeded
+            "
+        ),
+    );
+    let wallet = desk.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+    let rows = desk.ledger.methods(wallet).unwrap().payment_methods;
+    let linked: Vec<_> =
+        rows.iter().map(|row| format!("{} {}", row.method, row.linked_at)).collect();
+    let expected = ["m 2026-03-01T00:00:00Z", "pal 2026-03-01T00:00:00Z", "n 2026-03-02T00:00:00Z"];
+    assert_eq!(linked, expected);
+}
+
+/// R7.6: only the check of the very method that is charged holds a charge back: neither a top-up by it nor the
+/// check of another one.
+#[test]
+fn r7_6_nothing_but_its_own_check_holds_a_method_back() {
+    methods(
+        "
+        link_payment_method billing_account=ba-a method=m kind=card token=t -> later
+        answers ba-a succeeded
+        top_up billing_account=ba-a amount=20.00 currency=USD method=m
+        asked ba-a                                   -> top_up 20 m
+        use a p 100000
+        asked ba-a                                   -> threshold 1000 m
+        answers ba-a succeeded
+        link_payment_method billing_account=ba-a method=pal kind=paypal token=t -> later
+        answers ba-a succeeded
+        prefer_payment_method billing_account=ba-a method=pal
+        use a p 100
+        asked ba-a                                   -> preauthorisation 1 pal
+        prefer_payment_method billing_account=ba-a method=m
+        use a p 99900
+        asked ba-a                                   -> threshold 1000 m
         ",
     );
 }

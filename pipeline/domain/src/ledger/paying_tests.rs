@@ -2,6 +2,7 @@
 
 use super::super::Fact;
 use super::super::asking::Asking;
+use super::super::desk_tests::check;
 
 /// R6.1, R6.5: a retry is for all then owed, and the open cycle is part of that.
 #[test]
@@ -251,6 +252,29 @@ fn r8_1_a_payment_by_hand_ends_it_only_by_its_success() {
         balance ba-a                -> overdue=true
         answers ba-a succeeded
         balance ba-a                -> overdue=false
+        ",
+    );
+}
+
+/// R5.4, R6.1: with automatic write-off off, cash pays down to the limit and no further; what is left of the limit is
+/// what counts for the threshold.
+#[test]
+fn r6_1_cash_that_pays_down_to_the_limit_leaves_the_rest_to_be_charged() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        set_credit_limit billing_account=ba-a limit=1500
+        confirm_contract billing_account=ba-a
+        configure billing_account=ba-a auto_write_off=false
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        top_up billing_account=ba-a amount=2000 currency=USD method=bank_transfer
+        use a p 99999
+        asked ba-a                  ->
+        use a p 150001
+        asked ba-a                  -> threshold 1500 visa
+        balance ba-a                -> cash=1000
         ",
     );
 }

@@ -458,3 +458,7 @@ pub(super) fn paid_bill(bill: &Bill) -> PaidBill {
 pub(super) fn month_end(wallet: &Wallet, at: Timestamp) -> Minute {
     wallet.zone.window_of(wallet.zone.month_of(at)).until
 }
+
+#[cfg(test)]
+#[path = "payments_tests.rs"]
+mod tests;

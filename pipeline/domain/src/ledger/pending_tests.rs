@@ -1,7 +1,8 @@
 //! Orders by a chosen method: every refusal, in its order, and what becomes of them.
 
-use super::super::Book;
 use super::super::asking::Asking;
+use super::super::desk_tests::check;
+use super::super::{Book, Cause, Fact};
 use crate::money::Amount;
 
 fn linked() -> Asking {
@@ -29,7 +30,7 @@ fn r5_8_an_order_is_bought_once_its_payment_succeeds() {
         a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "none" | method_not_allowed
         a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "bank_transfer" | method_not_allowed
         a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "visa" | ok
-        see | balance ba-a | cash = "0", available = "0"
+        see | balance ba-a | cash = "0", available = "0", in_flight = "35"
         a | place_order | billing_account = "ba-a", order = "o", amount = "100", method = "visa" | already_exists
         a | place_order | billing_account = "ba-a", order = "p", amount = "100", method = "visa" | payment_in_progress
         a | pay | billing_account = "ba-a" | payment_in_progress
@@ -105,4 +106,47 @@ fn r1_3_what_a_coupon_pays_of_a_waiting_order_is_not_to_be_invoiced() {
     );
     let due = Amount::whole(95);
     assert_eq!(asking.booked("ba-a", Book::ToInvoice), (due, due), "R1.3");
+}
+
+/// R5.8, R6.5: an order that was declined begins no series of tries: what else is owed waits for its own time. What is
+/// set aside and freed names the order it was for.
+#[test]
+fn r6_5_a_declined_order_is_not_tried_again() {
+    let desk = check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t expires=2029-12 -> later
+        answers ba-a succeeded
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        place_order billing_account=ba-a order=o amount=50 method=visa
+        asked ba-a                  -> order 30 visa
+        balance ba-a                -> cash=0 in_flight=20
+        answers ba-a declined
+        balance ba-a                -> cash=20 in_flight=0
+        place_order billing_account=ba-a order=q amount=50 method=visa
+        asked ba-a                  -> order 30 visa
+        answers ba-a succeeded
+        balance ba-a                -> cash=0 in_flight=0 unsettled_current=0
+        use a p 500
+        at 2026-03-20T00:00:00Z
+        asked ba-a                  ->
+        balance ba-a                -> unsettled_current=5
+        at 2026-04-01T00:00:00Z
+        asked ba-a                  -> month_end 5 visa
+        ",
+    );
+    let declined = desk.recorder.0.iter().find_map(|fact| match fact {
+        Fact::PaymentEnded(ended) => Some((ended.payment.by_hand, ended.retry_at)),
+        _ => None,
+    });
+    assert_eq!(declined, Some((true, None)), "R6.5");
+    let held = desk.recorder.0.iter().filter_map(|fact| match fact {
+        Fact::Moved(moved) if moved.cause == Cause::Held => {
+            Some((moved.amount, moved.remark.as_ref().map_or("", |it| it.as_str())))
+        }
+        _ => None,
+    });
+    let (out, back) = (Amount::whole(-20), Amount::whole(20));
+    assert_eq!(held.collect::<Vec<_>>(), [(out, "o"), (back, "o"), (out, "q")]);
 }

@@ -1,7 +1,7 @@
 //! Who is let through, at which place, and how far.
 
 use super::super::asking::Asking;
-use crate::commands::Command;
+use crate::commands::{Command, Subject};
 use crate::rights::{Right, Role};
 use crate::vocabulary::{Record, Shape};
 use serde_json::{Map, Value, json};
@@ -250,4 +250,51 @@ fn r9_6_another_administrator_replaces_nobody() {
         see | billing_account ba-a | administrators = ["c"]
         "#,
     );
+}
+
+/// R11.1: what somebody may do is listed for whoever shows it: all for the operator, nothing for a stranger, and for
+/// others what their roles give at that very place.
+#[test]
+fn r11_1_the_rights_over_something_are_listed() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        boss | grant_role | principal = "eyes", role = "billing_viewer", scope = "ba-a" | ok
+        boss | grant_role | principal = "clerk", role = "billing_editor", scope = "e" | ok
+        boss | grant_role | principal = "books", role = "finance_admin", scope = "ba-a", top_up_limit = "10" | ok
+        a | request_payment | request = "r", requester = "ba-a", payer = "b", service = "s", amount = "5" | ok
+        "#,
+    );
+    let rights = |who: &str, subject: Subject<'_>| {
+        let rights = asking.ledger.rights_over(&who.parse().unwrap(), subject);
+        rights.map(|rights| rights.iter().map(|right| right.text()).collect::<Vec<_>>().join(" "))
+    };
+    let all: Vec<&str> = Right::ALL.iter().map(|right| right.text()).collect();
+    let all = all.join(" ");
+    let (own, elsewhere) = ("ba-a".parse().unwrap(), "ba-none".parse().unwrap());
+    let editor = "change see see_billing see_service";
+    for (who, expected) in [
+        ("operator", all.as_str()),
+        ("nobody", ""),
+        ("b", ""),
+        ("eyes", "see_billing"),
+        ("clerk", editor),
+        ("books", "change spend authorize see see_billing see_service"),
+    ] {
+        assert_eq!(rights(who, Subject::Wallet(&own)).as_deref(), Some(expected), "{who}");
+        assert_eq!(rights(who, Subject::Wallet(&elsewhere)), None, "{who}");
+    }
+    let (enterprise, account, scope, request) =
+        ("e".parse().unwrap(), "a".parse().unwrap(), "ba-a".parse().unwrap(), "r".parse().unwrap());
+    for (subject, of_eyes, of_clerk) in [
+        (Subject::Enterprise(&enterprise), "", editor),
+        (Subject::Account(&account), "", editor),
+        (Subject::Scope(&scope), "see_billing", editor),
+        (Subject::RequestOf(&request), "see_billing", editor),
+        // Whoever is asked pays from another billing account.
+        (Subject::RequestTo(&request), "", editor),
+    ] {
+        assert_eq!(rights("eyes", subject).as_deref(), Some(of_eyes), "{subject:?}");
+        assert_eq!(rights("clerk", subject).as_deref(), Some(of_clerk), "{subject:?}");
+    }
 }

@@ -1,6 +1,9 @@
 //! Automatic recharge (R6.7) and the tests of its method (R7.2).
 
+use super::super::Burned;
 use super::super::desk_tests::check;
+use crate::money::Amount;
+use crate::time::Timestamp;
 
 const ACCOUNTS: &str = r#"
     open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
@@ -304,4 +307,58 @@ fn r7_2_setting_it_anew_puts_no_test_off() {
             "#
         ),
     );
+}
+
+/// R6.7: at most ten percents, each more than zero and at most a hundred.
+#[test]
+fn r6_7_percents_have_their_bounds() {
+    let percents = |count: u32| {
+        let percents: Vec<String> = (1..=count).map(|percent| format!("\"{percent}\"")).collect();
+        percents.join(",")
+    };
+    for (percents, refused) in [
+        (percents(10), ""),
+        (percents(11), "malformed"),
+        (String::new(), "malformed"),
+        ("\"100\"".to_owned(), ""),
+        ("\"100.01\"".to_owned(), "malformed"),
+        ("\"0.01\"".to_owned(), ""),
+        ("\"0\"".to_owned(), "malformed"),
+        ("\"50\",\"-1\"".to_owned(), "malformed"),
+    ] {
+        let fields = format!(r#"{{"enabled":true,"amount":"50","percents":[{percents}]}}"#);
+        recharge(
+            "",
+            &format!("configure billing_account=ba-a auto_recharge={fields} -> {refused}"),
+        );
+    }
+}
+
+/// R6.7: charges count towards the month of their use, each month once and in its order, whenever they are told; those
+/// before the last three full months are forgotten.
+#[test]
+fn r6_7_charges_are_kept_by_their_months() {
+    let mut wallet = {
+        let desk = check("", ACCOUNTS);
+        let number = desk.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+        desk.ledger.wallet(number).unwrap().clone()
+    };
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let mut note = |hours: &[(&str, i64)], now: &str| {
+        let burned = hours
+            .iter()
+            .map(|(hour, units)| Burned { hour: at(hour).minute(), charge: Amount::whole(*units) });
+        wallet.note_burned_months(&burned.collect::<Vec<_>>(), at(now)).unwrap();
+        let months = wallet.burned_months.iter();
+        months.map(|it| format!("{} {}", it.month, it.charge)).collect::<Vec<_>>()
+    };
+    let april = "2026-04-20T00:00:00Z";
+    assert_eq!(note(&[("2026-03-31T23:00:00Z", 5)], april), ["2026-03 5"]);
+    assert_eq!(note(&[("2026-04-01T00:00:00Z", 7)], april), ["2026-03 5", "2026-04 7"]);
+    let late =
+        [("2026-03-02T00:00:00Z", 2), ("2026-02-02T00:00:00Z", 3), ("2026-04-03T00:00:00Z", 1)];
+    assert_eq!(note(&late, april), ["2026-02 3", "2026-03 7", "2026-04 8"]);
+    let june = "2026-06-30T23:00:00Z";
+    assert_eq!(note(&[(june, 9)], june), ["2026-03 7", "2026-04 8", "2026-06 9"]);
+    assert_eq!(note(&[], "2026-07-01T00:00:00Z"), ["2026-04 8", "2026-06 9"]);
 }

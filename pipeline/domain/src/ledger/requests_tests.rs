@@ -1,6 +1,8 @@
 //! Pay for me: both sides of a request, by the one ledger that plays them (R10.1 to R10.4).
 
 use super::super::asking::Asking;
+use super::super::recording::pieces;
+use super::super::{Cause, Fact, Ledger};
 use crate::notices::NoticeKind;
 
 /// `x` of the enterprise `f` has 100 USD and a card, and is asked by `a` of `e`, who owes 30.
@@ -454,4 +456,49 @@ fn r10_2_bills_are_paid_whatever_the_switch_says() {
         see | balance ba-a | cash = "10", unsettled_current = "0"
         "#,
     );
+}
+
+/// R10.2: the money of a request names it on both sides, and its charge is one that somebody asked for, which leaves
+/// what waits to be charged waiting (R6.2).
+#[test]
+fn r10_2_the_money_of_a_request_names_it() {
+    let mut asking = two_sides();
+    ask_for(&mut asking, "r", "130");
+    asking.table(
+        r#"
+        x | approve_payment_request | request = "r", method = "card" | ok
+        answer | ba-x | succeeded
+        "#,
+    );
+    let said = |fact: &Fact| match fact {
+        Fact::Moved(moved) if moved.cause == Cause::PaymentRequest => {
+            let remark = moved.remark.as_ref().map_or("", |it| it.as_str());
+            Some(format!("{} for {remark}", moved.amount))
+        }
+        Fact::PaymentBegun(begun) => {
+            let payment = &begun.payment;
+            Some(format!("{} {}, by hand {}", payment.cause, payment.amount, payment.by_hand))
+        }
+        _ => None,
+    };
+    let found: Vec<_> = asking.facts.0.iter().filter_map(said).collect();
+    assert_eq!(found, ["-100 for r", "payment_request 30, by hand true", "130 for r"], "R10.2");
+}
+
+/// A ledger that is loaded knows on whose side each request stands.
+#[test]
+fn a_loaded_ledger_knows_both_sides_of_a_request() {
+    let mut asking = two_sides();
+    ask_for(&mut asking, "r", "50");
+    let mut loaded = Ledger::new(1);
+    loaded.begin_load();
+    pieces(&asking.ledger).into_iter().for_each(|piece| loaded.load(piece).unwrap());
+    loaded.loaded();
+    let (id, wallet) =
+        ("r".parse().unwrap(), |name: &str| loaded.wallet_named(&name.parse().unwrap()));
+    assert_eq!(
+        (loaded.requests.of(&id), loaded.requests.to(&id)),
+        (wallet("ba-a"), wallet("ba-x"))
+    );
+    assert_eq!(loaded.requests.of(&"s".parse().unwrap()), None);
 }

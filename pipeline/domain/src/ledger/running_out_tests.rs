@@ -1,6 +1,8 @@
 //! Owners are told that credit runs out (R8.6, R8.8).
 
+use super::super::Fact;
 use super::super::desk_tests::check;
+use crate::money::Amount;
 
 fn prepaid(settings: &str, units: u32, table: &str) {
     let accounts = format!(
@@ -211,4 +213,94 @@ fn r8_8_who_is_being_charged_is_not_warned_before_the_answer() {
             ),
         );
     }
+}
+
+/// R8.6: told once until credit lasts long enough again, on whatever day something else changes; that it does is noted
+/// once as well.
+#[test]
+fn r8_6_what_was_told_is_not_told_again_before_it_is_over() {
+    let desk = check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid
+        top_up billing_account=ba-a amount=100 currency=USD method=bank_transfer
+        use a p 5000
+        told ba-a                   -> runway
+        at 2026-03-02T00:30:00Z
+        top_up billing_account=ba-a amount=20 currency=USD method=bank_transfer
+        told ba-a                   ->
+        top_up billing_account=ba-a amount=1000 currency=USD method=bank_transfer
+        top_up billing_account=ba-a amount=50 currency=USD method=bank_transfer
+        told ba-a                   ->
+        ",
+    );
+    let alerts = desk.recorder.0.iter().filter_map(|fact| match fact {
+        Fact::RunwayChanged(changed) => {
+            Some(format!("{} {}", changed.alert.told_at, changed.alert.recovered))
+        }
+        _ => None,
+    });
+    let expected = ["2026-03-01T00:00:00Z false", "2026-03-01T00:00:00Z true"];
+    assert_eq!(alerts.collect::<Vec<_>>(), expected);
+}
+
+/// R8.6: where an account is closed, or somebody else pays for it, nobody is warned for it.
+#[test]
+fn r8_6_only_open_accounts_that_it_pays_for_count() {
+    for ends in ["close_account account=a", "change_payer account=a billing_account=ba-c"] {
+        prepaid(
+            "",
+            100,
+            &format!(
+                "
+                open_account account=c enterprise=e email=c@x.example currency=USD mode=prepaid
+                use a p 1000
+                {ends}
+                at 2026-03-01T00:01:00Z
+                withdraw billing_account=ba-a amount=50.00
+                told ba-a                   ->
+                "
+            ),
+        );
+    }
+    prepaid(
+        "",
+        100,
+        "
+        use a p 1000
+        at 2026-03-01T00:01:00Z
+        withdraw billing_account=ba-a amount=50.00
+        told ba-a                   -> runway
+        ",
+    );
+}
+
+/// R8.6: how far charges may go before anybody need be told: a sixth of what is left over five days, nothing where it
+/// is short already, and no bound at all where it was told or credit stops nothing.
+#[test]
+fn r8_6_headroom_ends_before_a_warning_could_be_due() {
+    let headroom = |table: &str, available: i64| {
+        let desk = check(
+            "",
+            &format!(
+                "
+                open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid
+                open_account account=c enterprise=e email=c@x.example currency=USD mode=postpaid
+                top_up billing_account=ba-a amount=100 currency=USD method=bank_transfer
+                {table}
+                "
+            ),
+        );
+        let number = desk.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+        let wallet = desk.ledger.wallet(number).unwrap();
+        desk.ledger.runway_headroom(number, wallet, Amount::whole(available)).unwrap()
+    };
+    assert_eq!(headroom("use a p 1000", 90), Some("6.666666666667".parse().unwrap()));
+    assert_eq!(headroom("use a p 1000", 50), Some(Amount::ZERO));
+    assert_eq!(headroom("use a p 1000", -5), Some(Amount::ZERO));
+    assert_eq!(headroom("use a p 2000", 80), None, "it is told");
+    let recovers =
+        "use a p 2000\n top_up billing_account=ba-a amount=100 currency=USD method=bank_transfer";
+    assert_eq!(headroom(recovers, 180), Some("13.333333333333".parse().unwrap()));
+    assert_eq!(headroom("use a p 1000\n close_account account=a", 90), None, "nothing stops");
 }

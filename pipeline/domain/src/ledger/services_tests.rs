@@ -264,3 +264,45 @@ fn r8_4_whoever_pays_is_told() {
         ",
     );
 }
+
+/// R8.2: that somebody else will pay from some day on changes no figure of an account that was just opened.
+#[test]
+fn r8_2_a_payer_who_is_still_to_come_is_no_change() {
+    prepaid_accounts(
+        "
+        change_payer account=b billing_account=ba-a effective_at=2026-03-02T00:00:00Z
+        configure billing_account=ba-b bill_cycle=day
+        use b p 0
+        service b                   -> running
+        at 2026-03-01T12:00:00Z
+        told ba-b                   ->
+        ",
+    );
+}
+
+/// R8.3: a delay that has begun ends in its time, also where what began it was taken back and nothing is left.
+#[test]
+fn r8_3_a_delay_ends_though_its_use_was_taken_back() {
+    prepaid_accounts(
+        r#"
+        configure billing_account=ba-b delayed_suspension={"hours":2}
+        use b p 500
+        takes_back b p 500 2026-03-01T00:00:00Z
+        balance ba-b                -> available=0
+        service b                   -> running
+        at 2026-03-01T01:59:59Z
+        service b                   -> running
+        at 2026-03-01T02:00:00Z
+        service b                   -> suspended
+        "#,
+    );
+}
+
+/// Two prepaid accounts without any money.
+fn prepaid_accounts(table: &str) {
+    let accounts = "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=prepaid
+        open_account account=b enterprise=e email=b@x.example currency=USD mode=prepaid
+    ";
+    check("", &format!("{accounts}{table}"));
+}

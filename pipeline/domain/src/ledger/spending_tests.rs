@@ -449,16 +449,22 @@ fn r11_2_whoever_asks_often_takes_no_more_room() {
         }
     }
     let account = asking.ledger.account_named(&"a".parse().unwrap()).unwrap();
-    let spending = asking.ledger.account(account).unwrap().spending.as_deref().unwrap();
-    assert_eq!((spending.open.len(), spending.names.len()), (2, NAMES_MAX));
+    let kept = |asking: &Asking| {
+        let spending = asking.ledger.account(account).unwrap().spending.as_deref().unwrap();
+        (spending.open.len(), spending.names.len())
+    };
+    assert_eq!(kept(&asking), (2, NAMES_MAX));
     asking.table(
         r#"
         a | authorize | account = "a", amount = "1", authorization = "j200" | already_exists
         a | authorize | account = "a", amount = "1", authorization = "j199" | ok
         a | authorize | account = "a", amount = "98799.01", authorization = "rest" | over_allocated_credit
         a | authorize | account = "a", amount = "98799", authorization = "rest" | ok
+        at | 2026-03-01T00:06:00Z
+        a | authorize | account = "a", amount = "0", authorization = "nothing" | ok
         "#,
     );
+    assert_eq!(kept(&asking), (2, NAMES_MAX), "of nothing no amount is kept");
 }
 
 /// R11.2: room saves judgements and must change none: a ledger that is put together again from its facts before

@@ -211,3 +211,59 @@ fn r5_9_every_refusal_of_an_adjustment_in_its_order() {
     });
     assert_eq!(reasons.collect::<Vec<_>>(), ["mistake", "goodwill"], "R5.9");
 }
+
+/// R7.1, R7.3, R7.7, R9.1: whatever moves cash says by which method it came, and what was remarked on it.
+#[test]
+fn r7_1_every_movement_keeps_its_remark_and_its_method() {
+    let desk = money(
+        "",
+        "
+        open_account account=s enterprise=e email=s@x.example currency=USD mode=postpaid
+        top_up billing_account=ba-a amount=30.00 currency=USD method=bank_transfer remark=may
+        top_up billing_account=ba-a amount=20.00 currency=USD method=visa remark=june
+        answers ba-a succeeded
+        claims ba-a 10.00 USD
+        withdraw billing_account=ba-a amount=5.00 reason=moved
+        transfer from=ba-a to=ba-s amount=8.00 remark=rent
+        revoke_transfer from=ba-a to=ba-s amount=3.00 remark=mistake
+        ",
+    );
+    let moved = desk.recorder.0.iter().filter_map(|fact| match fact {
+        Fact::Moved(moved) => {
+            let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
+            let method = text(moved.method.as_ref().map(|it| it.as_str()));
+            let remark = text(moved.remark.as_ref().map(|it| it.as_str()));
+            Some(format!("{:?} {} {method} {remark}", moved.cause, moved.amount))
+        }
+        _ => None,
+    });
+    let expected = [
+        "TopUp 30 bank_transfer may",
+        "TopUp 20 visa june",
+        "Remittance 10 bank_transfer r",
+        "Withdrawal -5 - moved",
+        "Transfer -8 - rent",
+        "Transfer 8 - rent",
+        "Revocation -3 - mistake",
+        "Revocation 3 - mistake",
+    ];
+    assert_eq!(moved.collect::<Vec<_>>(), expected);
+}
+
+/// R4.1: a quota is nothing or more, payable in its currency, and of whoever settles with a partner alone.
+#[test]
+fn r4_1_every_refusal_of_a_quota() {
+    money(
+        "",
+        "
+        set_quota billing_account=ba-x quota=-1     -> not_found
+        set_quota billing_account=ba-a quota=-1     -> not_found
+        set_quota billing_account=ba-b quota=-1     -> invalid_amount
+        set_quota billing_account=ba-b quota=0.001  -> invalid_amount
+        set_quota billing_account=ba-b quota=0.01
+        balance ba-b                -> quota=0.01 available=0.01
+        set_quota billing_account=ba-b quota=0
+        balance ba-b                -> quota=0 available=0
+        ",
+    );
+}
