@@ -350,7 +350,7 @@ impl Asking {
 }
 
 /// Fields as an inline table writes them.
-fn table(fields: &str) -> toml::Table {
+pub(super) fn table(fields: &str) -> toml::Table {
     let text = format!("it = {{ {fields} }}");
     let read: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{fields}: {error}"));
