@@ -455,3 +455,15 @@ fn r2_4_months_are_forgotten_when_no_record_of_them_can_come() {
     let kept: Vec<_> = ledger.accounts[1].months.iter().map(|it| (it.month, it.exact)).collect();
     assert_eq!(kept, [(MARCH, whole(0)), (months(1), whole(1))]);
 }
+
+/// There are millions of these lists: they hold little more room than they use, however long they grow.
+#[test]
+fn lists_hold_little_more_room_than_they_use() {
+    let mut list = Vec::new();
+    for number in 0..100 {
+        push_tightly(&mut list, number);
+        let most = list.len() + list.len() / 4 + 1;
+        assert!(list.capacity() <= most, "{} for {}", list.capacity(), list.len());
+    }
+    assert!(list.into_iter().eq(0..100));
+}

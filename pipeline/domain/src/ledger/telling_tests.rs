@@ -78,9 +78,26 @@ fn r8_5_a_notice_says_why_it_came_and_how_things_stand() {
         "#,
     );
     let notice = told(&asking, NoticeKind::Suspended);
+    assert_eq!(notice.notice, "ba-g.n3");
     let service = notice.service.unwrap();
     assert_eq!((notice.threshold, service.account.as_str()), (None, "g"));
     assert_eq!(service.state, ServiceState::Suspended);
+}
+
+/// R6.5: a notice about a payment says which it was.
+#[test]
+fn r6_5_a_notice_of_a_payment_says_which() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        a | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t" | ok
+        answer | ba-a | succeeded
+        use | a | 1500
+        answer | ba-a | declined
+        "#,
+    );
+    let payment = told(&asking, NoticeKind::PaymentFailed).payment.unwrap();
+    assert_eq!((payment.method.as_str(), payment.amount.to_string()), ("visa", "1500".to_owned()));
 }
 
 /// R9.3: a notice about a credit limit says it, and what waits for the contract.

@@ -32,9 +32,26 @@ fn r9_4_an_account_shows_its_payers_and_its_state() {
         see | enterprise e | name = "E", country = "US", account_center = true, management_account = "boss", administrators = ["a"], recharge_frozen = false, members = [{ account = "boss", state = "active" }, { account = "a", state = "active" }, { account = "b", state = "active" }, { account = "c", state = "closed" }]
         "#,
     );
-    let asking = Asking::with_members();
-    let account = asking.ledger.account_row(AccountNumber(1)).unwrap();
-    assert_eq!((account.next_payer, account.next_payer_from), (None, None));
+}
+
+/// R9.4: whoever has begun to pay is the next no more.
+#[test]
+fn r9_4_a_payer_is_the_next_one_until_he_begins() {
+    let mut asking = Asking::with_members();
+    let next = |asking: &Asking| {
+        let row = asking.ledger.account_row(AccountNumber(1)).unwrap();
+        (row.next_payer.map(|it| it.to_string()), row.next_payer_from.map(|it| it.to_string()))
+    };
+    assert_eq!(next(&asking), (None, None));
+    asking.table(
+        r#"boss | change_payer | account = "a", billing_account = "ba-b", effective_at = "2026-03-01T00:10:00Z" | ok"#,
+    );
+    let later = (Some("ba-b".to_owned()), Some("2026-03-01T00:10:00Z".to_owned()));
+    assert_eq!(next(&asking), later);
+    asking.table("at | 2026-03-01T00:09:59Z");
+    assert_eq!(next(&asking), later);
+    asking.table("at | 2026-03-01T00:10:00Z");
+    assert_eq!(next(&asking), (None, None));
 }
 
 /// R13.1: what is due, and what the balance covers of it, also where nothing is written off by itself.
