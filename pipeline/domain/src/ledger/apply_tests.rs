@@ -16,7 +16,7 @@ const PRODUCT: ProductNumber = ProductNumber(0);
 const MARCH: Month = Month::from_number(674);
 
 fn whole(amount: i64) -> Amount {
-    Amount::whole(amount.into())
+    Amount::whole(amount)
 }
 
 fn minute(number: u32) -> Minute {
@@ -93,19 +93,19 @@ fn r9_4_a_payer_who_is_still_to_come_is_replaced() {
     let mut asking = Asking::with_members();
     asking.table("use | a | 1");
     let used = asking.ledger.accounts[1].clone();
-    let cases: [(u32, u32, &[(u32, u32)]); 5] = [
-        (9, 30, &[(0, 0), (30, 9)]),
-        (10, 30, &[(0, 0), (10, 1), (30, 9)]),
-        (11, 30, &[(0, 0), (10, 1), (30, 9)]),
-        (10, 10, &[(0, 0), (10, 9)]),
-        (25, 30, &[(0, 0), (10, 1), (20, 2), (30, 9)]),
+    let cases = [
+        (9, 30, vec![(0, 0), (30, 9)]),
+        (10, 30, vec![(0, 0), (10, 1), (30, 9)]),
+        (11, 30, vec![(0, 0), (10, 1), (30, 9)]),
+        (10, 10, vec![(0, 0), (10, 9)]),
+        (25, 30, vec![(0, 0), (10, 1), (20, 2), (30, 9)]),
     ];
     for (now, from, expected) in cases {
         let mut account = used.clone();
         account.payers = payers(&[(0, 0), (10, 1), (20, 2)]).into();
         assert!(account.series[0].same.from < account.series[0].same.until);
         account.change_payer(minute(now), minute(from), WalletNumber(9));
-        assert_eq!(account.payers.to_vec(), payers(expected), "at {now} from {from} on");
+        assert_eq!(account.payers.to_vec(), payers(&expected), "at {now} from {from} on");
         assert_eq!(account.series[0].same, super::super::fact::NOWHERE);
     }
 }

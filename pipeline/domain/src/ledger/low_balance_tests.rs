@@ -13,7 +13,7 @@ const A: WalletNumber = WalletNumber(1);
 const B: WalletNumber = WalletNumber(2);
 
 fn whole(amount: i64) -> Amount {
-    Amount::whole(amount.into())
+    Amount::whole(amount)
 }
 
 /// A prepaid account with so much, and an alert below 100.
@@ -244,6 +244,7 @@ fn r8_4_both_sides_of_a_transfer_are_judged() {
 #[test]
 fn headroom_is_what_is_left_to_the_next_floor() {
     let mut ledger = alerted(150, "").ledger;
+    // As it is once the balance has changed since the alert was set.
     let set_with = None;
     ledger.apply(&FallChanged { wallet: WalletNumber(0), fall: None, set_with }.into()).unwrap();
     // A runway would be too short a last place before nothing is left.
@@ -367,8 +368,9 @@ fn r8_1_a_bill_unpaid_for_too_long_makes_overdue() {
         let found = ledger.is_known_overdue(wallet, available);
         assert_eq!(found, known, "known: {now} {available} {}", wallet.limit);
     }
-    let may = |number| ledger.unpaid_too_long_at(&owing()).filter(|_| number == 1);
-    assert_eq!(may(1), Some(after.parse().unwrap()));
+    assert_eq!(ledger.unpaid_too_long_at(&limited), Some(after.parse().unwrap()));
+    let paid = Wallet { unpaid: Default::default(), ..owing() };
+    assert_eq!(ledger.unpaid_too_long_at(&paid), None);
 }
 
 /// R8.1: whoever pays by a method is overdue when its last try was declined, and none is on its way.

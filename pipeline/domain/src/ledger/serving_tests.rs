@@ -1,7 +1,7 @@
 //! What serves whom in which minutes, at and beside each edge (R9.7).
 
+use super::super::Fact;
 use super::super::asking::Asking;
-use super::super::{Fact, Place, SomeAccounts};
 use super::*;
 
 const MARCH: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z""#;
@@ -179,14 +179,9 @@ fn r9_7_what_has_served_is_kept_as_long_as_usage_can_come() {
         of(2, "k", now, now + 9),
         of(1, "k", now - 1, now + 9),
     ];
-    let account = ledger.piece(Place::Accounts(0), 2).0;
-    let super::super::Piece::SomeAccounts(SomeAccounts { mut accounts, .. }) = account else {
-        panic!("{account:?}")
-    };
-    accounts[1].served = kept.to_vec();
-    accounts[1].served.insert(0, of(1, "k", oldest - 20, oldest));
-    accounts[1].served.push(of(1, "k", now, now + 9));
-    ledger.accounts[1] = accounts.remove(1);
+    ledger.accounts[1].served = kept.to_vec();
+    ledger.accounts[1].served.insert(0, of(1, "k", oldest - 20, oldest));
+    ledger.accounts[1].served.push(of(1, "k", now, now + 9));
     let five = of(1, "k", now, now + 5);
     assert_eq!(apply(&mut ledger, five.clone()), [kept.as_slice(), &[five]].concat());
     // One that ends as it begins is none.
