@@ -687,3 +687,7 @@ impl Wallet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -329,6 +329,12 @@ impl Asking {
                 let enterprise = self.ledger.enterprise_named(&of.parse().unwrap()).unwrap();
                 serde_json::to_value(self.ledger.enterprise_row(enterprise))
             }
+            "due" => serde_json::to_value(self.ledger.due(wallet()).unwrap().unwrap()),
+            "runway" => serde_json::to_value(self.ledger.runway_row(wallet()).unwrap().unwrap()),
+            "service" => serde_json::to_value(self.ledger.service(account())),
+            "coupons" => serde_json::to_value(self.ledger.coupons(wallet())),
+            "orders" => serde_json::to_value(self.ledger.orders(wallet())),
+            "payment_methods" => serde_json::to_value(self.ledger.methods(wallet())),
             "benefit" => {
                 let (wallet, benefit) = of.split_once('/').unwrap();
                 let wallet = self.ledger.wallet_named(&wallet.parse().unwrap()).unwrap();
@@ -350,7 +356,7 @@ impl Asking {
 }
 
 /// Fields as an inline table writes them.
-fn table(fields: &str) -> toml::Table {
+pub(super) fn table(fields: &str) -> toml::Table {
     let text = format!("it = {{ {fields} }}");
     let read: toml::Table =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{fields}: {error}"));

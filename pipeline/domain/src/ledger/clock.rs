@@ -141,6 +141,36 @@ mod tests {
         assert_eq!(clock.gate(), at("2026-03-01T01:00:00Z"));
     }
 
+    /// R3.6: nothing falls due beyond the quarter of an hour whose bills wait.
+    #[test]
+    fn r3_6_timers_fire_up_to_the_quarter_that_waits() {
+        let mut clock = Clock::new(1);
+        assert_eq!((clock.mark(0), clock.mark(1)), (Timestamp::START, Timestamp::END));
+        clock.pass(at("2026-03-01T00:10:00Z"), PATIENCE);
+        let last = at("2026-03-01T00:15:00Z").minus(Span::micros(1));
+        for (now, until) in [
+            ("2026-03-01T00:10:00Z", at("2026-03-01T00:10:00Z")),
+            ("2026-03-01T00:14:59Z", at("2026-03-01T00:14:59Z")),
+            ("2026-03-01T00:15:00Z", last),
+            ("2026-03-01T00:20:00Z", last),
+            // Time does not go back.
+            ("2026-03-01T00:12:00Z", last),
+        ] {
+            clock.pass(at(now), PATIENCE);
+            assert_eq!(clock.timers_fire_until(), until, "{now}");
+        }
+        assert_eq!(clock.now(), at("2026-03-01T00:20:00Z"));
+        for (until, mark, gate) in [
+            ("2026-03-01T00:14:59Z", "2026-03-01T00:14:59Z", "2026-03-01T00:00:00Z"),
+            ("2026-03-01T00:15:00Z", "2026-03-01T00:15:00Z", "2026-03-01T00:15:00Z"),
+            ("2026-03-01T00:02:00Z", "2026-03-01T00:15:00Z", "2026-03-01T00:15:00Z"),
+        ] {
+            clock.mark_until(0, at(until), PATIENCE);
+            assert_eq!((clock.mark(0), clock.gate()), (at(mark), at(gate)), "{until}");
+        }
+        assert_eq!(clock.timers_fire_until(), at("2026-03-01T00:20:00Z"));
+    }
+
     #[test]
     fn r5_1_a_stop_uses_up_no_patience() {
         let mut clock = Clock::new(1);

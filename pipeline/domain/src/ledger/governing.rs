@@ -111,3 +111,7 @@ impl Enterprise {
         self.grants.retain(|known| known.key() != key);
     }
 }
+
+#[cfg(test)]
+#[path = "governing_tests.rs"]
+mod tests;

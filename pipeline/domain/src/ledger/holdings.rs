@@ -140,3 +140,7 @@ fn order_row(wallet: &Wallet, order: &Order) -> OrderRow {
         renews_at: wallet.plan_of(&order.order).map(|plan| plan.renews_at.starts()),
     }
 }
+
+#[cfg(test)]
+#[path = "holdings_tests.rs"]
+mod tests;

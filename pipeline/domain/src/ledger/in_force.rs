@@ -147,3 +147,7 @@ impl Model {
         tiers.collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+#[path = "in_force_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use super::super::{
     AccountNumber, Fact, Ledger, Line, PricesArrived, PricesInForce, RegionNumber, SettingsChanged,
     WalletNumber,
 };
-use super::{Piece, Place};
+use super::{Broken, EnterpriseNumber, Piece, Place};
 use crate::commands::{Asked, Command};
 use crate::ids::PrincipalId;
 use crate::money::{Amount, Currency};
@@ -375,4 +375,83 @@ fn put_together(life: &[Recorded], stages: &[Ledger], moments: [usize; 4]) -> Le
     ledger.loaded();
     life[told..].iter().for_each(|fact| fact.apply_to(&mut ledger));
     ledger
+}
+
+/// Pieces follow each other without a gap, whatever their size, and the last has none behind it.
+#[test]
+fn pieces_follow_each_other() {
+    let asking = super::super::asking::Asking::with_members();
+    let ledger = &asking.ledger;
+    let after = |place, most| ledger.piece(place, most).1;
+    let cases = [
+        (Place::Shared, 1, Some(Place::Enterprises(0))),
+        (Place::Enterprises(0), 1, Some(Place::Enterprises(1))),
+        (Place::Enterprises(1), 1, Some(Place::Accounts(0))),
+        (Place::Enterprises(0), 2, Some(Place::Accounts(0))),
+        (Place::Accounts(0), 2, Some(Place::Accounts(2))),
+        (Place::Accounts(2), 3, Some(Place::Accounts(5))),
+        (Place::Accounts(5), 3, Some(Place::Values(None))),
+        (Place::Accounts(0), 6, Some(Place::Values(None))),
+        (Place::Accounts(9), 3, Some(Place::Values(None))),
+        (Place::Values(None), 1, Some(Place::Coverage(None))),
+        (Place::Coverage(None), 1, Some(Place::Wallets(0))),
+        (Place::Wallets(3), 2, Some(Place::Wallets(5))),
+        (Place::Wallets(5), 1, None),
+    ];
+    for (place, most, expected) in cases {
+        assert_eq!(after(place.clone(), most), expected, "{place:?} {most}");
+    }
+    let Piece::SomeAccounts(some) = ledger.piece(Place::Accounts(2), 3).0 else { panic!() };
+    let names: Vec<&str> = some.accounts.iter().map(|account| account.id.as_str()).collect();
+    assert_eq!((some.from, names), (2, vec!["b", "c", "boss-f"]));
+}
+
+/// What lies behind what is there comes with a later piece while a ledger is loaded; else numbers have no gap.
+#[test]
+fn a_number_out_of_turn_is_refused() {
+    let whole = super::super::asking::Asking::with_members().ledger;
+    let mut ledger = Ledger::new(1);
+    let piece = |from, most| whole.piece(Place::Wallets(from), most).0;
+    ledger.begin_load();
+    assert_eq!(ledger.load(piece(1, 1)), Err(Broken("a piece out of turn")));
+    assert_eq!(ledger.load(piece(0, 2)), Ok(()));
+    // What a fact has brought meanwhile is there already.
+    assert_eq!(ledger.load(piece(1, 2)), Ok(()));
+    let names: Vec<&str> = ledger.wallets().iter().map(|wallet| wallet.id.as_str()).collect();
+    assert_eq!(names, ["ba-boss", "ba-a", "ba-b"]);
+    let wallet = |number: u32| whole.wallet(WalletNumber(number)).unwrap().clone();
+    assert_eq!(ledger.add_wallet(WalletNumber(5), wallet(5)), Ok(()));
+    assert_eq!(ledger.wallets().len(), 3);
+    assert_eq!(ledger.add_wallet(WalletNumber(3), wallet(3)), Ok(()));
+    assert_eq!(ledger.wallets().len(), 4);
+    let out_of_turn = Err(Broken("a number out of turn"));
+    assert_eq!(ledger.add_wallet(WalletNumber(3), wallet(3)), out_of_turn);
+    ledger.loaded();
+    assert_eq!(ledger.add_wallet(WalletNumber(5), wallet(5)), out_of_turn);
+    let account = whole.account(AccountNumber(0)).unwrap().clone();
+    assert_eq!(ledger.add_account(AccountNumber(1), account.clone()), out_of_turn);
+    assert_eq!(ledger.add_account(AccountNumber(0), account), Ok(()));
+    let enterprise = whole.enterprises()[0].clone();
+    assert_eq!(ledger.add_enterprise(EnterpriseNumber(1), enterprise.clone()), out_of_turn);
+    assert_eq!(ledger.add_enterprise(EnterpriseNumber(0), enterprise), Ok(()));
+}
+
+/// Whoever has bought a benefit is known to hold one, and nobody else.
+#[test]
+fn a_loaded_ledger_knows_who_holds_benefits() {
+    let mut asking = super::super::asking::Asking::with_members();
+    asking.table(
+        r#"
+        operator | top_up | billing_account = "ba-a", amount = "50", currency = "USD", method = "bank_transfer" | ok
+        a | buy_benefit | billing_account = "ba-a", benefit = "k", kind = "storage_package", product = "p", quantity = "100", price = "5", valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z" | ok
+        "#,
+    );
+    let mut loaded = Ledger::new(1);
+    loaded.begin_load();
+    pieces(&asking.ledger).into_iter().for_each(|piece| loaded.load(piece).unwrap());
+    loaded.loaded();
+    for ledger in [&asking.ledger, &loaded] {
+        let holders: Vec<_> = ledger.holders.iter().copied().collect();
+        assert_eq!(holders, [WalletNumber(1)]);
+    }
 }

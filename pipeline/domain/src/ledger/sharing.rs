@@ -595,3 +595,7 @@ fn reach_within(enterprise: &Enterprise, sharing: &Sharing) -> BTreeMap<AccountN
 #[cfg(test)]
 #[path = "sharing_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "serving_tests.rs"]
+mod serving_tests;

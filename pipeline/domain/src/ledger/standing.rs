@@ -359,3 +359,7 @@ fn next_day(wallet: &Wallet, at: Timestamp) -> Minute {
 #[cfg(test)]
 #[path = "standing_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "low_balance_tests.rs"]
+mod low_balance_tests;

@@ -952,3 +952,7 @@ impl Wallet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;

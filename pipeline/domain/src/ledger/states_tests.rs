@@ -203,6 +203,105 @@ fn r4_5_whatever_is_left_keeps_it_open() {
     }
 }
 
+/// R4.5: what has expired or is over keeps nothing open; what may still be paid, answered or invoiced does.
+#[test]
+fn r4_5_what_is_over_or_under_way_decides() {
+    let card = r#"
+        a | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t" | ok
+        answer | ba-a | succeeded"#;
+    let pending = r#"a | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t" | ok"#;
+    let top_up = r#"a | top_up | billing_account = "ba-a", amount = "50", currency = "USD", method = "visa" | ok"#;
+    let coupon = |until: &str| {
+        format!(
+            r#"operator | grant_coupon | billing_account = "ba-a", coupon = "k", amount = "5", valid_from = "2026-03-01T00:00:00Z", valid_until = "{until}" | ok"#
+        )
+    };
+    let used = format!("{}\n use | a | 5", coupon("2026-06-01T00:00:00Z"));
+    let benefit = |until: &str| {
+        format!(
+            r#"
+            operator | top_up | billing_account = "ba-a", amount = "20", currency = "USD", method = "bank_transfer" | ok
+            a | buy_benefit | billing_account = "ba-a", benefit = "k", kind = "storage_package", product = "p", quantity = "100", price = "20", valid_from = "2026-03-01T00:00:00Z", valid_until = "{until}" | ok"#
+        )
+    };
+    // What has been before, what comes last, and whether it can be closed then.
+    let cases = [
+        (card.to_owned(), String::new(), true),
+        (pending.to_owned(), String::new(), false),
+        (format!("{card}\n{top_up}"), String::new(), false),
+        (coupon("2026-05-01T00:00:00Z"), String::new(), true),
+        (coupon("2026-05-01T00:01:00Z"), String::new(), false),
+        (used, String::new(), true),
+        (benefit("2026-05-01T00:00:00Z"), String::new(), true),
+        (benefit("2026-05-01T00:01:00Z"), String::new(), false),
+        // An order is still to be invoiced, though it is paid.
+        (String::new(), benefit("2026-05-01T00:30:00Z"), false),
+    ];
+    for (before, last, closes) in cases {
+        let mut asking = Asking::with_members();
+        asking.table(&before);
+        asking.table(
+            r#"
+            boss | change_payer | account = "a", billing_account = "ba-b" | ok
+            at | 2026-05-01T00:00:00Z
+            number | invoices
+            "#,
+        );
+        asking.table(&last);
+        if !last.is_empty() {
+            asking.table("at | 2026-05-01T01:00:00Z");
+        }
+        let found = asking.ask("a", "deregister_billing_account", r#"billing_account = "ba-a""#);
+        assert_eq!(found, if closes { "ok" } else { "not_empty" }, "{before} {last}");
+    }
+}
+
+/// R2.4, R4.5: late usage that was paid is still to be invoiced.
+#[test]
+fn r4_5_usage_to_be_invoiced_keeps_it_open() {
+    Asking::with_members().table(
+        r#"
+        operator | top_up | billing_account = "ba-a", amount = "20", currency = "USD", method = "bank_transfer" | ok
+        at | 2026-03-01T12:00:00Z
+        boss | change_payer | account = "a", billing_account = "ba-b" | ok
+        at | 2026-04-05T11:00:00Z
+        use | a | 20 | p/m@2026-03-01T11:50:00Z
+        at | 2026-04-05T12:00:00Z
+        see | balance ba-a | cash = "0", unsettled_current = "0"
+        a | deregister_billing_account | billing_account = "ba-a" | not_empty
+        at | 2026-04-16T00:00:00Z
+        number | invoices
+        a | deregister_billing_account | billing_account = "ba-a" | ok
+        "#,
+    );
+}
+
+/// R4.5, R6.5: at unfreezing nothing is charged at once but what another method has declined.
+#[test]
+fn r4_5_unfreezing_charges_no_method_that_was_not_preferred_since() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        a | link_payment_method | billing_account = "ba-a", method = "card", kind = "card", token = "t" | ok
+        answer | ba-a | succeeded
+        use | a | 5
+        at | 2026-03-01T01:00:00Z
+        operator | freeze_billing_account | billing_account = "ba-a" | ok
+        operator | unfreeze_billing_account | billing_account = "ba-a" | ok
+        "#,
+    );
+    assert!(charged(&asking).is_empty());
+    asking.table(
+        r#"
+        use | a | 1500
+        answer | ba-a | declined
+        operator | freeze_billing_account | billing_account = "ba-a" | ok
+        operator | unfreeze_billing_account | billing_account = "ba-a" | ok
+        "#,
+    );
+    assert_eq!(charged(&asking), ["threshold 1505"]);
+}
+
 /// Payments of bills in the order in which they were begun.
 fn charged(asking: &Asking) -> Vec<String> {
     let begun = asking.facts.0.iter().filter_map(|fact| match fact {

@@ -166,3 +166,7 @@ impl Ledger {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "telling_tests.rs"]
+mod tests;

@@ -360,3 +360,7 @@ pub(super) fn broken(undecided: Undecided) -> Broken {
         Undecided::Refused(_) => Broken("an amount left its range while a timer fired"),
     }
 }
+
+#[cfg(test)]
+#[path = "timers_tests.rs"]
+mod tests;

@@ -279,3 +279,96 @@ fn values_are_forgotten_with_their_month() {
     let now = pass(&mut rig, 67);
     assert_eq!(count(&mut rig, now), ["2026-05"]);
 }
+
+/// The month's series of an account, and a value of it that so many records said.
+fn key(account: u32) -> SeriesKey {
+    SeriesKey {
+        month: "2026-03".parse().unwrap(),
+        account: AccountNumber(account),
+        wallet: WalletNumber(0),
+        meter: MeterNumber(0),
+        region: RegionNumber::NONE,
+        price: PriceNumber(0),
+    }
+}
+
+fn largest(quantity: i64) -> Value {
+    Largest { quantity: Amount::whole(quantity) }.into()
+}
+
+fn distinct(low: i64) -> Value {
+    Distinct { high: 0, low }.into()
+}
+
+/// R2.5: a value stays as long as another record said it; then the one before it counts.
+#[test]
+fn r2_5_a_value_goes_with_the_last_record_that_said_it() {
+    let mut values = Values::default();
+    let said = [(largest(5), 1), (largest(7), 2), (distinct(1), 1)];
+    for (value, records) in said {
+        let series = key(u32::from(matches!(value, Value::Distinct(_))));
+        values.add(series, &ValueCount { value, records }).unwrap();
+    }
+    values.add(key(1), &ValueCount { value: distinct(2), records: 3 }).unwrap();
+    let without = |values: &Values, series, value: &Value| {
+        values.quantity_without(&key(series), value).map(|it| it.to_string())
+    };
+    let cases: [(u32, Value, Option<&str>); 6] = [
+        (0, largest(7), Some("7")),
+        (0, largest(5), Some("7")),
+        (0, largest(6), None),
+        (1, distinct(1), Some("1")),
+        (1, distinct(2), Some("2")),
+        (2, distinct(2), None),
+    ];
+    for (series, value, expected) in cases {
+        assert_eq!(without(&values, series, &value).as_deref(), expected, "{series} {value:?}");
+    }
+    values.take_back(key(0), &largest(7)).unwrap();
+    assert_eq!(without(&values, 0, &largest(7)).as_deref(), Some("5"));
+    assert_eq!(without(&values, 0, &largest(5)).as_deref(), Some("7"));
+    values.take_back(key(0), &largest(7)).unwrap();
+    assert_eq!(without(&values, 0, &largest(7)), None);
+    assert_eq!(without(&values, 0, &largest(5)).as_deref(), Some("0"));
+    values.take_back(key(0), &largest(5)).unwrap();
+    assert!(!values.table.contains_key(&key(0)));
+    let broken = Err(Broken("a value is taken back that no record said"));
+    assert_eq!(values.take_back(key(0), &largest(5)), broken);
+    assert_eq!(values.take_back(key(1), &distinct(7)), broken);
+}
+
+/// A fact about a value that a piece is still to bring is passed over; about one that is loaded it is not.
+#[test]
+fn values_behind_what_is_loaded_come_with_a_later_piece() {
+    let mut values = Values::default();
+    let place = |series, value| ValuePlace { series: key(series), value };
+    let cases = [(0, 9, true), (1, 4, true), (1, 5, true), (1, 6, false), (2, 1, false)];
+    for (series, quantity, is_there) in cases {
+        values.reach = Reach::Until(Some(place(1, largest(5))));
+        let value = largest(quantity);
+        values.add(key(series), &ValueCount { value: value.clone(), records: 1 }).unwrap();
+        let known = values.table.get(&key(series)).is_some_and(|it| it.contains_key(&value));
+        assert_eq!(known, is_there, "{series} {quantity}");
+    }
+    values.begin_load();
+    values.add(key(0), &ValueCount { value: largest(1), records: 1 }).unwrap();
+    assert_eq!(values.take_back(key(7), &largest(1)), Ok(()));
+    values.loaded();
+    assert_eq!(values.table[&key(0)].len(), 1);
+}
+
+/// A month's quantity is made of a million different values at most; what is there already is no new one.
+#[test]
+fn a_month_has_a_million_different_values_at_most() {
+    let mut values = Values::default();
+    let most = i64::try_from(VALUES_MAX).unwrap();
+    let known = (1..most).map(|low| (distinct(low), 1)).collect();
+    values.table.insert(key(0), known);
+    let with = |new: &[i64]| {
+        let more = new.iter().map(|low| ValueCount { value: distinct(*low), records: 1 });
+        values.quantity_with(&key(0), &more.collect::<Vec<_>>())
+    };
+    assert_eq!(with(&[1, 2]), Ok(Amount::whole(most - 1)));
+    assert_eq!(with(&[1, most]), Ok(Amount::whole(most)));
+    assert_eq!(with(&[most, most + 1]), Err(Unpriced::TooManyValues));
+}

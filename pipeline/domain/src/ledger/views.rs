@@ -258,3 +258,7 @@ impl Account {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "views_tests.rs"]
+mod tests;
