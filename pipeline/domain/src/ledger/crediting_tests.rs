@@ -2,7 +2,8 @@
 
 use super::super::asking::Asking;
 use crate::invoices::{Invoice, InvoiceType};
-use crate::ledger::{BillIssued, Fact, Preview};
+use crate::ledger::{BillIssued, Cause, Fact, Preview};
+use crate::money::Amount;
 
 /// Two halves of March for `a`, who has paid nothing yet: usage of 60, 40 of it in the first half.
 const INVOICED: &str = r#"
@@ -126,6 +127,15 @@ fn r12_2_a_credit_note_names_its_invoice_and_is_on_no_invoice_again() {
     assert!(issued.iter().all(|it| it.lines.iter().all(|line| line.account.is_some())));
     assert_eq!((issued[1].from, issued[1].until), (issued[0].from, issued[0].until));
     assert_eq!(issued[1].r#type, InvoiceType::CreditNote);
+    // What an amount takes back of a line is no quantity.
+    let quantities = issued.iter().map(|it| it.lines[0].quantity.map(Amount::whole_part));
+    assert_eq!(quantities.collect::<Vec<_>>(), [Some(40), None, None, Some(7)]);
+    let taxed = asking.facts.0.iter().filter_map(|fact| match fact {
+        Fact::BillIssued(issued) => issued.invoice.as_deref(),
+        _ => None,
+    });
+    // Each tax is billed for its own document.
+    assert!(taxed.eq(issued.iter().map(|it| it.number.as_str())));
     let bills = credit_bills(&asking);
     assert_eq!(bills.len(), 2);
     assert!(bills.iter().all(|it| it.bill.month == "2026-03".parse().unwrap()));
@@ -251,9 +261,8 @@ fn r12_6_credit_notes_are_settled_like_their_invoice() {
         "#,
     );
     let figures = invoices(&asking).into_iter().map(|it| {
-        let said = |amount: Option<crate::money::Amount>| {
-            amount.map_or("none".to_owned(), |amount| amount.to_string())
-        };
+        let said =
+            |amount: Option<Amount>| amount.map_or("none".to_owned(), |amount| amount.to_string());
         format!("{} {} {} {}", it.net, it.tax, said(it.settled_net), said(it.settled_tax))
     });
     assert_eq!(
@@ -406,4 +415,45 @@ fn r12_1_a_preview_begins_with_what_waits_for_its_number() {
     assert_eq!(nets("2026-03-01"), Vec::<String>::new());
     assert_eq!(nets("2026-03-16"), ["decided 40"]);
     assert_eq!(nets("2026-04-01")[0], "decided 40");
+}
+
+/// R5.7: what was given back already becomes cash, at once: another product's bill in flight holds nothing up.
+#[test]
+fn r5_7_what_is_left_of_a_credit_note_waits_for_its_own_bills_only() {
+    let mut asking = Asking::with_prices(
+        r#"price = [
+            { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
+            { product = "q", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
+        ]"#,
+    );
+    asking.members();
+    asking.table(
+        r#"
+        operator | adjust | billing_account = "ba-a", amount = "40", reason = "r" | ok
+        at | 2026-03-05T00:00:00Z
+        use | a | 40
+        at | 2026-03-16T01:00:00Z
+        number | invoices
+        void | a | 10 | p/m@2026-03-05T00:00:00Z
+        at | 2026-03-16T02:00:00Z
+        see | balance ba-a | unsettled_current = "0", cash = "10"
+        a | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t", expires = "2029-12" | ok
+        answer | ba-a | succeeded
+        use | a | 17 | q/m
+        at | 2026-03-16T03:00:00Z
+        a | pay | billing_account = "ba-a", method = "visa" | ok
+        see | balance ba-a | unsettled_current = "7", cash = "0"
+        operator | credit_invoice | invoice = "SG-2026-000001", amount = "40", reason = "r" | ok
+        number | invoices
+        see | balance ba-a | unsettled_current = "7", cash = "40"
+        answer | ba-a | succeeded
+        see | balance ba-a | unsettled_current = "0", cash = "40"
+        "#,
+    );
+    let [bill] = credit_bills(&asking)[..] else { panic!("one is issued") };
+    let rest = asking.facts.0.iter().filter_map(|fact| match fact {
+        Fact::Moved(moved) if moved.cause == Cause::CreditNote => Some((moved.bill, moved.amount)),
+        _ => None,
+    });
+    assert_eq!(rest.collect::<Vec<_>>(), [(Some(bill.bill.number), Amount::whole(10))]);
 }
