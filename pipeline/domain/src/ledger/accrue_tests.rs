@@ -132,6 +132,25 @@ fn r12_3_prices_tiers_and_regions_have_tabs_of_their_own() {
     );
 }
 
+/// R11.2: a cap is measured by all that a line costs, however many tiers it reaches into.
+#[test]
+fn r11_2_a_line_over_several_tiers_counts_whole_against_a_cap() {
+    let mut asking = asking();
+    asking.table(
+        r#"
+        operator | adjust | billing_account = "ba-a", amount = "100", reason = "r" | ok
+        a | allocate_spend | account = "a", monthly_cap = "15" | ok
+        use | a | 11 | p/tiers
+        see | account a | allocation = { monthly_cap = "15", month = "2026-03", month_charged = "12", authorized = "0", left = "3" }
+        "#,
+    );
+    let told = asking.facts.0.iter().filter_map(|fact| match fact {
+        Fact::Noticed(noticed) => noticed.cap.as_ref().map(|cap| (cap.percent, cap.charged)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(80, Amount::whole(12))]);
+}
+
 /// The same ledger, heard from by two partitions of usage.
 fn of_two_partitions() -> Ledger {
     let mut ledger = Ledger::new(2);

@@ -16,7 +16,10 @@ fn r4_2_what_a_coupon_would_pay_of_one_bill_it_does_not_pay_of_the_next() {
         operator | grant_coupon | billing_account = "ba-a", coupon = "k", amount = "5", {MARCH} | ok
         operator | grant_coupon | billing_account = "ba-a", coupon = "l", amount = "4", {MARCH} | ok
         at | 2026-03-01T00:10:00Z
-        use | a | 6
+        # Of what will be rounded up it pays the exact charge.
+        use | a | 0.555
+        see | balance ba-a | unsettled_current = "0", available = "0"
+        use | a | 5.445
         see | balance ba-a | unsettled_current = "0"
         use | b | 2
         see | balance ba-a | unsettled_current = "0"

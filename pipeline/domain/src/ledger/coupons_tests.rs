@@ -171,7 +171,8 @@ fn r5_2_what_one_coupon_has_paid_no_other_pays() {
 /// pays for nobody else (R4.5).
 #[test]
 fn r9_7_a_shared_coupon_pays_once_and_not_for_a_frozen_holder() {
-    Asking::with_members().table(&format!(
+    let mut asking = Asking::with_members();
+    asking.table(&format!(
         r#"
         operator | change_payer | account = "b", billing_account = "ba-a" | ok
         operator | grant_coupon | billing_account = "ba-a", coupon = "k", amount = "10", {MARCH} | ok
@@ -194,6 +195,16 @@ fn r9_7_a_shared_coupon_pays_once_and_not_for_a_frozen_holder() {
         see | balance ba-c | unsettled_current = "3"
         "#
     ));
+    // The holder's entry says whose bill it paid.
+    let wallet = |id: &str| asking.ledger.wallet_named(&id.parse().unwrap()).unwrap();
+    let shared = asking.facts.0.iter().filter_map(|fact| match fact {
+        Fact::Moved(moved) if moved.cause == Cause::Shared => Some(moved),
+        _ => None,
+    });
+    let shared: Vec<_> =
+        shared.map(|it| (it.wallet, it.amount, it.remark.as_ref().unwrap().as_str())).collect();
+    let bill = asking.ledger.wallet(wallet("ba-c")).unwrap().bill_name(2);
+    assert_eq!(shared, [(wallet("ba-a"), Amount::whole(-4), &*format!("bill {bill}"))]);
 }
 
 /// R9.7: a sharing rule shares new coupons, and the view says with whom; cash coupons are shared with nobody.

@@ -94,13 +94,16 @@ fn r5_4_only_with_the_switch_off_do_bills_rest_on_the_limit() {
         at | 2026-03-01T01:00:00Z
         see | balance ba-a | cash = "70", unsettled_current = "0"
         a | configure | billing_account = "ba-a", auto_write_off = false | ok
-        use | a | 50
+        use | a | 10
         at | 2026-03-01T02:00:00Z
-        see | balance ba-a | cash = "70", unsettled_current = "50"
-        use | a | 5
-        at | 2026-03-01T03:00:00Z
-        see | balance ba-a | cash = "65", unsettled_current = "50"
+        see | balance ba-a | cash = "70", unsettled_current = "10"
         operator | place_order | billing_account = "ba-a", order = "o", amount = "20" | ok
+        see | balance ba-a | cash = "50", unsettled_current = "10"
+        use | a | 40
+        at | 2026-03-01T03:00:00Z
+        see | balance ba-a | cash = "50", unsettled_current = "50"
+        use | a | 5
+        at | 2026-03-01T04:00:00Z
         see | balance ba-a | cash = "45", unsettled_current = "50"
         a | configure | billing_account = "ba-a", auto_write_off = true | ok
         see | balance ba-a | cash = "0", unsettled_current = "5"
