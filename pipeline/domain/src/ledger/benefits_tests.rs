@@ -216,3 +216,28 @@ fn r9_8_a_plan_covers_no_change_that_costs_less() {
         "#
     ));
 }
+
+/// R9.8, R1.1: a plan that is used up for the hour covers nothing, not even what would round to nothing.
+#[test]
+fn r9_8_a_plan_that_is_used_up_covers_nothing() {
+    let mut asking = Asking::with_prices(
+        r#"price = [
+            { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
+            { product = "p", meter = "tiny", currency = "USD", model = "per_unit", unit_price = "0.000000000001" },
+        ]"#,
+    );
+    asking.members();
+    asking.table(&format!(
+        r#"
+        operator | top_up | billing_account = "ba-a", {RICH} | ok
+        a | buy_benefit | billing_account = "ba-a", benefit = "plan", {PLAN}, commitment = "4", discount = "0.5", price = "5", {VALID} | ok
+        use | a | 1 | p/tiny
+        see | benefit ba-a/plan | covered = "1", drawn = "0"
+        use | a | 8
+        see | benefit ba-a/plan | covered = "9", drawn = "4", left = "0"
+        use | a | 1 | p/tiny
+        see | benefit ba-a/plan | covered = "9", drawn = "4"
+        see | balance ba-a | unsettled_current = "0.000000000001"
+        "#
+    ));
+}

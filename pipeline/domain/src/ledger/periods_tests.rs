@@ -112,3 +112,33 @@ fn r12_1_a_monthly_invoice_joins_both_halves() {
     let top_ups = invoice.top_ups.iter().map(|it| it.amount.whole_part()).collect::<Vec<_>>();
     assert_eq!((invoice.net.whole_part(), top_ups), (8, vec![30, 20]));
 }
+
+/// R3.5, R12.2: what a coupon gets back once the result of a payment is known counts in the period of that moment: the
+/// one before is closed, and has had its invoice.
+#[test]
+fn r3_5_what_waited_for_a_result_is_shown_when_it_is_undone() {
+    let mut asking = asking();
+    asking.table(
+        r#"
+        a | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t", expires = "2029-12" | ok
+        answer | ba-a | succeeded
+        at | 2026-03-15T22:00:00Z
+        use | a | 20 | q/n
+        at | 2026-03-15T23:00:00Z
+        a | pay | billing_account = "ba-a", method = "visa" | ok
+        void | a | 20 | q/n@2026-03-15T22:00:00Z
+        at | 2026-03-16T00:00:00Z
+        operator | grant_coupon | billing_account = "ba-a", coupon = "k", amount = "8", valid_from = "2026-03-16T00:00:00Z", valid_until = "2026-06-01T00:00:00Z" | ok
+        use | a | 8 | q/n
+        at | 2026-03-16T01:00:00Z
+        see | balance ba-a | unsettled_current = "0", cash = "0"
+        answer | ba-a | succeeded
+        see | balance ba-a | unsettled_current = "0", cash = "12"
+        "#,
+    );
+    let wallet = asking.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+    let wallet = asking.ledger.wallet(wallet).unwrap();
+    assert_eq!(wallet.coupons[0].left, Amount::whole(8));
+    let periods = wallet.periods().iter().map(|it| (it.half.is_first(), it.billed, it.coupons));
+    assert_eq!(periods.collect::<Vec<_>>(), [(false, Amount::whole(8), Amount::ZERO)]);
+}
