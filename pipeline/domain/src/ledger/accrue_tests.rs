@@ -140,7 +140,8 @@ fn r11_2_a_line_over_several_tiers_counts_whole_against_a_cap() {
         r#"
         operator | adjust | billing_account = "ba-a", amount = "100", reason = "r" | ok
         a | allocate_spend | account = "a", monthly_cap = "15" | ok
-        use | a | 11 | p/tiers
+        use | a | 5 | p/tiers
+        use | a | 6 | p/tiers
         see | account a | allocation = { monthly_cap = "15", month = "2026-03", month_charged = "12", authorized = "0", left = "3" }
         "#,
     );

@@ -3,6 +3,7 @@
 use super::super::asking::Asking;
 use super::super::{Accrued, Fact, Line, Piece, Place};
 use super::*;
+use crate::rating::{Largest, ValueCount};
 use crate::time::Timestamp;
 
 const MARCH: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z""#;
@@ -356,6 +357,7 @@ fn r13_4_a_charge_shows_what_was_not_covered() {
         r#"price = [
             { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
             { product = "p", meter = "calls", currency = "USD", model = "per_unit", unit_price = "1", aggregate = "count" },
+            { product = "p", meter = "peak", currency = "USD", model = "per_unit", unit_price = "1", aggregate = "max" },
         ]"#,
     );
     asking.members();
@@ -385,6 +387,14 @@ fn r13_4_a_charge_shows_what_was_not_covered() {
         asking.ledger.take_back(&line, None, &mut shown).unwrap();
     }
     assert_eq!(shown.0, ["6 6", "3 3", "7 1", "-7 -1", "-2 -2", "-7 -7"]);
+    // Where a value makes the month's quantity, it is by how much that has risen.
+    for (largest, expected) in [(7, "7 7"), (9, "2 2"), (8, "0 0")] {
+        let line = line(&asking.ledger, "peak", 1);
+        let value = Largest { quantity: Amount::whole(largest) }.into();
+        let values = [ValueCount { value, records: 1 }];
+        asking.ledger.measured(&line, &values, &mut shown).unwrap();
+        assert_eq!(shown.0.last().unwrap(), expected);
+    }
 }
 
 fn hour(minute: &str, quantity: i64) -> CoveredHour {
