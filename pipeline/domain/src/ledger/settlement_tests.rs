@@ -235,9 +235,9 @@ fn r5_6_a_declined_charge_of_a_settlement_is_not_retried() {
         boss | settle_enterprise | enterprise = "e" | ok
         "#,
     );
-    let begun = asking.facts.0.iter().filter_map(|fact| match fact {
+    let mut begun = asking.facts.0.iter().filter_map(|fact| match fact {
         Fact::PaymentBegun(begun) => Some(begun.payment.shares.len()),
         _ => None,
     });
-    assert_eq!(begun.last(), Some(1));
+    assert_eq!(begun.next_back(), Some(1));
 }
