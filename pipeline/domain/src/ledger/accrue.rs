@@ -447,3 +447,7 @@ impl From<Trouble> for Undecided {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "accrue_tests.rs"]
+mod tests;

@@ -317,3 +317,7 @@ impl Wallet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "balance_tests.rs"]
+mod tests;

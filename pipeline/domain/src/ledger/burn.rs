@@ -133,3 +133,7 @@ impl Ledger {
 fn burns_since(now: Timestamp) -> Timestamp {
     now.minus(Span::micros(DAY.as_micros().saturating_mul(HOURS).saturating_div(24)))
 }
+
+#[cfg(test)]
+#[path = "burn_tests.rs"]
+mod tests;

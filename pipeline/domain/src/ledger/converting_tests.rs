@@ -123,3 +123,29 @@ fn r12_6_an_invoice_without_a_rate_is_held_until_settings_state_it() {
     let released = |fact: &&Fact| matches!(fact, Fact::DraftSettled(_));
     assert_eq!(asking.facts.0.iter().filter(released).count(), 2);
 }
+
+/// R12.6: the last word of a month stands for the next one, and alone.
+#[test]
+fn r12_6_a_later_change_replaces_one_that_has_not_begun() {
+    let mut asking = Asking::with_members();
+    let known = |asking: &Asking| {
+        let wallet = asking.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+        let wallet = asking.ledger.wallet(wallet).unwrap();
+        let changes = wallet.invoicing.as_ref().unwrap().settlements.iter();
+        changes.map(|it| format!("{} {}", it.from, it.currency)).collect::<Vec<_>>()
+    };
+    asking.table(
+        r#"
+        a | configure | billing_account = "ba-a", settlement_currency = "HKD" | ok
+        a | configure | billing_account = "ba-a", settlement_currency = "SGD" | ok
+        "#,
+    );
+    assert_eq!(known(&asking), ["2026-04 SGD"]);
+    asking.table(
+        r#"
+        at | 2026-04-10T00:00:00Z
+        a | configure | billing_account = "ba-a", settlement_currency = "EUR" | ok
+        "#,
+    );
+    assert_eq!(known(&asking), ["2026-04 SGD", "2026-05 EUR"]);
+}

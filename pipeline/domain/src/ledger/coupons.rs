@@ -378,3 +378,7 @@ fn cover(open: &mut Parts, valid: Window, mut amount: Amount) -> Result<(), Over
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "coupons_tests.rs"]
+mod tests;

@@ -1,7 +1,10 @@
 //! What benefits cover, and what that leaves to be charged.
 
 use super::super::asking::Asking;
-use super::super::{Fact, Ledger, Piece, Place};
+use super::super::{Accrued, Fact, Line, Piece, Place};
+use super::*;
+use crate::rating::{Largest, ValueCount};
+use crate::time::Timestamp;
 
 const MARCH: &str = r#"valid_from = "2026-03-01T00:00:00Z", valid_until = "2026-04-01T00:00:00Z""#;
 const PACK: &str = r#"kind = "storage_package", product = "p", meter = "m""#;
@@ -274,7 +277,7 @@ fn r9_8_an_hour_knows_what_was_covered_in_it() {
     assert_eq!(covered_hours(&asking.ledger).len(), 1);
 }
 
-fn covered_hours(ledger: &Ledger) -> Vec<super::CoveredHour> {
+fn covered_hours(ledger: &Ledger) -> Vec<CoveredHour> {
     match ledger.piece(Place::Coverage(None), usize::MAX) {
         (Piece::SomeCoverage(piece), Some(Place::Wallets(0))) => piece.hours,
         other => panic!("{other:?}"),
@@ -336,4 +339,118 @@ fn coverage_is_loaded_piece_by_piece() {
         }
         assert_eq!(covered_hours(&target), expected, "{most} at a time");
     }
+}
+
+/// What a charge says was used is what was not covered; where records count, it is what they said (R13.4).
+#[test]
+fn r13_4_a_charge_shows_what_was_not_covered() {
+    #[derive(Default)]
+    struct Shown(Vec<String>);
+    impl Journal for Shown {
+        fn fact(&mut self, _: &Ledger, _: &Fact) {}
+        fn accrued(&mut self, _: &Ledger, accrued: &[Accrued], line: &Line) {
+            let entered = Amount::sum(accrued.iter().map(|it| it.quantity)).unwrap();
+            self.0.push(format!("{} {entered}", line.quantity));
+        }
+    }
+    let mut asking = Asking::with_prices(
+        r#"price = [
+            { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
+            { product = "p", meter = "calls", currency = "USD", model = "per_unit", unit_price = "1", aggregate = "count" },
+            { product = "p", meter = "peak", currency = "USD", model = "per_unit", unit_price = "1", aggregate = "max" },
+        ]"#,
+    );
+    asking.members();
+    asking.table(&format!(
+        r#"
+        operator | top_up | billing_account = "ba-a", {RICH} | ok
+        a | buy_benefit | billing_account = "ba-a", benefit = "pack", {PACK}, quantity = "4", price = "5", {MARCH} | ok
+        "#
+    ));
+    let line = |ledger: &Ledger, meter: &str, quantity: i64| Line {
+        usage_partition: 0,
+        account: ledger.account_named(&"a".parse().unwrap()).unwrap(),
+        meter: ledger.book().meter(&"p".parse().unwrap(), &meter.parse().unwrap()).unwrap(),
+        region: RegionNumber::NONE,
+        used: ledger.clock().now().minute(),
+        quantity: Amount::whole(quantity),
+        records: 1,
+    };
+    let mut shown = Shown::default();
+    for (meter, quantity) in [("m", 10), ("m", 3), ("calls", 7)] {
+        let line = line(&asking.ledger, meter, quantity);
+        asking.ledger.line(&line, &mut shown).unwrap();
+    }
+    // Of 13 units 9 entered the month's quantity: of 11 taken back they go first.
+    for (meter, quantity) in [("calls", 7), ("m", 2), ("m", 9)] {
+        let line = line(&asking.ledger, meter, quantity);
+        asking.ledger.take_back(&line, None, &mut shown).unwrap();
+    }
+    assert_eq!(shown.0, ["6 6", "3 3", "7 1", "-7 -1", "-2 -2", "-7 -7"]);
+    // Where a value makes the month's quantity, it is by how much that has risen.
+    for (largest, expected) in [(7, "7 7"), (9, "2 2"), (8, "0 0")] {
+        let line = line(&asking.ledger, "peak", 1);
+        let value = Largest { quantity: Amount::whole(largest) }.into();
+        let values = [ValueCount { value, records: 1 }];
+        asking.ledger.measured(&line, &values, &mut shown).unwrap();
+        assert_eq!(shown.0.last().unwrap(), expected);
+    }
+}
+
+fn hour(minute: &str, quantity: i64) -> CoveredHour {
+    let hour = minute.parse::<Timestamp>().unwrap().minute();
+    let portion = Portion {
+        wallet: WalletNumber(0),
+        benefit: "ri".parse().unwrap(),
+        hour: Some(hour),
+        quantity: Amount::whole(quantity),
+        drawn: Amount::whole(quantity),
+    };
+    let (account, meter, region) = (AccountNumber(0), MeterNumber(0), RegionNumber::NONE);
+    let of = HourOfUse { hour, account, meter, region };
+    CoveredHour { of, uncovered: Amount::ZERO, portions: vec![portion] }
+}
+
+/// While the table is loaded, what happens to hours that are there already is added, and what happens to later ones
+/// comes with them.
+#[test]
+fn only_hours_that_are_loaded_are_added_to() {
+    let [first, second, third] =
+        ["2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z", "2026-03-01T02:00:00Z"];
+    let mut coverage = Coverage::default();
+    let quantities = |coverage: &Coverage| {
+        [first, second, third].map(|at| {
+            let (_, portions) = coverage.of(&hour(at, 0).of)?;
+            Some(portions[0].quantity.whole_part())
+        })
+    };
+    coverage.begin_load();
+    coverage.add(&hour(first, 1)).unwrap();
+    assert_eq!(quantities(&coverage), [None, None, None]);
+    coverage.load(&[hour(first, 10), hour(second, 10)], Some(hour(second, 0).of)).unwrap();
+    for at in [first, second, third] {
+        coverage.add(&hour(at, 2)).unwrap();
+    }
+    assert_eq!(quantities(&coverage), [Some(12), Some(12), None]);
+    coverage.loaded();
+    coverage.add(&hour(third, 3)).unwrap();
+    assert_eq!(quantities(&coverage), [Some(12), Some(12), Some(3)]);
+    let drawn = coverage.drawn(hour(second, 0).of.hour, WalletNumber(0), &"ri".parse().unwrap());
+    assert_eq!(drawn, Amount::whole(12));
+}
+
+/// R2.4: an hour is kept as long as a record of it may come or be taken back, and not a minute longer.
+#[test]
+fn r2_4_hours_that_no_record_can_reach_are_forgotten() {
+    let [first, second] = ["2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z"];
+    let kept = |oldest: &str| {
+        let mut coverage = Coverage::default();
+        [first, second].iter().for_each(|at| coverage.add(&hour(at, 1)).unwrap());
+        coverage.forget_before(oldest.parse::<Timestamp>().unwrap().minute());
+        (coverage.table.len(), coverage.drawn.len())
+    };
+    assert_eq!(kept(first), (2, 2));
+    assert_eq!(kept("2026-03-01T00:01:00Z"), (1, 1));
+    assert_eq!(kept(second), (1, 1));
+    assert_eq!(kept("2026-03-01T01:01:00Z"), (0, 0));
 }

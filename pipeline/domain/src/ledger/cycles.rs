@@ -154,3 +154,7 @@ impl Ledger {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "cycles_tests.rs"]
+mod tests;

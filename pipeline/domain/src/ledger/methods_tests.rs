@@ -303,3 +303,21 @@ fn r7_6_nothing_but_its_own_check_holds_a_method_back() {
         ",
     );
 }
+
+/// R7.6, R2.5: what is taken back is no use of a product.
+#[test]
+fn r7_6_what_is_taken_back_checks_nothing() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        use a p 500
+        link_payment_method billing_account=ba-a method=pal kind=paypal token=t -> later
+        answers ba-a succeeded
+        takes_back a p 500 2026-03-01T00:00:00Z
+        asked ba-a                  ->
+        use a p 500
+        asked ba-a                  -> preauthorisation 1 pal
+        ",
+    );
+}

@@ -229,3 +229,7 @@ impl Ledger {
 fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;

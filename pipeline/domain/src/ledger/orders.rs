@@ -232,3 +232,7 @@ fn parts_of(minute: Minute, amount: Amount) -> Vec<(Window, Amount)> {
     let until = Minute::from_number(minute.number().saturating_add(1));
     vec![(Window { from: minute, until }, amount)]
 }
+
+#[cfg(test)]
+#[path = "orders_tests.rs"]
+mod tests;

@@ -292,3 +292,7 @@ impl Ledger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "periods_tests.rs"]
+mod tests;

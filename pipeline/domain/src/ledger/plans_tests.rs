@@ -169,3 +169,23 @@ fn r5_8_a_restored_ledger_renews_as_one_that_went_on() {
         "#,
     );
 }
+
+/// R5.8, R4.6: nothing more is bought for an account that is closed, though somebody else would pay, and nobody is told
+/// that a payment failed.
+#[test]
+fn r5_8_the_plan_of_a_closed_account_ends() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | adjust | billing_account = "ba-a", amount = "100", reason = "r" | ok
+        a | place_order | billing_account = "ba-a", order = "plan", account = "b", amount = "10", renews = true | ok
+        a | place_order | billing_account = "ba-a", order = "other", account = "c", amount = "1", renews = true | ok
+        operator | close_account | account = "b" | ok
+        at | 2026-04-01T00:00:00Z
+        see | balance ba-a | cash = "88"
+        at | 2026-05-01T00:00:00Z
+        see | balance ba-a | cash = "87"
+        "#,
+    );
+    assert_eq!(told(&asking), Vec::<String>::new());
+}

@@ -129,3 +129,7 @@ impl Ledger {
         Ok(RefundedCredit { month: wallet.zone.month_of(self.clock.now()) }.into())
     }
 }
+
+#[cfg(test)]
+#[path = "refunds_tests.rs"]
+mod tests;

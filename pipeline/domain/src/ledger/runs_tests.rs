@@ -202,3 +202,17 @@ fn r12_1_only_what_is_issued_is_forgotten() {
     assert_eq!(run(&asking, "2026-04-01.usd.e"), "issued 1/1/0 1");
     assert_eq!(run(&asking, "2026-03-16.usd.f"), "none");
 }
+
+/// A run of an enterprise that nobody knows is an error, unless the enterprise is still to be loaded.
+#[test]
+fn a_run_of_an_unknown_enterprise_is_passed_over_only_while_loading() {
+    let (enterprise, day) = (EnterpriseNumber(0), "2026-03-16".parse().unwrap());
+    let approved =
+        Fact::from(RunApproved { run: RunKey { enterprise, day, currency: Currency::Usd } });
+    let mut ledger = Ledger::new(1);
+    assert_eq!(ledger.apply(&approved), Err(Broken("an unknown enterprise")));
+    ledger.begin_load();
+    assert_eq!(ledger.apply(&approved), Ok(()));
+    ledger.loaded();
+    assert_eq!(ledger.apply(&approved), Err(Broken("an unknown enterprise")));
+}

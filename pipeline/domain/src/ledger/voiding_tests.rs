@@ -422,3 +422,76 @@ fn r5_7_what_an_expired_cash_coupon_paid_lapses() {
     let left: Vec<_> = coupons.iter().map(|row| (row.coupon.as_str(), row.left)).collect();
     assert_eq!(left, [("soon", Amount::ZERO), ("late", Amount::whole(10))], "R5.7");
 }
+
+/// R2.5, R3.2: of what is charged by the record a record is taken back, whatever its quantity was.
+#[test]
+fn r2_5_a_fee_is_taken_back_with_its_last_record() {
+    let mut asking = Asking::with_prices(
+        r#"price = [{ product = "p", meter = "fee", currency = "USD", model = "flat", amount = "9" }]"#,
+    );
+    asking.members();
+    asking.table(
+        r#"
+        use | a | 5 | p/fee
+        use | a | 0.5 | p/fee
+        void | a | 5 | p/fee@2026-03-01T00:00:00Z
+        see | balance ba-a | unsettled_current = "9"
+        void | a | 0.5 | p/fee@2026-03-01T00:00:00Z
+        see | balance ba-a | unsettled_current = "0"
+        "#,
+    );
+}
+
+/// R5.7: a negative bill undoes bills of its account and product for usage: not an order of the same product, though it
+/// is unpaid and later.
+#[test]
+fn r5_7_a_negative_bill_leaves_orders_alone() {
+    Asking::with_members().table(
+        r#"
+        operator | set_credit_limit | billing_account = "ba-a", limit = "500" | ok
+        boss | confirm_contract | billing_account = "ba-a" | ok
+        use | a | 20
+        at | 2026-03-01T01:00:00Z
+        operator | place_order | billing_account = "ba-a", order = "o", product = "p", amount = "30" | ok
+        see | balance ba-a | unsettled_current = "50", cash = "0"
+        void | a | 20 | p/m@2026-03-01T00:00:00Z
+        at | 2026-03-01T02:00:00Z
+        see | balance ba-a | unsettled_current = "30", cash = "0"
+        # So there is an order of 30 left to be given back.
+        operator | refund_order | billing_account = "ba-a", order = "o", amount = "30", to = "original" | ok
+        see | balance ba-a | unsettled_current = "0", cash = "0"
+        "#,
+    );
+}
+
+/// R5.7: only bills in flight of its own account and product hold up a negative bill.
+#[test]
+fn r5_7_another_products_bill_in_flight_holds_nothing_up() {
+    let mut asking = Asking::with_prices(
+        r#"price = [
+            { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
+            { product = "q", meter = "m", currency = "USD", model = "per_unit", unit_price = "1" },
+        ]"#,
+    );
+    asking.members();
+    asking.table(
+        r#"
+        operator | top_up | billing_account = "ba-a", amount = "20", currency = "USD", method = "bank_transfer" | ok
+        use | a | 20
+        at | 2026-03-01T01:00:00Z
+        see | balance ba-a | cash = "0", unsettled_current = "0"
+        a | link_payment_method | billing_account = "ba-a", method = "visa", kind = "card", token = "t", expires = "2029-12" | ok
+        answer | ba-a | succeeded
+        use | a | 7 | q/m
+        at | 2026-03-01T02:00:00Z
+        a | pay | billing_account = "ba-a", method = "visa" | ok
+        void | a | 20 | p/m@2026-03-01T00:00:00Z
+        at | 2026-03-01T03:00:00Z
+        see | balance ba-a | cash = "20", unsettled_current = "7"
+        "#,
+    );
+    let wallet = asking.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+    assert!(asking.ledger.wallet(wallet).unwrap().corrections.is_empty());
+    let waits = asking.facts.0.iter().filter(|fact| matches!(fact, Fact::CorrectionWaits(_)));
+    assert_eq!(waits.count(), 0);
+}

@@ -158,3 +158,7 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "write_off_tests.rs"]
+mod tests;
