@@ -834,4 +834,54 @@ mod tests {
             assert!(!record.doc.is_empty() && !record.fields.is_empty(), "{name}");
         }
     }
+
+    /// What a command names beside its subject: accounts, an enterprise, a billing account.
+    #[test]
+    fn what_a_command_names_besides_is_looked_for() {
+        let many = |count: usize| vec!["n"; count];
+        let (role, benefit) = ("ba-a", serde_json::json!({ "billing_account": "ba-a" }));
+        let with = |base: &serde_json::Value, more: serde_json::Value| {
+            let mut fields = base.as_object().unwrap().clone();
+            fields.extend(more.as_object().unwrap().clone());
+            serde_json::Value::Object(fields)
+        };
+        let admins =
+            |count| serde_json::json!({ "billing_account": role, "accounts": many(count) });
+        let shared =
+            |count| with(&benefit, serde_json::json!({ "benefit": "b", "accounts": many(count) }));
+        let order = serde_json::json!({ "order": "o", "amount": "1" });
+        let member = |enterprise| serde_json::json!({ "account": "a", "enterprise": enterprise });
+        let pays = serde_json::json!({ "account": "a", "billing_account": "ba-b" });
+        let moves = serde_json::json!({ "from": "ba-a", "to": "ba-b", "amount": "1" });
+        for (name, fields, accounts, enterprise, wallet) in [
+            ("grant_admin", admins(1), 1, None, None),
+            ("revoke_admin", admins(20), 20, None, None),
+            ("revoke_admin", admins(21), 0, None, None),
+            ("share_benefit", shared(100), 100, None, None),
+            ("unshare_benefit", shared(1), 1, None, None),
+            ("unshare_benefit", shared(101), 0, None, None),
+            ("place_order", with(&benefit, order.clone()), 0, None, None),
+            (
+                "place_order",
+                with(&with(&benefit, order), serde_json::json!({ "account": "n" })),
+                1,
+                None,
+                None,
+            ),
+            ("invite_account", member("f"), 0, Some("f"), None),
+            ("accept_invitation", member("f"), 0, Some("f"), None),
+            ("end_membership", member("f"), 0, Some("f"), None),
+            ("change_payer", pays, 0, None, Some("ba-b")),
+            ("transfer", moves.clone(), 0, None, Some("ba-b")),
+            ("revoke_transfer", moves, 0, None, Some("ba-b")),
+            ("freeze_billing_account", benefit.clone(), 0, None, None),
+        ] {
+            let command = Command::read(name, fields).unwrap().unwrap();
+            let named: Vec<&str> = command.other_accounts().iter().map(AccountId::as_str).collect();
+            assert_eq!(named, many(accounts), "{command:?}");
+            let others = (command.other_enterprise(), command.other_wallet());
+            let others = (others.0.map(EnterpriseId::as_str), others.1.map(WalletId::as_str));
+            assert_eq!(others, (enterprise, wallet), "{command:?}");
+        }
+    }
 }

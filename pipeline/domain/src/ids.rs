@@ -409,4 +409,61 @@ mod tests {
             assert_eq!(currency(country), "EUR", "R1.4: {country}");
         }
     }
+
+    #[test]
+    fn an_id_of_another_kind_has_the_same_letters() {
+        for (text, is_one) in [("eu-1", true), ("", false), ("EU", false), ("eu 1", false)] {
+            assert_eq!(RegionId::is_one(text), is_one, "{text}");
+        }
+        let (benefit, other): (BenefitId, BenefitId) =
+            ("saver".parse().unwrap(), "other".parse().unwrap());
+        assert!(benefit.is_called("saver") && !other.is_called("saver"));
+        let (account, root): (AccountId, PrincipalId) =
+            ("ann".parse().unwrap(), "ann".parse().unwrap());
+        assert!(root.is_root_of(&account) && !PrincipalId::operator().is_root_of(&account));
+        assert_eq!((account.root(), root.account()), (root, account));
+        let wrong = serde_json::from_str::<AccountId>("5").unwrap_err().to_string();
+        assert!(wrong.contains("expected an id of 1 to 64 of a-z 0-9 . _ -"), "{wrong}");
+        let wrong = serde_json::from_str::<AccountId>("\"A\"").unwrap_err().to_string();
+        assert!(wrong.starts_with("\"A\": an id has 1 to 64"), "{wrong}");
+    }
+
+    /// The account's name with `ba-` before it, where that is an id.
+    #[test]
+    fn an_account_that_is_called_too_long_has_no_billing_account_of_its_own() {
+        let own = |length: usize| WalletId::own_of(&"a".repeat(length).parse().unwrap());
+        assert_eq!(own(1).unwrap().as_str(), "ba-a");
+        assert_eq!(own(61).unwrap().as_str(), format!("ba-{}", "a".repeat(61)));
+        assert_eq!(own(62), None);
+    }
+
+    #[test]
+    fn a_text_has_at_most_so_many_bytes_and_no_control_characters() {
+        let most = "x".repeat(TEXT_BYTES_MAX);
+        for good in ["", "two words, and a ü", &most] {
+            let text: Text = good.parse().unwrap();
+            assert_eq!((text.as_str(), text.to_string().as_str()), (good, good));
+            assert_eq!(format!("{text:?}"), format!("{good:?}"));
+            let json = serde_json::to_string(good).unwrap();
+            assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text);
+        }
+        for bad in ["a\nb", "\u{7f}", &format!("{most}x"), &format!("{most}xy")] {
+            assert_eq!(bad.parse::<Text>(), Err(NotAText), "{bad:?}");
+            assert!(serde_json::from_value::<Text>(bad.into()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_country_is_two_capital_letters_that_iso_3166_may_know() {
+        for (text, assigned) in
+            [("SG", true), ("AD", true), ("ZW", true), ("ZZ", false), ("UK", false)]
+        {
+            let country: Country = text.parse().unwrap();
+            assert_eq!((country.as_str(), country.is_assigned()), (text, assigned), "{text}");
+            assert_eq!((country.to_string(), format!("{country:?}")), (text.into(), text.into()));
+        }
+        for bad in ["", "S", "sg", "Sg", "SGP", "S1"] {
+            assert_eq!(bad.parse::<Country>(), Err(NotACountry), "{bad}");
+        }
+    }
 }

@@ -296,3 +296,7 @@ pub fn invoice_number(issuer: Country, year: u32, kind: InvoiceType, count: u64)
     };
     format!("{series}{issuer}-{year:04}-{count:06}")
 }
+
+#[cfg(test)]
+#[path = "invoices_tests.rs"]
+mod tests;

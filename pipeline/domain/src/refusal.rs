@@ -148,3 +148,17 @@ impl From<Overflow> for Refusal {
         Refusal::InvalidAmount
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_shown_by_its_code() {
+        assert_eq!(Refusal::from(NotATaxId).to_string(), "tax_id_invalid");
+        assert_eq!(Refusal::from(Overflow).to_string(), "invalid_amount");
+        for refusal in Refusal::ALL {
+            assert_eq!(refusal.to_string(), refusal.code());
+        }
+    }
+}

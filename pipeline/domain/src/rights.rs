@@ -254,3 +254,24 @@ pub fn to_see(view: &str) -> Right {
         _ => Right::See,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R11.1: views of money are for whoever may read bills, and what is not named is for those who see all.
+    #[test]
+    fn r11_1_every_view_needs_a_right() {
+        for (view, right) in [
+            ("service", Right::SeeService),
+            ("commands", Right::SeeTrail),
+            ("balance", Right::SeeBilling),
+            ("charges", Right::SeeBilling),
+            ("payment_request_totals", Right::SeeBilling),
+            ("methods", Right::See),
+            ("what_is_to_come", Right::See),
+        ] {
+            assert_eq!(to_see(view), right, "{view}");
+        }
+    }
+}

@@ -140,5 +140,7 @@ mod tests {
         let settings = Settings::parse(document).unwrap();
         let written = toml::to_string(&settings).unwrap();
         assert_eq!(Settings::parse(&written).unwrap(), settings);
+        // A rate that has always held is written without a list.
+        assert!(written.contains("DE = \"0.19\""), "{written}");
     }
 }

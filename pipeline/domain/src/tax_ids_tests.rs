@@ -17,18 +17,24 @@ const NUMBERS: &[(&str, &str, &str)] = &[
     ("CZ", "CZ640903926", "CZ640903927"),
     ("CZ", "CZ7103192745", "CZ7103192746"),
     ("CZ", "CZ495107001", "CZ491307001"),
+    ("CZ", "CZ530710700", "CZ540710700"),
     ("DE", "DE 136 695 976", "DE136695978"),
     ("DE", "136695976", "036695976"),
     ("DK", "DK 13585628", "DK 13585627"),
     ("EE", "EE 100 931 558", "EE 100 931 559"),
     ("ES", "ES 54362315-K", "ES 54362315-Z"),
     ("ES", "ESX2482300W", "ESX2482300A"),
+    ("ES", "ESY1234567X", "ESY1234567L"),
+    ("ES", "ESZ1234567R", "ESZ1234567X"),
     ("ES", "ESA13585625", "ESA13585626"),
     ("FI", "FI 20774740", "FI 20774741"),
     ("FR", "Fr 40 303 265 045", "Fr 84 323 140 391"),
     ("FR", "FR23334175221", "FR24334175221"),
     ("FR", "FRK7399859412", "FRK7399859413"),
     ("FR", "FR4Z123456782", "FR4A123456782"),
+    ("FR", "FRAC123456782", "FRAB123456782"),
+    // A company of Monaco, and one of France whose key fits and whose own digits do not.
+    ("FR", "FR53000004605", "FR81323140391"),
     ("GR", "EL 094259216", "EL 123456781"),
     ("GR", "094259216", "094259217"),
     ("HR", "HR 33392005961", "HR 33392005962"),
@@ -42,6 +48,10 @@ const NUMBERS: &[(&str, &str, &str)] = &[
     ("LU", "LU 150 274 42", "LU 150 274 43"),
     ("LV", "LV 4000 3521 600", "LV 40003521601"),
     ("LV", "LV16117519997", "LV16117519998"),
+    // The digits of a company and those of a person are weighed differently.
+    ("LV", "LV50103203600", "LV50103203608"),
+    ("LV", "LV31018098766", "LV31018098769"),
+    ("LV", "LV32123456789", "LV3212345678"),
     ("MT", "MT 1167-9112", "MT 1167-9113"),
     ("NL", "NL 004495445B01", "NL 123456789B90"),
     ("NL", "NL 123456789B13", "NL 004495445B00"),
@@ -79,6 +89,20 @@ fn r12_4_a_number_is_checked_by_the_rule_of_its_country() {
     }
     let every: Vec<&str> = NUMBERS.iter().map(|(country, ..)| *country).collect();
     assert!(Country::EUROPEAN_UNION.iter().all(|state| every.contains(&state.as_str())));
+}
+
+/// R12.4: digits that check each other do not make a number of what is none for another reason.
+#[test]
+fn r12_4_digits_that_check_each_other_are_not_enough() {
+    for (country, number) in [
+        ("SE", "SE123456789700"),
+        ("IE", "IE6433435OAB"),
+        ("IT", "00000000018"),
+        ("IT", "00000011015"),
+        ("GB", "980780684ABC"),
+    ] {
+        assert_eq!(read(country, number), Err(NotATaxId), "{country} {number}");
+    }
 }
 
 #[test]

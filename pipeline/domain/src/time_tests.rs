@@ -189,3 +189,78 @@ fn r3_5_a_month_does_not_depend_on_what_was_asked_before() {
         }
     }
 }
+
+#[test]
+fn spans_and_instants_are_counted_in_microseconds() {
+    for (span, micros) in [
+        (Span::micros(7), 7),
+        (Span::minutes(90), 5_400_000_000),
+        (Span::minutes(-1), -60_000_000),
+        (Span::days(2), 172_800_000_000),
+        (Span::days(1).plus(Span::minutes(1)), 86_460_000_000),
+        ("3h".parse().unwrap(), 10_800_000_000),
+        (at("2026-03-01T00:00:02Z").since(at("2026-03-01T00:00:00.5Z")), 1_500_000),
+    ] {
+        assert_eq!(span.as_micros(), micros, "{span}");
+    }
+    assert_eq!(at("1970-01-01T00:00:01.000002Z").as_micros(), 1_000_002);
+    assert_eq!(at("1970-01-02T01:01:59Z").minute().number(), 1_501);
+    assert_eq!(at("1969-12-31T23:59:59Z").minute(), Minute::START);
+    for (instant, quarter) in [
+        ("2026-03-01T10:14:59.999999Z", "2026-03-01T10:00:00Z"),
+        ("2026-03-01T10:15:00Z", "2026-03-01T10:15:00Z"),
+        ("2026-03-01T10:59:59Z", "2026-03-01T10:45:00Z"),
+    ] {
+        assert_eq!(at(instant).quarter(), at(quarter), "{instant}");
+    }
+}
+
+#[test]
+fn times_are_shown_as_they_are_read() {
+    let instant = at("2026-03-01T10:00:00.5Z");
+    assert_eq!(instant.to_string(), "2026-03-01T10:00:00.5Z");
+    assert_eq!(format!("{instant:?}"), "2026-03-01T10:00:00.5Z");
+    assert_eq!(format!("{:?}", instant.minute()), "2026-03-01T10:00:00Z");
+    // No calendar reaches as far.
+    assert_eq!(Timestamp::END.to_string(), "9223372036854775807us");
+    let json = "\"2026-03-01T10:00:00.5Z\"";
+    assert_eq!(serde_json::to_string(&instant).unwrap(), json);
+    assert_eq!(serde_json::from_str::<Timestamp>(json).unwrap(), instant);
+    assert_eq!(serde_json::from_str::<Span>("\"36h\"").unwrap(), Span::minutes(36 * 60));
+    assert_eq!(serde_json::to_string(&Span::minutes(36 * 60)).unwrap(), "\"36h\"");
+    assert_eq!("2026-03-01".parse::<Timestamp>(), Err(NotATime));
+}
+
+fn window(from: u32, until: u32) -> Window {
+    Window { from: Minute::from_number(from), until: Minute::from_number(until) }
+}
+
+#[test]
+fn a_window_holds_its_first_minute_and_not_the_one_behind_its_last() {
+    for (minute, expected) in
+        [(9, false), (10, true), (11, true), (19, true), (20, false), (21, false)]
+    {
+        let found = window(10, 20).contains(Minute::from_number(minute));
+        assert_eq!(found, expected, "{minute}");
+    }
+    assert_eq!(window(10, 20).overlap(window(15, 25)), window(15, 20));
+    assert_eq!(window(10, 20).overlap(window(5, 15)), window(10, 15));
+}
+
+/// What is left around a minute ends at the next edge of the other span on either side.
+#[test]
+fn a_window_is_divided_where_another_begins_and_ends() {
+    for (other, around, expected) in [
+        ((5, 15), 12, (10, 15)),
+        ((5, 15), 15, (15, 20)),
+        ((5, 15), 14, (10, 15)),
+        ((12, 18), 11, (10, 12)),
+        ((12, 18), 12, (12, 18)),
+        ((12, 18), 18, (18, 20)),
+        ((0, 30), 10, (10, 20)),
+    ] {
+        let left =
+            window(10, 20).undivided_by(window(other.0, other.1), Minute::from_number(around));
+        assert_eq!(left, window(expected.0, expected.1), "{other:?} around {around}");
+    }
+}

@@ -144,4 +144,17 @@ mod tests {
         let late = Arrival { now: again.now.plus(moment), first };
         assert_eq!(dated(first, Amount::ONE, late, &settings), Err(Reject::TooOld), "R2.3");
     }
+
+    #[test]
+    fn r2_3_a_reason_is_shown_by_its_code() {
+        let codes = Reject::ALL.map(|reject| reject.to_string()).join(" ");
+        assert_eq!(
+            codes,
+            "malformed unknown_account account_closed unknown_meter no_price negative_quantity too_old \
+             in_the_future conflicting_duplicate"
+        );
+        for reject in Reject::ALL {
+            assert_eq!(serde_json::to_value(reject).unwrap(), reject.code(), "R2.3");
+        }
+    }
 }

@@ -310,3 +310,27 @@ impl Described for crate::usage::Reject {
         Shape::Symbol { name: "Reject", symbols: codes.to_vec() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_given_is_told_if_it_has_no_parts() {
+        let empty = std::collections::BTreeMap::<String, String>::new();
+        assert_eq!(Given::of(&true), Some(Given::Flag(true)));
+        assert_eq!(Given::of(&7), Some(Given::Number(7)));
+        assert_eq!(Given::of(&"usd"), Some(Given::Text("usd".to_owned())));
+        assert_eq!(Given::of(&crate::money::Amount::ONE), Some(Given::Text("1".to_owned())));
+        assert_eq!(Given::of(&Vec::<u8>::new()), Some(Given::Empty));
+        assert_eq!(Given::of(&empty), Some(Given::Empty));
+        assert_eq!(Given::of(&vec![1]), None);
+        assert_eq!(Given::of(&std::collections::BTreeMap::from([("a", "b")])), None);
+    }
+
+    #[test]
+    fn a_comment_is_told_as_one_text() {
+        assert_eq!(doc(&[" Two lines", " of it. "]), "Two lines of it.");
+        assert_eq!(doc(&[]), "");
+    }
+}

@@ -1,5 +1,6 @@
-use super::super::parse;
+use super::super::{Flat, Graduated, Package, PerUnit, Tier, Volume, parse};
 use super::*;
+use crate::money::Amount;
 
 fn minute(text: &str) -> Minute {
     text.parse::<Timestamp>().unwrap().minute()
@@ -198,4 +199,167 @@ fn an_inserted_price_ends_where_a_later_one_begins() {
 fn a_book_that_was_kept_and_read_back_finds_the_same() {
     let loaded = book(BASE);
     assert_eq!(PriceBook::from(loaded.prices().clone()), loaded);
+}
+
+/// One price at 0.50 for a place, from a time on.
+fn priced(meter: &str, region: &str, currency: &str, from: &str) -> String {
+    let line = |name: &str, value: &str| match value {
+        "" => String::new(),
+        value => format!("{name} = \"{value}\"\n"),
+    };
+    let place = [("meter", meter), ("region", region), ("currency", currency)];
+    let place: String = place.map(|(name, value)| line(name, value)).concat();
+    let from = line("effective_from", from);
+    format!(
+        "[[price]]\nproduct = \"compute\"\n{place}model = \"per_unit\"\nunit_price = \"0.50\"\n{from}"
+    )
+}
+
+/// R3.1: what was found stays right from the price's first minute on, until it ends or a price for the region
+/// begins.
+#[test]
+fn r3_1_what_is_found_holds_until_another_price_does() {
+    let later = priced("hours", "", "USD", "2026-06-01T00:00:00Z");
+    let early = priced("hours", "asia", "USD", "2025-06-01T00:00:00Z");
+    let book = book(&format!("{BASE}{later}{early}"));
+    let meter = book.meter(&"compute".parse().unwrap(), &"hours".parse().unwrap()).unwrap();
+    let (january, february) = ("2026-01-01T00:00:00Z", "2026-02-01T00:01:00Z");
+    let june = "2026-06-01T00:00:00Z";
+    for (region, used, price, from, until) in [
+        (None, january, 0, None, Some(june)),
+        (None, june, 2, Some(june), None),
+        (Some("us"), january, 0, None, Some(june)),
+        (Some("us"), june, 2, Some(june), None),
+        (Some("eu"), january, 0, None, Some(february)),
+        (Some("eu"), "2026-02-01T00:00:00Z", 0, None, Some(february)),
+        (Some("eu"), february, 1, Some(february), None),
+        (Some("eu"), june, 1, Some(february), None),
+        (Some("asia"), june, 3, Some("2025-06-01T00:00:00Z"), None),
+    ] {
+        let named = region.map(|region| region.parse().unwrap());
+        let found = book.find(meter, named.as_ref(), Currency::Usd, minute(used));
+        let same = Window {
+            from: from.map_or(Minute::START, minute),
+            until: until.map_or(Minute::END, minute),
+        };
+        let expected = Some(Found { price: PriceNumber(price), same });
+        assert_eq!(found, expected, "R3.1: {region:?} {used}");
+    }
+    assert_eq!(book.find(meter, None, Currency::Eur, minute(june)), None, "R3.1");
+}
+
+/// R3.1: only the same price of the same place from the same time on is said already.
+#[test]
+fn r3_1_a_price_of_another_place_or_time_is_a_change() {
+    let (may, june) = ("2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z");
+    let loaded = book(&priced("hours", "", "USD", may));
+    let changes = |text: &str| {
+        let now = "2026-03-01T00:00:00Z".parse().unwrap();
+        loaded.changes(parse(text).unwrap(), now).unwrap().len()
+    };
+    for (meter, region, currency, from, expected) in [
+        ("hours", "", "USD", may, 0),
+        ("hours", "", "USD", june, 1),
+        ("hours", "", "EUR", may, 1),
+        ("hours", "eu", "USD", may, 1),
+        ("bytes", "", "USD", may, 1),
+    ] {
+        let found = changes(&priced(meter, region, currency, from));
+        assert_eq!(found, expected, "R3.1: {meter} {region} {currency} {from}");
+    }
+    assert_eq!(changes(&priced("hours", "", "USD", may).replace("0.50", "0.51")), 1, "R3.1");
+}
+
+/// Names and numbers lead to each other, and every meter says what it is offered for.
+#[test]
+fn a_book_knows_its_meters_and_products_by_name_and_by_number() {
+    let gigabytes = priced("bytes", "", "EUR", "").replace("compute", "storage");
+    let counted = priced("calls", "", "USD", "") + "aggregate = \"count\"\n";
+    let book = book(&format!("{BASE}{gigabytes}{counted}"));
+    assert_eq!((PriceBook::default().loads(), book.loads()), (0, 1));
+    let products = ["compute", "storage"].map(|name| name.parse::<ProductId>().unwrap());
+    for (number, (product, meter, aggregate, of)) in (0..).zip([
+        ("compute", "hours", Aggregate::Sum, 0),
+        ("storage", "bytes", Aggregate::Sum, 1),
+        ("compute", "calls", Aggregate::Count, 0),
+    ]) {
+        let number = MeterNumber(number);
+        let (product, meter) = (product.parse().unwrap(), meter.parse().unwrap());
+        assert_eq!(book.meter(&product, &meter), Some(number), "{meter}");
+        assert_eq!(book.names(number), Some((&product, &meter)), "{meter}");
+        assert_eq!(book.aggregate(number), Some(&aggregate), "{meter}");
+        assert_eq!(book.product_of(number), Some(ProductNumber(of)), "{meter}");
+        assert_eq!(book.product_named(&product), Some(ProductNumber(of)), "{meter}");
+        assert_eq!(book.product(ProductNumber(of)), Some(&products[of as usize]), "{meter}");
+    }
+    let none = MeterNumber(3);
+    assert_eq!((book.names(none), book.aggregate(none), book.product_of(none)), (None, None, None));
+    assert_eq!(book.product_named(&"other".parse().unwrap()), None);
+    assert_eq!(book.meter(&products[1], &"hours".parse().unwrap()), None);
+    let offers: Vec<_> = book.offers().map(|(meter, offers)| (&meter.meter, offers)).collect();
+    let offer = |region: &str, currency, from| Offer {
+        region: region.parse().ok(),
+        currency,
+        holds: Window { from, until: Minute::END },
+    };
+    let february = minute("2026-02-01T00:01:00Z");
+    let hours = vec![offer("", Currency::Usd, Minute::START), offer("eu", Currency::Usd, february)];
+    let bytes = vec![offer("", Currency::Eur, Minute::START)];
+    let calls = vec![offer("", Currency::Usd, Minute::START)];
+    let meters = ["hours", "bytes", "calls"].map(|name| name.parse::<MeterId>().unwrap());
+    assert_eq!(offers, meters.iter().zip([hours, bytes, calls]).collect::<Vec<_>>());
+}
+
+#[test]
+fn r3_1_an_offer_covers_its_region_currency_and_time_together() {
+    let holds = Window { from: Minute::from_number(10), until: Minute::from_number(20) };
+    let anywhere = Offer { region: None, currency: Currency::Usd, holds };
+    let european = Offer { region: "eu".parse().ok(), ..anywhere.clone() };
+    for (region, currency, used, everywhere, in_europe) in [
+        (None, Currency::Usd, 10, true, false),
+        (Some("eu"), Currency::Usd, 10, true, true),
+        (Some("us"), Currency::Usd, 10, true, false),
+        (Some("eu"), Currency::Eur, 10, false, false),
+        (Some("eu"), Currency::Usd, 9, false, false),
+        (Some("eu"), Currency::Usd, 19, true, true),
+        (Some("eu"), Currency::Usd, 20, false, false),
+    ] {
+        let used = Minute::from_number(used);
+        let covers = |offer: &Offer| offer.covers(region, currency, used);
+        let found = (covers(&anywhere), covers(&european));
+        assert_eq!(found, (everywhere, in_europe), "R3.1: {region:?} {currency} {used:?}");
+    }
+}
+
+/// R3.2: each model as it is written, with its bounds: a price may be 0 and has to be below a million.
+#[test]
+fn r3_2_every_model_is_read_as_it_is_written() {
+    let check = |written: &str, model: Model| {
+        let text =
+            format!("[[price]]\nproduct = \"p\"\nmeter = \"m\"\ncurrency = \"USD\"\n{written}\n");
+        let entries = parse(&text).unwrap();
+        let models: Vec<_> = entries.iter().map(|entry| (entry.line, &entry.model)).collect();
+        assert_eq!(models, [(1, &model)], "R3.2: {written}");
+    };
+    let amount = |text: &str| text.parse::<Amount>().unwrap();
+    for price in ["0", "0.5", "999999.999999999999"] {
+        let written = format!("model = \"per_unit\"\nunit_price = \"{price}\"");
+        check(&written, PerUnit { unit_price: amount(price) }.into());
+    }
+    let tier = |up_to: &str, unit_price: &str, flat: &str| Tier {
+        up_to: up_to.parse().ok(),
+        unit_price: amount(unit_price),
+        flat: amount(flat),
+    };
+    let tiers = vec![tier("10", "1", "5"), tier("20", "0", "0"), tier("", "0.5", "0")];
+    let written = "tiers = [{ up_to = \"10\", unit_price = \"1\", flat = \"5\" }, \
+                   { up_to = \"20\", unit_price = \"0\" }, { unit_price = \"0.5\" }]";
+    let model = |name: &str| format!("model = \"{name}\"\n{written}");
+    check(&model("graduated"), Graduated { tiers: tiers.clone() }.into());
+    check(&model("volume"), Volume { tiers }.into());
+    check(
+        "model = \"package\"\npackage = \"100\"\namount = \"7\"",
+        Package { size: amount("100"), amount: amount("7") }.into(),
+    );
+    check("model = \"flat\"\namount = \"9.99\"", Flat { amount: amount("9.99") }.into());
 }

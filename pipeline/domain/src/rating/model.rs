@@ -224,6 +224,26 @@ mod tests {
         let entered = &[("10", "0", "5"), ("20", "0", "0"), ("", "1", "0")];
         check(&graduated_model(entered), &[("0", "0"), ("1", "20"), ("15", "20"), ("20", "20")]);
         check(&Model::PerUnit(PerUnit { unit_price: amount("1") }), &[("7", "7")]);
+        // At the end of a tier that costs something, the next one counts, and that has no end.
+        let later = &[("10", "1", "0"), ("", "0", "0")];
+        let endless = Amount::MAX.to_string();
+        check(&graduated_model(later), &[("9", "9"), ("10", &endless), ("11", &endless)]);
+        check(&volume_model(&[("", "0", "5")]), &[("0", "0"), ("1", &endless)]);
+    }
+
+    #[test]
+    fn r3_2_only_a_package_is_in_blocks_and_only_a_flat_price_counts_records() {
+        let (one, tiers) = (Amount::ONE, || tiers(CASE));
+        for (model, in_blocks, counts) in [
+            (Model::from(PerUnit { unit_price: one }), false, false),
+            (Graduated { tiers: tiers() }.into(), false, false),
+            (Volume { tiers: tiers() }.into(), false, false),
+            (Package { size: one, amount: one }.into(), true, false),
+            (Flat { amount: one }.into(), false, true),
+        ] {
+            let found = (model.is_in_blocks(), model.counts_records());
+            assert_eq!(found, (in_blocks, counts), "R3.2: {model:?}");
+        }
     }
 
     #[test]

@@ -128,3 +128,7 @@ impl Registry {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "explaining_tests.rs"]
+mod tests;

@@ -716,3 +716,7 @@ fn is_taken(name: &PrincipalId) -> bool {
 #[cfg(test)]
 #[path = "../registry_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "claiming_tests.rs"]
+mod claiming_tests;

@@ -500,3 +500,7 @@ impl<'de> Deserialize<'de> for Zone {
         name.parse().map_err(|why| de::Error::custom(format_args!("\"{name}\": {why}")))
     }
 }
+
+#[cfg(test)]
+#[path = "calendar_tests.rs"]
+mod tests;
