@@ -426,7 +426,6 @@ fn amount_of(command: &Command) -> Option<Amount> {
         Command::RequestPayment(command) => Some(command.amount),
         Command::ClaimRemittance(command) => Some(command.amount),
         Command::Pay(command) => command.amount,
-        Command::CreditInvoice(command) => command.amount,
         Command::Authorize(command) => Some(command.amount),
         Command::Configure(command) => {
             command.auto_recharge.as_ref().map(|recharge| recharge.amount)

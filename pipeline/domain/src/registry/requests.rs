@@ -19,10 +19,8 @@ record! {
 
 /// Whether a text could be an e-mail address. Whether mail arrives there only sending shows.
 pub(super) fn is_address(text: &Text) -> bool {
-    let fits = |part: &str| {
-        !part.is_empty()
-            && !part.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@')
-    };
+    let fits =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '@');
     text.as_str().split_once('@').is_some_and(|(mailbox, host)| fits(mailbox) && fits(host))
 }
 
