@@ -20,6 +20,8 @@ pub(crate) struct Figures<'a> {
     pub(crate) zone: &'static str,
     pub(crate) available: String,
     pub(crate) owed: String,
+    /// Whether anything of its bills is owed; if not, being overdue is about what no bill holds yet.
+    pub(crate) is_unpaid: bool,
     pub(crate) burn: String,
     pub(crate) days_left: Option<String>,
     pub(crate) empty_on: Option<String>,
@@ -154,6 +156,7 @@ impl<'a> Figures<'a> {
             zone: zone.name(),
             available: money(standing.available, currency),
             owed: money(standing.owed, currency),
+            is_unpaid: standing.owed.is_positive(),
             burn: money(standing.burn_per_day, currency),
             days_left: standing.days_left.map(|days| grouped(&days.to_string())),
             empty_on: standing.empty_on.map(|at| zone.shown(at)),

@@ -47,6 +47,20 @@ of \"low_balance\" for ba-acme of Acme <&> Söhne.";
     assert_eq!(letter.text, expected);
 }
 
+/// R8.1: who is overdue by what no bill holds yet is not told of bills.
+#[test]
+fn r8_1_being_overdue_without_an_unpaid_bill_is_about_credit() {
+    let mut notice = notice("n-1", NoticeKind::Overdue, &["ann@acme.example"]);
+    notice.standing.owed = Amount::ZERO;
+    notice.standing.available = "-3.2".parse().unwrap();
+    let letter = letter(&notice, "ann@acme.example", "n-1.0@x".to_owned()).unwrap();
+    assert_eq!(letter.subject, "Overdue: available credit is -3.20 USD (ba-acme)");
+    for text in [&letter.text, &letter.html] {
+        assert!(text.contains("has used more than it has credit for"), "{text}");
+        assert!(!text.contains("are overdue"), "{text}");
+    }
+}
+
 /// R9.3: that a limit waits and that it takes effect are two things, said in words of their own.
 #[test]
 fn r9_3_a_limit_that_waits_is_not_told_as_one_in_effect() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use drawdown_domain::vocabulary::Shape;
+use drawdown_domain::vocabulary::{Field, Record, Shape};
 use http_body_util::Full;
 use serde_json::{Map, Value};
 
@@ -225,20 +225,11 @@ impl Query {
     fn new(view: &View, list: &List, wanted: &Wanted) -> Result<Query, NoList> {
         let record = (view.record)();
         // Names come from our own declarations, never from outside.
-        let field = |name: &str| {
-            record.fields.iter().find(|field| field.name == name).ok_or_else(|| {
-                let known: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
-                NoList::Malformed(format!(
-                    "{} has no field {name}; there are {}",
-                    view.name,
-                    known.join(", ")
-                ))
-            })
-        };
+        let field = |name: &str| field_of(view, &record, name).map_err(NoList::Malformed);
         let mut query = Query { text: String::new(), bound: Vec::new() };
         let mut conditions = Vec::new();
         for (name, value) in &wanted.filters {
-            let field = field(name)?;
+            let field = filtered(view, &record, name, value).map_err(NoList::Malformed)?;
             let kind = kind_of(&field.shape).ok_or_else(|| {
                 NoList::Malformed(format!("{} cannot be filtered by {name}", view.name))
             })?;
@@ -280,6 +271,35 @@ impl Query {
             INSTANT => format!("parseDateTime64BestEffort({{p{number}:String}}, 6, 'UTC')"),
             kind => format!("{{p{number}:{kind}}}"),
         }
+    }
+}
+
+fn field_of<'a>(view: &View, record: &'a Record, name: &str) -> Result<&'a Field, String> {
+    record.fields.iter().find(|field| field.name == name).ok_or_else(|| {
+        let known: Vec<&str> = record.fields.iter().map(|field| field.name).collect();
+        format!("{} has no field {name}; there are {}", view.name, known.join(", "))
+    })
+}
+
+/// The field by which rows are picked; a value that it never has is a slip of whoever asks.
+pub(crate) fn filtered<'a>(
+    view: &View,
+    record: &'a Record,
+    name: &str,
+    value: &str,
+) -> Result<&'a Field, String> {
+    let field = field_of(view, record, name)?;
+    let (shape, can_lack) = match &field.shape {
+        Shape::Optional(inner) => (&**inner, true),
+        shape => (shape, false),
+    };
+    match shape {
+        Shape::Symbol { symbols, .. }
+            if !symbols.contains(&value) && !(can_lack && value.is_empty()) =>
+        {
+            Err(format!("{name} of {} is never {value}; it is {}", view.name, symbols.join(", ")))
+        }
+        _ => Ok(field),
     }
 }
 
@@ -348,6 +368,23 @@ mod tests {
                 panic!("{field}")
             };
             assert!(why.contains(field), "{why}");
+        }
+        // A value that a field never has finds nothing, which would look like an answer.
+        for (view, filter, why) in [
+            (
+                "bills",
+                ("status", "foo"),
+                "status of bills is never foo; it is unpaid, partly_paid, paid",
+            ),
+            (
+                "payments",
+                ("status", "Paid"),
+                "status of payments is never Paid; it is pending, delayed, succeeded, declined",
+            ),
+        ] {
+            let filters = vec![(filter.0.to_owned(), filter.1.to_owned())];
+            let wanted = Wanted { filters, after: None, rows_max: 1 };
+            assert_eq!(query(view, &wanted), Err(NoList::Malformed(why.to_owned())));
         }
         let short = Wanted { after: Some(vec![String::new()]), ..Wanted::default() };
         assert!(matches!(query("entries", &short), Err(NoList::Malformed(_))));

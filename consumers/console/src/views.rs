@@ -12,6 +12,7 @@ use drawdown_domain::record;
 use drawdown_domain::registry::RemittanceRow;
 use drawdown_domain::requests::{Direction, PaymentRequest, RequestStatus};
 use drawdown_domain::runs::InvoiceRun;
+use drawdown_domain::symbols;
 use drawdown_domain::time::{Month, Timestamp};
 use drawdown_domain::vocabulary::{DescribedRecord, Field, Record, Shape};
 use drawdown_wire::messages::{Charge, Coverage, Entry, Mail, Outcome, Rejected};
@@ -52,6 +53,15 @@ pub struct View {
     pub record: fn() -> Record,
 }
 
+symbols! {
+    /// How much of a bill is paid.
+    pub enum BillStatus {
+        Unpaid = "unpaid",
+        PartlyPaid = "partly_paid",
+        Paid = "paid",
+    }
+}
+
 record! {
     /// A row of the view `bills`.
     pub struct Bill {
@@ -65,8 +75,7 @@ record! {
         pub currency: Currency,
         pub paid: Amount,
         pub issued_at: Timestamp,
-        /// `unpaid`, `partly_paid` or `paid`.
-        pub status: String,
+        pub status: BillStatus,
     }
 }
 

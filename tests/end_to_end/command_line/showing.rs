@@ -56,15 +56,18 @@ fn all_pages_are_asked_for_behind_each_other() {
         ("200 OK", r#"{"rows":[{"bill":"b1","amount":"1"}],"next":"c 1"}"#),
         ("200 OK", r#"{"rows":[{"bill":"b2","amount":"2.5"}],"next":null}"#),
     ]);
-    let show = ["show", "bills", "ba-acme", "--all", "--where", "status=un&paid"];
+    let show = ["show", "bills", "ba-acme", "--all", "--where", "product=com&pute"];
     let (out, _) = said(&drawdown(canned.port, &show).output().unwrap(), 0);
     assert_eq!(out, "bill  amount\nb1       1\nb2       2.5\n2 rows\n");
     let asked = canned.asked();
     let line = |request: &str| request.lines().next().unwrap().to_owned();
-    assert_eq!(line(&asked[0]), "GET /v1/show/bills/ba-acme?status=un%26paid&limit=1000 HTTP/1.1");
+    assert_eq!(
+        line(&asked[0]),
+        "GET /v1/show/bills/ba-acme?product=com%26pute&limit=1000 HTTP/1.1"
+    );
     assert_eq!(
         line(&asked[1]),
-        "GET /v1/show/bills/ba-acme?status=un%26paid&limit=1000&cursor=c%201 HTTP/1.1"
+        "GET /v1/show/bills/ba-acme?product=com%26pute&limit=1000&cursor=c%201 HTTP/1.1"
     );
     assert!(asked[1].contains("authorization: Bearer demo"), "{}", asked[1]);
 }

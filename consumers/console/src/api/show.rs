@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{POSITION, Shared, apart, asker};
 use crate::keys::cookie;
-use crate::lists::{Format, NoList};
+use crate::lists::{Format, NoList, filtered};
 use crate::permits::{Over, may_see, only_the_operator};
 use crate::position::Position;
 use crate::problem::Problem;
@@ -83,13 +83,10 @@ async fn everywhere(
     query: &[(String, String)],
 ) -> Result<Response, Problem> {
     let wanted = wanted(query)?;
-    let known = (view.record)().fields;
-    for (name, _) in &wanted.filters {
-        if !known.iter().any(|field| field.name == name) {
-            let names: Vec<&str> = known.iter().map(|field| field.name).collect();
-            let why = format!("{} has no field {name}; there are {}", view.name, names.join(", "));
-            return Err(Problem::malformed(why).with("field", name.as_str()));
-        }
+    let record = (view.record)();
+    for (name, value) in &wanted.filters {
+        filtered(view, &record, name, value)
+            .map_err(|why| Problem::malformed(why).with("field", name.as_str()))?;
     }
     if query.iter().any(|(name, value)| name == "format" && value != "json") {
         return Err(Problem::malformed("it comes as JSON only").with("field", "format"));
