@@ -293,14 +293,11 @@ pub(crate) fn filtered<'a>(
         Shape::Optional(inner) => (&**inner, true),
         shape => (shape, false),
     };
-    match shape {
-        Shape::Symbol { symbols, .. }
-            if !symbols.contains(&value) && !(can_lack && value.is_empty()) =>
-        {
-            Err(format!("{name} of {} is never {value}; it is {}", view.name, symbols.join(", ")))
-        }
-        _ => Ok(field),
+    let Shape::Symbol { symbols, .. } = shape else { return Ok(field) };
+    if symbols.contains(&value) || can_lack && value.is_empty() {
+        return Ok(field);
     }
+    Err(format!("{name} of {} is never {value}; it is {}", view.name, symbols.join(", ")))
 }
 
 fn names(fields: &[&str], direction: &str) -> String {
