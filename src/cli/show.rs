@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches};
-use drawdown_console::{Source, VIEWS, View, WATCHED, counted, escaped};
-use drawdown_domain::vocabulary::Shape;
+use drawdown_console::{Source, VIEWS, View, WATCHED, can_be, counted, escaped};
 use hyper::body::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -15,7 +14,6 @@ use super::problem::Problem;
 use super::remembered;
 use super::server::{Answer, Asking, Client, ServerOptions};
 use super::table::{block, changes, line, table, width_of_terminal};
-use super::vocabulary;
 
 /// A list may have to wait for what was asked for last.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(40);
@@ -179,7 +177,7 @@ impl FromArgMatches for Wanted {
             let (field, value) = filter
                 .split_once('=')
                 .ok_or_else(|| usage(format!("--where {filter}: it looks like FIELD=VALUE")))?;
-            can_be(view, field, value).map_err(usage)?;
+            can_filter(view, field, value).map_err(usage)?;
             filters.push((field.to_owned(), value.to_owned()));
         }
         let columns = texts("columns");
@@ -202,16 +200,11 @@ impl FromArgMatches for Wanted {
 }
 
 /// Refuses a value that a field never has, and a field that the rows of a view do not have.
-fn can_be(view: &View, field: &str, value: &str) -> Result<(), String> {
-    known(view, field)?;
+fn can_filter(view: &View, name: &str, value: &str) -> Result<(), String> {
+    known(view, name)?;
     let record = (view.record)();
-    let shape = record.fields.iter().find(|known| known.name == field).map(vocabulary::shape);
-    match shape {
-        Some(Shape::Symbol { symbols, .. }) if !value.is_empty() && !symbols.contains(&value) => {
-            Err(format!("{field} of {} is never {value}; it is {}", view.name, symbols.join(", ")))
-        }
-        _ => Ok(()),
-    }
+    let field = record.fields.iter().find(|field| field.name == name);
+    field.map_or(Ok(()), |field| can_be(view, field, value))
 }
 
 /// Refuses a field that the rows of a view do not have.

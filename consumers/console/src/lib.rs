@@ -38,7 +38,7 @@ use tokio::sync::Semaphore;
 
 pub use feed::WATCHED;
 pub use keys::{Keys, NotAKey};
-pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Query, Row, Wanted};
+pub use lists::{ClickHouse, Coming, Format, Lists, NoList, Query, Row, Wanted, can_be};
 pub use numbers::counted;
 pub use outside::escaped;
 pub use own::OwnLists;
