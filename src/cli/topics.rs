@@ -5,19 +5,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use drawdown_log::Error;
-use drawdown_log::kafka::TopicDetails;
+use drawdown_log::kafka::Kafka;
 
 use super::Setup;
-use super::worker::ANSWERS_WITHIN;
 
 /// Prints where the broker differs from the plan, and where readers wait for what nobody ends; an error
 /// if there is either.
 pub fn check_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
+    if is_there(setup, out)? { compare(setup, &setup.kafka()?, out) } else { Ok(()) }
+}
+
+fn compare(setup: &Setup, kafka: &Kafka, out: &mut dyn Write) -> anyhow::Result<()> {
     let details = setup.details()?;
-    if !is_there(setup, &details, out)? {
-        return Ok(());
-    }
-    let kafka = setup.kafka()?;
     let differences = kafka.differences(&details)?;
     for difference in &differences {
         writeln!(out, "{difference}")?;
@@ -42,8 +41,11 @@ pub fn check_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether there are topics to ask for. A broker that does not answer soon is an error that says where it should be.
-fn is_there(setup: &Setup, details: &[TopicDetails], out: &mut dyn Write) -> anyhow::Result<bool> {
+/// So long is a broker waited for that may not be there; one that is has longer to do what it is asked.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Whether there are topics to ask for. A broker that does not answer is an error that says where it should be.
+fn is_there(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<bool> {
     if !setup.is_on_kafka() {
         let engine = &setup.config.log().engine;
         writeln!(
@@ -52,14 +54,14 @@ fn is_there(setup: &Setup, details: &[TopicDetails], out: &mut dyn Write) -> any
         )?;
         return Ok(false);
     }
-    match setup.kafka_answering_within(ANSWERS_WITHIN)?.differences(details) {
+    match setup.kafka_answering_within(ANSWERS_WITHIN)?.answers() {
         Err(Error::Passing(why)) => {
             let bootstrap = &setup.config.kafka().bootstrap;
             bail!(
                 "no broker answers at {bootstrap} (kafka.bootstrap): {why}\n  Start one there, or say where it is: --set kafka.bootstrap=HOST:PORT"
             )
         }
-        asked => Ok(asked.map(|_| true)?),
+        answered => Ok(answered.map(|()| true)?),
     }
 }
 
@@ -69,12 +71,11 @@ const LOOKED_EVERY: Duration = Duration::from_millis(500);
 
 /// Makes the topics that are missing, then checks all, once they can be asked for.
 pub fn apply_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
-    let details = setup.details()?;
-    if !is_there(setup, &details, out)? {
+    if !is_there(setup, out)? {
         return Ok(());
     }
     let kafka = setup.kafka()?;
-    let made = kafka.create(&details, setup.config.kafka().replication)?;
+    let made = kafka.create(&setup.details()?, setup.config.kafka().replication)?;
     for topic in &made {
         writeln!(out, "made {topic}")?;
     }
@@ -82,5 +83,5 @@ pub fn apply_topics(setup: &Setup, out: &mut dyn Write) -> anyhow::Result<()> {
     while !made.is_empty() && kafka.left_open().is_err() && Instant::now() < deadline {
         std::thread::sleep(LOOKED_EVERY);
     }
-    check_topics(setup, out)
+    compare(setup, &kafka, out)
 }

@@ -37,7 +37,7 @@ const NAMES: [&str; 8] =
     ["metering", "registry", "balance", "payments", "alerts", "invoices", "analytics", "console"];
 
 /// How long a broker may take to answer before a worker says that it waits for it.
-pub(super) const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Whoever waits for a broker looks so often whether it is to end.
 const LOOKED_EVERY: Duration = Duration::from_millis(50);

@@ -38,6 +38,11 @@ impl std::fmt::Display for Difference {
 }
 
 impl super::Kafka {
+    /// Fails if no broker lists its topics in time.
+    pub fn answers(&self) -> Result<(), Error> {
+        self.listed().map(|_| ())
+    }
+
     /// How the broker's topics differ from `plan`.
     pub fn differences(&self, plan: &[TopicDetails]) -> Result<Vec<Difference>, Error> {
         let existing = self.listed()?;
