@@ -630,10 +630,11 @@ impl Station for Metering {
         let mut facts = Vec::new();
         if from == 0 {
             facts.push(TimeMoved { at: self.now }.into());
-            facts.push(QuarterClosed { until: self.marked }.into());
-            facts.push(self.reached().into());
+            // By the settings a quarter's end forgets identities, so they come first.
             let document = self.settings_document.clone();
             facts.push(SettingsInForce { at: self.now, document }.into());
+            facts.push(QuarterClosed { until: self.marked }.into());
+            facts.push(self.reached().into());
             let meters = self.catalogue.listed().to_vec();
             facts.push(drawdown_wire::messages::Catalogue { at: self.now, meters }.into());
         }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use drawdown_domain::money::Currency;
 use drawdown_domain::rating::{Aggregate, Offer};
 use drawdown_domain::time::{Span, Timestamp, Window};
-use drawdown_log::{Faults, Memory, Message, Offset};
+use drawdown_log::{Faults, Log as _, Memory, Message, Offset};
 use drawdown_metering::identities::{IdentityOptions, Shelves};
 use drawdown_metering::{Metering, MeteringOptions, identity_key};
 use drawdown_runtime::{Input, Output, Station};
 use drawdown_wire::avro;
 use drawdown_wire::messages::{
-    AccountRouted, Bytes, Catalogue, MeterOffered, PassedOn, Rejected, Rejects, UsageControl,
+    AccountRouted, Bytes, Catalogue, MeterOffered, PassedOn, Rejected, Rejects, SettingsInForce,
+    UsageControl,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
@@ -25,6 +26,7 @@ const BEGINS: &str = "2026-03-01T00:00:00Z";
 /// A partition in which the account `a` uses the one meter there is.
 struct Rig {
     metering: Metering,
+    log: Arc<Memory>,
     secret: Secret,
     offset: i64,
 }
@@ -32,15 +34,9 @@ struct Rig {
 impl Rig {
     fn new() -> Rig {
         let secret = Secret::new([7; 32]);
-        let shelves = Shelves::new(IdentityOptions::default(), &identity_key(&secret));
-        let options = MeteringOptions {
-            topics: Topics::new("", &TopicPlan::parse(DEFAULT_PLAN).unwrap()),
-            secret: secret.clone(),
-            log: Arc::new(Memory::new([("identities", 1)], Faults::default())),
-            shelves: Arc::new(shelves),
-            tick_every: None,
-        };
-        let mut rig = Rig { metering: Metering::new(options, 0), secret, offset: 0 };
+        let log = Arc::new(Memory::new([("identities", 1)], Faults::default()));
+        let metering = metering(&log, &secret);
+        let mut rig = Rig { metering, log, secret, offset: 0 };
         let at = BEGINS.parse().unwrap();
         let offer = Offer { region: None, currency: Currency::Usd, holds: Window::ALWAYS };
         let meter = MeterOffered {
@@ -64,10 +60,27 @@ impl Rig {
         self.metering.take(Input { messages: &[message] }, &mut output).unwrap();
         self.metering.finish(&mut output).unwrap();
         let (appends, _) = output.into_parts();
+        for append in appends.iter().filter(|append| append.topic == "identities") {
+            self.log.append("identities", 0, at, &[&append.value]).unwrap();
+        }
+        self.metering.committed().unwrap();
         let rejects = appends.iter().filter(|append| append.topic == "rejects");
         rejects
             .flat_map(|append| schemas::REJECTS.read::<Rejects>(&append.value).unwrap().rejects)
             .collect()
+    }
+
+    /// Loses the partition and its disk, and takes it again from a snapshot and the log.
+    fn restart(&mut self) {
+        let mut again = metering(&self.log, &self.secret);
+        let mut place = Some(Vec::new());
+        while let Some(at) = place {
+            let (piece, after) = self.metering.piece(&at, usize::MAX);
+            again.load(&piece).unwrap();
+            place = after;
+        }
+        again.restored().unwrap();
+        self.metering = again;
     }
 
     fn control(&mut self, at: Timestamp, control: impl Into<UsageControl>) -> Vec<Rejected> {
@@ -75,6 +88,17 @@ impl Rig {
         let signed = self.secret.sign("usage", payload);
         self.take(at, &signed)
     }
+}
+
+fn metering(log: &Arc<Memory>, secret: &Secret) -> Metering {
+    let options = MeteringOptions {
+        topics: Topics::new("", &TopicPlan::parse(DEFAULT_PLAN).unwrap()),
+        secret: secret.clone(),
+        log: log.clone(),
+        shelves: Arc::new(Shelves::new(IdentityOptions::default(), &identity_key(secret))),
+        tick_every: None,
+    };
+    Metering::new(options, 0)
 }
 
 fn used_at(time: &str) -> Vec<u8> {
@@ -111,4 +135,23 @@ fn r2_2_an_identity_counts_once_for_as_long_as_a_reject_of_it_may_come_again() {
     let rejected = rig.control(at, PassedOn { at, first_arrival: first, message });
     assert_eq!(rejected.len(), 1, "R2.3: {rejected:?}");
     assert_eq!(rejected[0].reason.code(), "too_old", "R2.3");
+}
+
+/// R2.2: a snapshot that says how old usage may be forgets no identity that is of use by that, though by the usual
+/// settings it would be.
+#[test]
+fn r2_2_identities_are_kept_for_as_long_as_the_settings_say_through_a_restart() {
+    let used: Timestamp = BEGINS.parse().unwrap();
+    let mut rig = Rig::new();
+    let document = "usage.max_age = \"60d\"\n".to_owned();
+    rig.control(used, SettingsInForce { at: used, document });
+    let record = used_at(BEGINS);
+    assert!(rig.take(used, &record).is_empty());
+    let at = used.plus(Span::days(50));
+    assert!(rig.take(at, &record).is_empty());
+    assert_eq!(rig.metering.duplicates(), 1, "R2.2");
+    rig.restart();
+    assert_eq!(rig.metering.remembered().unwrap().len(), 1, "R2.2");
+    assert!(rig.take(at.plus(Span::days(9)), &record).is_empty());
+    assert_eq!((rig.metering.duplicates(), rig.metering.remembered().unwrap().len()), (1, 1));
 }
