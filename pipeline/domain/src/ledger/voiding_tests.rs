@@ -9,7 +9,7 @@ use super::super::asking::Asking;
 use super::super::desk_tests::check;
 use super::super::recording::{Recorded, Recorder, pieces};
 use super::super::{
-    AccountNumber, Fact, Ledger, Line, Place, PricesArrived, PricesInForce, RegionNumber,
+    AccountNumber, Cause, Fact, Ledger, Line, Place, PricesArrived, PricesInForce, RegionNumber,
 };
 use super::*;
 use crate::commands::Command;
@@ -364,6 +364,40 @@ fn r2_5_money_comes_back() {
         balance ba-a                                           -> cash=20 available=20 unsettled_current=0
         ",
     );
+}
+
+/// R4.4, R5.7: what comes back says which negative bill gave it back, so that its entry names that bill.
+#[test]
+fn r5_7_what_is_given_back_names_its_negative_bill() {
+    let mut rig = Rig::new();
+    rig.ask(
+        "top_up",
+        json!({ "billing_account": "ba-a", "amount": "20", "currency": "USD", "method": "bank_transfer" }),
+    );
+    let record = Record { aggregate: 0, model: 0, minute: 0, id: 0, quantity: 10, user: None };
+    rig.count(&record);
+    let begins: Timestamp = BEGINS.parse().unwrap();
+    rig.pass(begins.plus(Span::days(40)));
+    assert_eq!(rig.void(&record), Ok(()));
+    rig.pass(begins.plus(Span::days(80)));
+    let facts: Vec<&Fact> = rig
+        .recorder
+        .0
+        .iter()
+        .filter_map(|recorded| match recorded {
+            Recorded::Fact(fact) => Some(&**fact),
+            Recorded::Accrued(_) => None,
+        })
+        .collect();
+    let negative = facts.iter().find_map(|fact| match fact {
+        Fact::BillIssued(issued) if issued.bill.amount.is_negative() => Some(issued.bill.number),
+        _ => None,
+    });
+    let given_back = facts.iter().find_map(|fact| match fact {
+        Fact::Moved(moved) if moved.cause == Cause::BillReversed => Some(moved.bill),
+        _ => None,
+    });
+    assert!(negative.is_some() && given_back == Some(negative), "{negative:?} {given_back:?}");
 }
 
 /// R5.7: bills in flight are passed over until the result; then what is left of a negative bill is undone.
