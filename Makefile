@@ -1,4 +1,4 @@
-.PHONY: prepare prepare-run prepare-kafka run kafka smoke check test soak simulate bench release-schemas kept-data
+.PHONY: prepare prepare-run prepare-kafka run kafka smoke check test soak simulate fuzz mutants bench release-schemas kept-data
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -41,14 +41,18 @@ test: prepare
 	COMPONENTS_TALLY=$(TALLY) cargo test --workspace
 	@$(TARGET)/debug/drawdown-components tally $(TALLY)
 
-# Kills workers on both engines so many times, and adds up over runs.
+# Kills workers on both engines, freezes them in the middle of a commit, and kills brokers of three: each so many times,
+# and adds up over runs.
 KILLS ?= 500
+FREEZES ?= 25
+BROKER_KILLS ?= 10
 soak: prepare
 	@mkdir -p target
-	SOAK_TALLY=$(CURDIR)/target/soak.tally KILLS=$(KILLS) FIRST_SEED=$$(date +%s) \
-		cargo test -p drawdown --test end_to_end killed_ -- --nocapture --test-threads=1
-	@awk '{ kills[$$1] += $$2; records[$$1] += $$3; differences[$$1] += $$4 } \
-		END { for (engine in kills) print engine ": " kills[engine] " kills, " records[engine] " records, " differences[engine] " differences over all runs" }' target/soak.tally
+	SOAK_TALLY=$(CURDIR)/target/soak.tally KILLS=$(KILLS) FREEZES=$(FREEZES) BROKER_KILLS=$(BROKER_KILLS) \
+		FIRST_SEED=$$(date +%s) \
+		cargo test -p drawdown --test end_to_end -- killed_ frozen_workers --include-ignored --nocapture --test-threads=1
+	@awk '{ times[$$1] += $$2; records[$$1] += $$3; differences[$$1] += $$4 } \
+		END { for (fault in times) print fault ": " times[fault] " times, " records[fault] " records, " differences[fault] " differences over all runs" }' target/soak.tally
 
 # So many histories at random, the pipeline's books held against an independent book-keeper's; and some with thousands
 # of accounts over three months.
@@ -61,6 +65,32 @@ simulate: prepare
 		end_to_end::book_keeping::large_random_histories_agree_with_the_book_keeper
 	FIRST_SEED=$(FIRST_SEED) SEEDS=$(SEEDS) $(SIMULATION) \
 		end_to_end::book_keeping::random_histories_agree_with_the_book_keeper
+
+# Feeds a decoder with what nobody would write, beginning with what it understands: `make fuzz DECODER=csv`. What reaches
+# code that nothing before has reached is kept in tests/fuzz/corpus, through which `make test` goes again.
+DECODER ?=
+MINUTES ?= 30
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ := $(TARGET)/fuzz
+KEPT := tests/fuzz/corpus/$(DECODER)
+FOUND := $(FUZZ)/found/$(DECODER)
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions
+fuzz: prepare
+	@mkdir -p $(FOUND) $(KEPT) $(FUZZ)/crashes
+	RUSTFLAGS="$(COVERAGE)" cargo build --release --target $(HOST) --target-dir $(FUZZ) \
+		-p drawdown-fuzz --features libfuzzer
+	SEEDS_TO=$(abspath $(FUZZ)/seeds) cargo test --quiet -p drawdown-fuzz --test corpus -- --ignored
+	DECODER=$(DECODER) $(FUZZ)/$(HOST)/release/fuzz -max_total_time=$$(($(MINUTES) * 60)) -timeout=10 \
+		-rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix=$(FUZZ)/crashes/$(DECODER)- \
+		$(FOUND) $(KEPT) $(FUZZ)/seeds/$(DECODER)
+	DECODER=$(DECODER) $(FUZZ)/$(HOST)/release/fuzz -merge=1 -max_len=4096 $(KEPT) $(FOUND)
+
+# Plants bugs, each a patch in tests/mutants, and says which test finds it.
+BUGS ?=
+mutants: prepare
+	@tests/mutants/run $(BUGS)
 
 # What drawdown does in a second beside its peers, verified; QUICK=1 in minutes.
 bench: prepare

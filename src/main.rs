@@ -70,8 +70,8 @@ enum Verb {
         #[command(subcommand)]
         verb: TopicsVerb,
     },
-    /// Sends usage from NDJSON, CSV and Avro files, or from standard input. Safe to repeat: what was counted
-    /// is known.
+    /// Sends usage from NDJSON, CSV, Avro and Parquet files, or from standard input. Safe to repeat: what was
+    /// counted is known.
     #[command(after_help = "Examples:\n  drawdown ingest usage.ndjson usage.csv.gz\n  \
         drawdown ingest - --format csv < usage.csv\n  \
         drawdown ingest usage.avro --server https://billing.example --key $KEY\n  \

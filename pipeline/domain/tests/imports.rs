@@ -1,5 +1,6 @@
 //! Imports go one way (ARCHITECTURE.md, code map): `domain` <- `wire` <- `log` <- `runtime` <-
-//! `consumers` <- the binary, `domain` <- `ports` <- `consumers`, and `domain` <- `documents` <- `consumers`.
+//! `consumers` <- the binary, `domain` <- `ports` <- `consumers`, `domain` <- `documents` <- `consumers`, and
+//! `wire` <- `files` <- the binary.
 //! `post` stands on all but the documents, right below the consumers. Consumers never import each other.
 //!
 //! It stands here because this crate is built first and in no time.
@@ -20,6 +21,7 @@ enum Place {
     Runtime,
     Ports,
     Documents,
+    Files,
     Post,
     Consumer,
     Binary,
@@ -38,6 +40,7 @@ impl Place {
             "pipeline/runtime" => Place::Runtime,
             "pipeline/ports" => Place::Ports,
             "pipeline/documents" => Place::Documents,
+            "pipeline/files" => Place::Files,
             "pipeline/post" => Place::Post,
             _ if folder.starts_with("consumers/") => Place::Consumer,
             _ if folder.starts_with("tests/") => Place::Test,
@@ -47,16 +50,20 @@ impl Place {
 
     /// What may be imported from here.
     fn may_import(self) -> &'static [Place] {
-        use Place::{Binary, Consumer, Documents, Domain, Log, Ports, Post, Runtime, Test, Wire};
+        use Place::{
+            Binary, Consumer, Documents, Domain, Files, Log, Ports, Post, Runtime, Test, Wire,
+        };
         match self {
             Domain => &[],
             Wire | Ports | Documents => &[Domain],
-            Log => &[Domain, Wire],
+            Log | Files => &[Domain, Wire],
             Runtime => &[Domain, Wire, Log],
             Post => &[Domain, Wire, Log, Runtime, Ports],
             Consumer => &[Domain, Wire, Log, Runtime, Ports, Documents, Post],
-            Binary => &[Domain, Wire, Log, Runtime, Ports, Documents, Post, Consumer],
-            Test => &[Domain, Wire, Log, Runtime, Ports, Documents, Post, Consumer, Binary, Test],
+            Binary => &[Domain, Wire, Log, Runtime, Ports, Documents, Files, Post, Consumer],
+            Test => {
+                &[Domain, Wire, Log, Runtime, Ports, Documents, Files, Post, Consumer, Binary, Test]
+            }
         }
     }
 }

@@ -1,11 +1,7 @@
 //! `drawdown ingest`: usage from files, packed and sent. Safe to repeat: what was counted is known.
 
-mod columns;
-mod container;
-mod lines;
 mod progress;
 mod sending;
-mod source;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,11 +11,11 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use drawdown_console::counted;
+use drawdown_files::{Format, NotRead, Source};
 use drawdown_wire::usage::packing::check;
 
 use self::progress::{Progress, rate};
 use self::sending::{Destination, Sending};
-use self::source::{Format, NotRead, Source};
 use super::Setup;
 use super::server::USUAL_SERVER;
 
@@ -132,13 +128,13 @@ fn send(
     out: &mut dyn Write,
 ) -> Result<(), Failed> {
     let named = |why: &NotRead| format!("{}: {why}", file.display());
-    let mut source = Source::open(file, format).map_err(|why| Failed::File(named(&why)))?;
-    let (name, place_is) = (source.name.clone(), source.format.place());
+    let source = Source::open(file, format).map_err(|why| Failed::File(named(&why)))?;
+    let (name, place_is) = (source.name.clone(), source.place());
     let mut sending = Sending::start(to).map_err(Failed::All)?;
     let told = sending.told.clone();
     let mut progress = Progress::new(&name, source.bytes, source.read.clone());
     let mut malformed = 0_u64;
-    let read = source.format.read(&mut *source.input, &mut |place, record| {
+    let read = source.read(&mut |place, record| {
         progress.record()?;
         match record
             .and_then(|record| check(record).map(|()| record).map_err(|why| why.to_string()))
@@ -173,6 +169,3 @@ fn send(
         Err(why) => Err(Failed::File(named(&why))),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use drawdown_analytics::StoreOptions;
-use drawdown_components::ClickHouse;
+use drawdown_components::{ClickHouse, ask};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_drawdown");
 
@@ -18,6 +18,14 @@ static DATABASES: AtomicUsize = AtomicUsize::new(0);
 pub fn database() -> StoreOptions {
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
     of(SHARED.shared(), &format!("of_test_{number}"))
+}
+
+/// What the shared engine answers to a query.
+pub fn answer(query: &str) -> Vec<u8> {
+    let (within, port) = (Duration::from_secs(60), SHARED.shared().port());
+    let (status, answer) = ask(port, "POST", "/", &[], query.as_bytes(), within).unwrap();
+    assert_eq!(status, 200, "{query}: {}", String::from_utf8_lossy(&answer));
+    answer
 }
 
 /// A database of an engine.

@@ -10,12 +10,23 @@ use serde_json::json;
 
 use super::canned::Canned;
 use super::{drawdown, opened, said, told, well};
+use crate::end_to_end::analytics::engine::answer;
 use crate::end_to_end::console::rig::Rig;
 
 fn line(rig: &Rig, id: &str) -> String {
     json!({ "source": "test", "id": id, "account": "acme", "product": "compute",
         "meter": "vcpu_hours", "quantity": "2", "time": rig.clock.now() })
     .to_string()
+}
+
+/// A file as an analyst's engine writes it.
+fn parquet(rig: &Rig, id: &str) -> Vec<u8> {
+    let now = rig.clock.now();
+    answer(&format!(
+        "SELECT 'test' AS source, '{id}' AS id, 'acme' AS account, 'compute' AS product, 'vcpu_hours' AS meter, \
+         toDecimal128('2', 10) AS quantity, parseDateTime64BestEffort('{now}', 6, 'UTC') AS time, \
+         map('team', 'red') AS tags FORMAT Parquet"
+    ))
 }
 
 #[test]
@@ -43,28 +54,39 @@ fn usage_is_sent_from_files_of_every_kind_and_counted_once() {
     put_bytes(&mut avro, &from_json(line(&rig, "6").as_bytes()).unwrap());
     avro.extend_from_slice(&[7; 16]);
     fs::write(path("c.avro"), &avro).unwrap();
+    fs::write(path("d.parquet"), parquet(&rig, "8")).unwrap();
 
-    let files = ["a.ndjson", "b.csv.gz", "c.avro"].map(|name| path(name).display().to_string());
+    let files = ["a.ndjson", "b.csv.gz", "c.avro", "d.parquet"]
+        .map(|name| path(name).display().to_string());
     for _ in 0..2 {
         let all: Vec<&str> =
             ["ingest"].into_iter().chain(files.iter().map(String::as_str)).collect();
         let (out, err) = said(&drawdown(rig.client.port, &all).output().unwrap(), 1);
         assert!(out.contains("a.ndjson line 2: malformed: "), "{out}");
         assert!(out.contains("b.csv.gz line 3: malformed: quantity \"two\""), "{out}");
-        assert!(out.contains("5 records sent, 2 malformed"), "{out}");
+        assert!(out.contains("6 records sent, 2 malformed"), "{out}");
         assert!(err.contains("is no usage record; mend it"), "{err}");
     }
     let mut piped =
         drawdown(rig.client.port, &["ingest", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     piped.stdin.take().unwrap().write_all(line(&rig, "7").as_bytes()).unwrap();
     said(&piped.wait_with_output().unwrap(), 0);
-    let row = rig.await_row("balance", "ba-acme", |row| row["available"] == "94");
-    assert_eq!(row["unsettled_current"], "6", "R2.2: six records of 2 at 0.50, each once: {row}");
+    let row = rig.await_row("balance", "ba-acme", |row| row["available"] == "93");
+    assert_eq!(row["unsettled_current"], "7", "R2.2: seven records of 2 at 0.50, each once: {row}");
 
     let text = path("usage.txt");
     fs::write(&text, "what is this").unwrap();
     let unknown = told(&rig, &format!("ingest {}", text.display()), 1);
-    assert!(unknown.contains("say --format ndjson, csv or avro"), "{unknown}");
+    assert!(unknown.contains("say --format ndjson, csv, avro or parquet"), "{unknown}");
+    let packed = path("packed.parquet.gz");
+    let mut gz = flate2::write::GzEncoder::new(
+        fs::File::create(&packed).unwrap(),
+        flate2::Compression::fast(),
+    );
+    gz.write_all(&parquet(&rig, "9")).unwrap();
+    gz.finish().unwrap();
+    let packed = told(&rig, &format!("ingest {}", packed.display()), 1);
+    assert!(packed.contains("Parquet is read from its end"), "{packed}");
     let away = told(&rig, "ingest away.ndjson", 1);
     assert!(away.contains("away.ndjson") && away.contains("No such file"), "{away}");
     let folder = told(&rig, &format!("ingest {}", rig.folder.path().display()), 1);

@@ -6,9 +6,9 @@ use drawdown_wire::avro::put_long;
 use drawdown_wire::usage::{Read as Record, Writer};
 use serde_json::Value;
 
-use super::source::{NotRead, Visit};
+use crate::{NotRead, Visit};
 
-pub(super) const MAGIC: [u8; 4] = *b"Obj\x01";
+pub(crate) const MAGIC: [u8; 4] = *b"Obj\x01";
 const SYNC_BYTES: usize = 16;
 const SCHEMA_BYTES_MAX: u64 = 1 << 20;
 const METADATA_ENTRIES_MAX: usize = 1_000;
@@ -34,7 +34,7 @@ fn refused(why: impl Into<String>) -> NotRead {
 }
 
 /// Shows each record, by its number in the file.
-pub(super) fn read(input: &mut dyn BufRead, visit: Visit<'_>) -> Result<(), NotRead> {
+pub fn read(input: &mut dyn BufRead, visit: Visit<'_>) -> Result<(), NotRead> {
     let header = header(input)?;
     let (mut packed, mut array, mut record) = (Vec::new(), Vec::new(), Vec::with_capacity(256));
     let mut before = 0_u64;

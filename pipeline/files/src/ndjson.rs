@@ -4,13 +4,13 @@ use std::io::BufRead;
 
 use drawdown_wire::usage::from_json;
 
-use super::source::{NotRead, Visit};
+use crate::{NotRead, Visit};
 
 /// A longer line is no record.
-pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
+pub(crate) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Shows the record of each line that is not empty.
-pub(super) fn read(input: &mut dyn BufRead, visit: Visit<'_>) -> Result<(), NotRead> {
+pub fn read(input: &mut dyn BufRead, visit: Visit<'_>) -> Result<(), NotRead> {
     let (mut line, mut number) = (Vec::new(), 0_u64);
     loop {
         number = number.saturating_add(1);

@@ -7,7 +7,7 @@ use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_wire::usage::{NewUsage, put_record};
 
-use super::source::{NotRead, Visit};
+use crate::{NotRead, Visit};
 
 const NEEDED: [&str; 7] = ["source", "id", "account", "product", "meter", "quantity", "time"];
 const OPTIONAL: [&str; 2] = ["region", "unit"];
@@ -26,7 +26,7 @@ struct Columns {
 }
 
 /// Shows the record of each line behind the header.
-pub(super) fn read(input: &mut dyn BufRead, visit: Visit<'_>) -> Result<(), NotRead> {
+pub fn read(input: &mut dyn BufRead, visit: Visit<'_>) -> Result<(), NotRead> {
     let delimiter = delimiter(input)?;
     let mut rows = Rows::new(input, delimiter);
     if rows.next()?.is_none() {

@@ -1,6 +1,8 @@
 use std::io::{Cursor, Write as _};
 
+use bytes::Bytes;
 use drawdown_wire::avro::{put_bytes, put_long};
+use drawdown_wire::usage::packing::check;
 use drawdown_wire::usage::{Writer, each_record, from_json, packed_message, put_json};
 use proptest::prelude::*;
 use serde_json::json;
@@ -17,7 +19,7 @@ struct Seen {
 
 fn read(format: Format, bytes: &[u8]) -> Seen {
     let mut seen = Seen::default();
-    let ended = format.read(&mut Cursor::new(bytes), &mut |place, record| {
+    let visit: Visit<'_> = &mut |place, record| {
         match record {
             Ok(record) => {
                 let mut json = Vec::new();
@@ -27,7 +29,13 @@ fn read(format: Format, bytes: &[u8]) -> Seen {
             Err(why) => seen.refused.push((place, why)),
         }
         Ok(())
-    });
+    };
+    let ended = match format {
+        Format::Ndjson => ndjson::read(&mut Cursor::new(bytes), visit),
+        Format::Csv => csv::read(&mut Cursor::new(bytes), visit),
+        Format::Avro => avro::read(&mut Cursor::new(bytes), visit),
+        Format::Parquet => parquet::read(Bytes::copy_from_slice(bytes), visit),
+    };
     seen.ended = ended.err().map(|why| why.to_string());
     seen
 }
@@ -56,7 +64,7 @@ fn places(places: &[(u64, &str)]) -> Vec<(u64, String)> {
 
 #[test]
 fn lines_are_records_and_what_is_none_is_named_by_its_line() {
-    let long = "x".repeat(lines::LINE_BYTES_MAX + 1);
+    let long = "x".repeat(ndjson::LINE_BYTES_MAX + 1);
     let text = format!("{}\r\n\n  \n{long}\n{{\n{}", line("a"), line("b"));
     let seen = read(Format::Ndjson, text.as_bytes());
     assert_eq!(ids(&seen), places(&[(1, "a"), (6, "b")]));
@@ -282,7 +290,7 @@ proptest! {
         if !tag.is_empty() {
             json["tags"] = json!({ "team": tag });
         }
-        let mut table = csv::Writer::from_writer(Vec::new());
+        let mut table = ::csv::Writer::from_writer(Vec::new());
         table.write_record(HEADER.split(',').chain(["tag.team"])).unwrap();
         let quantity = format!("{quantity}.25");
         table.write_record([&*text, "1", "acme", "p", "m", &quantity, "2026-03-01T00:00:00Z", &tag]).unwrap();
