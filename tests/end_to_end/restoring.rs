@@ -15,8 +15,9 @@ use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig};
 use drawdown_metering::Metering;
-use drawdown_wire::messages::CommandMessage;
+use drawdown_wire::messages::{CommandMessage, Rejects};
 use drawdown_wire::partition::partition_of;
+use drawdown_wire::schemas;
 use drawdown_wire::topics::{Topic, Topics};
 use drawdown_wire::usage::{NewUsage, packed_message, put_record};
 use serde_json::{Value, json};
@@ -41,18 +42,23 @@ fn start() -> Timestamp {
     "2026-03-10T12:00:00Z".parse().unwrap()
 }
 
+fn topics() -> Topics {
+    Topics::new("restoring.", &Stage::plan().unwrap())
+}
+
 /// A pipeline whose process ends and comes back.
 struct Process<'a> {
     open: &'a dyn Fn() -> Arc<dyn Log>,
     folder: TempDir,
     now: Timestamp,
+    log: Option<Arc<dyn Log>>,
     pipeline: Option<Pipeline>,
 }
 
 impl Process<'_> {
     fn start(open: &dyn Fn() -> Arc<dyn Log>) -> Process<'_> {
         let folder = TempDir::with_prefix("drawdown-restoring-").unwrap();
-        let mut process = Process { open, folder, now: start(), pipeline: None };
+        let mut process = Process { open, folder, now: start(), log: None, pipeline: None };
         process.come_back();
         process
     }
@@ -61,12 +67,18 @@ impl Process<'_> {
         self.folder.path().join("data")
     }
 
-    fn come_back(&mut self) {
+    fn end(&mut self) {
         self.pipeline = None;
-        let plan = Stage::plan().unwrap();
+        self.log = None;
+    }
+
+    fn come_back(&mut self) {
+        self.end();
+        let log = (self.open)();
+        self.log = Some(log.clone());
         let stage = Stage {
-            log: (self.open)(),
-            topics: Topics::new("restoring.", &plan),
+            log,
+            topics: topics(),
             data: Some(self.data()),
             // Not done here, but it makes snapshots small and many.
             restarts: true,
@@ -90,8 +102,11 @@ impl Process<'_> {
     }
 
     fn let_pass(&mut self, minutes: i32) {
-        self.now = self.now.plus(Span::minutes(minutes));
-        let now = self.now;
+        self.let_pass_until(self.now.plus(Span::minutes(minutes)));
+    }
+
+    fn let_pass_until(&mut self, now: Timestamp) {
+        self.now = now;
         self.pipeline().advance(now).unwrap();
     }
 
@@ -167,6 +182,29 @@ impl Process<'_> {
         }
     }
 
+    /// Comes back as on another machine.
+    fn come_back_without_its_disk(&mut self) {
+        self.end();
+        fs::remove_dir_all(self.data()).unwrap();
+        self.come_back();
+    }
+
+    /// How many records were rejected for a reason.
+    fn rejected(&self, reason: &str) -> usize {
+        let (log, topics) = (self.log.as_ref().unwrap(), topics());
+        let (name, mut rejected) = (topics.name(Topic::Rejects), 0);
+        for partition in 0..Stage::plan().unwrap().partitions(Topic::Rejects) {
+            let bounds = log.bounds(name, partition).unwrap();
+            log.scan(name, partition, bounds.first, bounds.stable, &mut |message| {
+                let Rejects { rejects } = schemas::REJECTS.read(message.value).unwrap();
+                rejected += rejects.iter().filter(|reject| reject.reason.code() == reason).count();
+                true
+            })
+            .unwrap();
+        }
+        rejected
+    }
+
     fn dumps(&mut self) -> Vec<Vec<u8>> {
         self.pipeline().dumps().unwrap()
     }
@@ -215,9 +253,7 @@ fn check(open: &dyn Fn() -> Arc<dyn Log>) {
 
     process.come_back();
     assert_eq!(difference(&before, &process.dumps()), None, "with the local disk");
-    process.pipeline = None;
-    fs::remove_dir_all(process.data()).unwrap();
-    process.come_back();
+    process.come_back_without_its_disk();
     assert_eq!(difference(&before, &process.dumps()), None, "from the log alone");
 
     let charged = process.charged();
@@ -227,6 +263,30 @@ fn check(open: &dyn Fn() -> Arc<dyn Log>) {
     process.usage(std::iter::once(RECORDS + 1));
     assert_eq!(process.remembered(), remembered + 1);
     assert_ne!(process.charged(), charged);
+    sent_again_later(&mut process);
+}
+
+/// R2.2, R2.4: a record that comes again after 34 days is known, whether the process has ended in between, with its disk
+/// or without; after 36 it is too old, and does not count either.
+fn sent_again_later(process: &mut Process<'_>) {
+    let again = || (0..RECORDS).step_by(7);
+    let at = start().plus(Span::days(34));
+    process.let_pass_until(at);
+    for come_back in [Process::come_back, Process::come_back_without_its_disk] {
+        come_back(process);
+        let charged = process.charged();
+        process.usage(again());
+        assert_eq!(process.duplicates(), RECORDS.div_ceil(7), "R2.2: after 34 days");
+        assert_eq!(process.charged(), charged, "R2.2");
+    }
+    assert_eq!(process.rejected("too_old"), 0, "R2.4: after 34 days");
+    process.let_pass_until(at.plus(Span::days(2)));
+    process.come_back_without_its_disk();
+    let charged = process.charged();
+    process.usage(again());
+    let rejected = process.rejected("too_old");
+    assert_eq!((process.duplicates(), rejected), (0, again().count()), "R2.4: after 36 days");
+    assert_eq!(process.charged(), charged, "R2.4");
 }
 
 fn holds_files(folder: &Path) -> bool {
@@ -238,8 +298,7 @@ fn holds_files(folder: &Path) -> bool {
 fn r2_2_what_ended_on_kafka_comes_back_byte_for_byte_from_its_topics() {
     let _turn = turn::take();
     let broker = Broker::start(BrokerOptions::default()).unwrap();
-    let plan = Stage::plan().unwrap();
-    let topics = Topics::new("restoring.", &plan);
+    let (plan, topics) = (Stage::plan().unwrap(), topics());
     let kafka = || Kafka::new(KafkaConfig::new(&broker.bootstrap())).unwrap();
     create_topics(&kafka(), &topics, &plan);
     check(&|| Arc::new(kafka()));
@@ -248,8 +307,7 @@ fn r2_2_what_ended_on_kafka_comes_back_byte_for_byte_from_its_topics() {
 #[test]
 fn r2_2_what_ended_on_the_embedded_log_comes_back_byte_for_byte_from_its_topics() {
     let folder = TempDir::with_prefix("drawdown-restoring-").unwrap();
-    let plan = Stage::plan().unwrap();
-    let topics = Topics::new("restoring.", &plan);
+    let (plan, topics) = (Stage::plan().unwrap(), topics());
     check(&|| {
         let all = Topic::ALL.iter().map(|topic| embedded::Topic {
             name: topics.name(*topic).to_owned(),

@@ -43,6 +43,9 @@ impl Default for BrokerOptions {
 pub struct Broker {
     folder: TempDir,
     port: u16,
+    /// Where it and those that stand in for it vote, and which of them it is.
+    controllers: Vec<u16>,
+    number: usize,
     options: BrokerOptions,
     process: Option<Running>,
 }
@@ -61,11 +64,16 @@ const WATCHER: &str = "read -r _; kill -9 \"$0\"; rm -rf \"$1\"";
 
 impl Broker {
     pub fn start(options: BrokerOptions) -> anyhow::Result<Broker> {
+        let mut broker = Broker::new(options, vec![free_port()?], 0)?;
+        broker.resume()?;
+        Ok(broker)
+    }
+
+    fn new(options: BrokerOptions, controllers: Vec<u16>, number: usize) -> anyhow::Result<Broker> {
         let folder = TempDir::with_prefix("drawdown-kafka-")?;
         let port = options.port.map_or_else(free_port, Ok)?;
-        let mut broker = Broker { folder, port, options, process: None };
+        let broker = Broker { folder, port, controllers, number, options, process: None };
         broker.configure()?;
-        broker.resume()?;
         Ok(broker)
     }
 
@@ -124,23 +132,32 @@ impl Broker {
     }
 
     fn configure(&self) -> anyhow::Result<()> {
-        let (port, controller) = (self.port, free_port()?);
+        let (port, controller) = (self.port, self.controllers[self.number]);
+        let (node, copies) = (self.number + 1, self.controllers.len());
+        // Of three any two are enough.
+        let in_sync = copies.div_ceil(2);
+        let voters: Vec<String> = (1..)
+            .zip(&self.controllers)
+            .map(|(node, controller)| format!("{node}@127.0.0.1:{controller}"))
+            .collect();
+        let voters = voters.join(",");
         let data = self.folder.path().join("data");
         let check = self.options.abort_check.as_millis();
         let properties = format!(
             "process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             node.id={node}\n\
+             controller.quorum.voters={voters}\n\
              listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
              advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
              controller.listener.names=CONTROLLER\n\
              listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
              inter.broker.listener.name=PLAINTEXT\n\
              log.dirs={}\n\
-             offsets.topic.replication.factor=1\n\
+             min.insync.replicas={in_sync}\n\
+             offsets.topic.replication.factor={copies}\n\
              offsets.topic.num.partitions=4\n\
-             transaction.state.log.replication.factor=1\n\
-             transaction.state.log.min.isr=1\n\
+             transaction.state.log.replication.factor={copies}\n\
+             transaction.state.log.min.isr={in_sync}\n\
              transaction.state.log.num.partitions=4\n\
              transaction.abort.timed.out.transaction.cleanup.interval.ms={check}\n\
              group.initial.rebalance.delay.ms=0\n\
@@ -167,6 +184,11 @@ impl Broker {
 
     /// Starts the broker again after [`Broker::kill`] or [`Broker::stop`].
     pub fn resume(&mut self) -> anyhow::Result<()> {
+        self.spawn()?;
+        self.wait_until_up()
+    }
+
+    fn spawn(&mut self) -> anyhow::Result<()> {
         let output = fs::File::options()
             .create(true)
             .append(true)
@@ -188,7 +210,7 @@ impl Broker {
             .process_group(0)
             .spawn()?;
         self.process = Some(Running { broker: child, watcher });
-        self.wait_until_up()
+        Ok(())
     }
 
     fn wait_until_up(&mut self) -> anyhow::Result<()> {
@@ -237,7 +259,8 @@ impl Broker {
 
 impl Shared for Broker {
     fn count(&self) {
-        if tally::is_kept() && self.process.is_some() {
+        // The first of several counts for all.
+        if tally::is_kept() && self.process.is_some() && self.number == 0 {
             tally::counted(Component::Kafka, &self.port.to_string(), self.messages());
         }
     }
@@ -248,6 +271,40 @@ impl Drop for Broker {
         self.count();
         // A broker that has ended already need not be ended.
         drop(self.kill());
+    }
+}
+
+/// Brokers that stand in for each other: each has a copy of everything.
+#[derive(Debug)]
+pub struct Cluster(Vec<Broker>);
+
+impl Cluster {
+    pub fn start(size: usize) -> anyhow::Result<Cluster> {
+        let controllers = (0..size).map(|_| free_port()).collect::<anyhow::Result<Vec<u16>>>()?;
+        let options = BrokerOptions { heap_megabytes: 512, ..BrokerOptions::default() };
+        let new = |number| Broker::new(options.clone(), controllers.clone(), number);
+        let mut brokers = (0..size).map(new).collect::<anyhow::Result<Vec<Broker>>>()?;
+        // None is up before most are.
+        brokers.iter_mut().try_for_each(Broker::spawn)?;
+        brokers.iter_mut().try_for_each(Broker::wait_until_up)?;
+        Ok(Cluster(brokers))
+    }
+
+    /// Where clients find it.
+    pub fn bootstrap(&self) -> String {
+        let mut addresses: Vec<String> = self.0.iter().map(Broker::address).collect();
+        if let (Some(address), Some(first)) = (addresses.first_mut(), self.0.first()) {
+            *address = first.bootstrap();
+        }
+        addresses.join(",")
+    }
+
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn broker(&mut self, number: usize) -> &mut Broker {
+        &mut self.0[number]
     }
 }
 

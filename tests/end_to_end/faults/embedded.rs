@@ -153,7 +153,7 @@ fn a_killed_process_on_the_embedded_log_loses_and_doubles_nothing() {
     let books = check::compare(&site(folder), &sent);
     println!("{kills}\n{books}\nseed {}, {:.0} s", seed(), began.elapsed().as_secs_f64());
     assert!(books.records_on_the_log() >= sent.records, "acknowledged records are lost");
-    tally("embedded", &books);
+    tally("embedded-kills", kills_wanted(), &books);
     kills.check();
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
 }

@@ -1,15 +1,18 @@
 //! A worker frozen between sending its offsets and ending its transaction.
 
+use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use drawdown_log::Point;
+use drawdown_log::{Next, Point};
 use drawdown_wire::topics::Topic;
 
 use super::check;
+use super::kills::{seed, tally, wanted};
 use super::load::Load;
 use super::rig::{Rig, RigOptions};
 use super::site::await_that;
+use crate::end_to_end::random::Random;
 
 const FROZEN: usize = 0;
 const SUCCESSOR: usize = 1;
@@ -19,10 +22,12 @@ const OPTIONS: RigOptions = RigOptions {
     workers: &[&["metering", "balance"], &["metering", "registry", "balance"]],
     hour_seconds: 10,
     usage_partitions: 4,
+    brokers: 1,
     transaction_timeout_seconds: 10,
     session_timeout_seconds: 3,
     mail_port: None,
     clickhouse: None,
+    schema_registry: None,
 };
 
 /// A partition whose position depends on a transaction that is neither committed nor aborted. Whoever
@@ -124,4 +129,54 @@ fn a_frozen_worker_is_waited_for_and_fenced_when_it_wakes() {
     let books = check::compare(&rig, &sent);
     println!("{books}\n{:.0} s", began.elapsed().as_secs_f64());
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
+}
+
+const GOES_ON_WITHIN: Duration = Duration::from_secs(120);
+
+/// R1.3, R2.2: however often it happens, at whatever commit. Half of them wake while what they left open may still be
+/// decided either way, half when others have long gone on.
+#[test]
+fn frozen_workers_lose_and_double_nothing() {
+    let began = Instant::now();
+    let freezes = wanted("FREEZES", 2);
+    let mut rig = Rig::start(RigOptions::default());
+    rig.open_accounts();
+    let load = Load::start(&rig, seed());
+    let mut random = Random(seed());
+    let mut ended_by_themselves = 0;
+    for freeze in 0..freezes {
+        let frozen = freeze % rig.workers();
+        let before = rig.positions().unwrap();
+        rig.freeze_at(frozen, Point::OffsetsSent, 1 + random.below(20));
+        if freeze % 4 < 2 {
+            std::thread::sleep(Duration::from_millis(random.below(4_000)));
+        } else {
+            await_that("others going on", GOES_ON_WITHIN, || went_on(&rig, &before));
+        }
+        let asleep = rig.positions().ok();
+        rig.wake(frozen);
+        let before = asleep.unwrap_or(before);
+        await_that("all going on", GOES_ON_WITHIN, || {
+            if rig.ended(frozen).is_some_and(|status| status.code() == Some(1)) {
+                ended_by_themselves += 1;
+                rig.restart(frozen);
+            }
+            went_on(&rig, &before)
+        });
+    }
+    let sent = load.stop();
+    rig.come_to_rest();
+    let books = check::compare(&rig, &sent);
+    println!(
+        "{freezes} freezes, after which {ended_by_themselves} ended and were started again\n{books}\nseed {}, {:.0} s",
+        seed(),
+        began.elapsed().as_secs_f64()
+    );
+    tally("freezes", freezes, &books);
+    assert!(books.differences.is_empty(), "{:#?}", books.differences);
+}
+
+/// Whether all partitions were read further.
+fn went_on(rig: &Rig, before: &BTreeMap<(String, u32), Next>) -> bool {
+    rig.positions().is_ok_and(|now| now.iter().all(|(place, next)| *next > before[place]))
 }

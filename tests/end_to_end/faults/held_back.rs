@@ -14,10 +14,12 @@ const OPTIONS: RigOptions = RigOptions {
     workers: &[&["metering"], &["metering"], &["registry", "balance"]],
     hour_seconds: 4,
     usage_partitions: 2,
+    brokers: 1,
     transaction_timeout_seconds: 3,
     session_timeout_seconds: 120,
     mail_port: None,
     clickhouse: None,
+    schema_registry: None,
 };
 
 /// The partitions that a worker said last that it reads.

@@ -37,7 +37,12 @@ pub const TABLE_MAX: usize = 40;
 
 /// How many kills: enough for every point, or as many as are asked for.
 pub fn kills_wanted() -> usize {
-    std::env::var("KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(60)
+    wanted("KILLS", 60)
+}
+
+/// How often a fault is to happen: as a variable says, or so often.
+pub fn wanted(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 pub fn seed() -> u64 {
@@ -100,11 +105,11 @@ impl Kills {
 }
 
 /// Adds a run to the tally that `make soak` keeps, if one is kept.
-pub fn tally(engine: &str, books: &Books) {
+pub fn tally(fault: &str, times: usize, books: &Books) {
     let Some(path) = std::env::var_os("SOAK_TALLY") else { return };
     let mut file = File::options().create(true).append(true).open(path).unwrap();
     let (records, differences) = (books.records_on_the_log(), books.differences.len());
-    writeln!(file, "{engine} {} {records} {differences}", kills_wanted()).unwrap();
+    writeln!(file, "{fault} {times} {records} {differences}").unwrap();
 }
 
 impl fmt::Display for Kills {
@@ -136,7 +141,7 @@ fn killed_workers_on_kafka_lose_and_double_nothing() {
     rig.come_to_rest();
     let books = check::compare(&rig, &sent);
     println!("{kills}\n{books}\nseed {}, {:.0} s", seed(), began.elapsed().as_secs_f64());
-    tally("kafka", &books);
+    tally("kafka-kills", kills_wanted(), &books);
     kills.check();
     assert!(books.differences.is_empty(), "{:#?}", books.differences);
 }

@@ -8,7 +8,7 @@ use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use drawdown::cli::{self, Setup};
-use drawdown_components::{Broker, BrokerOptions, free_port};
+use drawdown_components::{Cluster, free_port};
 use drawdown_log::Point;
 use drawdown_runtime::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,12 +27,16 @@ pub struct RigOptions {
     /// An hour of the installation's time passes in so many seconds.
     pub hour_seconds: u32,
     pub usage_partitions: u32,
+    /// With several each has a copy of everything.
+    pub brokers: usize,
     pub transaction_timeout_seconds: u64,
     pub session_timeout_seconds: u64,
     /// Where the mail server listens, if anything reaches the outside.
     pub mail_port: Option<u16>,
     /// Where ClickHouse is.
     pub clickhouse: Option<u16>,
+    /// Where a schema registry is.
+    pub schema_registry: Option<u16>,
 }
 
 impl Default for RigOptions {
@@ -42,16 +46,18 @@ impl Default for RigOptions {
             workers: &[&["metering", "balance"], &["metering", "registry", "balance"]],
             hour_seconds: 10,
             usage_partitions: 4,
+            brokers: 1,
             transaction_timeout_seconds: 3,
             session_timeout_seconds: 3,
             mail_port: None,
             clickhouse: None,
+            schema_registry: None,
         }
     }
 }
 
 pub struct Rig {
-    pub broker: Broker,
+    pub brokers: Cluster,
     options: RigOptions,
     folder: TempDir,
     site: Site,
@@ -72,7 +78,7 @@ impl Deref for Rig {
 impl Rig {
     pub fn start(options: RigOptions) -> Rig {
         let turn = turn::take();
-        let broker = Broker::start(BrokerOptions::default()).unwrap();
+        let brokers = Cluster::start(options.brokers).unwrap();
         let folder = TempDir::with_prefix("drawdown-faults-").unwrap();
         let clock = Clock::fast(3_600 / options.hour_seconds, STARTS_AT.parse().unwrap());
         let Clock::Fast(fast) = &clock else { unreachable!() };
@@ -87,12 +93,13 @@ impl Rig {
             format!("[clickhouse]\nurl = \"http://127.0.0.1:{port}\"\n[analytics]\ninsert_after = \"100ms\"\ndeadline = \"10s\"\n")
         });
         let config = format!(
-            "[installation]\nsecret = \"{}\"\ntopics = \"{}\"\n[kafka]\nbootstrap = \"{}\"\ntransaction_timeout = \"{}s\"\nsession_timeout = \"{}s\"\n\
+            "[installation]\nsecret = \"{}\"\ntopics = \"{}\"\n[kafka]\nbootstrap = \"{}\"\nreplication = {}\ntransaction_timeout = \"{}s\"\nsession_timeout = \"{}s\"\n\
              [worker]\nclock = \"{} {} {}\"\nsnapshot_after_bytes = 10000\nhttp = \"\"\ndata = \"{}\"\n\
              [metering]\nidentities_table_max = {TABLE_MAX}\n{clickhouse}",
             "5a".repeat(32),
             folder.path().join("topics.toml").display(),
-            broker.bootstrap(),
+            brokers.bootstrap(),
+            options.brokers,
             options.transaction_timeout_seconds,
             options.session_timeout_seconds,
             fast.factor,
@@ -107,7 +114,10 @@ impl Rig {
                 folder.path().join("book.jsonl").display()
             )
         });
-        let config = config + &outside;
+        let schemas = options.schema_registry.map_or(String::new(), |port| {
+            format!("[schema_registry]\nurl = \"http://127.0.0.1:{port}\"\n")
+        });
+        let config = config + &outside + &schemas;
         let path = folder.path().join("drawdown.toml");
         fs::write(&path, config).unwrap();
         let setup = Setup::read(Some(&path), &[]).unwrap();
@@ -116,7 +126,7 @@ impl Rig {
         let workers = options.workers.iter().map(|_| None).collect();
         let site = Site { setup, log, clock };
         let console_port = free_port().unwrap();
-        let mut rig = Rig { broker, options, folder, site, workers, console_port, _turn: turn };
+        let mut rig = Rig { brokers, options, folder, site, workers, console_port, _turn: turn };
         for worker in 0..rig.workers() {
             rig.restart(worker);
         }
