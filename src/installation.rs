@@ -10,7 +10,7 @@ use drawdown_domain::time::Span;
 use drawdown_invoices::Invoices;
 use drawdown_log::{Log, Membership};
 use drawdown_metering::identities::{IdentityOptions, Shelves};
-use drawdown_metering::{Metering, MeteringOptions, identity_key};
+use drawdown_metering::{Metering, MeteringOptions, SchemaRegistry, identity_key};
 use drawdown_payments::Payments;
 use drawdown_post::Post;
 use drawdown_registry::{Registry, RegistryOptions};
@@ -34,6 +34,8 @@ pub struct Installation {
     pub commit_interval: Duration,
     pub snapshot_after_bytes: u64,
     pub identities: IdentityOptions,
+    /// Where the schemas are that usage names by number.
+    pub schemas: Option<Arc<dyn SchemaRegistry>>,
     pub timers_per_message_max: usize,
     pub balances_per_step_max: usize,
 }
@@ -54,6 +56,7 @@ impl Installation {
             commit_interval: Duration::from_millis(40),
             snapshot_after_bytes: 4 * 1024 * 1024,
             identities: IdentityOptions::default(),
+            schemas: None,
             timers_per_message_max: 100,
             balances_per_step_max: 256,
         }
@@ -71,6 +74,7 @@ impl Installation {
             secret: self.secret.clone(),
             log: self.log.clone(),
             shelves: Arc::new(Shelves::new(self.identities.clone(), &identity_key(&self.secret))),
+            registry: self.schemas.clone(),
             tick_every: self.clock.tick_every(),
         };
         move |partition| Metering::new(options.clone(), partition)

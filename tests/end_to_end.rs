@@ -14,6 +14,7 @@ mod end_to_end {
     mod kept_data;
     mod random;
     mod readme;
+    mod registered;
     mod restoring;
     mod scenarios;
     mod surroundings;

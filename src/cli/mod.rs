@@ -16,6 +16,7 @@ mod ingest;
 mod invoices;
 mod outside;
 mod problem;
+mod registry;
 mod rejects;
 mod remembered;
 mod server;

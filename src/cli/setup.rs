@@ -16,12 +16,14 @@ use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
+use drawdown_metering::SchemaRegistry;
 use drawdown_metering::identities::IdentityOptions;
 use drawdown_runtime::clock::Clock;
-use drawdown_runtime::config::Config;
+use drawdown_runtime::config::{Config, SchemaRegistrySection};
 use drawdown_wire::signature::Secret;
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan, Topics};
 
+use super::registry::HttpRegistry;
 use crate::installation::Installation;
 
 /// A list that takes longer is given up.
@@ -183,8 +185,14 @@ impl Setup {
             identities_max: self.config.metering().identities_max,
             table_max: self.config.metering().identities_table_max,
         };
+        let SchemaRegistrySection { url, user, password } = self.config.schema_registry();
+        let schemas: Option<Arc<dyn SchemaRegistry>> = match url.as_str() {
+            "" => None,
+            url => Some(Arc::new(HttpRegistry::new(url, user, password)?)),
+        };
         Ok(Installation {
             identities,
+            schemas,
             group_prefix: section.prefix.clone(),
             instance: section.instance.clone(),
             commit_interval: duration(worker.commit_interval),

@@ -8,9 +8,11 @@ mod catalogue;
 pub mod identities;
 mod measured;
 mod places;
+mod registered;
 mod rejecting;
 mod station;
 mod voiding;
 mod window;
 
+pub use registered::SchemaRegistry;
 pub use station::{Metering, MeteringOptions, identity_key};

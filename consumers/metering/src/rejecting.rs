@@ -56,7 +56,13 @@ impl Metering {
         });
     }
 
-    pub(crate) fn reject_message(&mut self, message: &Message<'_>, arrival: Arrival, why: String) {
+    pub(crate) fn reject_message(
+        &mut self,
+        message: &Message<'_>,
+        value: &[u8],
+        arrival: Arrival,
+        why: String,
+    ) {
         self.rejects.push(Rejected {
             usage_partition: self.partition,
             offset: message.offset.0,
@@ -68,7 +74,7 @@ impl Metering {
             account: None,
             source: None,
             id: None,
-            message: Bytes(message.value.to_vec()),
+            message: Bytes(value.to_vec()),
         });
     }
 }

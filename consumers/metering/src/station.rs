@@ -21,7 +21,7 @@ use drawdown_wire::state::{
     MeteringDelta, MeteringFact, MeteringPiece, QuarterClosed, RecordReread, Remembered, TimeMoved,
 };
 use drawdown_wire::topics::{Topic, Topics};
-use drawdown_wire::usage::{Read, Usage, each_record};
+use drawdown_wire::usage::{Read, Usage, each_record, split_registered};
 
 use crate::accounts::{Account, Accounts, Route};
 use crate::catalogue::Catalogue;
@@ -29,6 +29,7 @@ use crate::identities::{
     Entry, Fill, Identities, Known, Position, Shelves, Teller, Told, day_of, stop,
 };
 use crate::measured::{MeasuredLines, Place, moment, value_of};
+use crate::registered::{Registered, SchemaRegistry};
 use crate::rejecting::message_of;
 use crate::window::{Part, Seen, Window};
 
@@ -41,6 +42,8 @@ pub struct MeteringOptions {
     pub log: Arc<dyn Log>,
     /// Where it is kept beside the log.
     pub shelves: Arc<Shelves>,
+    /// Where the schemas are that messages name by number, if there is such a place.
+    pub registry: Option<Arc<dyn SchemaRegistry>>,
     /// How often the owner of a partition tells it the time when nothing else does; none: never.
     pub tick_every: Option<Span>,
 }
@@ -80,6 +83,7 @@ pub struct Metering {
     facts: Vec<u8>,
     /// Records that were dropped as repeats.
     duplicates: u64,
+    pub(crate) registered: Option<Registered>,
     /// What was read again in a step that is being decided again.
     pub(crate) reread_then: VecDeque<RecordReread>,
 }
@@ -96,6 +100,7 @@ impl Metering {
         let key = identity_key(&options.secret);
         let identities = Identities::new(options.shelves.clone(), partition);
         let ledgers = options.topics.ledger_partitions;
+        let registered = options.registry.clone().map(Registered::new);
         Metering {
             options,
             partition,
@@ -118,6 +123,7 @@ impl Metering {
             rejects: Vec::new(),
             facts: Vec::new(),
             duplicates: 0,
+            registered,
             reread_then: VecDeque::new(),
         }
     }
@@ -162,7 +168,8 @@ impl Metering {
             }
             Err(forged) => {
                 self.pass(message.at, output);
-                self.reject_message(message, Arrival::fresh(self.now), forged.to_string());
+                let arrival = Arrival::fresh(self.now);
+                self.reject_message(message, message.value, arrival, forged.to_string());
             }
         }
         self.taken(message, output);
@@ -336,6 +343,14 @@ impl Metering {
         arrival: Arrival,
         output: &mut Output,
     ) {
+        match self.translate(value, message, arrival, output) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(why) => {
+                self.broken.get_or_insert(why);
+                return;
+            }
+        }
         each_record(value, |index, read| {
             let seen = self.seen(index, read);
             match seen.read.usage() {
@@ -365,8 +380,7 @@ impl Metering {
         output: &mut Output,
     ) {
         let Some(route) = self.accounts.find(seen.hash, record.account).copied() else {
-            let home =
-                partition_of(record.account.as_bytes(), self.options.topics.usage_partitions);
+            let home = self.home_of(record.account);
             if home == self.partition {
                 self.reject(record, seen.index, message, arrival, Reject::UnknownAccount);
             } else {
@@ -448,7 +462,17 @@ impl Metering {
         self.lines_are_many |= measured.bytes() >= MESSAGE_BYTES;
     }
 
-    fn pass_on(&mut self, record: &Usage<'_>, home: u32, arrival: Arrival, output: &mut Output) {
+    pub(crate) fn home_of(&self, account: &str) -> u32 {
+        partition_of(account.as_bytes(), self.options.topics.usage_partitions)
+    }
+
+    pub(crate) fn pass_on(
+        &mut self,
+        record: &Usage<'_>,
+        home: u32,
+        arrival: Arrival,
+        output: &mut Output,
+    ) {
         let message = Bytes(message_of(record));
         let passed = PassedOn { at: self.now, first_arrival: arrival.first, message };
         let topic = self.name(Topic::Usage);
@@ -545,6 +569,13 @@ impl Station for Metering {
         let mut window = Window::default();
         for message in input.messages {
             match self.options.secret.open(self.name(Topic::Usage), message.value) {
+                None if self.registered.is_some() && split_registered(message.value).is_some() => {
+                    self.decide(&mut window, output)?;
+                    self.pass(message.at, output);
+                    let arrival = Arrival { now: message.at, first: self.now };
+                    self.translate(message.value, message, arrival, output)?;
+                    self.taken(message, output);
+                }
                 None => self.read_ahead(message, &mut window, output)?,
                 Some(opened) => {
                     self.decide(&mut window, output)?;
@@ -583,6 +614,9 @@ impl Station for Metering {
 
     fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
         self.say_lines(output);
+        if let Some(registered) = &mut self.registered {
+            registered.forget_unknown();
+        }
         let packed = self.identities.take_packed();
         if !packed.is_empty() {
             self.fact(self.reached());

@@ -121,6 +121,15 @@ sections! {
         /// On how many brokers `topics apply` keeps each message.
         replication: i32 = 1,
     }
+    /// A registry of Avro schemas (Confluent's, or one with its API), for usage that names its schema by number.
+    [schema_registry: SchemaRegistrySection] {
+        /// Where it is asked, such as `http://127.0.0.1:8081`; empty: such usage is malformed.
+        url: String = String::new(),
+        /// Who asks; empty: nobody in particular.
+        user: String = String::new(),
+        /// Of the user.
+        password: String = String::new(),
+    }
     /// The embedded log.
     [embedded: EmbeddedSection] {
         /// Where it keeps its files.
@@ -327,6 +336,10 @@ impl Config {
 
     pub fn kafka(&self) -> &KafkaSection {
         &self.sections.kafka
+    }
+
+    pub fn schema_registry(&self) -> &SchemaRegistrySection {
+        &self.sections.schema_registry
     }
 
     pub fn embedded(&self) -> &EmbeddedSection {

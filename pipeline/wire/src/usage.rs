@@ -15,7 +15,7 @@ use drawdown_domain::usage::{
 };
 use drawdown_domain::vocabulary::{Field, Record, Shape};
 
-pub use foreign::{NotUsage, Writer};
+pub use foreign::{NotUsage, Writer, split_registered};
 pub use json::{from_json, put_json};
 
 use crate::avro::{
@@ -62,6 +62,10 @@ pub enum Malformed {
     LeftOver,
     #[error("the message is neither Avro of a known schema nor a JSON object")]
     UnknownFormat,
+    #[error(
+        "the message names a schema by its number, and no registry is known (schema_registry.url)"
+    )]
+    NoRegistry,
     #[error("{0}")]
     Json(String),
     /// It has the schema of an older version.
@@ -186,7 +190,9 @@ pub fn each_record<'a>(message: &'a [u8], mut visit: impl FnMut(u32, Read<'a>)) 
 #[cold]
 fn read_json<'a>(message: &[u8]) -> Read<'a> {
     if message.first() != Some(&b'{') {
-        return Read::Malformed(Malformed::UnknownFormat);
+        let is_registered = split_registered(message).is_some();
+        let why = if is_registered { Malformed::NoRegistry } else { Malformed::UnknownFormat };
+        return Read::Malformed(why);
     }
     from_json(message).map_or_else(Read::Malformed, |bytes| read_single(&bytes).owned())
 }

@@ -6,6 +6,7 @@ mod clickhouse;
 mod http;
 mod kafka;
 mod pdf;
+mod registry;
 mod smtp;
 mod tally;
 
@@ -19,8 +20,9 @@ use anyhow::{Context, bail};
 pub use browser::drive;
 pub use clickhouse::{ClickHouse, clickhouse_connect};
 pub use http::ask;
-pub use kafka::{Broker, BrokerOptions};
+pub use kafka::{Broker, BrokerOptions, Cluster};
 pub use pdf::pdf_text;
+pub use registry::{SchemaRegistry, confluent_kafka};
 pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
 pub use tally::{Component, Tally};
 

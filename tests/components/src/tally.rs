@@ -23,16 +23,18 @@ pub enum Component {
     Smtp,
     ClickHouse,
     ClickHouseConnect,
+    ConfluentKafka,
     Browser,
     Pdf,
 }
 
 impl Component {
-    pub const ALL: [Component; 6] = [
+    pub const ALL: [Component; 7] = [
         Component::Kafka,
         Component::Smtp,
         Component::ClickHouse,
         Component::ClickHouseConnect,
+        Component::ConfluentKafka,
         Component::Browser,
         Component::Pdf,
     ];
@@ -43,6 +45,7 @@ impl Component {
             Component::Smtp => "SMTP server aiosmtpd 1.4.6",
             Component::ClickHouse => "ClickHouse engine libchdb 26.7.3",
             Component::ClickHouseConnect => "clickhouse-connect 1.12.0",
+            Component::ConfluentKafka => "confluent-kafka 2.16.1",
             Component::Browser => "Chromium by playwright-core 1.65.1",
             Component::Pdf => "pdftotext of poppler",
         }
@@ -55,6 +58,7 @@ impl Component {
             Component::Smtp => "the servers' own record",
             Component::ClickHouse => "system.events; this engine keeps no query log",
             Component::ClickHouseConnect => "what it did is counted by the engine",
+            Component::ConfluentKafka => "what it sent is counted by the broker",
             Component::Browser => "the browser's traces",
             Component::Pdf => "what it found in our PDFs",
         }

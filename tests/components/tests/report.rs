@@ -22,7 +22,8 @@ fn a_component_that_no_test_met_fails_by_name() {
     let (success, said, why) = report();
     assert!(!success && said.contains("1 test   12,345 messages"), "{said}");
     assert!(why.contains("no test met SMTP server") && !why.contains("Kafka"), "{why}");
-    for component in ["Smtp", "ClickHouse", "ClickHouseConnect", "Browser", "Pdf"] {
+    for component in ["Smtp", "ClickHouse", "ClickHouseConnect", "ConfluentKafka", "Browser", "Pdf"]
+    {
         let file = folder.path().join(format!("{component}.jsonl"));
         fs::write(file, line.replace("Kafka", component)).unwrap();
     }

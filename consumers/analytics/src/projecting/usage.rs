@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use drawdown_domain::time::Timestamp;
 use drawdown_domain::usage::Reject;
 use drawdown_wire::avro;
@@ -122,38 +123,9 @@ pub(super) fn rejects(message: &[u8], place: Place, rows: &mut Rows) -> Result<(
             account: reject.account.as_deref(),
             source: reject.source.as_deref(),
             id: reject.id.as_deref(),
-            message: base64(&reject.message.0),
+            message: BASE64_STANDARD.encode(&reject.message.0),
         };
         rows.line(REJECTS, reject.at, place, index, &row);
     }
     Ok(())
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let mut padded = [0; 4];
-        padded[1..=three.len()].copy_from_slice(three);
-        let bits = u32::from_be_bytes(padded);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= three.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn bytes_become_base64() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 }

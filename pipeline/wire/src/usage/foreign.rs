@@ -1,4 +1,4 @@
-//! Usage records in files of others: written with a schema that stands in the file.
+//! Usage records of others: written with a schema that stands in their file or in a registry.
 
 use serde_json::Value;
 
@@ -10,7 +10,13 @@ use crate::schemas;
 #[derive(Debug)]
 pub struct Writer {
     /// None: the schema is the present one.
-    plan: Option<Plan>,
+    plans: Option<Plans>,
+}
+
+#[derive(Debug)]
+struct Plans {
+    one: Plan,
+    array: Plan,
 }
 
 /// A schema whose values are no usage records.
@@ -38,19 +44,28 @@ impl Writer {
             check_logical_type(schema, &present, field)?;
         }
         let list = |items: &Value| serde_json::json!({ "type": "array", "items": items });
-        let plan = Plan::new(&list(schema), &list(&present))?;
-        if let Some(why) = plan.refusals().into_iter().next() {
+        let one = Plan::new(schema, &present)?;
+        let array = Plan::new(&list(schema), &list(&present))?;
+        if let Some(why) = one.refusals().into_iter().next() {
             return Err(NotUsage::Refused(why));
         }
         let is_present = avro::fingerprint(schema) == single_fingerprint();
-        Ok(Writer { plan: (!is_present).then_some(plan) })
+        Ok(Writer { plans: (!is_present).then_some(Plans { one, array }) })
+    }
+
+    /// The one record that a value is.
+    pub fn read<'a>(&self, value: &'a [u8]) -> Read<'a> {
+        match &self.plans {
+            None => super::read_single(value),
+            Some(plans) => older::read_single(&plans.one, value),
+        }
     }
 
     /// Shows each record of an Avro array of them. What follows a record that is cut off cannot be read.
     pub fn each<'a>(&self, array: &'a [u8], mut visit: impl FnMut(u32, Read<'a>)) {
-        match &self.plan {
+        match &self.plans {
             None => each_packed(array, visit),
-            Some(plan) => older::each_packed(plan, array, &mut visit),
+            Some(plans) => older::each_packed(&plans.array, array, &mut visit),
         }
     }
 
@@ -58,6 +73,14 @@ impl Writer {
     pub fn schema() -> Value {
         schema_of("UsageRecord", &record_shape(), Symbols::Closed)
     }
+}
+
+/// The number of a schema in its registry, and the value, of a message in Confluent's wire format.
+#[inline]
+pub fn split_registered(message: &[u8]) -> Option<(u32, &[u8])> {
+    let (0, rest) = message.split_first()? else { return None };
+    let (number, value) = rest.split_first_chunk()?;
+    Some((u32::from_be_bytes(*number), value))
 }
 
 /// One record type, of the right name: types that hold each other could be of any size.
@@ -147,14 +170,24 @@ mod tests {
             crate::avro::put_text(&mut bytes, text);
         }
         put_long(&mut bytes, 0);
-        let (mut seen, array) = (0, array(&[bytes]));
-        Writer::new(&schema).unwrap().each(&array, |_, read| {
+        let writer = Writer::new(&schema).unwrap();
+        let (mut seen, array) = (0, array(&[bytes.clone()]));
+        let mut check = |read: Read<'_>| {
             let usage = read.usage().unwrap();
             assert_eq!((usage.meter, usage.time.as_micros()), ("m", 1_000_000));
             assert_eq!((usage.region, tags_of(&usage).unwrap()), (None, vec![]));
             seen += 1;
-        });
-        assert_eq!(seen, 1);
+        };
+        writer.each(&array, |_, read| check(read));
+        check(writer.read(&bytes));
+        assert_eq!(seen, 2);
+        for (value, why) in [
+            (&bytes[..bytes.len() - 1], "the value is cut off"),
+            (&[&bytes[..], &[0]].concat(), "bytes are left over behind the record"),
+        ] {
+            let read = writer.read(value);
+            assert!(read.usage().is_err(), "{why}");
+        }
     }
 
     #[test]

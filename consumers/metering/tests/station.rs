@@ -1,0 +1,9 @@
+//! A station of METERING by itself, message by message.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // tests, all of it
+
+mod station {
+    mod registered;
+    mod replays;
+    mod rig;
+}
