@@ -81,7 +81,7 @@ fuzz: prepare
 	@mkdir -p $(FOUND) $(KEPT) $(FUZZ)/crashes
 	RUSTFLAGS="$(COVERAGE)" cargo build --release --target $(HOST) --target-dir $(FUZZ) \
 		-p drawdown-fuzz --features libfuzzer
-	SEEDS_TO=$(abspath $(FUZZ)/seeds) cargo test --quiet -p drawdown-fuzz --test corpus -- --ignored
+	SEEDS_TO=$(abspath $(FUZZ)/seeds) cargo test --quiet --workspace --test corpus -- --ignored
 	DECODER=$(DECODER) $(FUZZ)/$(HOST)/release/fuzz -max_total_time=$$(($(MINUTES) * 60)) -timeout=10 \
 		-rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix=$(FUZZ)/crashes/$(DECODER)- \
 		$(FOUND) $(KEPT) $(FUZZ)/seeds/$(DECODER)

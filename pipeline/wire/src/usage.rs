@@ -385,6 +385,9 @@ fn tags(cursor: &mut Cursor<'_>) -> Result<bool, Malformed> {
         let before = cursor.rest();
         let count = cursor.block()?;
         plain &= before.first().is_some_and(|byte| byte & 1 == 0);
+        // Up to 63 a count takes one byte, and then two.
+        let count_bytes = before.len() - cursor.rest().len();
+        plain &= count_bytes == 1 + usize::from(count > 63);
         if count == 0 {
             return Ok(plain && blocks <= 1);
         }

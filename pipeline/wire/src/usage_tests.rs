@@ -206,3 +206,23 @@ fn r2_3_a_text_that_ends_within_a_letter_is_malformed_whatever_stands_behind_it(
     assert_eq!(message[place + 1], 0x80);
     assert_eq!(read(&message), [Err(Malformed::NotText)]);
 }
+
+/// R2.2: numbers of tags that take more bytes than they need are the same numbers.
+#[test]
+fn r2_2_a_count_that_is_written_longer_is_the_same_record() {
+    let json = r#"{"source":"s","id":"1","account":"a","product":"p","meter":"m","quantity":"1","time":"2026-03-01T00:00:00Z""#;
+    let plain = from_json(format!("{json}}}").as_bytes()).unwrap();
+    let tagged = from_json(format!("{json},\"tags\":{{\"k\":\"v\"}}}}").as_bytes()).unwrap();
+    // The end of the tags, and how many there are.
+    let end = plain.len() - 1;
+    let count = tagged.len() - 6;
+    assert_eq!((plain[end], tagged[count]), (0, 2));
+    for (canonical, place) in [(&plain, end), (&tagged, count), (&tagged, tagged.len() - 1)] {
+        let longer = [&canonical[..place], &[canonical[place] | 0x80, 0], &canonical[place + 1..]];
+        each_record(&packed_message(1, &longer.concat()), |_, read| {
+            let mut bytes = Vec::new();
+            read.put_canonical(&mut bytes).unwrap();
+            assert_eq!(bytes, *canonical, "R2.2");
+        });
+    }
+}
