@@ -66,11 +66,11 @@ simulate: prepare
 	FIRST_SEED=$(FIRST_SEED) SEEDS=$(SEEDS) $(SIMULATION) \
 		end_to_end::book_keeping::random_histories_agree_with_the_book_keeper
 
-# Feeds a decoder with what nobody would write, beginning with what it understands: `make fuzz DECODER=csv`. What reaches
+# Feeds a decoder with what nobody would write, beginning with what it understands: `make fuzz DECODER=json`. What reaches
 # code that nothing before has reached is kept in tests/fuzz/corpus, through which `make test` goes again.
 DECODER ?=
 MINUTES ?= 30
-HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ := $(TARGET)/fuzz
 KEPT := tests/fuzz/corpus/$(DECODER)
 FOUND := $(FUZZ)/found/$(DECODER)

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::http::ask;
 use crate::tally::{self, Component, Counts, Shared};
-use crate::{cache, free_port};
+use crate::{free_port, python};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// An engine that is asked what it counted and does not answer by then is not asked again.
@@ -180,10 +180,7 @@ impl Drop for ClickHouse {
 
 /// A Python that has `clickhouse-connect`, as the installation put it.
 pub fn clickhouse_connect() -> anyhow::Result<PathBuf> {
-    let client = cache()?.join("clickhouse-connect-1.12.0");
-    if !client.join("complete").exists() {
-        bail!("clickhouse-connect is missing; `make prepare` installs it");
-    }
+    let client = python("clickhouse-connect", "1.12.0")?;
     tally::met(Component::ClickHouseConnect, "");
-    Ok(client.join("bin/python"))
+    Ok(client)
 }

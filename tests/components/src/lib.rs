@@ -26,6 +26,15 @@ pub use registry::{SchemaRegistry, confluent_kafka};
 pub use smtp::{Accepted, Behaviour, CREDENTIALS, MailServer, Part, Security};
 pub use tally::{Component, Tally};
 
+/// The Python that has a package: `tests/components/install` puts it there.
+fn python(package: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let folder = cache()?.join(format!("{package}-{version}"));
+    if !folder.join("complete").exists() {
+        bail!("{package} {version} is missing; `make prepare` installs it");
+    }
+    Ok(folder.join("bin/python"))
+}
+
 /// Where components are kept between runs, outside the checkout.
 fn cache() -> anyhow::Result<PathBuf> {
     let base = match std::env::var_os("XDG_CACHE_HOME") {

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::cache;
 use crate::tally::{self, Component};
+use crate::{cache, python};
 
 /// A registry in memory, stopped when dropped: the one that franz-go tests its client with. Confluent's own is in no
 /// package registry.
@@ -49,10 +49,7 @@ impl Drop for SchemaRegistry {
 
 /// A Python that has Confluent's client, as the installation put it.
 pub fn confluent_kafka() -> anyhow::Result<PathBuf> {
-    let client = cache()?.join("confluent-kafka-2.16.1");
-    if !client.join("complete").exists() {
-        bail!("confluent-kafka is missing; `make prepare` installs it");
-    }
+    let client = python("confluent-kafka", "2.16.1")?;
     tally::met(Component::ConfluentKafka, "");
-    Ok(client.join("bin/python"))
+    Ok(client)
 }

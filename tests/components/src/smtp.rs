@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::tally::{self, Component, Counts};
-use crate::{cache, free_port};
+use crate::{free_port, python};
 
 const VERSION: &str = "1.4.6";
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
@@ -163,7 +163,7 @@ impl MailServer {
         let said = self.folder.path().join("output.log");
         let output = fs::File::options().create(true).append(true).open(&said)?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("smtp/server.py");
-        let child = Command::new(python()?)
+        let child = Command::new(python("aiosmtpd", VERSION)?)
             .arg(script)
             .arg(self.folder.path())
             .stdin(Stdio::piped())
@@ -189,15 +189,6 @@ impl Drop for MailServer {
         // One that has ended already need not be ended.
         drop(self.kill());
     }
-}
-
-/// The Python that has aiosmtpd: `tests/components/install` puts it there.
-fn python() -> anyhow::Result<PathBuf> {
-    let python = cache()?.join(format!("aiosmtpd-{VERSION}/bin/python"));
-    if !python.exists() {
-        bail!("the mail server aiosmtpd {VERSION} is missing; `make prepare` installs it");
-    }
-    Ok(python)
 }
 
 fn make_certificate(folder: &Path) -> anyhow::Result<()> {
