@@ -65,8 +65,11 @@ pub fn read(input: &mut dyn BufRead, visit: Visit<'_>) -> Result<(), NotRead> {
         }
         let mut outcome = Ok(());
         header.writer.each(&array, |index, read| {
-            if outcome.is_ok() {
-                let number = before.saturating_add(u64::from(index)).saturating_add(1);
+            let index = u64::from(index);
+            if index >= count && outcome.is_ok() {
+                outcome = Err(damaged(&format!("holds more than the {count} records it says")));
+            } else if outcome.is_ok() {
+                let number = before.saturating_add(index).saturating_add(1);
                 outcome = show(number, before.saturating_add(count), &read, &mut record, visit);
             }
         });

@@ -261,7 +261,14 @@ impl Shared for Broker {
     fn count(&self) {
         // The first of several counts for all.
         if tally::is_kept() && self.process.is_some() && self.number == 0 {
-            tally::counted(Component::Kafka, &self.port.to_string(), self.messages());
+            // A broker that has just come back does not lead all partitions yet.
+            let deadline = Instant::now() + ANSWERS_WITHIN;
+            let mut messages = self.messages();
+            while messages.is_err() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(100));
+                messages = self.messages();
+            }
+            tally::counted(Component::Kafka, &self.port.to_string(), messages);
         }
     }
 }

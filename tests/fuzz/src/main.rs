@@ -2,7 +2,9 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+use std::io::Write;
+use std::panic::{catch_unwind, set_hook};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use drawdown_fuzz::{TARGETS, Target};
 
@@ -13,4 +15,24 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     *found.unwrap_or_else(|| panic!("DECODER is {wanted:?}; it can be {}", names.join(", ")))
 });
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (TARGET.run)(bytes));
+/// What the last panic said. The fuzzer's own hook would end the process at any, and some are caught: see
+/// `drawdown_files::parquet`.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+
+fn run(bytes: &[u8]) {
+    if catch_unwind(|| (TARGET.run)(bytes)).is_err() {
+        let said = PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(writeln!(std::io::stderr(), "{said}"));
+        std::process::abort();
+    }
+}
+
+libfuzzer_sys::fuzz_target!(
+    init: {
+        LazyLock::force(&TARGET);
+        set_hook(Box::new(|panic| {
+            *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+        }));
+    },
+    |bytes: &[u8]| run(bytes)
+);

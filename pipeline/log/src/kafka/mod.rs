@@ -203,6 +203,32 @@ impl Kafka {
         Ok(())
     }
 
+    /// A partition's first offset and its last, at the isolation level of who asks.
+    fn ends(
+        &self,
+        asker: &BaseConsumer,
+        topic: &str,
+        partition: u32,
+    ) -> Result<(i64, i64), Error> {
+        let timeout = self.config.call_timeout;
+        let ask = || asker.fetch_watermarks(topic, Self::partition(partition), timeout);
+        let asked = ask().or_else(|error| match error.rdkafka_error_code() {
+            // A client that happened to hear of the topic while the partition had no leader believes
+            // this, and asks nobody again by itself: it calls the partition unknown for minutes.
+            Some(
+                RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition,
+            ) => {
+                asker.fetch_metadata(Some(topic), timeout)?;
+                ask()
+            }
+            _ => Err(error),
+        });
+        let what = format!("cannot ask for the ends of {topic} {partition}");
+        asked.map_err(|error| passing(&what, &error))
+    }
+
     fn group_asker(&self, group: &str) -> Result<Arc<BaseConsumer>, KafkaError> {
         let mut askers = self.group_askers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = askers.get(group) {
@@ -334,17 +360,8 @@ impl Log for Kafka {
     }
 
     fn bounds(&self, topic: &str, partition: u32) -> Result<Bounds, Error> {
-        let what = format!("cannot ask for the ends of {topic} {partition}");
-        let number = Self::partition(partition);
-        let timeout = self.config.call_timeout;
-        let (_, end) = self
-            .asker
-            .fetch_watermarks(topic, number, timeout)
-            .map_err(|error| passing(&what, &error))?;
-        let (first, stable) = self
-            .stable_asker
-            .fetch_watermarks(topic, number, timeout)
-            .map_err(|error| passing(&what, &error))?;
+        let (_, end) = self.ends(&self.asker, topic, partition)?;
+        let (first, stable) = self.ends(&self.stable_asker, topic, partition)?;
         Ok(Bounds { first: Next(first), stable: Next(stable), end: Next(end.max(stable)) })
     }
 
