@@ -10,6 +10,7 @@ mod end_to_end {
     mod console;
     mod deployment;
     mod faults;
+    mod full_memory;
     mod histories;
     mod kept_data;
     mod random;

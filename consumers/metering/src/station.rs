@@ -7,7 +7,7 @@ use drawdown_domain::settings::Settings;
 use drawdown_domain::time::{Minute, Span, Timestamp};
 use drawdown_domain::usage::{Arrival, Reject, dated};
 use drawdown_log::{Log, Message, Next};
-use drawdown_runtime::{Input, Output, Station, Stop};
+use drawdown_runtime::{Held, Input, Output, Station, Stop};
 use drawdown_wire::avro;
 use drawdown_wire::lines::LinesBuilder;
 use drawdown_wire::messages::{
@@ -86,6 +86,10 @@ pub struct Metering {
     pub(crate) registered: Option<Registered>,
     /// What was read again in a step that is being decided again.
     pub(crate) reread_then: VecDeque<RecordReread>,
+    /// The step has messages.
+    has_taken: bool,
+    /// The step forgets identities, and is to have no messages.
+    makes_room: bool,
 }
 
 /// The key under which identities are hashed: the memory of duplicates is of no use under another.
@@ -125,6 +129,8 @@ impl Metering {
             duplicates: 0,
             registered,
             reread_then: VecDeque::new(),
+            has_taken: false,
+            makes_room: false,
         }
     }
 
@@ -248,6 +254,17 @@ impl Metering {
             self.learn(QuarterClosed { until }.into());
         }
         self.now = at;
+    }
+
+    /// Where nothing is taken because all of the memory is full, time goes on without messages as soon as it lets
+    /// identities be forgotten; in a step of its own, so that the step says what time it was. What waits is judged by it.
+    fn make_room(&mut self, now: Timestamp, output: &mut Output) {
+        let kept_from = day_of(now.quarter().minus(self.identities_kept_for()));
+        let forgets = kept_from > self.identities.kept_from();
+        if self.identities.is_full() && forgets && !self.has_taken {
+            self.pass(now, output);
+            self.makes_room = true;
+        }
     }
 
     fn fact(&mut self, fact: impl Into<MeteringFact>) {
@@ -555,6 +572,13 @@ fn reread(fact: MeteringFact) -> Option<RecordReread> {
     }
 }
 
+fn moved(fact: MeteringFact) -> Option<Timestamp> {
+    match fact {
+        MeteringFact::TimeMoved(moved) => Some(moved.at),
+        _ => None,
+    }
+}
+
 /// Appends a fact to a delta, in a block of its own.
 fn put_fact(delta: &mut Vec<u8>, fact: &MeteringFact) {
     avro::put_long(delta, 1);
@@ -566,6 +590,7 @@ impl Station for Metering {
     const PIECE: &'static Schema = &schemas::METERING_PIECE;
 
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
+        self.has_taken = true;
         let mut window = Window::default();
         for message in input.messages {
             match self.options.secret.open(self.name(Topic::Usage), message.value) {
@@ -599,6 +624,7 @@ impl Station for Metering {
         if self.identities.waits_for_a_commit() {
             output.hurry();
         }
+        self.make_room(now, output);
         Ok(false)
     }
 
@@ -626,6 +652,7 @@ impl Station for Metering {
         }
         self.say_rejects(output);
         self.fact(TimeMoved { at: self.now });
+        self.has_taken = false;
         output.delta().append(&mut self.facts);
         avro::put_long(output.delta(), 0);
         Ok(())
@@ -635,14 +662,18 @@ impl Station for Metering {
         let (log, topic) = (&self.options.log, self.options.topics.name(Topic::Identities));
         let partition = self.partition;
         self.identities.committed(|| log.bounds(topic, partition).ok().map(|bounds| bounds.end));
+        self.makes_room &= !self.identities.has_forgotten();
         self.identities.settle().map_err(stop)
     }
 
-    fn holds(&self) -> Option<String> {
-        self.identities.full()
+    fn holds(&self) -> Option<Held> {
+        if self.makes_room {
+            return Some(Held::Waits("identities are being forgotten to make room".to_owned()));
+        }
+        self.identities.full().map(Held::Stands)
     }
 
-    /// What was read again then may be kept no longer.
+    /// What was read again then may be kept no longer, and what time it was without a message no message says.
     fn decide_again(
         &mut self,
         input: Input<'_>,
@@ -650,6 +681,9 @@ impl Station for Metering {
         output: &mut Output,
     ) -> Result<(), Stop> {
         self.reread_then = facts_of(delta)?.filter_map(reread).collect();
+        if input.messages.is_empty() {
+            facts_of(delta)?.filter_map(moved).for_each(|at| self.pass(at, output));
+        }
         self.take(input, output)?;
         self.finish(output)
     }

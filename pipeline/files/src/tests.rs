@@ -225,7 +225,10 @@ fn what_is_wrong_with_an_avro_file_is_said_with_its_place() {
     packed[middle] ^= 0xFF;
     assert!(read(Format::Avro, &packed).records.len() <= 1);
     // Nor does a block hold more than it says: whose records those are nobody knows.
-    let seen = refused(&file("null", &[&[[record("a"), record("b")].concat()], &[record("c")]]), "0 holds more");
+    let seen = refused(
+        &file("null", &[&[[record("a"), record("b")].concat()], &[record("c")]]),
+        "0 holds more",
+    );
     assert_eq!(ids(&seen), places(&[(1, "a")]));
     // A record that is cut off takes the rest of its block with it, and says so.
     let cut = record("b")[..5].to_vec();

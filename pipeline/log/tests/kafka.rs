@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use drawdown_components::{Broker, BrokerOptions};
 use drawdown_log::kafka::{Kafka, KafkaConfig, LeftOpen, TopicDetails};
-use drawdown_log::{Append, Change, Commit, Error, Log, Member, Membership, Next};
+use drawdown_log::{Append, Change, Commit, Error, Log, Member, Membership, Message, Next};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
@@ -87,14 +87,19 @@ fn a_member_whose_broker_went_away_has_to_join_again() {
     let mut member = join(&kafka);
     let found = kafka.committed("g", "in", 0).unwrap().unwrap();
     commit(&mut *member, 5).unwrap();
-    let mut messages = 0;
-    kafka
-        .scan("out", 0, Next::START, Next(i64::MAX), &mut |_| {
+    let messages = || {
+        let mut messages = 0;
+        let count = &mut |_: Message<'_>| {
             messages += 1;
             true
-        })
-        .unwrap();
-    assert_eq!(messages, found.0 + 1, "as many messages as positions");
+        };
+        kafka.scan("out", 0, Next::START, Next(i64::MAX), count).unwrap();
+        messages
+    };
+    // Readers see a commit a moment after it is one.
+    let deadline = Instant::now() + PATIENCE;
+    while messages() < found.0 + 1 && Instant::now() < deadline {}
+    assert_eq!(messages(), found.0 + 1, "as many messages as positions");
 }
 
 /// A transaction that is over for everybody but the readers of its partition.

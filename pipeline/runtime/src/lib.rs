@@ -19,6 +19,6 @@ pub use output::Output;
 pub use replay::{Replay, Step};
 pub use restore::read_to_end;
 pub use state::STATE_DELTA_BYTES_MAX;
-pub use station::{Input, Station, Stop};
+pub use station::{Held, Input, Station, Stop};
 pub use telemetry::Progress;
 pub use worker::{Turn, Worker, WorkerOptions};

@@ -6,6 +6,15 @@ use drawdown_wire::schemas::Schema;
 
 use crate::Output;
 
+/// Why a station takes nothing at present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It waits for somebody, who may be away for hours.
+    Waits(String),
+    /// It stands still until somebody makes room. Its process is red.
+    Stands(String),
+}
+
 /// One consumer's business with one partition of its input.
 ///
 /// **Invariant:** the same messages and times in the same steps give the same output and state. A
@@ -41,7 +50,7 @@ pub trait Station: Send {
 
     /// Why nothing can be taken at present; none if it can. Messages wait on the log meanwhile, and
     /// time and ticks go on.
-    fn holds(&self) -> Option<String> {
+    fn holds(&self) -> Option<Held> {
         None
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Membership, Memory, Next};
 use drawdown_runtime::clock::Clock;
-use drawdown_runtime::{Input, Output, Station, Stop, Turn, Worker, WorkerOptions};
+use drawdown_runtime::{Held, Input, Output, Station, Stop, Turn, Worker, WorkerOptions};
 use drawdown_wire::schemas::{self, Schema};
 
 /// What a test and the stations of a worker share.
@@ -61,8 +61,8 @@ impl Station for Echo {
         Ok(())
     }
 
-    fn holds(&self) -> Option<String> {
-        self.shared.holds.load(Ordering::Relaxed).then(|| "full".to_owned())
+    fn holds(&self) -> Option<Held> {
+        self.shared.holds.load(Ordering::Relaxed).then(|| Held::Stands("full".to_owned()))
     }
 
     fn apply(&mut self, _delta: &[u8]) -> Result<(), Stop> {
@@ -134,11 +134,13 @@ fn what_a_station_could_not_take_is_taken_later_once_and_in_order() {
     }
     assert_eq!(out(&log), ["a"]);
     assert!(!worker.has_read_all().unwrap());
+    assert_eq!(worker.progress().why().as_deref(), Some("full"));
     shared.holds.store(false, Ordering::Relaxed);
     send(&log, "d");
     settle(&mut worker);
     assert_eq!(out(&log), ["a", "b", "c", "d"]);
     assert!(worker.has_read_all().unwrap());
+    assert_eq!(worker.progress().why(), None);
     assert_eq!(*shared.committed.lock().unwrap(), [b"a", b"b", b"c", b"d"]);
 }
 

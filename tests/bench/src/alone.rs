@@ -13,12 +13,12 @@ use crate::{Quantities, Scale, answers, fill};
 /// More would not fit into memory beside the accounts, and changes nothing.
 const RECORDS_MAX: u64 = 4_000_000;
 const COMMANDS_MAX: u64 = 1_000_000;
-const HOUR_ENDS_SOON: &str = "2026-03-10T12:59:40Z";
+const HOUR_ENDS_SOON: &str = "2026-03-31T12:59:40Z";
 
 pub(crate) fn measure(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let topics = Topic::ALL.iter().map(|topic| (topic.name(), scale.plan.partitions(*topic)));
     let log = Arc::new(Memory::new(topics, Faults::default()));
-    let site = Site::new(log, &scale.plan, "", None)?;
+    let site = Site::new(log, &scale.plan)?;
     site.open_accounts(scale.accounts)?;
     let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];
     let (mut metering, mut ledger) = (Vec::new(), Vec::new());

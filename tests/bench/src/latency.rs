@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use drawdown_domain::money::Amount;
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_wire::messages::Charges;
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::schemas;
@@ -25,6 +25,8 @@ const PROBE_EVERY: Duration = Duration::from_millis(10);
 /// Load comes from so many accounts, and as many others have their records timed: metering folds records
 /// of one account and minute, and a folded probe would not be known again.
 const ACCOUNTS: u32 = 1_000;
+/// Both together: no other row has usage of these.
+pub(crate) const ITS_ACCOUNTS: u32 = 2 * ACCOUNTS;
 
 /// Sends at `rate` beside the consumers, times records one by one, and adds the row.
 pub(crate) fn measure(
@@ -71,7 +73,8 @@ pub(crate) fn load(site: &Site, rate: f64, end: &AtomicBool) -> anyhow::Result<(
         }
         let records = (rate / 100.0) as u64;
         let spread = Spread::Uniform;
-        let plan = Plan { records, accounts: ACCOUNTS, spread, packed: 100, seed };
+        let (accounts, first, age) = (ACCOUNTS, 0, Span::ZERO);
+        let plan = Plan { records, accounts, first, spread, packed: 100, age, seed };
         let mut maker = Maker::new(plan, from, vec![[0; 2]; ACCOUNTS as usize]);
         maker.append_all(&*site.log, site.name(Topic::Usage), site.topics.usage_partitions)?;
         sent += records as f64;

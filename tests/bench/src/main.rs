@@ -7,9 +7,11 @@
 
 mod alone;
 mod answers;
+mod ingestion;
 mod latency;
 mod memory;
 mod peers;
+mod remembered;
 mod restore;
 mod site;
 mod table;
@@ -21,15 +23,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Parser;
 use drawdown_components::{Broker, BrokerOptions};
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::embedded::{self, Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig, TopicDetails};
 use drawdown_wire::topics::{DEFAULT_PLAN, Topic, TopicPlan};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use latency::ITS_ACCOUNTS;
 use peers::Streams;
-use site::{Figures, STARTS_AT, Site};
+use site::{Figures, STARTS_AT, Setting, Site};
 use table::{Row, Table, median};
 use usage::{Made, Maker, Plan, Spread};
 
@@ -44,6 +47,9 @@ struct Arguments {
     /// Records of each timed run.
     #[arg(long)]
     records: Option<u64>,
+    /// Identities that metering remembers in g13.
+    #[arg(long)]
+    ids: Option<u64>,
     /// Runs of each row, of which the median counts.
     #[arg(long)]
     runs: Option<usize>,
@@ -51,7 +57,7 @@ struct Arguments {
     #[arg(long, default_value_t = 16)]
     partitions: u32,
     /// What to measure.
-    #[arg(default_values = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g11", "g12"])]
+    #[arg(default_values = ROWS)]
     rows: Vec<String>,
 }
 
@@ -60,12 +66,14 @@ struct Arguments {
 struct Scale {
     accounts: u32,
     records: u64,
+    ids: u64,
     runs: usize,
     plan: TopicPlan,
     rows: Vec<String>,
 }
 
-const ROWS: [&str; 10] = ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g11", "g12"];
+const ROWS: [&str; 12] =
+    ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g10", "g11", "g12", "g13"];
 
 impl Scale {
     fn read() -> anyhow::Result<Scale> {
@@ -77,11 +85,14 @@ impl Scale {
         if let Some(other) = arguments.rows.iter().find(|row| !ROWS.contains(&row.as_str())) {
             bail!("there is no row {other}; there are {}", ROWS.join(", "));
         }
-        let (accounts, records, runs) =
-            if quick { (100_000, 2_000_000, 1) } else { (1_000_000, 10_000_000, 3) };
+        let (accounts, records, ids, runs) = match quick {
+            true => (100_000, 2_000_000, 20_000_000, 1),
+            false => (1_000_000, 10_000_000, 200_000_000, 3),
+        };
         Ok(Scale {
             accounts: arguments.accounts.unwrap_or(accounts),
             records: arguments.records.unwrap_or(records),
+            ids: arguments.ids.unwrap_or(ids),
             runs: arguments.runs.unwrap_or(runs),
             plan,
             rows: arguments.rows,
@@ -95,9 +106,11 @@ impl Scale {
     fn usage(&self, row: &str, seed: u64) -> Plan {
         Plan {
             records: self.records,
-            accounts: self.accounts,
+            accounts: self.accounts.saturating_sub(ITS_ACCOUNTS).max(1),
+            first: ITS_ACCOUNTS,
             spread: if row == "g1-zipf" { Spread::Zipf } else { Spread::Uniform },
             packed: if matches!(row, "g1p" | "g4" | "g12") { 100 } else { 1 },
+            age: Span::ZERO,
             seed,
         }
     }
@@ -124,7 +137,7 @@ impl Scale {
 }
 
 /// These need accounts and usage on Kafka.
-const ON_KAFKA: [&str; 6] = ["g1", "g1-zipf", "g1p", "g3", "g5", "g11"];
+const ON_KAFKA: [&str; 8] = ["g1", "g1-zipf", "g1p", "g3", "g5", "g10", "g11", "g13"];
 
 fn main() -> anyhow::Result<()> {
     if memory::is_alone() {
@@ -141,7 +154,7 @@ fn main() -> anyhow::Result<()> {
     if scale.rows.iter().any(|row| ON_KAFKA.contains(&row.as_str())) {
         on_kafka(&scale, &mut table)?;
     }
-    if ["g4", "g5", "g11"].iter().any(|row| scale.has(row)) {
+    if ["g4", "g5", "g10", "g11"].iter().any(|row| scale.has(row)) {
         on_the_embedded_log(&scale, &mut table)?;
     }
     if scale.has("g6") {
@@ -167,7 +180,9 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerOptions::default())?;
     let kafka = Arc::new(Kafka::new(as_set_up(&broker))?);
     kafka.create(&scale.topics("bench."), 1)?;
-    let site = Site::new(kafka.clone(), &scale.plan, "bench.", broker.process_id())?;
+    let local = tempfile::tempdir()?;
+    let setting = Setting::new(&scale.plan, "bench.")?.keeping(local.path());
+    let site = setting.site(kafka.clone()).beside_broker(broker.process_id());
     table.note(&format!(
         "{} accounts opened in {:.1} s",
         scale.accounts,
@@ -200,11 +215,24 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     if scale.has("g5") {
         latency::measure(&site, rate / 2.0, "Kafka", "150 ms", table)?;
     }
+    if scale.has("g10") {
+        ingestion::measure(scale, &site, &mut quantities, "Kafka", "300 k/s", table)?;
+    }
     if scale.has("g11") {
         answers::measure(&site, scale.accounts, rate / 2.0, "Kafka", "100 ms", table)?;
     }
     if scale.has("g3") {
         beside_streams(scale, &broker, &kafka, &rates, table)?;
+    }
+    if scale.has("g13") {
+        let alone = match rates.iter().find(|(row, _)| *row == "g1") {
+            Some((_, rate)) => *rate,
+            None => {
+                let figures = runs(scale, "g1", &site, &mut quantities)?;
+                median(figures.iter().map(|figures| figures.rate))
+            }
+        };
+        remembered::measure(scale, &site, alone, local.path(), &mut quantities, table)?;
     }
     Ok(())
 }
@@ -315,7 +343,7 @@ fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let config =
         EmbeddedConfig::new(folder.path(), scale.embedded_topics(), Arc::new(|| Timestamp::START));
-    let site = Site::new(Arc::new(Embedded::open(config)?), &scale.plan, "", None)?;
+    let site = Site::new(Arc::new(Embedded::open(config)?), &scale.plan)?;
     site.open_accounts(scale.accounts)?;
     let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];
     if scale.has("g4") {
@@ -338,6 +366,9 @@ fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     }
     if scale.has("g5") {
         latency::measure(&site, 200_000.0, "embedded", "10 ms", table)?;
+    }
+    if scale.has("g10") {
+        ingestion::measure(scale, &site, &mut quantities, "embedded", "500 k/s", table)?;
     }
     if scale.has("g11") {
         answers::measure(&site, scale.accounts, 200_000.0, "embedded", "10 ms", table)?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use drawdown_domain::money::Amount;
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{Embedded, EmbeddedConfig};
 use drawdown_log::kafka::{Kafka, KafkaConfig};
@@ -68,7 +68,15 @@ impl Ground<'_> {
         let metering = self.restored(scale, accounts, Site::restored_metering)?;
         // One record in twenty is a repeat.
         let records = ids.saturating_mul(20).div_euclid(19);
-        let plan = Plan { records, accounts, spread: Spread::Uniform, packed: 100, seed: SEED };
+        let plan = Plan {
+            records,
+            accounts,
+            first: 0,
+            spread: Spread::Uniform,
+            packed: 100,
+            age: Span::ZERO,
+            seed: SEED,
+        };
         let mut quantities: Quantities = vec![[0; 2]; accounts as usize];
         let site = self.site()?;
         let mut made = fill(&plan, &site, &mut quantities)?;

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use drawdown::installation::Installation;
 use drawdown_balance::Balance;
+use drawdown_console::{Console, ConsoleOptions, Lists, Rows};
 use drawdown_domain::commands::Command;
 use drawdown_domain::ids::PrincipalId;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
 use drawdown_metering::Metering;
-use drawdown_metering::identities::IdentityOptions;
+use drawdown_metering::identities::{Fill, IdentityOptions};
 use drawdown_runtime::clock::Clock;
 use drawdown_runtime::{Station, Worker};
 use drawdown_wire::messages::CommandMessage;
@@ -27,8 +28,9 @@ use serde_json::{Value, json};
 
 use crate::usage::{ACCOUNTS_PER_ENTERPRISE, Made, PRICES, account_name};
 
-/// A few minutes into an hour, so that no hour ends while something is timed.
-pub(crate) const STARTS_AT: &str = "2026-03-10T12:05:00Z";
+/// A few minutes into an hour, so that no hour ends while something is timed; and at the end of a month, so that what was
+/// used a month before is of the same.
+pub(crate) const STARTS_AT: &str = "2026-03-31T12:05:00Z";
 const SETTLES_WITHIN: Duration = Duration::from_secs(1_200);
 const WAIT: Duration = Duration::from_millis(5);
 const COMMANDS_PER_APPEND: usize = 2_000;
@@ -99,14 +101,13 @@ impl Setting {
 }
 
 impl Site {
-    /// `broker` is the process whose use of the processors is told apart.
-    pub(crate) fn new(
-        log: Arc<dyn Log>,
-        plan: &TopicPlan,
-        prefix: &str,
-        broker: Option<u32>,
-    ) -> anyhow::Result<Site> {
-        Ok(Site { broker, ..Setting::new(plan, prefix)?.site(log) })
+    pub(crate) fn new(log: Arc<dyn Log>, plan: &TopicPlan) -> anyhow::Result<Site> {
+        Ok(Setting::new(plan, "")?.site(log))
+    }
+
+    /// The broker is the process whose use of the processors is told apart.
+    pub(crate) fn beside_broker(self, broker: Option<u32>) -> Site {
+        Site { broker, ..self }
     }
 
     pub(crate) fn name(&self, topic: Topic) -> &str {
@@ -211,6 +212,19 @@ impl Site {
             false
         })?;
         Ok(!more)
+    }
+
+    /// Its API, which shows no lists and no rows.
+    pub(crate) fn console(
+        &self,
+        rows: Rows,
+        lists: Arc<dyn Lists>,
+        options: ConsoleOptions,
+    ) -> anyhow::Result<Console> {
+        let prefix = self.installation.group_prefix.clone();
+        let options = ConsoleOptions { group_prefix: prefix, ..options };
+        let (log, topics, clock) = (self.log.clone(), self.topics.clone(), self.clock.clone());
+        Ok(Console::start(log, topics, clock, rows, lists, options)?)
     }
 
     /// Proves from the log that the books are right.
@@ -365,6 +379,12 @@ impl Site {
     pub(crate) fn restored_metering(&self) -> anyhow::Result<(usize, f64)> {
         let (worker, seconds) = self.restored(self.installation.metering())?;
         Ok((worker.stations().map(Metering::accounts).sum(), seconds))
+    }
+
+    /// What metering remembers, by partition.
+    pub(crate) fn remembered(&self) -> anyhow::Result<Vec<Fill>> {
+        let (worker, _) = self.restored(self.installation.metering())?;
+        Ok(worker.stations().map(Metering::fill).collect())
     }
 
     /// The same for the ledgers.

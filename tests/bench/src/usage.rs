@@ -1,7 +1,7 @@
 //! Usage to be measured with: the same bytes for everyone, and what they must cost.
 
 use drawdown_domain::money::Amount;
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_wire::partition::partition_of;
 use drawdown_wire::usage::{NewUsage, packed_message, put_record, single_message};
@@ -18,10 +18,14 @@ pub(crate) enum Spread {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) records: u64,
+    /// So many, beginning with this one.
     pub(crate) accounts: u32,
+    pub(crate) first: u32,
     pub(crate) spread: Spread,
     /// Records in a message; one is the plain form.
     pub(crate) packed: usize,
+    /// How long before now it was used.
+    pub(crate) age: Span,
     pub(crate) seed: u64,
 }
 
@@ -159,11 +163,12 @@ impl Maker {
             return self.recent[place];
         }
         self.ids += 1;
-        let account = self.draw.account(&mut self.random);
+        let account = self.plan.first + self.draw.account(&mut self.random);
         let meter = self.random.below(2) as usize;
         let thousandths = self.random.below(50_000);
         // Within a few minutes before it is sent, as usage is.
-        let micros = self.from.as_micros() - self.random.below(240_000_000) as i64;
+        let micros =
+            self.from.minus(self.plan.age).as_micros() - self.random.below(240_000_000) as i64;
         let drawn = Drawn { id: self.ids, account, meter, thousandths, micros };
         self.quantities[account as usize][meter] += thousandths;
         if self.recent.len() < REPEATS_REACH_BACK {
@@ -285,7 +290,7 @@ impl Lane {
 #[derive(Debug)]
 pub(crate) struct Batch {
     partition: u32,
-    messages: Vec<Vec<u8>>,
+    pub(crate) messages: Vec<Vec<u8>>,
 }
 
 impl Batch {

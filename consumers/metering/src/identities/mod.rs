@@ -282,6 +282,11 @@ impl Identities {
         self.kept_from
     }
 
+    /// What is to be forgotten is, in a step that is committed.
+    pub(crate) fn has_forgotten(&self) -> bool {
+        self.kept_from_committed == self.kept_from
+    }
+
     /// The end of the chain as it was put out: what the state has to know.
     pub fn reached(&self) -> Position {
         self.reached
@@ -451,13 +456,18 @@ impl Identities {
         }
     }
 
-    /// Why nothing can be remembered at present; none if there is room. Nothing is ever forgotten to
+    /// Whether as many are remembered as may be.
+    pub fn is_full(&self) -> bool {
+        self.shelves.remembered() >= self.shelves.options().identities_max
+    }
+
+    /// Why nothing can be remembered at present; none if there is room. Nothing is ever forgotten before its time to
     /// make room.
     pub fn full(&self) -> Option<String> {
         let Fill { remembered, identities_max, in_tables, .. } = self.fill();
-        if remembered >= identities_max {
+        if self.is_full() {
             return Some(format!(
-                "identities_full: {remembered} identities are remembered, and metering.identities_max is {identities_max}; raise it and start again"
+                "identities_full: {remembered} identities are remembered, and metering.identities_max is {identities_max}; raise it and start again, or wait until the oldest are forgotten"
             ));
         }
         let tables_max = self.shelves.options().table_max.saturating_mul(TABLES_WAITING_MAX);

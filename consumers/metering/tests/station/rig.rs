@@ -11,7 +11,8 @@ use drawdown_metering::{Metering, MeteringOptions, SchemaRegistry, identity_key}
 use drawdown_runtime::{Input, Output, Station, Stop};
 use drawdown_wire::avro;
 use drawdown_wire::messages::{
-    AccountRouted, Catalogue, MeterOffered, Rejected, Rejects, UsageControl,
+    AccountRouted, Catalogue, LedgerInput, LedgerMessage, MeterOffered, Rejected, Rejects,
+    UsageControl,
 };
 use drawdown_wire::schemas;
 use drawdown_wire::signature::Secret;
@@ -29,6 +30,8 @@ pub(super) struct Rig {
     offset: i64,
     /// What it put onto `usage`.
     pub(super) passed_on: Vec<Vec<u8>>,
+    /// What it said to the ledgers.
+    pub(super) said: Vec<LedgerInput>,
 }
 
 impl Rig {
@@ -40,7 +43,8 @@ impl Rig {
         let secret = Secret::new([7; 32]);
         let log = Arc::new(Memory::new([("identities", 1)], Faults::default()));
         let metering = metering(&log, &secret, registry.clone());
-        let mut rig = Rig { metering, log, secret, registry, offset: 0, passed_on: Vec::new() };
+        let (passed_on, said) = (Vec::new(), Vec::new());
+        let mut rig = Rig { metering, log, secret, registry, offset: 0, passed_on, said };
         let at = BEGINS.parse().unwrap();
         let offer = Offer { region: None, currency: Currency::Usd, holds: Window::ALWAYS };
         let meter = MeterOffered {
@@ -62,16 +66,35 @@ impl Rig {
     }
 
     pub(super) fn try_take(&mut self, at: Timestamp, value: &[u8]) -> Result<Vec<Rejected>, Stop> {
-        let message = Message { partition: 0, offset: Offset(self.offset), at, value };
-        self.offset += 1;
+        self.step(&[(at, value)])
+    }
+
+    /// Takes messages in one step.
+    pub(super) fn step(&mut self, messages: &[(Timestamp, &[u8])]) -> Result<Vec<Rejected>, Stop> {
+        let messages = messages.iter().zip(self.offset..);
+        let messages: Vec<_> = messages
+            .map(|((at, value), offset)| Message {
+                partition: 0,
+                offset: Offset(offset),
+                at: *at,
+                value,
+            })
+            .collect();
+        self.offset += messages.len() as i64;
         let mut output = Output::default();
-        self.metering.take(Input { messages: &[message] }, &mut output)?;
+        self.metering.take(Input { messages: &messages }, &mut output)?;
         self.metering.finish(&mut output).unwrap();
         let (appends, _) = output.into_parts();
         for append in appends.iter().filter(|append| append.topic == "identities") {
-            self.log.append("identities", 0, at, &[&append.value]).unwrap();
+            self.log.append("identities", 0, messages[0].at, &[&append.value]).unwrap();
         }
         self.metering.committed().unwrap();
+        let to_ledgers =
+            appends.iter().filter(|append| append.topic == "ledger" && append.partition == 0);
+        self.said.extend(
+            to_ledgers
+                .map(|append| schemas::LEDGER.read::<LedgerMessage>(&append.value).unwrap().input),
+        );
         let passed_on = appends.iter().filter(|append| append.topic == "usage");
         self.passed_on.extend(passed_on.map(|append| append.value.clone()));
         let rejects = appends.iter().filter(|append| append.topic == "rejects");
@@ -121,8 +144,12 @@ fn metering(
 }
 
 pub(super) fn used_at(time: &str) -> Vec<u8> {
+    used("u", time)
+}
+
+pub(super) fn used(id: &str, time: &str) -> Vec<u8> {
     let record = format!(
-        r#"{{ "source": "s", "id": "u", "account": "a", "product": "p", "meter": "m", "quantity": "2", "time": "{time}" }}"#
+        r#"{{ "source": "s", "id": "{id}", "account": "a", "product": "p", "meter": "m", "quantity": "2", "time": "{time}" }}"#
     );
     let mut message = Vec::new();
     avro::put_header(&mut message, schemas::USAGE_RECORD.fingerprint());

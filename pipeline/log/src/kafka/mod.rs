@@ -204,12 +204,7 @@ impl Kafka {
     }
 
     /// A partition's first offset and its last, at the isolation level of who asks.
-    fn ends(
-        &self,
-        asker: &BaseConsumer,
-        topic: &str,
-        partition: u32,
-    ) -> Result<(i64, i64), Error> {
+    fn ends(&self, asker: &BaseConsumer, topic: &str, partition: u32) -> Result<(i64, i64), Error> {
         let timeout = self.config.call_timeout;
         let ask = || asker.fetch_watermarks(topic, Self::partition(partition), timeout);
         let asked = ask().or_else(|error| match error.rdkafka_error_code() {

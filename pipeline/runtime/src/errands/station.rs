@@ -16,7 +16,7 @@ use metrics::gauge;
 use super::backoff::backoff;
 use super::outside::{Outside, Owner};
 use super::{Attempt, Ended, Errand, Tried, Wanted};
-use crate::{Input, Output, Station, Stop};
+use crate::{Held, Input, Output, Station, Stop};
 
 /// The open wishes of one partition.
 pub struct Errands<E: Errand> {
@@ -276,13 +276,13 @@ impl<E: Errand> Station for Errands<E> {
         Ok(())
     }
 
-    fn holds(&self) -> Option<String> {
+    fn holds(&self) -> Option<Held> {
         let consumer = self.outside.options().consumer;
         let why = || {
-            format!(
+            Held::Waits(format!(
                 "{} wishes of {consumer} are open: the outside is slow or away",
                 self.open.len()
-            )
+            ))
         };
         self.full.then(why)
     }

@@ -17,7 +17,7 @@ use drawdown_wire::schemas;
 use crate::clock::Clock;
 use crate::state::Chain;
 use crate::telemetry::{LogAway, StepCommitted, StepLost, begins, owns};
-use crate::{Input, Output, Progress, Station, Stop};
+use crate::{Held, Input, Output, Progress, Station, Stop};
 use snapshot::{Snapshot, next_piece};
 
 /// What a worker is told.
@@ -60,9 +60,19 @@ struct Owned<S> {
     snapshot: Snapshot,
     /// Messages were passed over because the station could not take them; they are read again from
     /// `next` on once it can.
-    passed_over: bool,
+    passed_over: Option<Held>,
     /// Up to here nothing stands behind `next` but what nobody reads.
     nothing_until: Next,
+}
+
+impl<S> Owned<S> {
+    /// Why somebody has to make room before it takes anything.
+    fn stands(&self) -> Option<&str> {
+        match &self.passed_over {
+            Some(Held::Stands(why)) => Some(why),
+            _ => None,
+        }
+    }
 }
 
 /// Runs the stations of one consumer for the partitions it owns.
@@ -201,7 +211,10 @@ impl<S: Station> Worker<S> {
                 std::thread::sleep(TRY_AGAIN_AFTER);
             }
             other => {
-                self.progress.note();
+                match self.owned.values().find_map(Owned::stands) {
+                    Some(why) => self.progress.stands(why),
+                    None => self.progress.note(),
+                }
                 return other.map(Some);
             }
         }
@@ -298,10 +311,10 @@ impl<S: Station> Worker<S> {
     fn read_again(&mut self) -> Result<(), Stop> {
         let mut places = BTreeMap::new();
         for (partition, owned) in &mut self.owned {
-            if owned.passed_over && owned.station.holds().is_none() {
+            if owned.passed_over.is_some() && owned.station.holds().is_none() {
                 tracing::info!(partition, "messages are taken again");
                 places.insert(*partition, owned.next);
-                owned.passed_over = false;
+                owned.passed_over = None;
             }
         }
         match self.member.as_mut() {
@@ -479,12 +492,19 @@ fn take<S: Station>(
     for run in messages.chunk_by(|a, b| a.partition == b.partition) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let Some(owned) = owned.get_mut(&first.partition) else { continue };
-        if owned.passed_over {
-            continue;
+        if owned.passed_over.is_none() {
+            owned.passed_over = owned.station.holds();
+            match &owned.passed_over {
+                None => {}
+                Some(Held::Waits(why)) => {
+                    tracing::warn!(partition = first.partition, why, "no messages are taken");
+                }
+                Some(Held::Stands(why)) => {
+                    tracing::error!(partition = first.partition, why, "no messages are taken");
+                }
+            }
         }
-        if let Some(why) = owned.station.holds() {
-            tracing::error!(partition = first.partition, why, "no messages are taken");
-            owned.passed_over = true;
+        if owned.passed_over.is_some() {
             continue;
         }
         owned.station.take(Input { messages: run }, &mut owned.output)?;

@@ -116,7 +116,7 @@ impl<S: Station> Restoring<'_, S> {
             output,
             dirty: behind,
             snapshot,
-            passed_over: false,
+            passed_over: None,
             nothing_until: Next::START,
         })
     }
