@@ -1,14 +1,16 @@
-.PHONY: prepare prepare-run prepare-kafka run kafka smoke check test soak simulate fuzz mutants bench release-schemas kept-data
+.PHONY: prepare prepare-run prepare-kafka prepare-bench run kafka smoke check test soak simulate fuzz mutants bench bench-sweep release-schemas kept-data
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-# Installs what is missing on this machine: for everything, to run, to run a broker.
+# Installs what is missing on this machine: for everything, to run, to run a broker, to measure.
 prepare:
 	@tests/components/install test
 prepare-run:
 	@tests/components/install run
 prepare-kafka:
 	@tests/components/install kafka
+prepare-bench:
+	@tests/components/install bench
 
 # Everything on this machine, with a demonstration: see README.md.
 DATA ?= data
@@ -93,8 +95,12 @@ mutants: prepare
 	@tests/mutants/run $(BUGS)
 
 # What drawdown does in a second beside its peers, verified; QUICK=1 in minutes.
-bench: prepare
+bench: prepare-bench
 	cargo run --release --quiet -p drawdown-bench
+
+# Every way to set up Kafka Streams, its best row is what `make bench` shows.
+bench-sweep: prepare-bench
+	cargo run --release --quiet -p drawdown-bench -- sweep
 
 # Keeps the schemas and their examples as those of a version, against which later ones are tested.
 # A version that is not out yet may be written again.

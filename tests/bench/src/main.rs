@@ -11,6 +11,7 @@ mod ingestion;
 mod latency;
 mod memory;
 mod peers;
+mod postgres;
 mod remembered;
 mod restore;
 mod site;
@@ -57,7 +58,7 @@ struct Arguments {
     #[arg(long, default_value_t = 16)]
     partitions: u32,
     /// What to measure.
-    #[arg(default_values = ROWS)]
+    #[arg(default_values = ROWS, help = "What to measure; sweep tries all ways to set up Kafka Streams")]
     rows: Vec<String>,
 }
 
@@ -75,6 +76,9 @@ struct Scale {
 const ROWS: [&str; 12] =
     ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g10", "g11", "g12", "g13"];
 
+/// Not part of a bench.
+const SWEEP: &str = "sweep";
+
 impl Scale {
     fn read() -> anyhow::Result<Scale> {
         let arguments = Arguments::parse();
@@ -82,7 +86,8 @@ impl Scale {
         let mut plan = TopicPlan::parse(DEFAULT_PLAN).map_err(anyhow::Error::msg)?;
         plan.usage_partitions = arguments.partitions;
         plan.ledger_partitions = arguments.partitions;
-        if let Some(other) = arguments.rows.iter().find(|row| !ROWS.contains(&row.as_str())) {
+        let is_row = |row: &&String| ROWS.contains(&row.as_str()) || *row == SWEEP;
+        if let Some(other) = arguments.rows.iter().find(|row| !is_row(row)) {
             bail!("there is no row {other}; there are {}", ROWS.join(", "));
         }
         let (accounts, records, ids, runs) = match quick {
@@ -169,6 +174,9 @@ fn main() -> anyhow::Result<()> {
     if scale.has("g12") {
         alone::measure(&scale, &mut table)?;
     }
+    if scale.has(SWEEP) {
+        sweep(&scale, &mut table)?;
+    }
     print!("{table}");
     Ok(())
 }
@@ -222,7 +230,7 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
         answers::measure(&site, scale.accounts, rate / 2.0, "Kafka", "100 ms", table)?;
     }
     if scale.has("g3") {
-        beside_streams(scale, &broker, &kafka, &rates, table)?;
+        beside_peers(scale, &broker, &kafka, &rates, table)?;
     }
     if scale.has("g13") {
         let alone = match rates.iter().find(|(row, _)| *row == "g1") {
@@ -270,42 +278,64 @@ fn fill(plan: &Plan, site: &Site, quantities: &mut Quantities) -> anyhow::Result
     Ok(made)
 }
 
-/// The same job in Kafka Streams, on the same broker and records.
-fn beside_streams(
+/// The same job by whom a user would take in our place, on the same broker and records.
+fn beside_peers(
     scale: &Scale,
     broker: &Broker,
-    kafka: &Kafka,
+    kafka: &Arc<Kafka>,
     rates: &[(&str, f64)],
     table: &mut Table,
 ) -> anyhow::Result<()> {
-    peers::build()?;
-    let partitions = scale.plan.usage_partitions;
-    let input =
-        TopicDetails { name: "peer.usage".to_owned(), partitions, ..scale.topics("").remove(0) };
-    kafka.create(&[input], 1)?;
-    let from: Timestamp = STARTS_AT.parse().context("a time")?;
-    let quantities = vec![[0; 2]; scale.accounts as usize];
-    let records = scale.records.min(4_000_000);
-    let plan = Plan { records, ..scale.usage("g1", 1) };
-    let made = Maker::new(plan, from, quantities).append_all(kafka, "peer.usage", partitions)?;
     let ours = rates.iter().find(|(row, _)| *row == "g1").map(|(_, rate)| *rate);
+    let times =
+        |rate: f64| ours.map_or("-".to_owned(), |ours| format!("ours is {:.1}x", ours / rate));
+    let made = peer_usage(scale, kafka)?;
+    let mut add = |what: &str, rate: f64, cpu_seconds: f64| {
+        table.push(Row::rate("g3", what, &times(rate), [rate]));
+        table.push(Row::cpu("", "  its CPU", "-", [cpu_seconds / (made.records as f64 / 1e6)]));
+    };
     for (hops, store, commit_ms) in
         [(1, "rocksdb", 100), (1, "memory", 100), (2, "rocksdb", 100), (1, "rocksdb", 1_000)]
     {
-        let peer = Streams { hops, store, commit_ms };
-        let said = peer.run(&broker.bootstrap(), "peer.usage", partitions, made.records)?;
-        let charged: drawdown_domain::money::Amount = said.charged.parse()?;
-        if charged != made.costs {
-            bail!("Kafka Streams charged {charged}, but the usage costs {}", made.costs);
-        }
-        let what = format!("Kafka Streams, {hops} hop, {store}, {commit_ms} ms");
-        let times = ours.map_or("-".to_owned(), |ours| format!("ours is {:.1}x", ours / said.rate));
-        table.push(Row::rate("g3", &what, &times, [said.rate]));
+        let peer = Streams { hops, store, commit_ms, threads: 2, cache_mb: None };
+        let said =
+            peer.verified(&broker.bootstrap(), PEER_USAGE, scale.plan.usage_partitions, &made)?;
+        add(&peer.to_string(), said.rate, said.cpu_seconds);
+    }
+    let said = postgres::run(&**kafka, PEER_USAGE, scale.plan.usage_partitions)?;
+    site::check(said.charged, &made)?;
+    add(postgres::NAME, made.records as f64 / said.seconds, said.cpu_seconds);
+    Ok(())
+}
+
+/// Each way to set up Kafka Streams.
+fn sweep(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
+    let broker = Broker::start(BrokerOptions::default())?;
+    let kafka = Arc::new(Kafka::new(as_set_up(&broker))?);
+    let made = peer_usage(scale, &kafka)?;
+    for peer in Streams::sweep() {
+        let said =
+            peer.verified(&broker.bootstrap(), PEER_USAGE, scale.plan.usage_partitions, &made)?;
         let cpu = said.cpu_seconds / (made.records as f64 / 1e6);
-        table.push(Row::cpu("", "  its CPU", "-", [cpu]));
+        table.push(Row::rate("g3", &peer.to_string(), &format!("{cpu:.2} CPU-s/M"), [said.rate]));
     }
     Ok(())
 }
+
+const PEER_USAGE: &str = "peer.usage";
+
+fn peer_usage(scale: &Scale, kafka: &Arc<Kafka>) -> anyhow::Result<Made> {
+    let partitions = scale.plan.usage_partitions;
+    let input =
+        TopicDetails { name: PEER_USAGE.to_owned(), partitions, ..scale.topics("").remove(0) };
+    kafka.create(&[input], 1)?;
+    let from: Timestamp = STARTS_AT.parse().context("a time")?;
+    let quantities = vec![[0; 2]; scale.accounts as usize];
+    let plan = Plan { records: scale.records.min(PEER_RECORDS_MAX), ..scale.usage("g1", 1) };
+    Maker::new(plan, from, quantities).append_all(&**kafka, PEER_USAGE, partitions)
+}
+
+const PEER_RECORDS_MAX: u64 = 4_000_000;
 
 /// Makes the messages, and then sends them as several of our own ingestions would: a batch is sent once one
 /// before it is on disk. Sending, metering and booking take place at the same time, in one process.

@@ -503,7 +503,7 @@ fn charged(balance: &Worker<Balance>, topics: &Topics) -> anyhow::Result<Amount>
 }
 
 /// What this process has used of the processors so far.
-fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     process_seconds(&text)
 }
@@ -516,7 +516,7 @@ fn thread_seconds() -> f64 {
 }
 
 /// What another process has used.
-fn cpu_seconds_of(process: u32) -> f64 {
+pub(crate) fn cpu_seconds_of(process: u32) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     process_seconds(&text)
 }

@@ -105,3 +105,18 @@ fn a_member_that_was_away_too_long_is_told() {
         }
     }
 }
+
+/// Who came back in time is not told later that it was away.
+#[test]
+fn a_member_that_came_back_in_time_stays() {
+    let path = directory();
+    let config = config(path.path(), &Hands::default());
+    let absence_max = Duration::from_millis(300);
+    let log = Embedded::open(EmbeddedConfig { absence_max, ..config }).unwrap();
+    drop(join(&log, "a"));
+    let mut member = join(&log, "a");
+    std::thread::sleep(2 * absence_max);
+    // It was dealt its partitions when it joined, and nothing changes.
+    assert!(member.poll(Duration::ZERO, &mut |_| ()).unwrap().is_none());
+    decide(&mut *member, commit(Next(0), &[("ever", 0, b"x")])).unwrap();
+}
