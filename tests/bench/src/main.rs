@@ -18,6 +18,7 @@ mod site;
 mod table;
 mod usage;
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -104,6 +105,13 @@ impl Scale {
         })
     }
 
+    fn title(&self) -> &'static str {
+        match self.rows == [SWEEP] {
+            true => "Kafka Streams, each way to set it up",
+            false => "What drawdown does in a second",
+        }
+    }
+
     fn has(&self, row: &str) -> bool {
         self.rows.iter().any(|asked| asked == row)
     }
@@ -155,7 +163,7 @@ fn main() -> anyhow::Result<()> {
             EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env()?,
         )
         .init();
-    let mut table = Table::new(&scale.rows.join(" "));
+    let mut table = Table::new(scale.title());
     if scale.rows.iter().any(|row| ON_KAFKA.contains(&row.as_str())) {
         on_kafka(&scale, &mut table)?;
     }
@@ -178,7 +186,18 @@ fn main() -> anyhow::Result<()> {
         sweep(&scale, &mut table)?;
     }
     print!("{table}");
+    // What is measured in full is what the documents show.
+    if scale.rows == ROWS && std::env::var_os("QUICK").is_none() {
+        table.write_to(&docs(), "benchmark")?;
+    }
+    if scale.rows == [SWEEP] {
+        table.write_to(&docs(), "kafka-streams")?;
+    }
     Ok(())
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
 }
 
 /// What each account has used so far, in thousandths by meter: prices go by the month's quantity.

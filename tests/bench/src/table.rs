@@ -1,6 +1,9 @@
 //! The table that is printed: what was measured, the goal beside it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::path::Path;
+
+use drawdown_domain::time::Timestamp;
 
 /// One figure.
 #[derive(Clone, Debug)]
@@ -9,6 +12,8 @@ pub(crate) struct Row {
     what: String,
     found: String,
     reach: String,
+    /// Records a second, of the rows that are rates.
+    rate: Option<f64>,
 }
 
 /// The middle one of some figures.
@@ -38,7 +43,8 @@ impl Row {
         figures: impl IntoIterator<Item = f64>,
     ) -> Row {
         let figures: Vec<f64> = figures.into_iter().collect();
-        Row::new(goal, what, spread(&figures, |rate| format!("{:.0} k/s", rate / 1e3)), reach)
+        let found = spread(&figures, |rate| format!("{:.0} k/s", rate / 1e3));
+        Row { rate: Some(median(figures)), ..Row::new(goal, what, found, reach) }
     }
 
     /// CPU-seconds for a million records.
@@ -53,7 +59,8 @@ impl Row {
     }
 
     pub(crate) fn new(goal: &str, what: &str, found: String, reach: &str) -> Row {
-        Row { goal: goal.to_uppercase(), what: what.to_owned(), found, reach: reach.to_owned() }
+        let (what, reach) = (what.to_owned(), reach.to_owned());
+        Row { goal: goal.to_uppercase(), what, found, reach, rate: None }
     }
 }
 
@@ -79,6 +86,75 @@ impl Table {
         eprintln!("{} {}: {}", row.goal, row.what, row.found);
         self.rows.push(row);
     }
+}
+
+/// Whose rates are drawn beside each other: the whole way from a record sent to one booked, ours and our peers'.
+const DRAWN: [&str; 5] = ["G1", "G1-ZIPF", "G1P", "G3", "G4"];
+const BAR: u32 = 22;
+const LABELS: f64 = 360.0;
+const BARS: f64 = 420.0;
+
+impl Table {
+    /// Writes the table as a page, and a picture of its rates.
+    pub(crate) fn write_to(&self, folder: &Path, name: &str) -> anyhow::Result<()> {
+        let mut page = format!("# {}\n\n{} on {}.\n", self.title, today(), machine());
+        let picture = self.picture();
+        if let Some(picture) = &picture {
+            std::fs::write(folder.join(format!("{name}.svg")), picture)?;
+            writeln!(page, "\n![Records a second, ours and our peers']({name}.svg)")?;
+        }
+        writeln!(page, "\n| | what | found | goal |\n|---|---|---|---|")?;
+        for Row { goal, what, found, reach, .. } in &self.rows {
+            writeln!(page, "| {goal} | {} | {found} | {reach} |", what.trim())?;
+        }
+        writeln!(page)?;
+        self.notes.iter().try_for_each(|note| writeln!(page, "{note}."))?;
+        Ok(std::fs::write(folder.join(format!("{name}.md")), page)?)
+    }
+
+    fn picture(&self) -> Option<String> {
+        let drawn = self.rows.iter().filter(|row| DRAWN.contains(&row.goal.as_str()));
+        let drawn: Vec<(&str, f64)> =
+            drawn.filter_map(|row| Some((row.what.as_str(), row.rate?))).collect();
+        let most = drawn.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+        if drawn.len() < 2 || most <= 0.0 {
+            return None;
+        }
+        let height = BAR * (drawn.len() as u32 + 1);
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" height=\"{height}\" \
+             font-family=\"sans-serif\" font-size=\"12\">\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+            LABELS + BARS + 80.0
+        );
+        for (place, (what, rate)) in (0_u32..).zip(&drawn) {
+            let (top, width) = (BAR * place + BAR / 2, (rate / most * BARS).max(1.0));
+            let is_ours = !PEERS.iter().any(|peer| what.starts_with(peer));
+            let colour = if is_ours { "#1b7f5c" } else { "#9aa5b1" };
+            svg.push_str(&format!(
+                "<text x=\"{:.0}\" y=\"{}\" text-anchor=\"end\">{what}</text>\n\
+                 <rect x=\"{LABELS:.0}\" y=\"{top}\" width=\"{width:.1}\" height=\"{}\" fill=\"{colour}\"/>\n\
+                 <text x=\"{:.1}\" y=\"{}\">{:.0} k/s</text>\n",
+                LABELS - 8.0,
+                top + 13,
+                BAR - 6,
+                LABELS + width + 6.0,
+                top + 13,
+                rate / 1e3
+            ));
+        }
+        svg.push_str("</svg>\n");
+        Some(svg)
+    }
+}
+
+const PEERS: [&str; 2] = ["Kafka Streams", "PostgreSQL"];
+
+fn today() -> String {
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let micros = i64::try_from(now.as_micros()).unwrap_or_default();
+    Timestamp::from_micros(micros).to_string().chars().take(10).collect()
 }
 
 impl fmt::Display for Table {

@@ -78,14 +78,6 @@ pub(crate) fn fill(path: &Path) {
         let refused = decide(&mut *member, commit(Next(1), &[("ever", 1, &value(1))]));
         assert!(matches!(refused, Err(Error::Passing(_))), "{refused:?}");
     }
-    // Many at once, of which some are refused together.
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                (0..20).for_each(|_| assert!(try_append(&log, count).unwrap_err().is_passing()))
-            });
-        }
-    });
     check(&log, count);
     assert_eq!(scan(&log, "ever", 1).unwrap(), []);
     assert_eq!(log.committed(super::rig::GROUP, "brief", 0).unwrap(), Some(Next(0)));
@@ -95,6 +87,14 @@ pub(crate) fn fill(path: &Path) {
     let log = open(&path);
     check(&log, count);
     assert!(try_append(&log, count).unwrap_err().is_passing());
+    // Many at once, of which some are refused together.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                (0..20).for_each(|_| assert!(try_append(&log, count).unwrap_err().is_passing()))
+            });
+        }
+    });
     let mut member = join(&log, "a");
     say(&format!("full {count}"));
     if is_limit {
