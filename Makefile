@@ -30,8 +30,9 @@ smoke: prepare
 	cargo build --quiet --workspace --bin drawdown-smoke
 	@$(TARGET)/debug/drawdown-smoke $(TARGET)/quick/drawdown
 
-# Format, lints, docs.
+# Format, lints, docs, and whether the planted bugs of `make mutants` still fit.
 check: prepare
+	git apply --check tests/mutants/*.patch
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
