@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use drawdown_domain::time::Timestamp;
+use drawdown_runtime::clock::Clock;
 
 /// One figure.
 #[derive(Clone, Debug)]
@@ -151,10 +151,7 @@ impl Table {
 const PEERS: [&str; 2] = ["Kafka Streams", "PostgreSQL"];
 
 fn today() -> String {
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let micros = i64::try_from(now.as_micros()).unwrap_or_default();
-    Timestamp::from_micros(micros).to_string().chars().take(10).collect()
+    Clock::Real.now().to_string().chars().take(10).collect()
 }
 
 impl fmt::Display for Table {
@@ -163,7 +160,7 @@ impl fmt::Display for Table {
         let width = self.rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
         let found = self.rows.iter().map(|row| row.found.len()).max().unwrap_or(0);
         writeln!(f, "{:8} {:width$}  {:found$}  goal", "", "what", "found")?;
-        for Row { goal, what, found: figure, reach } in &self.rows {
+        for Row { goal, what, found: figure, reach, .. } in &self.rows {
             writeln!(f, "{goal:8} {what:width$}  {figure:found$}  {reach}")?;
         }
         self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))
