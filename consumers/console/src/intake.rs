@@ -13,8 +13,8 @@ use drawdown_wire::usage::packing::Pack;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Threads that append; each has partitions of its own, so that all of them can wait for the disk or
-/// the broker at once.
-const CARRIERS_MAX: u32 = 8;
+/// the broker at once. They do little else.
+const CARRIERS_MAX: u32 = 32;
 /// So much is appended with one call.
 const CARRIED_BYTES_MAX: usize = 4 << 20;
 

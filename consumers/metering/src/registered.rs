@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use drawdown_domain::usage::Arrival;
-use drawdown_log::{Error, Message};
+use drawdown_log::Message;
 use drawdown_runtime::{Output, Stop};
 use drawdown_wire::usage::{Writer, split_registered};
 
@@ -37,7 +37,7 @@ impl Registered {
         match self.known.entry(number) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(unknown) => {
-                let schema = self.registry.schema(number).map_err(Error::Passing)?;
+                let schema = self.registry.schema(number).map_err(Stop::Away)?;
                 Ok(unknown.insert(read(number, schema)))
             }
         }

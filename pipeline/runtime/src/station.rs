@@ -111,6 +111,9 @@ pub enum Stop {
     /// Something that can be rebuilt from the log is gone: the station is dropped and restored.
     #[error("{0}")]
     Restore(String),
+    /// Somebody other than the log, who is needed, is away. The station is restored and asks again.
+    #[error("{0}")]
+    Away(String),
     #[error(transparent)]
     Log(#[from] drawdown_log::Error),
 }

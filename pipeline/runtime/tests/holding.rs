@@ -17,6 +17,7 @@ use drawdown_wire::schemas::{self, Schema};
 struct Shared {
     holds: Arc<AtomicBool>,
     loses: Arc<AtomicBool>,
+    misses: Arc<AtomicBool>,
     committed: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -37,6 +38,9 @@ impl Station for Echo {
             return Err(Stop::Restore("its files are damaged".to_owned()));
         }
         for message in input.messages {
+            if message.value == b"needs" && self.shared.misses.load(Ordering::Relaxed) {
+                return Err(Stop::Away("the registry of schemas is away".to_owned()));
+            }
             output.append("out", 0, message.value.to_vec());
             self.taken.push(message.value.to_vec());
         }
@@ -153,4 +157,21 @@ fn a_station_that_lost_what_it_stands_on_is_restored_and_loses_nothing() {
     send(&log, "b");
     settle(&mut worker);
     assert_eq!(out(&log), ["a", "b"]);
+}
+
+#[test]
+fn who_is_needed_and_away_is_waited_for_and_named() {
+    let (log, shared, mut worker) = started();
+    shared.misses.store(true, Ordering::Relaxed);
+    for text in ["needs", "b"] {
+        send(&log, text);
+    }
+    for _ in 0..10 {
+        worker.turn(Duration::ZERO).unwrap();
+    }
+    assert_eq!(out(&log), [""; 0]);
+    assert_eq!(worker.progress().why().as_deref(), Some("the registry of schemas is away"));
+    shared.misses.store(false, Ordering::Relaxed);
+    settle(&mut worker);
+    assert_eq!((out(&log), worker.progress().why()), (vec!["needs".to_owned(), "b".to_owned()], None));
 }

@@ -15,6 +15,7 @@ mod postgres;
 mod remembered;
 mod restore;
 mod site;
+mod sizes;
 mod table;
 mod usage;
 
@@ -74,8 +75,10 @@ struct Scale {
     rows: Vec<String>,
 }
 
-const ROWS: [&str; 12] =
-    ["g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g10", "g11", "g12", "g13"];
+const ROWS: [&str; 15] = [
+    "g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g10", "g11", "g12", "g13", "hot", "partitions",
+    "flat",
+];
 
 /// Not part of a bench.
 const SWEEP: &str = "sweep";
@@ -150,7 +153,8 @@ impl Scale {
 }
 
 /// These need accounts and usage on Kafka.
-const ON_KAFKA: [&str; 8] = ["g1", "g1-zipf", "g1p", "g3", "g5", "g10", "g11", "g13"];
+const ON_KAFKA: [&str; 10] =
+    ["g1", "g1-zipf", "g1p", "g3", "g5", "g10", "g11", "g13", "hot", "partitions"];
 
 fn main() -> anyhow::Result<()> {
     if memory::is_alone() {
@@ -182,6 +186,9 @@ fn main() -> anyhow::Result<()> {
     if scale.has("g12") {
         alone::measure(&scale, &mut table)?;
     }
+    if scale.has("flat") {
+        sizes::accounts(&scale, &mut table)?;
+    }
     if scale.has(SWEEP) {
         sweep(&scale, &mut table)?;
     }
@@ -205,7 +212,7 @@ type Quantities = Vec<[u64; 2]>;
 
 fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerOptions::default())?;
-    let kafka = Arc::new(Kafka::new(as_set_up(&broker))?);
+    let kafka = Arc::new(Kafka::new(as_set_up(&broker, "bench."))?);
     kafka.create(&scale.topics("bench."), 1)?;
     let local = tempfile::tempdir()?;
     let setting = Setting::new(&scale.plan, "bench.")?.keeping(local.path());
@@ -242,6 +249,12 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     if scale.has("g5") {
         latency::measure(&site, rate / 2.0, "Kafka", "150 ms", table)?;
     }
+    if scale.has("hot") {
+        sizes::hot(scale, &site, &mut quantities, table)?;
+    }
+    if scale.has("partitions") {
+        sizes::partitions(scale, &broker, table)?;
+    }
     if scale.has("g10") {
         ingestion::measure(scale, &site, &mut quantities, "Kafka", "300 k/s", table)?;
     }
@@ -265,8 +278,8 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
 }
 
 /// As an installation sets it up.
-fn as_set_up(broker: &Broker) -> KafkaConfig {
-    let incompressible = vec![format!("bench.{}", Topic::Identities.name())];
+fn as_set_up(broker: &Broker, prefix: &str) -> KafkaConfig {
+    let incompressible = vec![format!("{prefix}{}", Topic::Identities.name())];
     KafkaConfig { incompressible, ..KafkaConfig::new(&broker.bootstrap()) }
 }
 
@@ -330,7 +343,7 @@ fn beside_peers(
 /// Each way to set up Kafka Streams.
 fn sweep(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerOptions::default())?;
-    let kafka = Arc::new(Kafka::new(as_set_up(&broker))?);
+    let kafka = Arc::new(Kafka::new(as_set_up(&broker, "bench."))?);
     let made = peer_usage(scale, &kafka)?;
     for peer in Streams::sweep() {
         let said =

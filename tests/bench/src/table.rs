@@ -12,8 +12,8 @@ pub(crate) struct Row {
     what: String,
     found: String,
     reach: String,
-    /// Records a second, of the rows that are rates.
-    rate: Option<f64>,
+    /// The middle one, of the rows that are figures.
+    figure: Option<f64>,
 }
 
 /// The middle one of some figures.
@@ -44,7 +44,7 @@ impl Row {
     ) -> Row {
         let figures: Vec<f64> = figures.into_iter().collect();
         let found = spread(&figures, |rate| format!("{:.0} k/s", rate / 1e3));
-        Row { rate: Some(median(figures)), ..Row::new(goal, what, found, reach) }
+        Row { figure: Some(median(figures)), ..Row::new(goal, what, found, reach) }
     }
 
     /// CPU-seconds for a million records.
@@ -55,12 +55,13 @@ impl Row {
         figures: impl IntoIterator<Item = f64>,
     ) -> Row {
         let figures: Vec<f64> = figures.into_iter().collect();
-        Row::new(goal, what, spread(&figures, |cpu| format!("{cpu:.2} CPU-s/M")), reach)
+        let found = spread(&figures, |cpu| format!("{cpu:.2} CPU-s/M"));
+        Row { figure: Some(median(figures)), ..Row::new(goal, what, found, reach) }
     }
 
     pub(crate) fn new(goal: &str, what: &str, found: String, reach: &str) -> Row {
         let (what, reach) = (what.to_owned(), reach.to_owned());
-        Row { goal: goal.to_uppercase(), what, found, reach, rate: None }
+        Row { goal: goal.to_uppercase(), what, found, reach, figure: None }
     }
 }
 
@@ -88,20 +89,46 @@ impl Table {
     }
 }
 
-/// Whose rates are drawn beside each other: the whole way from a record sent to one booked, ours and our peers'.
-const DRAWN: [&str; 5] = ["G1", "G1-ZIPF", "G1P", "G3", "G4"];
+/// What is drawn of the rows of some goals: as what page's picture, saying what, and a figure as so many of a unit.
+struct Drawing {
+    goals: &'static [&'static str],
+    name: &'static str,
+    says: &'static str,
+    of: f64,
+    unit: &'static str,
+}
+
+const DRAWINGS: [Drawing; 2] = [
+    Drawing {
+        goals: &["G1", "G1-ZIPF", "G1P", "G3", "G4", "HOT"],
+        name: "",
+        says: "Records a second from sent to booked, ours and our peers'",
+        of: 1e3,
+        unit: "k/s",
+    },
+    Drawing {
+        goals: &["FLAT"],
+        name: "-accounts",
+        says: "Seconds of a processor for a million records, by how many accounts there are",
+        of: 1.0,
+        unit: "s",
+    },
+];
+
 const BAR: u32 = 22;
 const LABELS: f64 = 360.0;
 const BARS: f64 = 420.0;
 
 impl Table {
-    /// Writes the table as a page, and a picture of its rates.
+    /// Writes the table as a page, with pictures.
     pub(crate) fn write_to(&self, folder: &Path, name: &str) -> anyhow::Result<()> {
         let mut page = format!("# {}\n\n{} on {}.\n", self.title, today(), machine());
-        let picture = self.picture();
-        if let Some(picture) = &picture {
-            std::fs::write(folder.join(format!("{name}.svg")), picture)?;
-            writeln!(page, "\n![Records a second, ours and our peers']({name}.svg)")?;
+        for drawing in &DRAWINGS {
+            if let Some(picture) = self.picture(drawing) {
+                let file = format!("{name}{}.svg", drawing.name);
+                std::fs::write(folder.join(&file), picture)?;
+                writeln!(page, "\n![{}]({file})", drawing.says)?;
+            }
         }
         writeln!(page, "\n| | what | found | goal |\n|---|---|---|---|")?;
         for Row { goal, what, found, reach, .. } in &self.rows {
@@ -112,11 +139,11 @@ impl Table {
         Ok(std::fs::write(folder.join(format!("{name}.md")), page)?)
     }
 
-    fn picture(&self) -> Option<String> {
-        let drawn = self.rows.iter().filter(|row| DRAWN.contains(&row.goal.as_str()));
+    fn picture(&self, drawing: &Drawing) -> Option<String> {
+        let drawn = self.rows.iter().filter(|row| drawing.goals.contains(&row.goal.as_str()));
         let drawn: Vec<(&str, f64)> =
-            drawn.filter_map(|row| Some((row.what.as_str(), row.rate?))).collect();
-        let most = drawn.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+            drawn.filter_map(|row| Some((row.what.as_str(), row.figure?))).collect();
+        let most = drawn.iter().map(|(_, figure)| *figure).fold(0.0, f64::max);
         if drawn.len() < 2 || most <= 0.0 {
             return None;
         }
@@ -125,22 +152,24 @@ impl Table {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" height=\"{height}\" \
              font-family=\"sans-serif\" font-size=\"12\">\n\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
-            LABELS + BARS + 80.0
+            LABELS + BARS + 100.0
         );
-        for (place, (what, rate)) in (0_u32..).zip(&drawn) {
-            let (top, width) = (BAR * place + BAR / 2, (rate / most * BARS).max(1.0));
+        for (place, (what, figure)) in (0_u32..).zip(&drawn) {
+            let (top, width) = (BAR * place + BAR / 2, (figure / most * BARS).max(1.0));
             let is_ours = !PEERS.iter().any(|peer| what.starts_with(peer));
             let colour = if is_ours { "#1b7f5c" } else { "#9aa5b1" };
+            let shown = figure / drawing.of;
+            let shown = if shown < 10.0 { format!("{shown:.2}") } else { format!("{shown:.0}") };
             svg.push_str(&format!(
                 "<text x=\"{:.0}\" y=\"{}\" text-anchor=\"end\">{what}</text>\n\
                  <rect x=\"{LABELS:.0}\" y=\"{top}\" width=\"{width:.1}\" height=\"{}\" fill=\"{colour}\"/>\n\
-                 <text x=\"{:.1}\" y=\"{}\">{:.0} k/s</text>\n",
+                 <text x=\"{:.1}\" y=\"{}\">{shown} {}</text>\n",
                 LABELS - 8.0,
                 top + 13,
                 BAR - 6,
                 LABELS + width + 6.0,
                 top + 13,
-                rate / 1e3
+                drawing.unit
             ));
         }
         svg.push_str("</svg>\n");

@@ -147,7 +147,7 @@ impl Kafka {
             |error: KafkaError| Error::Fatal(format!("the Kafka client cannot start: {error}"));
         let mut appender = config.client();
         appender.set("enable.idempotence", "true").set("acks", "all");
-        appender.set("linger.ms", "5").set("batch.size", "1000000").set("compression.type", "lz4");
+        appender.set("linger.ms", "1").set("batch.size", "1000000").set("compression.type", "lz4");
         appender.set("message.max.bytes", "10485760");
         // Whoever waits is told in time what became of the message, and none of them comes later.
         appender.set("message.timeout.ms", config.call_timeout.as_millis().to_string());

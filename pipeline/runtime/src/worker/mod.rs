@@ -95,6 +95,8 @@ pub struct Worker<S> {
     progress: Progress,
     /// Read since the last commit began.
     messages: u64,
+    /// Somebody was needed for messages, none of which were taken since.
+    away: Option<String>,
 }
 
 /// What is known of a commit while it is under way.
@@ -140,6 +142,7 @@ impl<S: Station> Worker<S> {
             consumer,
             progress: Progress::default(),
             messages: 0,
+            away: None,
         }
     }
 
@@ -206,12 +209,17 @@ impl<S: Station> Worker<S> {
                 StepLost { consumer: &self.consumer, why: &why }.tell();
             }
             Err(Stop::Restore(why)) => tracing::warn!(worker = ?self, why, "restoring"),
+            Err(Stop::Away(why)) => {
+                tracing::warn!(worker = ?self, why, "trying again");
+                self.away = Some(why);
+                std::thread::sleep(TRY_AGAIN_AFTER);
+            }
             Err(Stop::Log(Error::Passing(why))) => {
                 LogAway { consumer: &self.consumer, why: &why }.tell();
                 std::thread::sleep(TRY_AGAIN_AFTER);
             }
             other => {
-                match self.owned.values().find_map(Owned::stands) {
+                match self.away.as_deref().or_else(|| self.owned.values().find_map(Owned::stands)) {
                     Some(why) => self.progress.stands(why),
                     None => self.progress.note(),
                 }
@@ -280,6 +288,7 @@ impl<S: Station> Worker<S> {
             return Err(stop);
         }
         if took > 0 {
+            self.away = None;
             self.messages += took;
             self.collecting_since.get_or_insert_with(Instant::now);
             self.check_time()?;

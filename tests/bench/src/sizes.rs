@@ -1,0 +1,77 @@
+//! What the size of an installation, and the shape of its usage, change.
+
+use std::sync::Arc;
+
+use drawdown_components::Broker;
+use drawdown_log::embedded::{Embedded, EmbeddedConfig};
+use drawdown_log::kafka::Kafka;
+use drawdown_domain::time::Timestamp;
+use drawdown_wire::topics::TopicPlan;
+
+use crate::site::{Setting, Site};
+use crate::table::{Row, Table};
+use crate::usage::{ACCOUNTS_PER_ENTERPRISE, Plan};
+use crate::{Quantities, Scale, as_set_up, embedded_run, fill, runs};
+
+const HOT_SEED: u64 = 3_000;
+const FLAT_SEED: u64 = 800;
+
+/// All usage of one enterprise, or of one account: one partition has it all.
+pub(crate) fn hot(
+    scale: &Scale,
+    site: &Site,
+    quantities: &mut Quantities,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    for (what, accounts) in [("one enterprise", ACCOUNTS_PER_ENTERPRISE), ("one account", 1)] {
+        let seed = HOT_SEED + u64::from(accounts);
+        let plan = Plan { records: scale.records / 2, accounts, ..scale.usage("hot", seed) };
+        let figures = site.run(&fill(&plan, site, quantities)?)?;
+        eprintln!("hot {what}: {figures}");
+        table.push(Row::rate("hot", &format!("g1, but all of it of {what}"), "-", [figures.rate]));
+    }
+    Ok(())
+}
+
+/// As many partitions as a small installation has, and a large one; with a tenth of the accounts.
+pub(crate) fn partitions(scale: &Scale, broker: &Broker, table: &mut Table) -> anyhow::Result<()> {
+    for partitions in [4, 16, 64] {
+        let plan = TopicPlan {
+            usage_partitions: partitions,
+            ledger_partitions: partitions,
+            ..scale.plan.clone()
+        };
+        let scale = Scale { accounts: scale.accounts / 10, plan, runs: 1, ..scale.clone() };
+        let prefix = format!("of-{partitions}.");
+        let kafka = Arc::new(Kafka::new(as_set_up(broker, &prefix))?);
+        kafka.create(&scale.topics(&prefix), 1)?;
+        let local = tempfile::tempdir()?;
+        let setting = Setting::new(&scale.plan, &prefix)?.keeping(local.path());
+        let site = setting.site(kafka).beside_broker(broker.process_id());
+        site.open_accounts(scale.accounts)?;
+        let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];
+        let figures = runs(&scale, "partitions", &site, &mut quantities)?;
+        let what = format!("g1 over {partitions} partitions, {} accounts", scale.accounts);
+        table.push(Row::rate("g1", &what, "-", figures.iter().map(|figures| figures.rate)));
+    }
+    Ok(())
+}
+
+/// What a record costs beside few accounts and beside many.
+pub(crate) fn accounts(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
+    let sizes = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+    for accounts in sizes.into_iter().filter(|accounts| *accounts / 10 <= scale.accounts) {
+        let folder = tempfile::tempdir()?;
+        let topics = scale.embedded_topics();
+        let config = EmbeddedConfig::new(folder.path(), topics, Arc::new(|| Timestamp::START));
+        let site = Site::new(Arc::new(Embedded::open(config)?), &scale.plan)?;
+        let seconds = site.open_accounts(accounts)?;
+        eprintln!("{accounts} accounts opened in {seconds:.0} s");
+        let mut quantities: Quantities = vec![[0; 2]; accounts as usize];
+        let plan = Plan { accounts, first: 0, ..scale.usage("g4", FLAT_SEED) };
+        let figures = embedded_run(&plan, &site, &mut quantities)?;
+        let what = format!("embedded, 100 records a message, {accounts} accounts");
+        table.push(Row::cpu("flat", &what, "-", [figures.cpu_per_million]));
+    }
+    Ok(())
+}
