@@ -59,8 +59,8 @@ struct Arguments {
     /// Partitions of usage and of ledger.
     #[arg(long, default_value_t = 16)]
     partitions: u32,
-    /// What to measure.
-    #[arg(default_values = ROWS, help = "What to measure; sweep tries all ways to set up Kafka Streams")]
+    /// What to measure; `sweep` is every way to set up Kafka Streams.
+    #[arg(default_values = ROWS)]
     rows: Vec<String>,
 }
 
