@@ -173,5 +173,8 @@ fn who_is_needed_and_away_is_waited_for_and_named() {
     assert_eq!(worker.progress().why().as_deref(), Some("the registry of schemas is away"));
     shared.misses.store(false, Ordering::Relaxed);
     settle(&mut worker);
-    assert_eq!((out(&log), worker.progress().why()), (vec!["needs".to_owned(), "b".to_owned()], None));
+    assert_eq!(
+        (out(&log), worker.progress().why()),
+        (vec!["needs".to_owned(), "b".to_owned()], None)
+    );
 }

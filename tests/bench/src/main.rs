@@ -76,7 +76,20 @@ struct Scale {
 }
 
 const ROWS: [&str; 15] = [
-    "g1", "g1-zipf", "g1p", "g3", "g4", "g5", "g6", "g7", "g10", "g11", "g12", "g13", "hot", "partitions",
+    "g1",
+    "g1-zipf",
+    "g1p",
+    "g3",
+    "g4",
+    "g5",
+    "g6",
+    "g7",
+    "g10",
+    "g11",
+    "g12",
+    "g13",
+    "hot",
+    "partitions",
     "flat",
 ];
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use drawdown_components::Broker;
+use drawdown_domain::time::Timestamp;
 use drawdown_log::embedded::{Embedded, EmbeddedConfig};
 use drawdown_log::kafka::Kafka;
-use drawdown_domain::time::Timestamp;
 use drawdown_wire::topics::TopicPlan;
 
 use crate::site::{Setting, Site};
