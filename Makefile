@@ -88,7 +88,7 @@ fuzz: prepare
 	DECODER=$(DECODER) $(FUZZ)/$(HOST)/release/fuzz -max_total_time=$$(($(MINUTES) * 60)) -timeout=10 \
 		-rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix=$(FUZZ)/crashes/$(DECODER)- \
 		$(FOUND) $(KEPT) $(FUZZ)/seeds/$(DECODER)
-	DECODER=$(DECODER) $(FUZZ)/$(HOST)/release/fuzz -merge=1 -max_len=4096 $(KEPT) $(FOUND)
+	DECODER=$(DECODER) $(FUZZ)/$(HOST)/release/fuzz -set_cover_merge=1 -use_counters=0 -max_len=1024 $(KEPT) $(FOUND)
 
 # Plants bugs, each a patch in tests/mutants, and says which test finds it.
 BUGS ?=

@@ -2,7 +2,7 @@
 //! is where.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +38,7 @@ fn refused(why: impl Into<String>) -> NotRead {
 
 /// Shows each record, by its number in the file.
 pub fn read<R: ChunkReader + 'static>(file: R, visit: Visit<'_>) -> Result<(), NotRead> {
-    let reader = guarded(|| SerializedFileReader::new(file))
+    let reader = guarded(|| SerializedFileReader::new(Ending(file)))
         .map_err(|why| refused(format!("it is no whole Parquet file: {why}")))?;
     let columns = Columns::of(reader.metadata().file_metadata().schema_descr()).map_err(refused)?;
     let (mut number, mut record) = (0_u64, Vec::with_capacity(256));
@@ -623,6 +623,44 @@ impl ChunkReader for Blocks {
         }
         self.read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(bytes.into())
+    }
+}
+
+/// A file whose end is told once, and then insisted on: the library passes over a list that says it has a thousand
+/// million entries without asking whether the file has them.
+struct Ending<R>(R);
+
+/// What is read of it.
+struct UpToEnd<R> {
+    inner: R,
+    is_at_end: bool,
+}
+
+impl<R: Length> Length for Ending<R> {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl<R: ChunkReader> ChunkReader for Ending<R> {
+    type T = UpToEnd<R::T>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<UpToEnd<R::T>> {
+        Ok(UpToEnd { inner: self.0.get_read(start)?, is_at_end: false })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        self.0.get_bytes(start, length)
+    }
+}
+
+impl<R: Read> Read for UpToEnd<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(to)?;
+        if read == 0 && !to.is_empty() && std::mem::replace(&mut self.is_at_end, true) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(read)
     }
 }
 

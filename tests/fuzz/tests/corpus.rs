@@ -4,8 +4,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use drawdown_fuzz::TARGETS;
+
+/// No few bytes keep a decoder busy for so long, on a busy machine either.
+const WITHIN: Duration = Duration::from_secs(10);
 
 #[test]
 fn every_decoder_stands_its_corpus() {
@@ -19,8 +23,10 @@ fn every_decoder_stands_its_corpus() {
         }
         assert!(!inputs.is_empty(), "{} has no inputs", target.name);
         for input in inputs {
+            let began = Instant::now();
             let ended = std::panic::catch_unwind(|| (target.run)(&input));
             assert!(ended.is_ok(), "{}: {:?}", target.name, String::from_utf8_lossy(&input));
+            assert!(began.elapsed() < WITHIN, "{} took long over a few bytes", target.name);
         }
     }
     let known = |name: &str| TARGETS.iter().any(|target| target.name == name);
