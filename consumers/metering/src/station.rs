@@ -260,7 +260,7 @@ impl Metering {
     /// identities be forgotten; in a step of its own, so that the step says what time it was. What waits is judged by it.
     fn make_room(&mut self, now: Timestamp, output: &mut Output) {
         let kept_from = day_of(now.quarter().minus(self.identities_kept_for()));
-        let forgets = kept_from > self.identities.kept_from();
+        let forgets = now.quarter() > self.marked && kept_from > self.identities.kept_from();
         if self.identities.is_full() && forgets && !self.has_taken {
             self.pass(now, output);
             self.makes_room = true;
@@ -423,6 +423,10 @@ impl Metering {
             return Err(Reject::NoPrice);
         }
         let used = dated(record.time, record.quantity, arrival, &self.settings)?;
+        // Whenever it was first seen: what was counted of that day is forgotten, so nobody can tell whether it was.
+        if day_of(record.time) < self.identities.kept_from() {
+            return Err(Reject::TooOld);
+        }
         Ok(Counted { route, meter, used, arrived: arrival.now })
     }
 

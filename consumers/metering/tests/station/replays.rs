@@ -3,7 +3,7 @@
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_wire::messages::{Bytes, PassedOn, SettingsInForce};
 
-use super::rig::{BEGINS, Rig, used_at};
+use super::rig::{BEGINS, Rig, used as used_as, used_at};
 
 /// R2.2, R2.3: what is sent again from the rejects is accepted for seven days more than other usage, so for so long
 /// it is known that its identity was counted.
@@ -48,4 +48,21 @@ fn r2_2_identities_are_kept_for_as_long_as_the_settings_say_through_a_restart() 
     assert_eq!(rig.metering.remembered().unwrap().len(), 1, "R2.2");
     assert!(rig.take(at.plus(Span::days(9)), &record).is_empty());
     assert_eq!((rig.metering.duplicates(), rig.metering.remembered().unwrap().len()), (1, 1));
+}
+
+/// R2.2: what was passed on, or sent again, before its day was forgotten and arrives behind that cannot be told from a new
+/// one: it is refused, however young it was then.
+#[test]
+fn r2_2_what_arrives_behind_the_forgetting_of_its_day_is_not_counted_again() {
+    let used: Timestamp = BEGINS.parse().unwrap();
+    let (passed, now) = (used.plus(Span::days(10)), used.plus(Span::days(45)));
+    let mut rig = Rig::new();
+    let record = used_at(BEGINS);
+    assert!(rig.take(used, &record).is_empty());
+    assert!(rig.take(now, &used_as("later", &now.to_string())).is_empty());
+    assert_eq!(rig.metering.remembered().unwrap().len(), 1, "R2.2: the first is not forgotten");
+    let rejected =
+        rig.control(now, PassedOn { at: passed, first_arrival: passed, message: Bytes(record) });
+    assert_eq!(rejected.len(), 1, "R2.2: it was counted twice");
+    assert_eq!(rejected[0].reason.code(), "too_old", "R2.2");
 }

@@ -60,15 +60,15 @@ struct Owned<S> {
     snapshot: Snapshot,
     /// Messages were passed over because the station could not take them; they are read again from
     /// `next` on once it can.
-    passed_over: Option<Held>,
+    passed_over: bool,
     /// Up to here nothing stands behind `next` but what nobody reads.
     nothing_until: Next,
 }
 
-impl<S> Owned<S> {
-    /// Why somebody has to make room before it takes anything.
-    fn stands(&self) -> Option<&str> {
-        match &self.passed_over {
+impl<S: Station> Owned<S> {
+    /// Why somebody has to make room before it takes what it passed over.
+    fn stands(&self) -> Option<String> {
+        match self.station.holds().filter(|_| self.passed_over) {
             Some(Held::Stands(why)) => Some(why),
             _ => None,
         }
@@ -95,8 +95,8 @@ pub struct Worker<S> {
     progress: Progress,
     /// Read since the last commit began.
     messages: u64,
-    /// Somebody was needed for messages, none of which were taken since.
-    away: Option<String>,
+    /// Who was needed and away, as was found at this moment.
+    away: Option<(String, Instant)>,
 }
 
 /// What is known of a commit while it is under way.
@@ -211,7 +211,7 @@ impl<S: Station> Worker<S> {
             Err(Stop::Restore(why)) => tracing::warn!(worker = ?self, why, "restoring"),
             Err(Stop::Away(why)) => {
                 tracing::warn!(worker = ?self, why, "trying again");
-                self.away = Some(why);
+                self.away = Some((why, Instant::now()));
                 std::thread::sleep(TRY_AGAIN_AFTER);
             }
             Err(Stop::Log(Error::Passing(why))) => {
@@ -219,8 +219,8 @@ impl<S: Station> Worker<S> {
                 std::thread::sleep(TRY_AGAIN_AFTER);
             }
             other => {
-                match self.away.as_deref().or_else(|| self.owned.values().find_map(Owned::stands)) {
-                    Some(why) => self.progress.stands(why),
+                match self.stands() {
+                    Some(why) => self.progress.stands(&why),
                     None => self.progress.note(),
                 }
                 return other.map(Some);
@@ -230,6 +230,13 @@ impl<S: Station> Worker<S> {
         self.progress.turned();
         self.forget();
         Ok(None)
+    }
+
+    /// Why it does not get on, though the log is there. Whoever is away is asked again and again, with a restart
+    /// between, and what comes before that message is taken each time.
+    fn stands(&self) -> Option<String> {
+        let away = self.away.as_ref().filter(|(_, at)| at.elapsed() < ASKED_AGAIN_WITHIN);
+        away.map(|(why, _)| why.clone()).or_else(|| self.owned.values().find_map(Owned::stands))
     }
 
     fn try_turn(&mut self, wait: Duration) -> Result<Turn, Stop> {
@@ -288,7 +295,6 @@ impl<S: Station> Worker<S> {
             return Err(stop);
         }
         if took > 0 {
-            self.away = None;
             self.messages += took;
             self.collecting_since.get_or_insert_with(Instant::now);
             self.check_time()?;
@@ -320,10 +326,10 @@ impl<S: Station> Worker<S> {
     fn read_again(&mut self) -> Result<(), Stop> {
         let mut places = BTreeMap::new();
         for (partition, owned) in &mut self.owned {
-            if owned.passed_over.is_some() && owned.station.holds().is_none() {
+            if owned.passed_over && owned.station.holds().is_none() {
                 tracing::info!(partition, "messages are taken again");
                 places.insert(*partition, owned.next);
-                owned.passed_over = None;
+                owned.passed_over = false;
             }
         }
         match self.member.as_mut() {
@@ -492,6 +498,9 @@ const LOOKS_EVERY: Duration = Duration::from_millis(2);
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
+/// Who was found away longer ago than this has been there since, or is not needed any more.
+const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(10);
+
 /// Hands messages to the stations of their partitions, run by run; returns how many were taken.
 fn take<S: Station>(
     owned: &mut BTreeMap<u32, Owned<S>>,
@@ -501,19 +510,16 @@ fn take<S: Station>(
     for run in messages.chunk_by(|a, b| a.partition == b.partition) {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
         let Some(owned) = owned.get_mut(&first.partition) else { continue };
-        if owned.passed_over.is_none() {
-            owned.passed_over = owned.station.holds();
-            match &owned.passed_over {
-                None => {}
-                Some(Held::Waits(why)) => {
-                    tracing::warn!(partition = first.partition, why, "no messages are taken");
-                }
-                Some(Held::Stands(why)) => {
-                    tracing::error!(partition = first.partition, why, "no messages are taken");
-                }
-            }
+        if owned.passed_over {
+            continue;
         }
-        if owned.passed_over.is_some() {
+        if let Some(held) = owned.station.holds() {
+            let partition = first.partition;
+            match held {
+                Held::Waits(why) => tracing::warn!(partition, why, "no messages are taken"),
+                Held::Stands(why) => tracing::error!(partition, why, "no messages are taken"),
+            }
+            owned.passed_over = true;
             continue;
         }
         owned.station.take(Input { messages: run }, &mut owned.output)?;

@@ -44,6 +44,7 @@ impl<S: Station> Worker<S> {
             make: &*self.make,
             consumer: &self.consumer,
             progress: &self.progress,
+            stands: self.stands().is_some(),
         };
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         let side_by_side = processors.min(SIDE_BY_SIDE_MAX).min(partitions.len());
@@ -73,6 +74,8 @@ struct Restoring<'a, S> {
     make: &'a (dyn Fn(u32) -> S + Send + Sync),
     consumer: &'a Arc<str>,
     progress: &'a Progress,
+    /// It is restored because somebody is away: that is no getting on.
+    stands: bool,
 }
 
 impl<S: Station> Restoring<'_, S> {
@@ -89,7 +92,10 @@ impl<S: Station> Restoring<'_, S> {
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
         read_to_end(self.log, state_topic, partition, newest, &mut |message| {
-            self.progress.note();
+            match self.stands {
+                true => self.progress.turned(),
+                false => self.progress.note(),
+            }
             bytes += message.value.len() as u64;
             match replay.take(message)? {
                 Some(step) => replay.station.apply(&step.delta),
@@ -116,7 +122,7 @@ impl<S: Station> Restoring<'_, S> {
             output,
             dirty: behind,
             snapshot,
-            passed_over: None,
+            passed_over: false,
             nothing_until: Next::START,
         })
     }
