@@ -99,7 +99,7 @@ mutants: prepare
 bench: prepare-bench
 	cargo run --release --quiet -p drawdown-bench
 
-# Every way to set up Kafka Streams, its best row is what `make bench` shows.
+# Every way to set up Kafka Streams, by which the rows of `make bench` are chosen.
 bench-sweep: prepare-bench
 	cargo run --release --quiet -p drawdown-bench -- sweep
 

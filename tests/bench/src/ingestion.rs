@@ -37,7 +37,7 @@ pub(crate) fn measure(
         let records = scale.records.min(RECORDS_MAX);
         let plan = Plan { records, packed: 100, ..scale.usage("g10", 1_000 + run as u64) };
         let (requests, made) = requests(&plan, quantities)?;
-        let rate = Gateway::start(site)?.take(&requests)?;
+        let rate = Gateway::start(site)?.take(&requests, made.records)?;
         eprintln!("g10 {engine} {}/{}: {:.0} k/s", run + 1, scale.runs, rate / 1e3);
         rates.push(rate);
         site.run(&made)?;
@@ -119,7 +119,7 @@ impl Gateway {
     }
 
     /// Records a second, until the last of all requests is answered.
-    fn take(self, requests: &[Vec<u8>]) -> anyhow::Result<f64> {
+    fn take(self, requests: &[Vec<u8>], records: u64) -> anyhow::Result<f64> {
         let (next, began) = (AtomicUsize::new(0), Instant::now());
         let client = || -> anyhow::Result<u64> {
             let mut connection = BufReader::new(TcpStream::connect(self.address)?);
@@ -143,7 +143,8 @@ impl Gateway {
         let told = self.end.send(());
         ensure!(told.is_ok(), "the API has ended");
         self.thread.join().map_err(|_| anyhow::anyhow!("the API panicked"))?;
-        Ok(accepted as f64 / seconds)
+        ensure!(accepted == records, "{accepted} of {records} records were accepted");
+        Ok(records as f64 / seconds)
     }
 }
 

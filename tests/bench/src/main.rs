@@ -73,6 +73,8 @@ struct Scale {
     runs: usize,
     plan: TopicPlan,
     rows: Vec<String>,
+    /// Nobody has asked for less.
+    is_usual: bool,
 }
 
 const ROWS: [&str; 15] = [
@@ -111,7 +113,10 @@ impl Scale {
             true => (100_000, 2_000_000, 20_000_000, 1),
             false => (1_000_000, 10_000_000, 200_000_000, 3),
         };
+        let Arguments { accounts: own, records: some, ids: few, runs: once, .. } = &arguments;
+        let is_less = own.is_some() || some.is_some() || few.is_some() || once.is_some();
         Ok(Scale {
+            is_usual: !quick && !is_less,
             accounts: arguments.accounts.unwrap_or(accounts),
             records: arguments.records.unwrap_or(records),
             ids: arguments.ids.unwrap_or(ids),
@@ -166,8 +171,7 @@ impl Scale {
 }
 
 /// These need accounts and usage on Kafka.
-const ON_KAFKA: [&str; 10] =
-    ["g1", "g1-zipf", "g1p", "g3", "g5", "g10", "g11", "g13", "hot", "partitions"];
+const ON_KAFKA: [&str; 9] = ["g1", "g1-zipf", "g1p", "g3", "g5", "g10", "g11", "hot", "partitions"];
 
 fn main() -> anyhow::Result<()> {
     if memory::is_alone() {
@@ -199,6 +203,9 @@ fn main() -> anyhow::Result<()> {
     if scale.has("g12") {
         alone::measure(&scale, &mut table)?;
     }
+    if scale.has("g13") {
+        remembered::measure(&scale, &mut table)?;
+    }
     if scale.has("flat") {
         sizes::accounts(&scale, &mut table)?;
     }
@@ -207,10 +214,10 @@ fn main() -> anyhow::Result<()> {
     }
     print!("{table}");
     // What is measured in full is what the documents show.
-    if scale.rows == ROWS && std::env::var_os("QUICK").is_none() {
+    if scale.rows == ROWS && scale.is_usual {
         table.write_to(&docs(), "benchmark")?;
     }
-    if scale.rows == [SWEEP] {
+    if scale.rows == [SWEEP] && scale.is_usual {
         table.write_to(&docs(), "kafka-streams")?;
     }
     Ok(())
@@ -225,11 +232,8 @@ type Quantities = Vec<[u64; 2]>;
 
 fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerOptions::default())?;
-    let kafka = Arc::new(Kafka::new(as_set_up(&broker, "bench."))?);
-    kafka.create(&scale.topics("bench."), 1)?;
     let local = tempfile::tempdir()?;
-    let setting = Setting::new(&scale.plan, "bench.")?.keeping(local.path());
-    let site = setting.site(kafka.clone()).beside_broker(broker.process_id());
+    let site = kafka_site(scale, &broker, "bench.", local.path())?;
     table.note(&format!(
         "{} accounts opened in {:.1} s",
         scale.accounts,
@@ -275,19 +279,17 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
         answers::measure(&site, scale.accounts, rate / 2.0, "Kafka", "100 ms", table)?;
     }
     if scale.has("g3") {
-        beside_peers(scale, &broker, &kafka, &rates, table)?;
-    }
-    if scale.has("g13") {
-        let alone = match rates.iter().find(|(row, _)| *row == "g1") {
-            Some((_, rate)) => *rate,
-            None => {
-                let figures = runs(scale, "g1", &site, &mut quantities)?;
-                median(figures.iter().map(|figures| figures.rate))
-            }
-        };
-        remembered::measure(scale, &site, alone, local.path(), &mut quantities, table)?;
+        beside_peers(scale, &broker, &rates, table)?;
     }
     Ok(())
+}
+
+/// An installation on the broker, with topics of its own.
+fn kafka_site(scale: &Scale, broker: &Broker, prefix: &str, local: &Path) -> anyhow::Result<Site> {
+    let kafka = Kafka::new(as_set_up(broker, prefix))?;
+    kafka.create(&scale.topics(prefix), 1)?;
+    let setting = Setting::new(&scale.plan, prefix)?.keeping(local);
+    Ok(setting.site(Arc::new(kafka)).beside_broker(broker.process_id()))
 }
 
 /// As an installation sets it up.
@@ -327,14 +329,14 @@ fn fill(plan: &Plan, site: &Site, quantities: &mut Quantities) -> anyhow::Result
 fn beside_peers(
     scale: &Scale,
     broker: &Broker,
-    kafka: &Arc<Kafka>,
     rates: &[(&str, f64)],
     table: &mut Table,
 ) -> anyhow::Result<()> {
     let ours = rates.iter().find(|(row, _)| *row == "g1").map(|(_, rate)| *rate);
     let times =
         |rate: f64| ours.map_or("-".to_owned(), |ours| format!("ours is {:.1}x", ours / rate));
-    let made = peer_usage(scale, kafka)?;
+    let kafka = Kafka::new(as_set_up(broker, "bench."))?;
+    let made = peer_usage(scale, &kafka)?;
     let mut add = |what: &str, rate: f64, cpu_seconds: f64| {
         table.push(Row::rate("g3", what, &times(rate), [rate]));
         table.push(Row::cpu("", "  its CPU", "-", [cpu_seconds / (made.records as f64 / 1e6)]));
@@ -347,7 +349,7 @@ fn beside_peers(
             peer.verified(&broker.bootstrap(), PEER_USAGE, scale.plan.usage_partitions, &made)?;
         add(&peer.to_string(), said.rate, said.cpu_seconds);
     }
-    let said = postgres::run(&**kafka, PEER_USAGE, scale.plan.usage_partitions)?;
+    let said = postgres::run(&kafka, PEER_USAGE, scale.plan.usage_partitions)?;
     site::check(said.charged, &made)?;
     add(postgres::NAME, made.records as f64 / said.seconds, said.cpu_seconds);
     Ok(())
@@ -356,7 +358,7 @@ fn beside_peers(
 /// Each way to set up Kafka Streams.
 fn sweep(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerOptions::default())?;
-    let kafka = Arc::new(Kafka::new(as_set_up(&broker, "bench."))?);
+    let kafka = Kafka::new(as_set_up(&broker, "bench."))?;
     let made = peer_usage(scale, &kafka)?;
     for peer in Streams::sweep() {
         let said =
@@ -369,7 +371,7 @@ fn sweep(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
 
 const PEER_USAGE: &str = "peer.usage";
 
-fn peer_usage(scale: &Scale, kafka: &Arc<Kafka>) -> anyhow::Result<Made> {
+fn peer_usage(scale: &Scale, kafka: &Kafka) -> anyhow::Result<Made> {
     let partitions = scale.plan.usage_partitions;
     let input =
         TopicDetails { name: PEER_USAGE.to_owned(), partitions, ..scale.topics("").remove(0) };
@@ -377,7 +379,7 @@ fn peer_usage(scale: &Scale, kafka: &Arc<Kafka>) -> anyhow::Result<Made> {
     let from: Timestamp = STARTS_AT.parse().context("a time")?;
     let quantities = vec![[0; 2]; scale.accounts as usize];
     let plan = Plan { records: scale.records.min(PEER_RECORDS_MAX), ..scale.usage("g1", 1) };
-    Maker::new(plan, from, quantities).append_all(&**kafka, PEER_USAGE, partitions)
+    Maker::new(plan, from, quantities).append_all(kafka, PEER_USAGE, partitions)
 }
 
 const PEER_RECORDS_MAX: u64 = 4_000_000;

@@ -1,7 +1,7 @@
 //! PostgreSQL doing the same job: batches of records into a table with a unique key, what was new into sums by account
 //! and meter with their price, and the position beside it in the same transaction, so that each counts once.
 //!
-//! Set up as its documentation advises for bulk loads: binary `COPY` into an unlogged table, one statement for a batch, a
+//! Set up as its documentation advises for bulk loads: binary `COPY` into a temporary table, one statement for a batch, a
 //! session for each core with partitions of its own, memory for the tables, and few checkpoints. Nothing is synced before
 //! it counts, as on the broker beside it.
 

@@ -4,12 +4,14 @@
 use std::path::Path;
 use std::time::Instant;
 
+use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::time::Span;
+use drawdown_metering::identities::Fill;
 
-use crate::site::Site;
+use crate::site::check;
 use crate::table::{Row, Table, median};
 use crate::usage::Plan;
-use crate::{Quantities, Scale, fill, runs};
+use crate::{Quantities, Scale, fill, kafka_site, runs};
 
 /// They are spread over so many days, all of one month.
 const DAYS: u64 = 30;
@@ -21,15 +23,14 @@ const RESTARTS: usize = 20;
 /// Of each restart, so that all partitions have something to commit.
 const FIRST_STEP_RECORDS: u64 = 1_000;
 
-/// `alone` is the rate with few identities.
-pub(crate) fn measure(
-    scale: &Scale,
-    site: &Site,
-    alone: f64,
-    local: &Path,
-    quantities: &mut Quantities,
-    table: &mut Table,
-) -> anyhow::Result<()> {
+/// On a broker of its own, whose hour does not end meanwhile.
+pub(crate) fn measure(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
+    let (broker, local) = (Broker::start(BrokerOptions::default())?, tempfile::tempdir()?);
+    let site = &kafka_site(scale, &broker, "bench.", local.path())?;
+    site.open_accounts(scale.accounts)?;
+    let quantities: &mut Quantities = &mut vec![[0; 2]; scale.accounts as usize];
+    let few = runs(scale, "g1", site, quantities)?;
+    let few = median(few.iter().map(|figures| figures.rate));
     let (began, at_a_time) = (Instant::now(), scale.records);
     let mut seed = SEED;
     let mut fresh = |records, age| {
@@ -45,24 +46,34 @@ pub(crate) fn measure(
         eprintln!("g13 remembers, {} of {times}: {}", time + 1, site.run(&made)?);
     }
     let filled = began.elapsed().as_secs_f64();
-    let fills = site.remembered()?;
-    let count = fills.first().map_or(0, |fill| fill.remembered);
+    let count = remembered(&site.remembered()?);
     anyhow::ensure!(count >= scale.ids, "{count} identities are remembered, not {}", scale.ids);
     table.note(&format!("{count} identities remembered over {DAYS} days, after {filled:.0} s"));
     let figures = runs(scale, "g13", site, quantities)?;
     let rates = || figures.iter().map(|figures| figures.rate);
     let what = format!("g1 with {} M identities", count / 1_000_000);
     table.push(Row::rate("g13", &what, "-", rates()));
-    let share = format!("{:.0}%", median(rates()) / alone * 100.0);
+    let share = format!("{:.0}%", median(rates()) / few * 100.0);
     table.push(Row::new("", "  of the rate with few", share, "80%"));
+    let fills = site.remembered()?;
+    let count = remembered(&fills);
     let in_memory: u64 = fills.iter().map(|fill| fill.run_bytes).sum();
     let per = |bytes: u64| format!("{:.1} B", bytes as f64 / count as f64);
     table.push(Row::new("g7", "METERING, an identity in memory", per(in_memory), "2 B"));
-    table.push(Row::new("g7", "METERING, an identity on disk", per(size_of(local)?), "36 B"));
-    let mut seconds = Vec::new();
+    table.push(Row::new(
+        "g7",
+        "METERING, an identity on disk",
+        per(size_of(local.path())?),
+        "36 B",
+    ));
+    let (mut seconds, mut before) = (Vec::new(), None);
     for _ in 0..RESTARTS {
-        fill(&fresh(FIRST_STEP_RECORDS, Span::ZERO), site, quantities)?;
-        seconds.push(site.come_back(Instant::now())?.0);
+        let made = fill(&fresh(FIRST_STEP_RECORDS, Span::ZERO), site, quantities)?;
+        let (took, booked) = site.come_back(Instant::now())?;
+        seconds.push(took);
+        if let Some(before) = before.replace(booked) {
+            check(booked.minus(before)?, &made)?;
+        }
     }
     let slowest = |who: usize| seconds.iter().map(|each| each[who]).fold(0.0, f64::max);
     let found = format!("METERING {:.2} s, BALANCE {:.2} s", slowest(0), slowest(1));
@@ -72,6 +83,11 @@ pub(crate) fn measure(
     );
     table.push(Row::new("", &what, found, "3 s"));
     Ok(())
+}
+
+/// By all partitions of the process.
+fn remembered(fills: &[Fill]) -> u64 {
+    fills.first().map_or(0, |fill| fill.remembered)
 }
 
 /// What a folder takes on the disk.

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use drawdown_components::Broker;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::embedded::{Embedded, EmbeddedConfig};
-use drawdown_log::kafka::Kafka;
 use drawdown_wire::topics::TopicPlan;
 
-use crate::site::{Setting, Site};
+use crate::site::Site;
 use crate::table::{Row, Table};
 use crate::usage::{ACCOUNTS_PER_ENTERPRISE, Plan};
-use crate::{Quantities, Scale, as_set_up, embedded_run, fill, runs};
+use crate::{Quantities, Scale, embedded_run, fill, kafka_site, runs};
 
 const HOT_SEED: u64 = 3_000;
 const FLAT_SEED: u64 = 800;
 
-/// All usage of one enterprise, or of one account: one partition has it all.
+/// All usage of one enterprise, whose lines one ledger books, or of one account, which one partition has.
 pub(crate) fn hot(
     scale: &Scale,
     site: &Site,
@@ -43,11 +42,8 @@ pub(crate) fn partitions(scale: &Scale, broker: &Broker, table: &mut Table) -> a
         };
         let scale = Scale { accounts: scale.accounts / 10, plan, runs: 1, ..scale.clone() };
         let prefix = format!("of-{partitions}.");
-        let kafka = Arc::new(Kafka::new(as_set_up(broker, &prefix))?);
-        kafka.create(&scale.topics(&prefix), 1)?;
         let local = tempfile::tempdir()?;
-        let setting = Setting::new(&scale.plan, &prefix)?.keeping(local.path());
-        let site = setting.site(kafka).beside_broker(broker.process_id());
+        let site = kafka_site(&scale, broker, &prefix, local.path())?;
         site.open_accounts(scale.accounts)?;
         let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];
         let figures = runs(&scale, "partitions", &site, &mut quantities)?;

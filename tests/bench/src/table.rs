@@ -102,7 +102,7 @@ const DRAWINGS: [Drawing; 2] = [
     Drawing {
         goals: &["G1", "G1-ZIPF", "G1P", "G3", "G4", "HOT"],
         name: "",
-        says: "Records a second from sent to booked, ours and our peers'",
+        says: "Records a second until they are booked, ours and our peers'",
         of: 1e3,
         unit: "k/s",
     },
