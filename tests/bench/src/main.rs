@@ -109,6 +109,10 @@ impl Scale {
         if let Some(other) = arguments.rows.iter().find(|row| !is_row(row)) {
             bail!("there is no row {other}; there are {}", ROWS.join(", "));
         }
+        // A tenth of them has to be more than those that only load is of.
+        if arguments.accounts.is_some_and(|accounts| accounts / 10 <= ITS_ACCOUNTS) {
+            bail!("--accounts must be more than {}", ITS_ACCOUNTS * 10);
+        }
         let (accounts, records, ids, runs) = match quick {
             true => (100_000, 2_000_000, 20_000_000, 1),
             false => (1_000_000, 10_000_000, 200_000_000, 3),
