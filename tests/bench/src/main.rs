@@ -57,7 +57,7 @@ struct Arguments {
     #[arg(long)]
     runs: Option<usize>,
     /// Partitions of usage and of ledger.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = PARTITIONS)]
     partitions: u32,
     /// What to measure; `sweep` is every way to set up Kafka Streams.
     #[arg(default_values = ROWS)]
@@ -73,9 +73,11 @@ struct Scale {
     runs: usize,
     plan: TopicPlan,
     rows: Vec<String>,
-    /// Nobody has asked for less.
-    is_usual: bool,
+    /// Nobody has asked for anything smaller.
+    is_whole: bool,
 }
+
+const PARTITIONS: u32 = 16;
 
 const ROWS: [&str; 15] = [
     "g1",
@@ -113,21 +115,15 @@ impl Scale {
         if arguments.accounts.is_some_and(|accounts| accounts / 10 <= ITS_ACCOUNTS) {
             bail!("--accounts must be more than {}", ITS_ACCOUNTS * 10);
         }
-        let (accounts, records, ids, runs) = match quick {
-            true => (100_000, 2_000_000, 20_000_000, 1),
-            false => (1_000_000, 10_000_000, 200_000_000, 3),
-        };
-        let Arguments { accounts: own, records: some, ids: few, runs: once, .. } = &arguments;
-        let is_less = own.is_some() || some.is_some() || few.is_some() || once.is_some();
-        Ok(Scale {
-            is_usual: !quick && !is_less,
-            accounts: arguments.accounts.unwrap_or(accounts),
-            records: arguments.records.unwrap_or(records),
-            ids: arguments.ids.unwrap_or(ids),
-            runs: arguments.runs.unwrap_or(runs),
-            plan,
-            rows: arguments.rows,
-        })
+        let whole = (1_000_000, 10_000_000, 200_000_000, 3);
+        let usual = if quick { (100_000, 2_000_000, 20_000_000, 1) } else { whole };
+        let accounts = arguments.accounts.unwrap_or(usual.0);
+        let records = arguments.records.unwrap_or(usual.1);
+        let ids = arguments.ids.unwrap_or(usual.2);
+        let runs = arguments.runs.unwrap_or(usual.3);
+        let is_whole =
+            (accounts, records, ids, runs) == whole && arguments.partitions == PARTITIONS;
+        Ok(Scale { accounts, records, ids, runs, plan, rows: arguments.rows, is_whole })
     }
 
     fn title(&self) -> &'static str {
@@ -218,10 +214,10 @@ fn main() -> anyhow::Result<()> {
     }
     print!("{table}");
     // What is measured in full is what the documents show.
-    if scale.rows == ROWS && scale.is_usual {
+    if scale.rows == ROWS && scale.is_whole {
         table.write_to(&docs(), "benchmark")?;
     }
-    if scale.rows == [SWEEP] && scale.is_usual {
+    if scale.rows == [SWEEP] && scale.is_whole {
         table.write_to(&docs(), "kafka-streams")?;
     }
     Ok(())

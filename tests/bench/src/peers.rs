@@ -23,7 +23,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// What `make bench-sweep` tries: each way to set it up, and around the best its threads and its cache.
+    /// What `make bench-sweep` tries: hops and stores with two threads, one hop with fewer and more of them, and one hop on
+    /// RocksDB with smaller and larger caches.
     pub(crate) fn sweep() -> Vec<Streams> {
         let usual =
             Streams { hops: 1, store: "rocksdb", commit_ms: 100, threads: 2, cache_mb: None };
