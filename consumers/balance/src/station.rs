@@ -3,8 +3,9 @@
 use drawdown_domain::commands::{Asked, Command};
 use drawdown_domain::ids::RegionId;
 use drawdown_domain::ledger::{
-    AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, Place, PricesArrived,
-    PricesInForce, RegionNumber, SettingsChanged, Undecided, wallet_of_draft,
+    AccountNumber, Answer, EnterpriseNumber, Fact, Ledger, Line, PieceInPlace, Place,
+    PricesArrived, PricesInForce, RegionNumber, SettingsChanged, Undecided, WalletNumber,
+    wallet_of_draft,
 };
 use drawdown_domain::money::Amount;
 use drawdown_domain::rating::MeterNumber;
@@ -565,12 +566,14 @@ impl Station for Balance {
         // About as many bytes as an account or wallet takes with a few months of history.
         const BYTES_EACH: usize = 512;
         let most = bytes_max.div_euclid(BYTES_EACH).max(1);
-        let (part, after) = self.ledger.piece(unpacked(place), most);
+        let (part, after) = self.ledger.piece_in_place(unpacked(place), most);
         let untold = match after {
             None => self.scribe.changed.waiting().collect(),
             Some(_) => Vec::new(),
         };
-        (avro::encode(&BalancePiece { part, untold }), after.map(packed))
+        let mut piece = Vec::with_capacity(bytes_max);
+        put_piece(&mut piece, &part, &untold);
+        (piece, after.map(packed))
     }
 
     fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
@@ -589,6 +592,12 @@ impl Station for Balance {
     fn restored(&mut self) -> Result<(), Stop> {
         Ok(())
     }
+}
+
+/// Appends a `BalancePiece`, one field after the other.
+fn put_piece(to: &mut Vec<u8>, part: &PieceInPlace<'_>, untold: &Vec<WalletNumber>) {
+    avro::encode_into(to, part);
+    avro::encode_into(to, untold);
 }
 
 /// A place as the worker keeps it: the kind, then the number.
@@ -615,5 +624,57 @@ fn unpacked(place: &[u8]) -> Place {
         1 => Place::Enterprises(number),
         2 => Place::Accounts(number),
         _ => Place::Wallets(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drawdown_domain::commands::{Asked, Command};
+    use drawdown_domain::ids::PrincipalId;
+    use drawdown_domain::ledger::{Accrued, Fact, Journal, Line};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    struct Silent;
+
+    impl Journal for Silent {
+        fn fact(&mut self, _: &Ledger, _: &Fact) {}
+
+        fn accrued(&mut self, _: &Ledger, _: &[Accrued], _: &Line) {}
+    }
+
+    fn ask(ledger: &mut Ledger, name: &str, fields: Value) {
+        let command = Command::read(name, fields).unwrap().unwrap();
+        let principal = PrincipalId::operator();
+        let asked = Asked { number: 1, principal, key: None, origin: None };
+        ledger.command(&asked, &command, &mut Silent).unwrap();
+    }
+
+    /// What is written without being taken out of the ledger is what the declaration says.
+    #[test]
+    fn a_piece_is_a_value_of_its_schema() {
+        let mut ledger = Ledger::new(1);
+        for enterprise in ["e1", "e2"] {
+            let fields = json!({ "enterprise": enterprise, "name": "Acme", "country": "US" });
+            ask(&mut ledger, "open_enterprise", fields);
+            for account in 0..3 {
+                let fields = json!({ "account": format!("{enterprise}-{account}"), "enterprise": enterprise,
+                    "email": "billing@acme.example", "currency": "USD", "mode": "postpaid" });
+                ask(&mut ledger, "open_account", fields);
+            }
+        }
+        assert_eq!(ledger.accounts().len(), 6);
+        let (mut at, mut pieces, mut untold) = (Some(Place::Shared), 0, Vec::new());
+        while let Some(place) = at {
+            let (part, after) = ledger.piece_in_place(place.clone(), 4);
+            let mut written = Vec::new();
+            put_piece(&mut written, &part, &untold);
+            let owned = BalancePiece { part: ledger.piece(place, 4).0, untold: untold.clone() };
+            assert_eq!(written, avro::encode(&owned));
+            (at, pieces) = (after, pieces + 1);
+            untold.push(WalletNumber(pieces));
+        }
+        assert_eq!(pieces, 8);
     }
 }

@@ -55,6 +55,10 @@ impl Log for Gated {
     fn partitions(&self, topic: &str) -> Result<u32, Error> {
         self.inner.partitions(topic)
     }
+
+    fn commits_pay_after(&self) -> std::time::Duration {
+        self.inner.commits_pay_after()
+    }
 }
 
 fn pack(id: usize) -> Pack {

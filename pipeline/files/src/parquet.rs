@@ -1,8 +1,11 @@
 //! Parquet: a column for each field, in groups of rows; read from the end of the file, where it says what
 //! is where.
 
+#[path = "parquet_guards.rs"]
+mod guards;
+
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +21,7 @@ use bytes::Bytes;
 use drawdown_domain::money::{Amount, PLACES, from_twos_complement};
 use drawdown_domain::time::Timestamp;
 use drawdown_wire::usage::{NewUsage, put_record};
+use guards::{Ending, column_reader};
 
 use crate::{NotRead, Visit};
 
@@ -433,7 +437,7 @@ impl Column {
         if begins < 0 || chunk.compressed_size() < 0 {
             return Err(ParquetError::General("a column begins before its file".to_owned()));
         }
-        let reader = group.get_column_reader(place)?;
+        let reader = column_reader(group, place)?;
         let values = match &reader {
             ColumnReader::ByteArrayColumnReader(_) => Values::Bytes(Vec::new()),
             ColumnReader::FixedLenByteArrayColumnReader(_) => Values::Fixed(Vec::new()),
@@ -623,44 +627,6 @@ impl ChunkReader for Blocks {
         }
         self.read.fetch_add(length as u64, Ordering::Relaxed);
         Ok(bytes.into())
-    }
-}
-
-/// A file whose end is told once, and then insisted on: the library passes over a list that says it has a thousand
-/// million entries without asking whether the file has them.
-struct Ending<R>(R);
-
-/// What is read of it.
-struct UpToEnd<R> {
-    inner: R,
-    is_at_end: bool,
-}
-
-impl<R: Length> Length for Ending<R> {
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-}
-
-impl<R: ChunkReader> ChunkReader for Ending<R> {
-    type T = UpToEnd<R::T>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<UpToEnd<R::T>> {
-        Ok(UpToEnd { inner: self.0.get_read(start)?, is_at_end: false })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        self.0.get_bytes(start, length)
-    }
-}
-
-impl<R: Read> Read for UpToEnd<R> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(to)?;
-        if read == 0 && !to.is_empty() && std::mem::replace(&mut self.is_at_end, true) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(read)
     }
 }
 

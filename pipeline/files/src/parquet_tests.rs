@@ -1,12 +1,15 @@
-use ::parquet::basic::{Compression, ZstdLevel};
+use ::parquet::basic::{Compression, Encoding, ZstdLevel};
+use ::parquet::column::page::Page;
 use ::parquet::data_type::{ByteArrayType, FixedLenByteArrayType, Int32Type, Int64Type, Int96Type};
 use ::parquet::file::properties::{WriterProperties, WriterVersion};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
+use ::parquet::schema::types::ColumnDescPtr;
 use drawdown_wire::usage::{each_record, packed_message, packing::check, put_json};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::guards::has_room;
 use super::*;
 
 /// What stands in a column.
@@ -67,6 +70,11 @@ fn file(properties: WriterProperties, fields: &str, groups: &[&[Data]]) -> Vec<u
         rows.close().unwrap();
     }
     writer.into_inner().unwrap()
+}
+
+fn column(field: &str) -> ColumnDescPtr {
+    let schema = parse_message_type(&format!("message usage {{ {field} }}")).unwrap();
+    SchemaDescriptor::new(Arc::new(schema)).column(0)
 }
 
 const TEXTS: &str = "optional binary source (STRING); optional binary id (STRING); \
@@ -303,6 +311,74 @@ fn a_file_that_cannot_be_usage_is_refused_whole() {
         let (seen, ended) = seen(bytes);
         assert!(seen.is_empty() && ended.unwrap().contains("no whole Parquet file"));
     }
+}
+
+/// The library would make room for as many texts as a page says.
+#[test]
+fn a_page_that_says_it_has_more_texts_is_damaged() {
+    for (encoding, lists) in
+        [(Encoding::DELTA_LENGTH_BYTE_ARRAY, 1), (Encoding::DELTA_BYTE_ARRAY, 2)]
+    {
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            let properties = WriterProperties::builder()
+                .set_dictionary_enabled(false)
+                .set_writer_version(version)
+                .set_column_encoding("id".into(), encoding)
+                .build();
+            let fields = format!("{TEXTS}{PLAIN}");
+            let bytes = file(properties, &fields, &[&plain(&["a", "b", "c", "d", "e"])]);
+            assert_eq!(seen(&bytes).0.len(), 5);
+            // Blocks of 128 numbers in four parts, and five of them.
+            let head = [0x80, 0x01, 0x04, 0x05];
+            let heads: Vec<usize> =
+                (0..bytes.len()).filter(|at| bytes[*at..].starts_with(&head)).collect();
+            assert!(heads.len() >= lists, "{encoding}: {heads:?}");
+            for at in heads {
+                let mut bytes = bytes.clone();
+                bytes[at + 3] = 0x7f;
+                let (seen, ended) = seen(&bytes);
+                assert!(seen.is_empty());
+                assert!(ended.as_ref().unwrap().contains("fewer values than it says"), "{ended:?}");
+            }
+        }
+    }
+}
+
+/// Of a page's head, as every page before it: what the library takes for true is looked at before.
+#[test]
+fn pages_have_room_for_what_they_say() {
+    let text = column("required binary id (STRING);");
+    let fixed = column("required fixed_len_byte_array(1) id (DECIMAL(2,0));");
+    let dictionary = |bytes: usize, num_values| Page::DictionaryPage {
+        buf: vec![0; bytes].into(),
+        num_values,
+        encoding: Encoding::PLAIN,
+        is_sorted: false,
+    };
+    assert!(has_room(&text, &dictionary(40, 10)) && !has_room(&text, &dictionary(40, 11)));
+    assert!(has_room(&fixed, &dictionary(40, 40)) && !has_room(&fixed, &dictionary(40, 41)));
+    let lengths = |count: u32, bytes: &[u8], num_values| {
+        // Blocks of 128 in one part.
+        let head = [0x80, 0x01, 0x01];
+        let count = [0, 7, 14, 21].map(|bits| (count >> bits) as u8 & 0x7f | 0x80);
+        let buf = [&head[..], &count, &[0x00, 0x00], bytes].concat();
+        Page::DataPageV2 {
+            buf: buf.into(),
+            num_values,
+            encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY,
+            num_nulls: 0,
+            num_rows: num_values,
+            def_levels_byte_len: 0,
+            rep_levels_byte_len: 0,
+            is_compressed: false,
+            statistics: None,
+        }
+    };
+    // A block of two bytes for each 128 behind the first.
+    assert!(has_room(&text, &lengths(257, &[0; 4], 257)));
+    assert!(!has_room(&text, &lengths(258, &[0; 4], 258)), "they are not there");
+    assert!(!has_room(&text, &lengths(257, &[0; 4], 256)), "more than the page has");
+    assert!(!has_room(&text, &lengths(1 << 27, &[0; 4], 1 << 27)));
 }
 
 proptest! {

@@ -161,6 +161,9 @@ pub trait Log: Send + Sync + fmt::Debug {
 
     /// How many partitions a topic has: none if it does not exist.
     fn partitions(&self, topic: &str) -> Result<u32, Error>;
+
+    /// How long whoever commits waits for more, where nothing more is there: what a commit costs is well spent then.
+    fn commits_pay_after(&self) -> Duration;
 }
 
 /// One member of a group. Owned by one thread.

@@ -317,6 +317,10 @@ impl Log for Memory {
         let count = self.lock().topics.get(topic).map_or(0, Vec::len);
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
+
+    fn commits_pay_after(&self) -> Duration {
+        Duration::from_millis(2)
+    }
 }
 
 /// A message that was taken: its partition, offset, time and value.

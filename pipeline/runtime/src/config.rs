@@ -137,7 +137,7 @@ sections! {
     }
     /// How the consumers work.
     [worker: WorkerSection] {
-        /// How long a step is collected before it is committed.
+        /// How long a step is collected at most before it is committed, or for twice as long as the last commit took; one that has all that is there does not wait for the interval, but 25 ms on Kafka and 2 ms on the embedded log.
         commit_interval: Span = Span::micros(40_000),
         /// A snapshot of a partition's state begins after so many bytes of changes, but not before they are twice as many as the last one had.
         snapshot_after_bytes: u64 = 4 * 1024 * 1024,

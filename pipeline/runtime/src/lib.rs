@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod errands;
 mod generations;
+mod memory;
 mod output;
 mod replay;
 mod restore;

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Faults, Log, Membership, Memory, Next};
@@ -87,13 +87,17 @@ impl Station for Echo {
 }
 
 fn started() -> (Memory, Shared, Worker<Echo>) {
+    started_committing(Duration::ZERO)
+}
+
+fn started_committing(commit_interval: Duration) -> (Memory, Shared, Worker<Echo>) {
     let log = Memory::new([("in", 1), ("out", 1), ("state", 1)], Faults::default());
     let (group, topic, instance) = ("echo".to_owned(), "in".to_owned(), "1".to_owned());
     let options = WorkerOptions {
         membership: Membership { group, topic, instance },
         state_topic: "state".to_owned(),
         rules_version: 1,
-        commit_interval: Duration::ZERO,
+        commit_interval,
         step_bytes_max: 1 << 20,
         snapshot_after_bytes: 1 << 20,
         state_kept_for: None,
@@ -116,6 +120,13 @@ fn settle(worker: &mut Worker<Echo>) {
     while worker.turn(Duration::ZERO).unwrap() == Turn::Worked {}
 }
 
+/// Turns until its partition is there to be read.
+fn settle_assignment(worker: &mut Worker<Echo>) {
+    while worker.station(0).is_none() {
+        worker.turn(Duration::ZERO).unwrap();
+    }
+}
+
 fn out(log: &Memory) -> Vec<String> {
     let (mut all, end) = (Vec::new(), log.bounds("out", 0).unwrap().end);
     log.scan("out", 0, Next::START, end, &mut |message| {
@@ -124,6 +135,36 @@ fn out(log: &Memory) -> Vec<String> {
     })
     .unwrap();
     all
+}
+
+/// Nobody waits for messages that do not come, neither for the interval nor for as long as a turn may.
+#[test]
+fn a_step_goes_out_as_soon_as_all_that_is_there_is_in_it() {
+    let (log, _, mut worker) = started_committing(Duration::from_secs(3_600));
+    settle_assignment(&mut worker);
+    for count in 1..4 {
+        send(&log, "a");
+        send(&log, "b");
+        let began = Instant::now();
+        while out(&log).len() < count * 2 {
+            worker.turn(Duration::from_secs(5)).unwrap();
+            assert!(began.elapsed() < Duration::from_secs(4), "{:?}", out(&log));
+        }
+    }
+}
+
+#[test]
+fn a_step_is_collected_for_its_interval_while_messages_keep_coming() {
+    let (log, _, mut worker) = started_committing(Duration::from_secs(3_600));
+    settle_assignment(&mut worker);
+    for _ in 0..100 {
+        send(&log, "a");
+        assert_eq!(worker.turn(Duration::ZERO).unwrap(), Turn::Worked);
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    assert_eq!(out(&log).len(), 0);
+    settle(&mut worker);
+    assert_eq!(out(&log).len(), 100);
 }
 
 #[test]

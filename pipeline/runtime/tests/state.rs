@@ -326,3 +326,111 @@ fn damaged(log: &Memory, place: Next, before: bool) -> Memory {
     member.outcome(Duration::ZERO).unwrap().unwrap();
     copy
 }
+
+/// Holds a megabyte, of which a step changes some.
+#[derive(Default)]
+struct Heap {
+    changed: usize,
+}
+
+const HEAP_BYTES: usize = 1 << 20;
+
+impl Station for Heap {
+    const DELTA: &'static Schema = &PRESENT;
+    const PIECE: &'static Schema = &PRESENT;
+
+    fn take(&mut self, input: Input<'_>, _output: &mut Output) -> Result<(), Stop> {
+        self.changed += input.messages.iter().map(|message| message.value.len()).sum::<usize>();
+        Ok(())
+    }
+
+    fn idle(&mut self, _now: Timestamp, _output: &mut Output) -> Result<bool, Stop> {
+        Ok(false)
+    }
+
+    fn time(&self) -> Timestamp {
+        Timestamp::START
+    }
+
+    fn finish(&mut self, output: &mut Output) -> Result<(), Stop> {
+        output.delta().resize(std::mem::take(&mut self.changed), 0);
+        Ok(())
+    }
+
+    fn apply(&mut self, _delta: &[u8]) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
+        let from = place.try_into().map_or(0, usize::from_le_bytes);
+        let until = HEAP_BYTES.min(from + bytes_max);
+        let after = (until < HEAP_BYTES).then(|| until.to_le_bytes().to_vec());
+        (vec![0; until - from], after)
+    }
+
+    fn load(&mut self, _piece: &[u8]) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn restored(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+/// Behind the newest snapshot stand twice as many changes as it has bytes, and half as many while the next one goes out.
+#[test]
+fn changes_behind_a_snapshot_are_two_and_a_half_times_as_large_at_most() {
+    const CHANGED: usize = 20_000;
+    let mut site = Site::new(None);
+    let (group, topic, instance) = ("heaps".into(), "numbers".into(), "1".into());
+    let options = WorkerOptions {
+        membership: Membership { group, topic, instance },
+        state_topic: "state".to_owned(),
+        rules_version: 1,
+        commit_interval: Duration::ZERO,
+        step_bytes_max: 1 << 20,
+        snapshot_after_bytes: 1 << 16,
+        state_kept_for: site.state_kept_for.take(),
+    };
+    let log = Arc::new(site.log.clone());
+    let mut worker = Worker::new(options, log, site.clock.clone(), |_| Heap::default());
+    let (mut behind, mut most, mut whole) = (0, 0, 0);
+    let mut at = Next::START;
+    for _ in 0..400 {
+        site.log.append("numbers", 0, site.clock.now(), &[&[0; CHANGED]]).unwrap();
+        settle(&mut worker).unwrap();
+        let end = site.log.bounds("state", 0).unwrap().end;
+        let mut since_begun = 0;
+        at = site
+            .log
+            .scan("state", 0, at, end, &mut |message| {
+                let frame: Frame = schemas::FRAME.read(message.value).unwrap();
+                match frame.kind {
+                    FrameKind::Delta => behind += frame.payload.0.len(),
+                    FrameKind::Piece if frame.last => {
+                        most = most.max(behind);
+                        whole += 1;
+                        since_begun = frame.snapshots.last().unwrap().begins;
+                    }
+                    FrameKind::Piece => {}
+                }
+                true
+            })
+            .unwrap();
+        if since_begun > 0 {
+            behind = 0;
+            site.log
+                .scan("state", 0, Next(since_begun), end, &mut |message| {
+                    let frame: Frame = schemas::FRAME.read(message.value).unwrap();
+                    if frame.kind == FrameKind::Delta {
+                        behind += frame.payload.0.len();
+                    }
+                    true
+                })
+                .unwrap();
+        }
+    }
+    assert!(whole > 5, "{whole}");
+    let times = most as f64 / HEAP_BYTES as f64;
+    assert!((2.4..2.6).contains(&times), "{times}");
+}

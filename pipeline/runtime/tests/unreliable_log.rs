@@ -98,6 +98,10 @@ impl Log for Unreliable {
     fn partitions(&self, topic: &str) -> Result<u32, Error> {
         self.memory.partitions(topic)
     }
+
+    fn commits_pay_after(&self) -> Duration {
+        self.memory.commits_pay_after()
+    }
 }
 
 /// Adds up what it reads, and says each sum.

@@ -20,6 +20,7 @@ mod table;
 mod usage;
 
 use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -170,13 +171,48 @@ impl Scale {
     }
 }
 
-/// These need accounts and usage on Kafka.
-const ON_KAFKA: [&str; 9] = ["g1", "g1-zipf", "g1p", "g3", "g5", "g10", "g11", "hot", "partitions"];
+/// Rows that are measured one after the other, in a process of their own: what others left in its memory and on its
+/// threads would be told as theirs.
+struct Part {
+    name: &'static str,
+    rows: &'static [&'static str],
+    measure: fn(&Scale, &mut Table) -> anyhow::Result<()>,
+}
+
+const PARTS: [Part; 8] = [
+    Part {
+        name: "kafka",
+        rows: &["g1", "g1-zipf", "g1p", "g3", "g5", "g10", "g11", "hot", "partitions"],
+        measure: on_kafka,
+    },
+    Part { name: "embedded", rows: &["g4", "g5", "g10", "g11"], measure: on_the_embedded_log },
+    Part { name: "restore", rows: &["g6"], measure: restore::measure },
+    Part { name: "memory", rows: &["g7"], measure: memory::measure },
+    Part { name: "alone", rows: &["g12"], measure: alone::measure },
+    Part { name: "remembered", rows: &["g13"], measure: remembered::measure },
+    Part { name: "accounts", rows: &["flat"], measure: sizes::accounts },
+    Part { name: "sweep", rows: &[SWEEP], measure: sweep },
+];
+
+/// Set for the process that measures a part.
+const PART: &str = "DRAWDOWN_BENCH_PART";
+
+impl Part {
+    /// Measures it in another process, which is this program again.
+    fn measured(&self, table: &mut Table) -> anyhow::Result<()> {
+        let mut process = Process::new(std::env::current_exe()?);
+        process.args(std::env::args_os().skip(1)).env(PART, self.name).stderr(Stdio::inherit());
+        let measured = process.output()?;
+        let (ended, says) = (measured.status, measured.stdout);
+        if !says.is_empty() {
+            table.append(&says)?;
+        }
+        anyhow::ensure!(ended.success(), "what measures {} ended with {ended}", self.name);
+        Ok(())
+    }
+}
 
 fn main() -> anyhow::Result<()> {
-    if memory::is_alone() {
-        return memory::print();
-    }
     let scale = Scale::read()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -185,34 +221,16 @@ fn main() -> anyhow::Result<()> {
         )
         .init();
     let mut table = Table::new(scale.title());
-    if scale.rows.iter().any(|row| ON_KAFKA.contains(&row.as_str())) {
-        on_kafka(&scale, &mut table)?;
+    if let Ok(part) = std::env::var(PART) {
+        let part = PARTS.iter().find(|known| known.name == part).context("no such part")?;
+        let measured = (part.measure)(&scale, &mut table);
+        table.hand_over()?;
+        return measured;
     }
-    if ["g4", "g5", "g10", "g11"].iter().any(|row| scale.has(row)) {
-        on_the_embedded_log(&scale, &mut table)?;
-    }
-    if scale.has("g6") {
-        let broker = Broker::start(BrokerOptions::default())?;
-        restore::on_kafka(&scale, &broker.bootstrap(), &mut table)?;
-        drop(broker);
-        restore::on_the_embedded_log(&scale, &mut table)?;
-    }
-    if scale.has("g7") {
-        memory::measure(&mut table)?;
-    }
-    if scale.has("g12") {
-        alone::measure(&scale, &mut table)?;
-    }
-    if scale.has("g13") {
-        remembered::measure(&scale, &mut table)?;
-    }
-    if scale.has("flat") {
-        sizes::accounts(&scale, &mut table)?;
-    }
-    if scale.has(SWEEP) {
-        sweep(&scale, &mut table)?;
-    }
+    let is_asked = |part: &&Part| part.rows.iter().any(|row| scale.has(row));
+    let measured = PARTS.iter().filter(is_asked).try_for_each(|part| part.measured(&mut table));
     print!("{table}");
+    measured?;
     // What is measured in full is what the documents show.
     if scale.rows == ROWS && scale.is_whole {
         table.write_to(&docs(), "benchmark")?;
@@ -456,3 +474,15 @@ fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
 
 /// How long something is let run before it is looked at.
 const SETTLES: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_of_a_part() {
+        for row in ROWS.iter().chain(&[SWEEP]) {
+            assert!(PARTS.iter().any(|part| part.rows.contains(row)), "{row}");
+        }
+    }
+}

@@ -1,8 +1,4 @@
-//! How much memory things take, from what a process of its own holds before and after: what other rows have
-//! freed would be used again.
-
-use std::io::Write;
-use std::process::Command as Process;
+//! How much memory things take, from what the process holds before and after.
 
 use drawdown_domain::commands::{Asked, Command};
 use drawdown_domain::ids::PrincipalId;
@@ -16,6 +12,7 @@ use serde_json::json;
 
 use anyhow::Context;
 
+use crate::Scale;
 use crate::site::STARTS_AT;
 use crate::table::{Row, Table};
 use crate::usage::{ACCOUNTS_PER_ENTERPRISE, PRICES, account_name};
@@ -31,30 +28,8 @@ impl Journal for Silent {
     fn accrued(&mut self, _: &Ledger, _: &[Accrued], _: &Line) {}
 }
 
-/// Set for the process that measures.
-const ALONE: &str = "DRAWDOWN_BENCH_MEMORY";
-
-/// Whether this is the process that measures.
-pub(crate) fn is_alone() -> bool {
-    std::env::var_os(ALONE).is_some()
-}
-
 /// Adds the rows for a ledger with many wallets.
-pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
-    let measured = Process::new(std::env::current_exe()?).env(ALONE, "1").output()?;
-    let said = String::from_utf8_lossy(&measured.stdout).into_owned();
-    let mut bytes = said.split_whitespace();
-    let mut next = || {
-        let each: Option<u64> = bytes.next().and_then(|bytes| bytes.parse().ok());
-        each.map(|each| format!("{each} B")).context("memory was not measured")
-    };
-    table.push(Row::new("g7", "BALANCE, a wallet and its account", next()?, "400 B"));
-    table.push(Row::new("g7", "BALANCE, a meter in a month, tab included", next()?, "64 B"));
-    Ok(())
-}
-
-/// Measures, and prints bytes: of a wallet with its account, and of a meter in a month with its tab.
-pub(crate) fn print() -> anyhow::Result<()> {
+pub(crate) fn measure(_: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let start: Timestamp = STARTS_AT.parse().context("a time")?;
     let mut ledger = Ledger::new(1);
     ledger.pass(start, &mut Silent)?;
@@ -90,7 +65,12 @@ pub(crate) fn print() -> anyhow::Result<()> {
     let used = resident_bytes();
     let wallet = opened.saturating_sub(empty) / u64::from(WALLETS);
     let month = used.saturating_sub(opened) / u64::from(WALLETS * 2);
-    writeln!(std::io::stdout(), "{wallet} {month}")?;
+    for (what, bytes, reach) in [
+        ("BALANCE, a wallet and its account", wallet, "400 B"),
+        ("BALANCE, a meter in a month, tab included", month, "64 B"),
+    ] {
+        table.push(Row::new("g7", what, format!("{bytes} B"), reach));
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
+use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
@@ -30,7 +31,14 @@ struct Ground<'a> {
     reach: [&'static str; 2],
 }
 
-pub(crate) fn on_kafka(scale: &Scale, bootstrap: &str, table: &mut Table) -> anyhow::Result<()> {
+pub(crate) fn measure(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
+    let broker = Broker::start(BrokerOptions::default())?;
+    on_kafka(scale, &broker.bootstrap(), table)?;
+    drop(broker);
+    on_the_embedded_log(scale, table)
+}
+
+fn on_kafka(scale: &Scale, bootstrap: &str, table: &mut Table) -> anyhow::Result<()> {
     let open = || -> anyhow::Result<Arc<dyn Log>> {
         Ok(Arc::new(Kafka::new(KafkaConfig::new(bootstrap))?))
     };
@@ -41,7 +49,7 @@ pub(crate) fn on_kafka(scale: &Scale, bootstrap: &str, table: &mut Table) -> any
     ground.measure(scale, table)
 }
 
-pub(crate) fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
+fn on_the_embedded_log(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let open = || -> anyhow::Result<Arc<dyn Log>> {
         let config = EmbeddedConfig::new(

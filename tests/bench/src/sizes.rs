@@ -8,7 +8,7 @@ use drawdown_log::embedded::{Embedded, EmbeddedConfig};
 use drawdown_wire::topics::TopicPlan;
 
 use crate::site::Site;
-use crate::table::{Row, Table};
+use crate::table::{Row, Table, memory_bytes};
 use crate::usage::{ACCOUNTS_PER_ENTERPRISE, Plan};
 use crate::{Quantities, Scale, embedded_run, fill, kafka_site, runs};
 
@@ -53,10 +53,18 @@ pub(crate) fn partitions(scale: &Scale, broker: &Broker, table: &mut Table) -> a
     Ok(())
 }
 
+/// What an account takes in all consumers of a process together, with what is not given back while tables grow.
+const ACCOUNT_BYTES: u64 = 2_700;
+
 /// What a record costs beside few accounts and beside many.
 pub(crate) fn accounts(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
-    let sizes = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+    let sizes = [1_000, 10_000, 100_000, 1_000_000, 5_000_000, 10_000_000];
     for accounts in sizes.into_iter().filter(|accounts| *accounts / 10 <= scale.accounts) {
+        let needed = u64::from(accounts).saturating_mul(ACCOUNT_BYTES);
+        if memory_bytes() < needed {
+            table.note(&format!("{accounts} accounts need {} GiB of memory", needed >> 30));
+            continue;
+        }
         let folder = tempfile::tempdir()?;
         let topics = scale.embedded_topics();
         let config = EmbeddedConfig::new(folder.path(), topics, Arc::new(|| Timestamp::START));

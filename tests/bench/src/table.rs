@@ -4,9 +4,10 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use drawdown_runtime::clock::Clock;
+use serde::{Deserialize, Serialize};
 
 /// One figure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Row {
     goal: String,
     what: String,
@@ -66,7 +67,7 @@ impl Row {
 }
 
 /// All rows, and what else is to be said.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Table {
     title: String,
     notes: Vec<String>,
@@ -86,6 +87,19 @@ impl Table {
     pub(crate) fn push(&mut self, row: Row) {
         eprintln!("{} {}: {}", row.goal, row.what, row.found);
         self.rows.push(row);
+    }
+
+    /// Gives the table to the process that asked for it.
+    pub(crate) fn hand_over(&self) -> anyhow::Result<()> {
+        Ok(serde_json::to_writer(std::io::stdout(), self)?)
+    }
+
+    /// Takes what another process has measured.
+    pub(crate) fn append(&mut self, measured: &[u8]) -> anyhow::Result<()> {
+        let Table { notes, rows, .. } = serde_json::from_slice(measured)?;
+        self.notes.extend(notes);
+        self.rows.extend(rows);
+        Ok(())
     }
 }
 
@@ -201,12 +215,17 @@ fn machine() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kilobytes = memory.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok());
     format!(
         "{} cores of {}, {} GiB",
         cores,
         model.map_or("an unknown processor", |(_, name)| name),
-        kilobytes.unwrap_or(0) >> 20
+        memory_bytes() >> 30
     )
+}
+
+/// What this machine has.
+pub(crate) fn memory_bytes() -> u64 {
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kilobytes = memory.split_whitespace().nth(1).and_then(|text| text.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) << 10
 }

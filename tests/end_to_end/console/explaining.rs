@@ -208,6 +208,28 @@ fn r13_4_an_invoice_line_leads_back_to_its_charges() {
     assert_eq!((&bills["amount"], &bills["adds_up"]), (&json!("28.02"), &json!(true)), "{bills}");
 }
 
+/// R13.4, R12.5: beside an invoice stands the bill over its tax, and beside that the invoice.
+#[test]
+fn r13_4_an_invoice_names_the_bill_over_its_tax() {
+    let rig = rehearsed("r12-5-tax-is-billed.toml");
+    let rows = rig.client.get("/v1/show/invoices?limit=1000").json();
+    let mut taxed = 0;
+    for row in rows["rows"].as_array().unwrap().iter().filter(|row| row["tax"] != "0") {
+        let number = row["number"].as_str().unwrap();
+        let answer = explained(&rig, number);
+        let beside = answer["explained"]["beside"].as_array().unwrap();
+        let what = json!(format!("the tax of invoice {number}"));
+        let bill = beside.iter().find(|node| node["kind"] == "bill" && node["what"] == what);
+        let bill = bill.unwrap_or_else(|| panic!("no bill over the tax: {answer:#}"));
+        assert_eq!(bill["amount"], row["tax"], "{bill:#}");
+        let back = explained(&rig, bill["name"].as_str().unwrap());
+        let beside = back["explained"]["beside"].as_array().unwrap();
+        assert!(beside.iter().any(|node| node["name"] == number), "{back:#}");
+        taxed += 1;
+    }
+    assert!(taxed > 0, "{rows:#}");
+}
+
 /// R13.4, R12.3: charges do not say their tier, so the lines of a price's tiers are explained together.
 #[test]
 fn r13_4_lines_by_tier_lead_back_to_the_charges_that_they_share() {

@@ -114,12 +114,21 @@ impl Explaining {
     }
 
     async fn read_bill(&self, name: &str) -> Result<Option<Bill>, Problem> {
+        self.read_bill_by("bill", name).await
+    }
+
+    /// The bill over the tax of an invoice, which may not be there yet, by its figures alone.
+    pub(super) async fn tax_bill_in_short(&self, invoice: &str) -> Result<Option<Node>, Problem> {
+        Ok(self.read_bill_by("invoice", invoice).await?.map(|bill| bill.node()))
+    }
+
+    async fn read_bill_by(&self, column: &str, value: &str) -> Result<Option<Bill>, Problem> {
         let row = ask_one(&self.site, |query| {
-            let (wallet, bill) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, name));
+            let (wallet, value) = (query.bind(TEXT, &self.wallet), query.bind(TEXT, value));
             format!(
                 "SELECT bill, account, product, month, cycle_end, amount, paid, issued_at, invoice, credit_note, `order`, \
                  status, (issued_at < cycle_end) AS is_early \
-                 FROM bills WHERE billing_account = {wallet} AND bill = {bill}"
+                 FROM bills WHERE billing_account = {wallet} AND {column} = {value}"
             )
         });
         row.await?.map(|row| Bill::read(&row)).transpose()

@@ -184,7 +184,8 @@ impl Explaining {
         let bills = period.node("of the period, before coupons")?;
         let bills = bills.fact("coupons", coupons.to_string()).fact("net", invoice.net.to_string());
         let bills = bills.adds_up(Some(with_coupons == invoice.net));
-        Ok(Some(node.part(invoice.tax_node()).added_up()?.beside([bills])))
+        let node = node.part(invoice.tax_node()).added_up()?.beside([bills]);
+        Ok(Some(node.beside(self.tax_bill_in_short(number).await?)))
     }
 
     /// Lines over usage that share their charges: these, exact, and what rounding made of them.

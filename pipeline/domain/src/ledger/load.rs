@@ -1,6 +1,8 @@
 //! A ledger taken apart and put together again: in pieces small enough to be written beside the daily
 //! business, while it goes on.
 
+use serde::Serialize;
+
 use super::coverage::{CoveredHour, HourOfUse};
 use super::state::{Account, AccountNumber, Enterprise, EnterpriseNumber, Wallet, WalletNumber};
 use super::values::{SeriesValues, ValuePlace};
@@ -73,6 +75,43 @@ one_of! {
     pub enum Piece { Shared, SomeEnterprises, SomeAccounts, SomeWallets, SomeValues, SomeCoverage }
 }
 
+/// A piece where it lies in the ledger, to be written as a [`Piece`] is.
+#[derive(Debug, Serialize)]
+pub enum PieceInPlace<'a> {
+    Shared(Shared),
+    SomeEnterprises(Run<'a, Enterprise>),
+    SomeAccounts(Run<'a, Account>),
+    SomeWallets(Run<'a, Wallet>),
+    SomeValues(SomeValues),
+    SomeCoverage(SomeCoverage),
+}
+
+/// Some of a table, in the order of their numbers.
+#[derive(Debug, Serialize)]
+pub struct Run<'a, T> {
+    from: u32,
+    items: &'a [T],
+}
+
+impl From<PieceInPlace<'_>> for Piece {
+    fn from(piece: PieceInPlace<'_>) -> Piece {
+        match piece {
+            PieceInPlace::Shared(shared) => shared.into(),
+            PieceInPlace::SomeEnterprises(Run { from, items }) => {
+                SomeEnterprises { from, enterprises: items.to_vec() }.into()
+            }
+            PieceInPlace::SomeAccounts(Run { from, items }) => {
+                SomeAccounts { from, accounts: items.to_vec() }.into()
+            }
+            PieceInPlace::SomeWallets(Run { from, items }) => {
+                SomeWallets { from, wallets: items.to_vec() }.into()
+            }
+            PieceInPlace::SomeValues(values) => values.into(),
+            PieceInPlace::SomeCoverage(coverage) => coverage.into(),
+        }
+    }
+}
+
 /// So many values take about as much as one account.
 const VALUES_FOR_ONE: usize = 8;
 
@@ -93,17 +132,23 @@ impl Ledger {
     /// The piece at `place`, of up to `most` enterprises, accounts or wallets, and the place after it;
     /// none behind the last.
     pub fn piece(&self, place: Place, most: usize) -> (Piece, Option<Place>) {
+        let (piece, after) = self.piece_in_place(place, most);
+        (piece.into(), after)
+    }
+
+    /// The same, not taken out of the ledger.
+    pub fn piece_in_place(&self, place: Place, most: usize) -> (PieceInPlace<'_>, Option<Place>) {
         match place {
-            Place::Shared => (self.shared().into(), Some(Place::Enterprises(0))),
+            Place::Shared => (PieceInPlace::Shared(self.shared()), Some(Place::Enterprises(0))),
             Place::Enterprises(from) => {
-                let (enterprises, next) = part(&self.enterprises, from, most);
+                let (run, next) = part(&self.enterprises, from, most);
                 let after = next.map_or(Place::Accounts(0), Place::Enterprises);
-                (SomeEnterprises { from, enterprises }.into(), Some(after))
+                (PieceInPlace::SomeEnterprises(run), Some(after))
             }
             Place::Accounts(from) => {
-                let (accounts, next) = part(&self.accounts, from, most);
+                let (run, next) = part(&self.accounts, from, most);
                 let after = next.map_or(Place::Values(None), Place::Accounts);
-                (SomeAccounts { from, accounts }.into(), Some(after))
+                (PieceInPlace::SomeAccounts(run), Some(after))
             }
             Place::Values(after) => {
                 let most = most.saturating_mul(VALUES_FOR_ONE);
@@ -112,16 +157,16 @@ impl Ledger {
                     Some(until) => Place::Values(Some(until)),
                     None => Place::Coverage(None),
                 };
-                (SomeValues { series, until }.into(), Some(after))
+                (PieceInPlace::SomeValues(SomeValues { series, until }), Some(after))
             }
             Place::Coverage(after) => {
                 let (hours, until) = self.coverage.part(after.as_ref(), most);
                 let after = until.map_or(Place::Wallets(0), |until| Place::Coverage(Some(until)));
-                (SomeCoverage { hours, until }.into(), Some(after))
+                (PieceInPlace::SomeCoverage(SomeCoverage { hours, until }), Some(after))
             }
             Place::Wallets(from) => {
-                let (wallets, next) = part(&self.wallets, from, most);
-                (SomeWallets { from, wallets }.into(), next.map(Place::Wallets))
+                let (run, next) = part(&self.wallets, from, most);
+                (PieceInPlace::SomeWallets(run), next.map(Place::Wallets))
             }
         }
     }
@@ -282,12 +327,11 @@ impl Ledger {
 }
 
 /// Up to `most` of `all` from a number on, and the number after them unless they are the last.
-fn part<T: Clone>(all: &[T], from: u32, most: usize) -> (Vec<T>, Option<u32>) {
+fn part<T>(all: &[T], from: u32, most: usize) -> (Run<'_, T>, Option<u32>) {
     let rest = all.get(from as usize..).unwrap_or_default();
-    let taken: Vec<T> = rest.iter().take(most).cloned().collect();
-    let next = from.saturating_add(count(taken.len()));
-    let more = taken.len() < rest.len();
-    (taken, more.then_some(next))
+    let items = rest.get(..most).unwrap_or(rest);
+    let next = from.saturating_add(count(items.len()));
+    (Run { from, items }, (items.len() < rest.len()).then_some(next))
 }
 
 fn count(len: usize) -> u32 {

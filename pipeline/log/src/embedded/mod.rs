@@ -406,6 +406,10 @@ impl Log for Embedded {
         let catalogue = &self.shared().catalogue;
         Ok(catalogue.number(topic).map_or(0, |number| catalogue.partitions_of(number)))
     }
+
+    fn commits_pay_after(&self) -> Duration {
+        Duration::from_millis(2)
+    }
 }
 
 #[cfg(test)]

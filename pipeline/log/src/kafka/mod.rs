@@ -396,6 +396,11 @@ impl Log for Kafka {
         let count = metadata.topics().first().map_or(0, |found| found.partitions().len());
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
+
+    /// A producer that commits more often waits for the markers of its last transaction.
+    fn commits_pay_after(&self) -> Duration {
+        Duration::from_millis(25)
+    }
 }
 
 impl Drop for Kafka {

@@ -15,10 +15,11 @@ use drawdown_log::{
 use drawdown_wire::schemas;
 
 use crate::clock::Clock;
+use crate::memory::give_back;
 use crate::state::Chain;
 use crate::telemetry::{LogAway, StepCommitted, StepLost, begins, owns};
 use crate::{Held, Input, Output, Progress, Station, Stop};
-use snapshot::{Snapshot, next_piece};
+use snapshot::{BYTES_OF_STEP_MIN, FASTER, Snapshot, next_piece};
 
 /// What a worker is told.
 #[derive(Clone, Debug)]
@@ -27,13 +28,13 @@ pub struct WorkerOptions {
     /// The topic of its state.
     pub state_topic: String,
     pub rules_version: u32,
-    /// How long a step is collected before it is committed: so long, and twice as long as the last commit took. Zero:
-    /// not at all.
+    /// How long a step is collected before it is committed, if messages keep coming: so long, and twice as long as the
+    /// last commit took. Zero: not at all.
     pub commit_interval: Duration,
     /// A step that has come to this is committed at once.
     pub step_bytes_max: usize,
-    /// A snapshot begins when the deltas since the last one began have come to this, and to twice its
-    /// size: so what is to be read is never much more than four times the state.
+    /// A snapshot begins when the deltas since the last one began have come to this, and to twice its size. So the changes
+    /// that are to be read behind a snapshot come to two and a half times its size at most, if that is more than this.
     pub snapshot_after_bytes: u64,
     /// How long state is kept that a snapshot has made needless to restore, so that it can be audited;
     /// none: for ever.
@@ -88,6 +89,10 @@ pub struct Worker<S> {
     /// When the oldest decision that is not yet committed was made.
     collecting_since: Option<Instant>,
     last_commit: Duration,
+    /// The last look for messages found none, and no station has more to do at once.
+    is_level: bool,
+    /// A station has more to do at once.
+    has_more: bool,
     /// The commit that is under way.
     underway: Option<Underway>,
     /// What it is called in logs and metrics.
@@ -138,6 +143,8 @@ impl<S: Station> Worker<S> {
             owned: BTreeMap::new(),
             collecting_since: None,
             last_commit: Duration::ZERO,
+            is_level: false,
+            has_more: false,
             underway: None,
             consumer,
             progress: Progress::default(),
@@ -241,8 +248,10 @@ impl<S: Station> Worker<S> {
 
     fn try_turn(&mut self, wait: Duration) -> Result<Turn, Stop> {
         self.join()?;
-        let mut worked = self.poll(wait)?;
-        worked |= self.idle()?;
+        let mut worked = self.poll(wait.min(self.patience()))?;
+        self.has_more = self.idle()?;
+        self.is_level &= !self.has_more;
+        worked |= self.has_more;
         worked |= self.finish_commit(Duration::ZERO)?;
         worked |= self.begin_commit()?;
         worked |= self.underway.is_some() || self.collecting_since.is_some();
@@ -294,6 +303,7 @@ impl<S: Station> Worker<S> {
         if let Some(stop) = stop {
             return Err(stop);
         }
+        self.is_level = took == 0;
         if took > 0 {
             self.messages += took;
             self.collecting_since.get_or_insert_with(Instant::now);
@@ -375,13 +385,31 @@ impl<S: Station> Worker<S> {
         self.owned.values().map(|owned| owned.output.bytes() + owned.station.unsaid_bytes()).sum()
     }
 
+    /// How long a step is collected. If nothing more is there to collect, it goes out as soon as that pays.
+    fn interval(&self, is_level: bool) -> Duration {
+        match self.options.commit_interval {
+            Duration::ZERO => Duration::ZERO,
+            interval => {
+                let least = if is_level { self.log.commits_pay_after() } else { interval };
+                let last = self.last_commit.saturating_mul(2).min(LAST_COMMIT_MAX);
+                least.min(interval).max(last)
+            }
+        }
+    }
+
+    /// How long it may wait for messages before it looks after its commits again.
+    fn patience(&self) -> Duration {
+        match (self.underway, self.collecting_since) {
+            (Some(underway), _) => UNDERWAY_WAIT.max(underway.began.elapsed() / 8),
+            (None, _) if self.has_more => Duration::ZERO,
+            (None, Some(since)) => self.interval(true).saturating_sub(since.elapsed()),
+            (None, None) => Duration::MAX,
+        }
+    }
+
     fn is_due(&self) -> bool {
         let Some(since) = self.collecting_since else { return false };
-        let interval = match self.options.commit_interval {
-            Duration::ZERO => Duration::ZERO,
-            interval => interval.max(self.last_commit.saturating_mul(2)),
-        };
-        since.elapsed() >= interval
+        since.elapsed() >= self.interval(self.is_level)
             || self.collected_bytes() >= self.options.step_bytes_max
             || self.owned.values().any(|owned| owned.output.urgent)
     }
@@ -420,10 +448,10 @@ impl<S: Station> Worker<S> {
             let (schema, delta) = (S::DELTA.fingerprint(), &output.delta);
             let mut frames = owned.chain.extend(*partition, owned.next, version, schema, delta);
             owned.snapshot.delta_bytes += output.delta.len() as u64;
-            // A snapshot gets on at least as fast as what it holds changes.
-            let (now, mut left) = (self.clock.now(), output.delta.len().max(1));
+            let (now, changed) = (self.clock.now(), output.delta.len());
+            let mut left = changed.saturating_mul(FASTER).max(BYTES_OF_STEP_MIN);
             while left > 0 {
-                let piece = next_piece(&*self.log, &self.options, *partition, now, owned)?;
+                let piece = next_piece(&*self.log, &self.options, *partition, now, left, owned)?;
                 let Some(piece) = piece else { break };
                 left = if piece.last { 0 } else { left.saturating_sub(piece.payload.0.len()) };
                 frames.push(piece);
@@ -483,6 +511,7 @@ impl<S: Station> Worker<S> {
         if let Some(member) = self.member.as_mut() {
             member.release(partitions)?;
         }
+        give_back();
         Ok(())
     }
 }
@@ -494,6 +523,11 @@ const AHEAD_MAX: Span = Span::minutes(5);
 /// asked for again by whoever comes next.
 const LEAVES_WITHIN: Duration = Duration::from_secs(60);
 const LOOKS_EVERY: Duration = Duration::from_millis(2);
+
+/// The end of a commit is noticed this late at most while nothing else comes, or by an eighth of its time.
+const UNDERWAY_WAIT: Duration = Duration::from_millis(1);
+/// A commit that took longer than this makes the next step wait no longer.
+const LAST_COMMIT_MAX: Duration = Duration::from_secs(1);
 
 /// How long a worker rests when the log is not to be had.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);

@@ -10,6 +10,7 @@ use drawdown_log::{Log, Membership, Next, Point, reach};
 use super::snapshot::Snapshot;
 use super::{Owned, Worker, WorkerOptions};
 use crate::generations::newest_snapshot;
+use crate::memory::give_back;
 use crate::replay::Replay;
 use crate::restore::read_to_end;
 use crate::telemetry::{Restored, owns};
@@ -23,6 +24,7 @@ impl<S: Station> Worker<S> {
         reach(Point::Restoring);
         let took = self.joined.map_or(Duration::ZERO, |joined| joined.elapsed());
         tracing::info!(consumer = %self.consumer, ?partitions, ?took, "assigned; restoring");
+        give_back();
         let began = Instant::now();
         let restored = self.restored_side_by_side(partitions)?;
         let places = restored.iter().map(|(partition, owned)| (*partition, owned.next)).collect();

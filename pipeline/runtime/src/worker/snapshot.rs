@@ -10,8 +10,13 @@ use crate::generations::Generations;
 use crate::replay::Snapshots;
 use crate::{Station, Stop};
 
-/// About how much of a snapshot goes out with a step in which little changes. The partitions of a worker
-/// come to theirs at about the same time, and their steps are not to become long by it.
+/// A snapshot begins when so many times as much has changed as the last one had.
+const CHANGES: u64 = 2;
+/// A snapshot gets on so many times as fast as what it holds changes, and by so much with a step in which little does. The
+/// partitions of a worker come to theirs at about the same time, and their steps are not to become long by it.
+pub(super) const FASTER: usize = 2;
+pub(super) const BYTES_OF_STEP_MIN: usize = 8 * 1024;
+/// A message of the log holds about so much of it.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
 /// How far a partition's state has been put out whole.
@@ -65,16 +70,17 @@ impl<S: Station> Worker<S> {
     }
 }
 
-/// The piece of a snapshot that goes out with this step, if one is under way or due.
+/// A piece of a snapshot of up to about so many bytes, if one is under way or due.
 pub(super) fn next_piece<S: Station>(
     log: &dyn Log,
     options: &WorkerOptions,
     partition: u32,
     now: Timestamp,
+    bytes_max: usize,
     owned: &mut Owned<S>,
 ) -> Result<Option<Frame>, Stop> {
     let snapshot = &mut owned.snapshot;
-    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(2));
+    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(CHANGES));
     let (place, began) = match snapshot.under_way.take() {
         Some(under_way) => under_way,
         None if snapshot.delta_bytes < due => return Ok(None),
@@ -84,7 +90,7 @@ pub(super) fn next_piece<S: Station>(
             (Vec::new(), Generation { begins, at: now })
         }
     };
-    let (piece, after) = owned.station.piece(&place, PIECE_BYTES_MAX);
+    let (piece, after) = owned.station.piece(&place, bytes_max.min(PIECE_BYTES_MAX));
     snapshot.bytes += piece.len() as u64;
     snapshot.under_way = after.clone().map(|after| (after, began));
     if after.is_none() {

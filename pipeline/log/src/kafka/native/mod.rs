@@ -25,8 +25,9 @@ use crate::{Error, Next};
 pub(super) use consumer::{Consumer, Group, Rebalance};
 pub(super) use producer::Producer;
 
+/// What is left of a millisecond is waited for, too: nobody is to ask again and again meanwhile.
 fn milliseconds(wait: Duration) -> c_int {
-    c_int::try_from(wait.as_millis()).unwrap_or(c_int::MAX)
+    c_int::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(c_int::MAX)
 }
 
 fn text_of(code: Code) -> String {
