@@ -571,7 +571,7 @@ impl Station for Balance {
             None => self.scribe.changed.waiting().collect(),
             Some(_) => Vec::new(),
         };
-        let mut piece = Vec::with_capacity(bytes_max);
+        let mut piece = Vec::new();
         put_piece(&mut piece, &part, &untold);
         (piece, after.map(packed))
     }
