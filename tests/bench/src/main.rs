@@ -200,9 +200,11 @@ const PART: &str = "DRAWDOWN_BENCH_PART";
 impl Part {
     /// Measures it in another process, which is this program again.
     fn measured(&self, table: &mut Table) -> anyhow::Result<()> {
+        // What it leaves behind if it is killed, which can be tens of gigabytes, goes with this folder.
+        let folder = tempfile::tempdir()?;
         let mut process = Process::new(std::env::current_exe()?);
-        process.args(std::env::args_os().skip(1)).env(PART, self.name).stderr(Stdio::inherit());
-        let measured = process.output()?;
+        process.args(std::env::args_os().skip(1)).env(PART, self.name).env("TMPDIR", folder.path());
+        let measured = process.stderr(Stdio::inherit()).output()?;
         let (ended, says) = (measured.status, measured.stdout);
         if !says.is_empty() {
             table.append(&says)?;
