@@ -370,8 +370,12 @@ fn r7_5_a_method_is_free_once_its_closed_billing_account_has_cooled_down() {
     let begins: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
     let in_use = Admission::Refused(Refusal::MethodInUse, None);
     let forward = Admission::Forward("e".parse().unwrap());
-    for command in [open("e"), account("a", "e"), account("b", "e"), link("ba-a", "visa")] {
+    let cards = ["visa", "visa-2"];
+    for command in [open("e"), account("a", "e"), account("b", "e")] {
         assert_eq!(ask(&mut registry, begins, command).1, forward);
+    }
+    for card in cards {
+        assert_eq!(ask(&mut registry, begins, link("ba-a", card)).1, forward);
     }
     assert_eq!(ask(&mut registry, begins, link("ba-b", "visa")).1, in_use);
     let not_found = Admission::Refused(Refusal::NotFound, None);
@@ -386,9 +390,17 @@ fn r7_5_a_method_is_free_once_its_closed_billing_account_has_cooled_down() {
     registry.settle(closed, true, &mut |_| {});
     let cool = long_after.plus(Span::days(30));
     let before = cool.minus(Span::micros(1));
-    assert_eq!(ask(&mut registry, before, link("ba-b", "visa")).1, in_use);
-    assert_eq!(ask(&mut registry, cool, link("ba-b", "visa")).1, forward);
-    assert_eq!(ask(&mut registry, cool, link("ba-a", "visa")).1, in_use);
+    for (at, wallet, expected) in
+        [(before, "ba-b", &in_use), (cool, "ba-b", &forward), (cool, "ba-a", &in_use)]
+    {
+        for card in cards {
+            assert_eq!(
+                ask(&mut registry, at, link(wallet, card)).1,
+                *expected,
+                "{card} of {wallet}"
+            );
+        }
+    }
 }
 
 /// R10.1: whoever is asked is found by account or e-mail address, in any enterprise; a name is used once.

@@ -177,15 +177,26 @@ impl Default for PaymentSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SuspensionSettings {
-    /// By region or currency: services of a postpaid account without limit and method stop below this.
+    /// By region or currency: services of a postpaid account without limit and method stop below this. What is named
+    /// here leaves the defaults of other currencies as they are.
     pub buffer: BTreeMap<String, Amount>,
+}
+
+impl SuspensionSettings {
+    /// What holds where neither the region nor its currency is named.
+    pub fn buffer_of_unnamed(currency: Currency) -> Amount {
+        match currency {
+            Currency::Cny => Amount::whole(100),
+            _ => Amount::ZERO,
+        }
+    }
 }
 
 impl Default for SuspensionSettings {
     fn default() -> Self {
-        SuspensionSettings {
-            buffer: BTreeMap::from([(Currency::Cny.code().to_owned(), Amount::whole(100))]),
-        }
+        let cny = Currency::Cny;
+        let buffer = (cny.code().to_owned(), SuspensionSettings::buffer_of_unnamed(cny));
+        SuspensionSettings { buffer: BTreeMap::from([buffer]) }
     }
 }
 

@@ -396,7 +396,7 @@ fn changes_behind_a_snapshot_are_two_and_a_half_times_as_large_at_most() {
     let mut worker = Worker::new(options, log, site.clock.clone(), |_| Heap::default());
     let (mut behind, mut most, mut whole) = (0, 0, 0);
     let mut at = Next::START;
-    for _ in 0..400 {
+    for _ in 0..800 {
         site.log.append("numbers", 0, site.clock.now(), &[&[0; CHANGED]]).unwrap();
         settle(&mut worker).unwrap();
         let end = site.log.bounds("state", 0).unwrap().end;

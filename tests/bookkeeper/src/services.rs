@@ -154,7 +154,8 @@ impl BookKeeper {
             return overdue;
         }
         let by_region = account.region.as_ref().and_then(|name| self.settings.buffer.get(name));
-        let buffer = by_region.or_else(|| self.settings.buffer.get(owner.currency.code));
-        *available < buffer.cloned().unwrap_or_default()
+        let buffer = by_region.or_else(|| self.settings.buffer.get(owner.currency.code)).cloned();
+        let unnamed = if owner.currency.code == "CNY" { 100 } else { 0 };
+        *available < buffer.unwrap_or_else(|| Exact::whole(unnamed))
     }
 }

@@ -97,6 +97,8 @@ fn r5_4_without_a_limit_write_off_is_on() {
         &format!(
             "{ACCOUNT}
             set_credit_limit billing_account=ba-a limit=100
+            # It waits for its contract, and is no limit yet.
+            configure billing_account=ba-a auto_write_off=false -> write_off_required
             confirm_contract billing_account=ba-a
             configure billing_account=ba-a auto_write_off=false
             set_credit_limit billing_account=ba-a limit=80

@@ -1,6 +1,12 @@
 //! Payment methods (R7.4 to R7.6).
 
+use serde_json::json;
+
 use super::super::desk_tests::check;
+use super::super::{Answer, Fact};
+use crate::commands::{Asked, Command};
+use crate::ids::PrincipalId;
+use crate::payments::PaymentAnswer;
 
 const ACCOUNTS: &str = "
     open_enterprise enterprise=f name=F country=FR
@@ -320,4 +326,30 @@ fn r7_6_what_is_taken_back_checks_nothing() {
         asked ba-a                  -> preauthorisation 1 pal
         ",
     );
+}
+
+/// R11.4: who asked for a link, and from where, is known when the gateway answers.
+#[test]
+fn r11_4_a_link_remembers_from_where_it_was_asked() {
+    let mut desk = check("", ACCOUNTS);
+    let link = json!({ "billing_account": "ba-a", "method": "m", "kind": "card", "token": "t" });
+    let go_on = json!({ "billing_account": "ba-a", "method": "m" });
+    for (number, name, fields) in
+        [(77, "link_payment_method", link), (78, "finish_authentication", go_on)]
+    {
+        let (key, origin) = (Some("k".parse().unwrap()), Some("192.0.2.7".parse().unwrap()));
+        let asked = Asked { number, principal: PrincipalId::operator(), key, origin };
+        let command = Command::read(name, fields).unwrap().unwrap();
+        let answer = desk.ledger.command(&asked, &command, &mut desk.recorder);
+        assert_eq!(answer, Ok(Answer::Later), "{name}");
+        let wallet = desk.ledger.wallet_named(&"ba-a".parse().unwrap()).unwrap();
+        let begun = desk.ledger.wallet(wallet).unwrap().paying.as_ref().unwrap().begun;
+        let refused = PaymentAnswer::AuthenticationRequired;
+        desk.ledger.payment_answered(wallet, begun, refused, None, &mut desk.recorder).unwrap();
+        let ended = desk.recorder.0.iter().rev().find_map(|fact| match fact {
+            Fact::LinkEnded(ended) => Some(&ended.linking.asked),
+            _ => None,
+        });
+        assert_eq!(ended, Some(&asked), "{name}");
+    }
 }

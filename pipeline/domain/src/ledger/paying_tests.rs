@@ -47,6 +47,65 @@ fn r6_2_the_last_hour_of_a_month_is_charged_with_it() {
     );
 }
 
+/// R6.2: all that is owed at the end of a month is charged, however little that is.
+#[test]
+fn r6_2_a_cent_is_charged_at_the_end_of_a_month() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 1
+        at 2026-03-31T23:59:59Z
+        asked ba-a                  ->
+        at 2026-04-01T00:00:00Z
+        asked ba-a                  -> month_end 0.01 visa
+        ",
+    );
+}
+
+/// R6.8, R6.1: what accrues before the result of a threshold's payment stays owed: there is no second payment for it.
+#[test]
+fn r6_8_what_accrues_before_the_result_stays_owed() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        asked ba-a                  -> threshold 1000 visa
+        use a p 40
+        answers ba-a succeeded
+        asked ba-a                  ->
+        balance ba-a                -> unsettled_current=0.4
+        at 2026-03-31T23:59:59Z
+        asked ba-a                  ->
+        balance ba-a                -> unsettled_current=0.4
+        ",
+    );
+}
+
+/// R6.3: when a payment is declined, money that came meanwhile pays the bills that were in flight, the oldest first.
+#[test]
+fn r6_3_what_came_meanwhile_pays_bills_whose_payment_is_declined() {
+    check(
+        "",
+        "
+        open_account account=a enterprise=e email=a@x.example currency=USD mode=postpaid
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        use a p 100000
+        asked ba-a                  -> threshold 1000 visa
+        top_up billing_account=ba-a amount=300 currency=USD method=bank_transfer
+        balance ba-a                -> cash=300
+        answers ba-a declined
+        balance ba-a                -> cash=0 unsettled_current=700
+        ",
+    );
+}
+
 /// R3.5: a bill that a threshold issues early belongs to the invoice period of its last covered instant, which is
 /// now and not the end of its cycle.
 #[test]

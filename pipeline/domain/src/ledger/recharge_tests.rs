@@ -169,6 +169,29 @@ fn r6_7_three_full_months_are_better_than_the_daily_burn() {
     );
 }
 
+/// R6.7: a month that was charged from its tenth day on is no full one: the daily burn counts, and there is none.
+#[test]
+fn r6_7_a_month_that_began_later_is_no_full_month() {
+    recharge(
+        "",
+        r#"
+        link_payment_method billing_account=ba-a method=visa kind=card token=t -> later
+        answers ba-a succeeded
+        top_up billing_account=ba-a amount=3000 currency=USD method=bank_transfer
+        at 2026-03-10T00:00:00Z
+        use a p 30000
+        at 2026-04-10T00:00:00Z
+        use a p 60000
+        at 2026-05-10T00:00:00Z
+        use a p 90000
+        at 2026-06-01T00:00:00Z
+        configure billing_account=ba-a auto_recharge={"enabled":true,"amount":"20.00","percents":["50","10"]}
+        use a p 90000
+        asked ba-a                  ->
+        "#,
+    );
+}
+
 #[test]
 fn r6_7_without_burn_nothing_fires() {
     recharge(

@@ -1,7 +1,7 @@
 //! Orders are given back: to which lots, with which entries.
 
-use super::super::Fact;
 use super::super::asking::Asking;
+use super::super::{Book, Fact};
 use super::*;
 
 /// What was refunded: lot, amount, whether it names a bill, and its remark.
@@ -52,4 +52,21 @@ fn r5_8_the_entries_of_a_refund_name_its_order() {
         "credit 8 None foreign",
     ];
     assert_eq!(refunded(&asking), expected);
+}
+
+/// R5.5: a refund to credit lowers what is unsettled, never what is invoiced.
+#[test]
+fn r5_5_what_a_refund_to_credit_pays_is_invoiced_all_the_same() {
+    let mut asking = Asking::with_members();
+    asking.table(
+        r#"
+        operator | refund_order | billing_account = "ba-a", order = "elsewhere", amount = "30", to = "credit" | ok
+        use | a | 10
+        see | balance ba-a | credit_refund = "30", unsettled_current = "10"
+        at | 2026-03-01T01:00:00Z
+        see | balance ba-a | credit_refund = "20", unsettled_current = "0"
+        "#,
+    );
+    let used = Amount::whole(10);
+    assert_eq!(asking.booked("ba-a", Book::ToInvoice), (used, used));
 }

@@ -7,6 +7,7 @@ use super::{Ledger, Undecided};
 use crate::commands::{DelayedSuspension, Mode};
 use crate::money::Amount;
 use crate::notices::{NoticeKind, ServiceCause};
+use crate::settings::SuspensionSettings;
 use crate::time::{Minute, Span, Timestamp};
 
 const MINUTES_PER_HOUR: i64 = 60;
@@ -122,8 +123,10 @@ impl Ledger {
         }
         let buffers = &self.settings.suspension.buffer;
         let of_region = account.region.as_ref().and_then(|region| buffers.get(region.as_str()));
-        let buffer = of_region.or_else(|| buffers.get(wallet.currency.code()));
-        Some((buffer.copied().unwrap_or_default(), ServiceCause::BelowBuffer))
+        let named = of_region.or_else(|| buffers.get(wallet.currency.code())).copied();
+        let buffer =
+            named.unwrap_or_else(|| SuspensionSettings::buffer_of_unnamed(wallet.currency));
+        Some((buffer, ServiceCause::BelowBuffer))
     }
 
     /// Whether services that would stop run on for a while (R8.3). Notes since when.

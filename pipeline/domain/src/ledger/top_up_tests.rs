@@ -58,6 +58,7 @@ fn r7_1_a_brand_that_is_no_longer_taken_pays_no_more() {
     );
 }
 
+/// R7.1. R7.4: a method is in use while a top-up by it is in flight.
 #[test]
 fn r7_1_it_is_pending_until_booked_and_then_exact() {
     money(
