@@ -51,7 +51,7 @@ pub(crate) fn measure(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     table.note(&format!("{count} identities remembered over {DAYS} days, after {filled:.0} s"));
     let figures = runs(scale, "g13", site, quantities)?;
     let rates = || figures.iter().map(|figures| figures.rate);
-    let what = format!("g1 with {} M identities", count / 1_000_000);
+    let what = format!("Kafka, with {} M identities behind it", count / 1_000_000);
     table.push(Row::rate("g13", &what, "-", rates()));
     let share = format!("{:.0}%", median(rates()) / few * 100.0);
     table.push(Row::new("", "  of the rate with few", share, "80%"));

@@ -27,7 +27,7 @@ pub(crate) fn hot(
         let plan = Plan { records: scale.records / 2, accounts, ..scale.usage("hot", seed) };
         let figures = site.run(&fill(&plan, site, quantities)?)?;
         eprintln!("hot {what}: {figures}");
-        table.push(Row::rate("hot", &format!("g1, but all of it of {what}"), "-", [figures.rate]));
+        table.push(Row::rate("hot", &format!("Kafka, all of it of {what}"), "-", [figures.rate]));
     }
     Ok(())
 }
@@ -47,7 +47,7 @@ pub(crate) fn partitions(scale: &Scale, broker: &Broker, table: &mut Table) -> a
         site.open_accounts(scale.accounts)?;
         let mut quantities: Quantities = vec![[0; 2]; scale.accounts as usize];
         let figures = runs(&scale, "partitions", &site, &mut quantities)?;
-        let what = format!("g1 over {partitions} partitions, {} accounts", scale.accounts);
+        let what = format!("Kafka, {partitions} partitions, {} accounts", scale.accounts);
         table.push(Row::rate("g1", &what, "-", figures.iter().map(|figures| figures.rate)));
     }
     Ok(())
