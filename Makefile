@@ -82,7 +82,7 @@ COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions
 fuzz: prepare
 	@mkdir -p $(FOUND) $(KEPT) $(FUZZ)/crashes
-	RUSTFLAGS="$(COVERAGE)" cargo build --release --target $(HOST) --target-dir $(FUZZ) \
+	CARGO_PROFILE_RELEASE_LTO=false RUSTFLAGS="$(COVERAGE)" cargo build --release --target $(HOST) --target-dir $(FUZZ) \
 		-p drawdown-fuzz --features libfuzzer
 	SEEDS_TO=$(abspath $(FUZZ)/seeds) cargo test --quiet --workspace --test corpus -- --ignored
 	DECODER=$(DECODER) $(FUZZ)/$(HOST)/release/fuzz -max_total_time=$$(($(MINUTES) * 60)) -timeout=10 \

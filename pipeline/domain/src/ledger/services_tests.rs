@@ -185,28 +185,21 @@ fn r8_2_the_buffer_is_the_regions_or_else_the_currencys() {
 /// R8.2: naming a region's buffer, or another currency's, leaves 100 of CNY where nothing is named; else 0.
 #[test]
 fn r8_2_what_is_not_named_keeps_its_own_buffer() {
-    check(
-        r#"suspension.buffer = { USD = "10", shanghai = "40" }"#,
-        r#"
-        open_account account=c enterprise=e email=c@x.example currency=CNY mode=postpaid region=beijing
-        top_up billing_account=ba-c amount=120 currency=CNY method=bank_transfer
-        use c p 2000
-        service c                   -> running
-        use c p 1
-        service c                   -> suspended
-        "#,
-    );
-    check(
-        r#"suspension.buffer = { CNY = "10" }"#,
-        r#"
-        open_account account=c enterprise=e email=c@x.example currency=CNY mode=postpaid region=beijing
-        top_up billing_account=ba-c amount=120 currency=CNY method=bank_transfer
-        use c p 11000
-        service c                   -> running
-        use c p 1
-        service c                   -> suspended
-        "#,
-    );
+    for (named, used) in [(r#"USD = "10", shanghai = "40""#, 2_000), (r#"CNY = "10""#, 11_000)] {
+        check(
+            &format!("suspension.buffer = {{ {named} }}"),
+            &format!(
+                "
+                open_account account=c enterprise=e email=c@x.example currency=CNY mode=postpaid region=beijing
+                top_up billing_account=ba-c amount=120 currency=CNY method=bank_transfer
+                use c p {used}
+                service c                   -> running
+                use c p 1
+                service c                   -> suspended
+                "
+            ),
+        );
+    }
 }
 
 /// R8.2: below the buffer they stop where neither limit nor method is; a card that has expired is none.
