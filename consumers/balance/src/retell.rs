@@ -2,42 +2,92 @@
 //! those who restore a ledger and those who check one.
 
 use drawdown_domain::ledger::{Accrued, Ledger};
+use drawdown_domain::time::Timestamp;
 use drawdown_runtime::{Input, Output, Station, Stop};
 
 use crate::Balance;
 use crate::delta::{self, Part, each_part};
 use crate::station::stop;
 
-/// So many accruals are applied together.
-const ACCRUALS_AT_A_TIME: usize = 32;
+/// So many accruals wait for each other at most: a few for each account of a partition.
+const WAITING_MAX: usize = 1 << 17;
+/// So many are applied together.
+const AT_A_TIME: usize = 32;
 
-impl Balance {
-    /// Applies a delta; notes whose balance it changed.
-    pub(crate) fn take_back(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        let mut accruals = Vec::with_capacity(ACCRUALS_AT_A_TIME);
-        each_part(delta, &mut |part| match part {
-            Part::Fact(fact) => {
-                self.take_back_accruals(&mut accruals)?;
-                self.scribe.changed.touch_by(&fact);
-                self.ledger.apply(&fact).map_err(stop)
-            }
-            Part::Accrued(accrued) => {
-                accruals.push(accrued);
-                if accruals.len() < ACCRUALS_AT_A_TIME {
-                    return Ok(());
-                }
-                self.take_back_accruals(&mut accruals)
-            }
-        })?;
-        self.take_back_accruals(&mut accruals)
+/// Accruals that wait to be applied in the order of their accounts. As they come, each asks for memory that lies
+/// anywhere; so it is gone through from one end to the other, and what is read for one serves the next.
+#[derive(Debug, Default)]
+struct Waiting {
+    accruals: Vec<(Timestamp, Accrued)>,
+    /// Their accounts and places, to be sorted.
+    order: Vec<u64>,
+}
+
+impl Waiting {
+    fn push(&mut self, at: Timestamp, accrued: Accrued) {
+        let (account, place) = (u64::from(accrued.account.0), self.accruals.len() as u64);
+        self.order.push((account << 32) | place);
+        self.accruals.push((at, accrued));
     }
 
-    fn take_back_accruals(&mut self, accruals: &mut Vec<Accrued>) -> Result<(), Stop> {
-        self.ledger.apply_accruals(accruals).map_err(stop)?;
-        for accrued in accruals.drain(..) {
-            self.scribe.changed.touch_by_accrual(&self.ledger, &accrued);
+    fn is_full(&self) -> bool {
+        self.accruals.len() >= WAITING_MAX
+    }
+
+    /// Shows some at a time: those of an account in the order in which they came. None are left.
+    fn show(
+        &mut self,
+        mut visit: impl FnMut(&[(Timestamp, Accrued)]) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.order.sort_unstable();
+        let accruals = &self.accruals;
+        let of = |key: &u64| accruals.get((*key & u64::from(u32::MAX)) as usize).copied();
+        let mut some = Vec::with_capacity(AT_A_TIME);
+        for keys in self.order.chunks(AT_A_TIME) {
+            some.clear();
+            some.extend(keys.iter().filter_map(of));
+            visit(&some)?;
         }
+        self.order.clear();
+        self.accruals.clear();
         Ok(())
+    }
+}
+
+impl Balance {
+    /// Applies deltas, one after the other; notes whose balance they changed.
+    pub(crate) fn take_back(
+        &mut self,
+        deltas: &mut dyn Iterator<Item = &[u8]>,
+    ) -> Result<(), Stop> {
+        let mut waiting = Waiting::default();
+        for delta in deltas {
+            each_part(delta, &mut |part| match part {
+                Part::Fact(fact) => {
+                    if !fact.lets_accruals_pass() {
+                        self.take_back_accruals(&mut waiting)?;
+                    }
+                    self.scribe.changed.touch_by(&fact);
+                    self.ledger.apply(&fact).map_err(stop)
+                }
+                Part::Accrued(accrued) => {
+                    waiting.push(self.ledger.clock().now(), accrued);
+                    if waiting.is_full() { self.take_back_accruals(&mut waiting) } else { Ok(()) }
+                }
+            })?;
+        }
+        self.take_back_accruals(&mut waiting)
+    }
+
+    fn take_back_accruals(&mut self, waiting: &mut Waiting) -> Result<(), Stop> {
+        let (ledger, changed) = (&mut self.ledger, &mut self.scribe.changed);
+        waiting.show(|accruals| {
+            ledger.apply_accruals(accruals).map_err(stop)?;
+            for (_, accrued) in accruals {
+                changed.touch_by_accrual(ledger, accrued);
+            }
+            Ok(())
+        })
     }
 
     /// Applies a delta and says what follows from it: entries and bills, as they were said when it was
@@ -93,5 +143,156 @@ impl Balance {
             self.scribe.delta.idle(fired.timers);
         }
         Ok(fired.more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drawdown_domain::commands::{Asked, Command};
+    use drawdown_domain::ids::PrincipalId;
+    use drawdown_domain::ledger::{
+        AccountNumber, Fact, Line, Place, PricesArrived, PricesInForce, RegionNumber,
+        SettingsChanged,
+    };
+    use drawdown_domain::money::Amount;
+    use drawdown_domain::rating::{self, MeterNumber, PriceBook};
+    use drawdown_domain::time::Span;
+    use drawdown_wire::signature::Secret;
+    use drawdown_wire::topics::{DEFAULT_PLAN, TopicPlan, Topics};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::BalanceOptions;
+
+    const ACCOUNTS: u32 = 7;
+    const PRICES: &str = r#"price = [
+        { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "0.01" },
+        { product = "p", meter = "n", currency = "USD", model = "per_unit", unit_price = "0.03" },
+    ]"#;
+
+    fn balance() -> Balance {
+        let plan = TopicPlan::parse(DEFAULT_PLAN).unwrap();
+        let topics = Topics::new("", &TopicPlan { usage_partitions: 1, ..plan });
+        let options = BalanceOptions {
+            topics,
+            secret: Secret::new([7; 32]),
+            timers_per_message_max: 100,
+            balances_per_step_max: 100,
+            tick_every: None,
+        };
+        Balance::new(options, 0)
+    }
+
+    /// Decides, and keeps the deltas of its steps.
+    struct Decider {
+        balance: Balance,
+        deltas: Vec<Vec<u8>>,
+    }
+
+    impl Decider {
+        fn now(&self) -> Timestamp {
+            self.balance.ledger.clock().now()
+        }
+
+        fn pass(&mut self, minutes: i32) {
+            let at = self.now().plus(Span::minutes(minutes));
+            let (ledger, scribe) = (&mut self.balance.ledger, &mut self.balance.scribe);
+            ledger.pass(at, scribe).unwrap();
+            ledger.mark(0, at, scribe).unwrap();
+            ledger.fire(100, scribe).unwrap();
+        }
+
+        fn fact(&mut self, fact: impl Into<Fact>) {
+            self.balance.ledger.take(fact.into(), &mut self.balance.scribe).unwrap();
+        }
+
+        fn ask(&mut self, name: &str, fields: Value) {
+            let command = Command::read(name, fields).unwrap().unwrap();
+            let principal = PrincipalId::operator();
+            let asked = Asked { number: 1, principal, key: None, origin: None };
+            self.balance.ledger.command(&asked, &command, &mut self.balance.scribe).unwrap();
+        }
+
+        fn use_some(&mut self, account: u32, meter: u32) {
+            let line = Line {
+                usage_partition: 0,
+                account: AccountNumber(account),
+                meter: MeterNumber(meter),
+                region: RegionNumber::NONE,
+                used: self.now().minute(),
+                quantity: Amount::whole(i64::from(account) + 1),
+                records: 1,
+            };
+            self.balance.ledger.line(&line, &mut self.balance.scribe).unwrap();
+        }
+
+        /// Accounts take turns, and so do the meters; one account uses something all the time.
+        fn go_on(&mut self, turns: u32, minutes: i32) {
+            for turn in 0..turns {
+                self.use_some((turn * 5) % ACCOUNTS, turn % 2);
+                self.use_some(3, 0);
+                self.pass(minutes);
+                if turn % 4 == 0 {
+                    self.step();
+                }
+            }
+        }
+
+        fn step(&mut self) {
+            let mut delta = Vec::new();
+            self.balance.scribe.delta.finish(100, &mut delta);
+            self.deltas.push(delta);
+        }
+    }
+
+    /// Hours are billed; then one account has two authorizations, the first of which lapses before it is used up.
+    fn told() -> Decider {
+        let mut told = Decider { balance: balance(), deltas: Vec::new() };
+        let begins: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+        let changes = PriceBook::default().changes(rating::parse(PRICES).unwrap(), begins).unwrap();
+        told.balance.ledger.pass(begins, &mut told.balance.scribe).unwrap();
+        told.fact(SettingsChanged { document: "authorizations.expire_after = \"1h\"".to_owned() });
+        told.fact(PricesArrived { changes });
+        told.fact(PricesInForce { loads: 1 });
+        told.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "SG" }));
+        for account in 0..ACCOUNTS {
+            let fields = json!({ "account": format!("a{account}"), "enterprise": "e", "email": "x@y.example",
+                "currency": "USD", "mode": "postpaid" });
+            told.ask("open_account", fields);
+        }
+        let fields = json!({ "billing_account": "ba-a3", "amount": "50", "currency": "USD",
+            "method": "bank_transfer" });
+        told.ask("top_up", fields);
+        told.go_on(80, 3);
+        for (name, amount) in [("j", "3"), ("k", "3")] {
+            let fields = json!({ "account": "a3", "authorization": name, "amount": amount });
+            told.ask("authorize", fields);
+            told.go_on(45, 1);
+        }
+        told.step();
+        told
+    }
+
+    fn pieces(balance: &Balance) -> Vec<String> {
+        let mut pieces = Vec::new();
+        let mut at = Some(Place::Shared);
+        while let Some(place) = at {
+            let (piece, after) = balance.ledger.piece(place, 100);
+            pieces.push(format!("{piece:?}"));
+            at = after;
+        }
+        pieces
+    }
+
+    #[test]
+    fn accruals_in_the_order_of_accounts_come_to_the_same() {
+        let told = told();
+        let expected = pieces(&told.balance);
+        let (mut together, mut each) = (balance(), balance());
+        together.apply_all(&told.deltas).unwrap();
+        told.deltas.iter().for_each(|delta| each.apply(delta).unwrap());
+        assert!(told.balance.ledger.wallets()[3].bills_issued > 1);
+        assert_eq!(pieces(&together), expected);
+        assert_eq!(pieces(&each), expected);
     }
 }

@@ -559,7 +559,11 @@ impl Station for Balance {
     }
 
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        self.take_back(delta)
+        self.take_back(&mut std::iter::once(delta))
+    }
+
+    fn apply_all(&mut self, deltas: &[Vec<u8>]) -> Result<(), Stop> {
+        self.take_back(&mut deltas.iter().map(Vec::as_slice))
     }
 
     fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {

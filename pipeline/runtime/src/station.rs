@@ -76,6 +76,11 @@ pub trait Station: Send {
     /// Applies a delta that a former self put out.
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop>;
 
+    /// Applies many, as if one after the other.
+    fn apply_all(&mut self, deltas: &[Vec<u8>]) -> Result<(), Stop> {
+        deltas.iter().try_for_each(|delta| self.apply(delta))
+    }
+
     /// The piece of the state at `place`, at most about `bytes_max` long, and the place after it; none
     /// behind the last. The first is at the empty place; others are what this has returned.
     fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>);

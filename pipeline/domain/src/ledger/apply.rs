@@ -19,7 +19,7 @@ use super::timers::Timer;
 use super::{Broken, Ledger};
 use crate::money::Amount;
 use crate::settings::Settings;
-use crate::time::{HalfMonth, Minute, Month};
+use crate::time::{HalfMonth, Minute, Month, Timestamp};
 
 fn add(to: &mut Amount, amount: Amount) -> Result<(), Broken> {
     *to = to.plus(amount)?;
@@ -290,7 +290,11 @@ impl Ledger {
     /// Applies an accrual: a lookup and a few additions.
     #[inline]
     pub fn apply_accrued(&mut self, fact: &Accrued) -> Result<(), Broken> {
-        let now = self.clock.now();
+        self.apply_accrued_at(self.clock.now(), fact)
+    }
+
+    #[inline]
+    fn apply_accrued_at(&mut self, now: Timestamp, fact: &Accrued) -> Result<(), Broken> {
         let Some(account) = self.accounts.get_mut(fact.account.index()) else {
             return self.absent("an unknown account");
         };
@@ -306,22 +310,26 @@ impl Ledger {
         add(&mut tab.exact, fact.charge)
     }
 
-    /// Applies some accruals, one after the other. What they change lies anywhere in memory: all of it is
-    /// looked at first, which takes hardly longer than to look at one.
-    pub fn apply_accruals(&mut self, accruals: &[Accrued]) -> Result<(), Broken> {
-        let account_of = |accrued: &Accrued| self.accounts.get(accrued.account.index());
-        let lists = accruals.iter().filter_map(account_of);
-        std::hint::black_box(
-            lists.fold(0, |seen, known| seen | known.series.len() | known.tabs.len()),
-        );
-        let amounts = accruals.iter().filter_map(|accrued| {
-            let account = account_of(accrued)?;
+    /// Applies some accruals, each as of its time, one after the other. What they change lies anywhere in memory: all
+    /// of it is looked at first, which takes hardly longer than to look at one.
+    pub fn apply_accruals(&mut self, accruals: &[(Timestamp, Accrued)]) -> Result<(), Broken> {
+        let accounts = || {
+            let found = |(_, accrued): &(Timestamp, Accrued)| {
+                Some((*accrued, self.accounts.get(accrued.account.index())?))
+            };
+            accruals.iter().filter_map(found)
+        };
+        let lists = accounts().map(|(_, account)| {
+            account.series.len() | account.tabs.len() | usize::from(account.spending.is_some())
+        });
+        std::hint::black_box(lists.fold(0, |seen, list| seen | list));
+        let amounts = accounts().filter_map(|(accrued, account)| {
             let series = account.series.get(accrued.series as usize)?;
             let tab = account.tabs.get(accrued.tab as usize)?;
             Some(series.quantity.raw() | tab.exact.raw())
         });
         std::hint::black_box(amounts.fold(0, |seen, amount| seen | amount));
-        accruals.iter().try_for_each(|accrued| self.apply_accrued(accrued))
+        accruals.iter().try_for_each(|(at, accrued)| self.apply_accrued_at(*at, accrued))
     }
 
     pub(super) fn absent(&self, what: &'static str) -> Result<(), Broken> {

@@ -70,7 +70,7 @@ fn a_fact_about_somebody_unknown_is_passed_over_only_while_a_ledger_is_loaded() 
         assert_eq!(ledger.apply(fact), Err(Broken(why)), "{fact:?}");
     }
     let (quantity, charge) = (whole(1), whole(1));
-    let accrued = Accrued { account, series: 0, tab: 0, quantity, charge };
+    let accrued = (at, Accrued { account, series: 0, tab: 0, quantity, charge });
     assert_eq!(ledger.apply_accruals(&[accrued]), Err(Broken("an unknown account")));
 
     ledger.begin_load();

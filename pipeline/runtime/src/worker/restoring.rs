@@ -18,6 +18,8 @@ use crate::{Output, Progress, Station, Stop};
 
 /// So many partitions are restored at a time: each reads ahead.
 const SIDE_BY_SIDE_MAX: usize = 8;
+/// Deltas are applied when there are so many bytes of them.
+const DELTAS_BYTES: usize = 4 << 20;
 
 impl<S: Station> Worker<S> {
     pub(super) fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
@@ -91,6 +93,7 @@ impl<S: Station> Restoring<'_, S> {
         let make = |partition| (self.make)(partition);
         let mut replay = Replay::new(&make, partition);
         let newest = newest_snapshot(self.log, state_topic, partition)?;
+        let (mut deltas, mut waiting) = (Vec::new(), 0);
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
         read_to_end(self.log, state_topic, partition, newest, &mut |message| {
@@ -99,11 +102,16 @@ impl<S: Station> Restoring<'_, S> {
                 false => self.progress.note(),
             }
             bytes += message.value.len() as u64;
-            match replay.take(message)? {
-                Some(step) => replay.station.apply(&step.delta),
-                None => Ok(()),
+            let Some(step) = replay.take(message)? else { return Ok(()) };
+            waiting += step.delta.len();
+            deltas.push(step.delta);
+            if waiting < DELTAS_BYTES {
+                return Ok(());
             }
+            waiting = 0;
+            replay.station.apply_all(&std::mem::take(&mut deltas))
         })?;
+        replay.station.apply_all(&deltas)?;
         let chain = replay.complete().unwrap_or_default();
         let whole = replay.has_begun().then_some(chain.next);
         if whole != next {

@@ -142,6 +142,12 @@ one_of! {
 }
 
 impl Fact {
+    /// Whether accruals from before it may as well be applied behind it, each as of its own time: it changes nothing
+    /// that they do, and moves no series or tab to another place.
+    pub fn lets_accruals_pass(&self) -> bool {
+        matches!(self, Fact::TimePassed(_) | Fact::Marked(_) | Fact::TabOpened(_))
+    }
+
     /// The wallet whose balance this changes.
     pub fn changes_balance_of(&self) -> Option<WalletNumber> {
         match self {
