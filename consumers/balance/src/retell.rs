@@ -9,29 +9,40 @@ use crate::Balance;
 use crate::delta::{self, Part, each_part};
 use crate::station::stop;
 
-/// So many accruals wait for each other at most: a few for each account of a partition.
-const WAITING_MAX: usize = 1 << 17;
-/// So many are applied together.
+/// So many accruals wait at most: 16 MB of them.
+const WAITING_MAX: usize = 1 << 18;
+/// Accounts whose numbers are the same but for so many bits lie in the near caches together.
+const NEAR_BITS: u32 = 10;
+/// So many accruals are applied together.
 const AT_A_TIME: usize = 32;
 
-/// Accruals that wait to be applied in the order of their accounts. As they come, each asks for memory that lies
-/// anywhere; so it is gone through from one end to the other, and what is read for one serves the next.
+/// Accruals that wait to be applied with others of the same accounts and those beside them. As they come, each asks
+/// for memory that lies anywhere.
 #[derive(Debug, Default)]
 struct Waiting {
-    accruals: Vec<(Timestamp, Accrued)>,
-    /// Their accounts and places, to be sorted.
-    order: Vec<u64>,
+    /// In the order in which they came, by their accounts.
+    near: Vec<Vec<(Timestamp, Accrued)>>,
+    /// Those of `near` that hold any.
+    used: Vec<usize>,
+    /// All that wait.
+    count: usize,
 }
 
 impl Waiting {
     fn push(&mut self, at: Timestamp, accrued: Accrued) {
-        let (account, place) = (u64::from(accrued.account.0), self.accruals.len() as u64);
-        self.order.push((account << 32) | place);
-        self.accruals.push((at, accrued));
+        let place = accrued.account.index() >> NEAR_BITS;
+        if place >= self.near.len() {
+            self.near.resize_with(place + 1, Vec::new);
+        }
+        if self.near[place].is_empty() {
+            self.used.push(place);
+        }
+        self.near[place].push((at, accrued));
+        self.count += 1;
     }
 
     fn is_full(&self) -> bool {
-        self.accruals.len() >= WAITING_MAX
+        self.count >= WAITING_MAX
     }
 
     /// Shows some at a time: those of an account in the order in which they came. None are left.
@@ -39,17 +50,11 @@ impl Waiting {
         &mut self,
         mut visit: impl FnMut(&[(Timestamp, Accrued)]) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        self.order.sort_unstable();
-        let accruals = &self.accruals;
-        let of = |key: &u64| accruals.get((*key & u64::from(u32::MAX)) as usize).copied();
-        let mut some = Vec::with_capacity(AT_A_TIME);
-        for keys in self.order.chunks(AT_A_TIME) {
-            some.clear();
-            some.extend(keys.iter().filter_map(of));
-            visit(&some)?;
+        self.count = 0;
+        for place in self.used.drain(..) {
+            self.near[place].chunks(AT_A_TIME).try_for_each(&mut visit)?;
+            self.near[place].clear();
         }
-        self.order.clear();
-        self.accruals.clear();
         Ok(())
     }
 }
@@ -164,7 +169,8 @@ mod tests {
     use super::*;
     use crate::BalanceOptions;
 
-    const ACCOUNTS: u32 = 7;
+    /// Not all near each other.
+    const ACCOUNTS: u32 = (1 << NEAR_BITS) + 100;
     const PRICES: &str = r#"price = [
         { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "0.01" },
         { product = "p", meter = "n", currency = "USD", model = "per_unit", unit_price = "0.03" },
@@ -229,7 +235,7 @@ mod tests {
         /// Accounts take turns, and so do the meters; one account uses something all the time.
         fn go_on(&mut self, turns: u32, minutes: i32) {
             for turn in 0..turns {
-                self.use_some((turn * 5) % ACCOUNTS, turn % 2);
+                self.use_some((turn * 517) % ACCOUNTS, turn % 2);
                 self.use_some(3, 0);
                 self.pass(minutes);
                 if turn % 4 == 0 {
@@ -285,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn accruals_in_the_order_of_accounts_come_to_the_same() {
+    fn accruals_that_waited_for_each_other_come_to_the_same() {
         let told = told();
         let expected = pieces(&told.balance);
         let (mut together, mut each) = (balance(), balance());

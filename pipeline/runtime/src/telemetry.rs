@@ -79,8 +79,10 @@ pub(crate) struct Restored<'a> {
     pub(crate) consumer: &'a Arc<str>,
     pub(crate) partition: u32,
     pub(crate) next: i64,
-    /// Read from its state topic.
+    /// Read from its state topic; its newest snapshot, and what has changed since that began.
     pub(crate) bytes: u64,
+    pub(crate) snapshot: u64,
+    pub(crate) changes: u64,
     /// Until its position was known, then until its state was read, then until the rest was there.
     pub(crate) position: Duration,
     pub(crate) state: Duration,
@@ -98,8 +100,8 @@ impl Restored<'_> {
                 .record(took);
         }
         tracing::debug!(consumer = %self.consumer, partition = self.partition, next = self.next,
-            bytes = self.bytes, position = ?self.position, state = ?self.state, rest = ?self.rest,
-            "restored");
+            bytes = self.bytes, snapshot = self.snapshot, changes = self.changes,
+            position = ?self.position, state = ?self.state, rest = ?self.rest, "restored");
     }
 }
 

@@ -16,10 +16,12 @@ use crate::restore::read_to_end;
 use crate::telemetry::{Restored, owns};
 use crate::{Output, Progress, Station, Stop};
 
-/// So many partitions are restored at a time: each reads ahead.
+/// So many partitions are restored at a time at most: each reads ahead.
 const SIDE_BY_SIDE_MAX: usize = 8;
+/// So many are restored for each processor: one waits for the log while another is put together.
+const FOR_EACH_PROCESSOR: usize = 2;
 /// Deltas are applied when there are so many bytes of them.
-const DELTAS_BYTES: usize = 4 << 20;
+const DELTAS_BYTES: usize = 8 << 20;
 
 impl<S: Station> Worker<S> {
     pub(super) fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
@@ -51,7 +53,8 @@ impl<S: Station> Worker<S> {
             stands: self.stands().is_some(),
         };
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let side_by_side = processors.min(SIDE_BY_SIDE_MAX).min(partitions.len());
+        let side_by_side = processors.saturating_mul(FOR_EACH_PROCESSOR);
+        let side_by_side = side_by_side.min(SIDE_BY_SIDE_MAX).min(partitions.len());
         let waiting = Mutex::new(partitions.iter());
         let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
         let work = || {
@@ -122,7 +125,19 @@ impl<S: Station> Restoring<'_, S> {
         station.restored()?;
         let rest = began.elapsed().saturating_sub(position + state);
         let (consumer, behind, next) = (self.consumer, whole != next, chain.next);
-        Restored { consumer, partition, next: next.0, bytes, position, state, rest }.tell();
+        let (snapshot, changes) = (met.bytes, met.delta_bytes);
+        Restored {
+            consumer,
+            partition,
+            next: next.0,
+            bytes,
+            snapshot,
+            changes,
+            position,
+            state,
+            rest,
+        }
+        .tell();
         let output = Output::default();
         let snapshot = Snapshot::after(met);
         Ok(Owned {
