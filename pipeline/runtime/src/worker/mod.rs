@@ -33,9 +33,8 @@ pub struct WorkerOptions {
     pub commit_interval: Duration,
     /// A step that has come to this is committed at once.
     pub step_bytes_max: usize,
-    /// A snapshot begins when the deltas since the last one began have come to this, and to the size it will have itself.
-    /// So the changes that are to be read behind a snapshot come to one and a half times its size, if that is more than
-    /// this, and to two and a half times while the state grows.
+    /// A snapshot begins when the deltas since the last one began have come to this, and to twice its size. So the changes
+    /// that are to be read behind a snapshot come to two and a half times its size at most, if that is more than this.
     pub snapshot_after_bytes: u64,
     /// How long state is kept that a snapshot has made needless to restore, so that it can be audited;
     /// none: for ever.

@@ -10,6 +10,8 @@ use crate::generations::Generations;
 use crate::replay::Snapshots;
 use crate::{Station, Stop};
 
+/// A snapshot begins when so many times as much has changed as the last one had.
+const CHANGES: u64 = 2;
 /// A snapshot gets on so many times as fast as what it holds changes, and by so much with a step in which little does. The
 /// partitions of a worker come to theirs at about the same time, and their steps are not to become long by it.
 pub(super) const FASTER: usize = 2;
@@ -30,11 +32,7 @@ pub(super) struct Snapshot {
     needless_before: Option<Next>,
     bytes: u64,
     last_bytes: u64,
-    /// So much has changed since the last one began, and changed until then since the one before it did.
     pub(super) delta_bytes: u64,
-    changed: u64,
-    /// The next one begins when so much has changed.
-    due: u64,
 }
 
 impl Snapshot {
@@ -43,21 +41,9 @@ impl Snapshot {
         Snapshot {
             whole: met.whole,
             last_bytes: met.bytes,
-            due: met.bytes,
             delta_bytes: met.delta_bytes,
             ..Snapshot::default()
         }
-    }
-
-    /// One is whole. The next one begins when as much has changed as it will have bytes itself, if the state grows on as it
-    /// has: a state that is only beginning to fill is not written again and again, and one that stays as it is has
-    /// as many changes behind it as it has bytes. At most twice this one's, as growth ends some day.
-    fn complete(&mut self) {
-        let bytes = std::mem::take(&mut self.bytes);
-        let grown = bytes.saturating_sub(self.last_bytes);
-        let in_place = self.changed.saturating_sub(grown).max(self.changed.div_ceil(2)).max(1);
-        self.due = bytes.saturating_mul(self.changed).div_euclid(in_place);
-        self.last_bytes = bytes;
     }
 }
 
@@ -94,12 +80,12 @@ pub(super) fn next_piece<S: Station>(
     owned: &mut Owned<S>,
 ) -> Result<Option<Frame>, Stop> {
     let snapshot = &mut owned.snapshot;
-    let due = options.snapshot_after_bytes.max(snapshot.due);
+    let due = options.snapshot_after_bytes.max(snapshot.last_bytes.saturating_mul(CHANGES));
     let (place, began) = match snapshot.under_way.take() {
         Some(under_way) => under_way,
         None if snapshot.delta_bytes < due => return Ok(None),
         None => {
-            snapshot.changed = std::mem::take(&mut snapshot.delta_bytes);
+            snapshot.delta_bytes = 0;
             let begins = log.bounds(&options.state_topic, partition)?.end.0;
             (Vec::new(), Generation { begins, at: now })
         }
@@ -111,7 +97,7 @@ pub(super) fn next_piece<S: Station>(
         let keep = options.state_kept_for;
         snapshot.whole.push(began, keep);
         snapshot.needless_soon_before = snapshot.whole.forget(now, keep);
-        snapshot.complete();
+        snapshot.last_bytes = std::mem::take(&mut snapshot.bytes);
     }
     reach(Point::SnapshotChunk);
     let mut message =
