@@ -13,7 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub const PLACES: u32 = 12;
 const ONE: i128 = 1_000_000_000_000;
 
-/// An exact decimal with twelve places.
+/// An exact decimal with twelve places. There are millions of them in memory, beside smaller things: so it lies at any
+/// eight bytes.
+#[repr(Rust, packed(8))]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(i128);
 

@@ -159,6 +159,12 @@ impl<T: Described, const N: usize> Described for smallvec::SmallVec<[T; N]> {
     }
 }
 
+impl<T: Described> Described for thin_vec::ThinVec<T> {
+    fn shape() -> Shape {
+        Shape::List(Box::new(T::shape()))
+    }
+}
+
 impl<T: Described> Described for std::collections::VecDeque<T> {
     fn shape() -> Shape {
         Shape::List(Box::new(T::shape()))

@@ -6,6 +6,7 @@
 //! **Invariant:** what a fact does to an account or wallet is never read from another one.
 
 use smallvec::smallvec;
+use thin_vec::ThinVec;
 
 use super::fact::{
     Accrued, BillIssued, BillReduced, Cause, CorrectionWaits, CouponOpened, Fact, LimitChanged,
@@ -551,11 +552,15 @@ impl Ledger {
 }
 
 /// There are millions of these lists, most of them short: they hold little more room than they use.
-fn push_tightly<T>(list: &mut Vec<T>, item: T) {
+pub(super) fn insert_tightly<T>(list: &mut ThinVec<T>, place: usize, item: T) {
     if list.len() == list.capacity() {
         list.reserve_exact(list.len().div_euclid(4).saturating_add(1));
     }
-    list.push(item);
+    list.insert(place, item);
+}
+
+pub(super) fn push_tightly<T>(list: &mut ThinVec<T>, item: T) {
+    insert_tightly(list, list.len(), item);
 }
 
 fn push_payment(payments: &mut Vec<PaidFrom>, lot: &Lot, amount: Amount) -> Result<(), Broken> {
@@ -589,14 +594,9 @@ impl Account {
         };
         let place = self.months.iter().position(same).unwrap_or_else(|| {
             let (exact, billed) = (Amount::ZERO, Amount::ZERO);
-            self.months.push(MonthBills {
-                wallet,
-                product,
-                month,
-                exact,
-                billed,
-                payments: Vec::new(),
-            });
+            let payments = ThinVec::new();
+            let bills = MonthBills { wallet, product, month, exact, billed, payments };
+            push_tightly(&mut self.months, bills);
             self.months.len().saturating_sub(1)
         });
         &mut self.months[place]

@@ -1,6 +1,8 @@
 //! What each fact does to the state, where the lives of whole ledgers would not show it: what lies next to what a fact is
 //! about, and what does not fit.
 
+use thin_vec::thin_vec;
+
 use super::super::asking::Asking;
 use super::super::fact::{AccountClosed, CycleBilled, SettlementChanged, SuspensionDelayed};
 use super::super::state::{
@@ -128,7 +130,7 @@ fn r5_1_the_length_of_a_cycle_changes_at_its_end() {
 #[test]
 fn r4_1_what_moves_goes_to_its_own_lot() {
     let mut wallet = members().wallets[1].clone();
-    wallet.coupons = vec![coupon("j"), coupon("k")];
+    wallet.coupons = thin_vec![coupon("j"), coupon("k")];
     let month = |number: u16| Month::from_number(number);
     let refund = |number: u16| Lot::from(RefundedCredit { month: month(number) });
     let sent = |sender: u32| Lot::from(TransferredCash { sender: WalletNumber(sender) });
@@ -207,7 +209,7 @@ fn r5_8_payments_of_an_order_are_kept_in_their_order() {
         credited: Amount::ZERO,
         payments: Vec::new(),
     };
-    ledger.wallets[1].orders = vec![order("o", 1), order("p", 2)];
+    ledger.wallets[1].orders = thin_vec![order("o", 1), order("p", 2)];
     let refunded =
         |name: &str| OrderRefunded { wallet: A, order: name.parse().unwrap(), amount: whole(4) };
     ledger.apply(&refunded("p").into()).unwrap();
@@ -437,7 +439,7 @@ fn r2_4_months_are_forgotten_when_no_record_of_them_can_come() {
     let series = ledger.accounts[1].series[0].clone();
     let months = |number: i32| Month::from_number((674 + number).try_into().unwrap());
     let of = |month: Month| super::super::Series { month, ..series.clone() };
-    ledger.accounts[1].series = [-2, -1, 0, 1].map(|number| of(months(number))).to_vec();
+    ledger.accounts[1].series = [-2, -1, 0, 1].map(|number| of(months(number))).into();
     for number in -2..=1 {
         let added = ledger.accounts[1].month_bills(A, PRODUCT, months(number));
         added.exact = whole(number.into());
@@ -459,7 +461,7 @@ fn r2_4_months_are_forgotten_when_no_record_of_them_can_come() {
 /// There are millions of these lists: they hold little more room than they use, however long they grow.
 #[test]
 fn lists_hold_little_more_room_than_they_use() {
-    let mut list = Vec::new();
+    let mut list = ThinVec::new();
     for number in 0..100 {
         push_tightly(&mut list, number);
         let most = list.len() + list.len() / 4 + 1;

@@ -1,5 +1,6 @@
 //! How fast a wallet is used up, how long it lasts, and what costs most (R8.5, R8.6).
 
+use super::apply::insert_tightly;
 use super::state::{AccountNumber, Burned, Wallet, WalletNumber};
 use super::{Broken, Ledger};
 use crate::money::{Amount, Overflow};
@@ -35,14 +36,13 @@ impl Wallet {
             let place = self.burn.partition_point(|known| known.hour < new.hour);
             match self.burn.get_mut(place).filter(|known| known.hour == new.hour) {
                 Some(known) => known.charge = known.charge.plus(new.charge)?,
-                None => self.burn.insert(place, *new),
+                None => insert_tightly(&mut self.burn, place, *new),
             }
         }
         self.note_burned_months(burned, now)?;
         let oldest = burns_since(now);
-        while self.burn.front().is_some_and(|known| known.hour.starts() < oldest) {
-            self.burn.pop_front();
-        }
+        let over = self.burn.partition_point(|known| known.hour.starts() < oldest);
+        self.burn.drain(..over);
         Ok(())
     }
 }

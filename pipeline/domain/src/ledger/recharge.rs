@@ -1,6 +1,7 @@
 //! A wallet tops itself up when available credit falls to a percent of what a month usually costs (R6.7),
 //! and the method of that is tested now and then (R7.2).
 
+use super::apply::insert_tightly;
 use super::fact::{Journal, RechargeChanged};
 use super::payments::Charge;
 use super::state::{BurnedMonth, Recharge, Wallet, WalletNumber};
@@ -42,7 +43,8 @@ impl Wallet {
             match self.burned_months.get_mut(place).filter(|known| known.month == month) {
                 Some(known) => known.charge = known.charge.plus(new.charge)?,
                 None => {
-                    self.burned_months.insert(place, BurnedMonth { month, charge: new.charge });
+                    let burned = BurnedMonth { month, charge: new.charge };
+                    insert_tightly(&mut self.burned_months, place, burned);
                 }
             }
         }

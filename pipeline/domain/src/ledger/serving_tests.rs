@@ -179,7 +179,7 @@ fn r9_7_what_has_served_is_kept_as_long_as_usage_can_come() {
         of(2, "k", now, now + 9),
         of(1, "k", now - 1, now + 9),
     ];
-    ledger.accounts[1].served = kept.to_vec();
+    ledger.accounts[1].served = kept.clone().into();
     ledger.accounts[1].served.insert(0, of(1, "k", oldest - 20, oldest));
     ledger.accounts[1].served.push(of(1, "k", now, now + 9));
     let five = of(1, "k", now, now + 5);

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
+use super::apply::push_tightly;
 use super::benefits::Benefits;
 use super::periods::Invoicing;
 use super::plans::Plans;
@@ -158,13 +160,13 @@ record! {
         pub closed_at: Option<Timestamp>,
         /// Who pays from which minute on, oldest first; never empty.
         pub payers: SmallVec<[Payer; 1]>,
-        pub series: Vec<Series>,
-        pub tabs: Vec<Tab>,
-        pub months: Vec<MonthBills>,
+        pub series: ThinVec<Series>,
+        pub tabs: ThinVec<Tab>,
+        pub months: ThinVec<MonthBills>,
         /// Its services as they were last told; none: they run, as they have from the beginning.
         pub services: Option<Services>,
         /// What other wallets share with it (R9.7).
-        pub served: Vec<Served> = Vec::new(),
+        pub served: ThinVec<Served> = ThinVec::new(),
         /// None until something is allocated or authorized (R11.2).
         pub spending: Option<Box<Spending>>,
     }
@@ -236,7 +238,7 @@ record! {
         pub exact: Amount,
         pub billed: Amount,
         /// What paid these bills, in the order of the bills, and of one in that of its payments.
-        pub payments: Vec<BillsPaid>,
+        pub payments: ThinVec<BillsPaid>,
     }
 }
 
@@ -361,9 +363,9 @@ record! {
         pub write_off_previous: bool,
         pub own_cash: Amount,
         /// Cash other wallets sent, the oldest first; one lot a sender.
-        pub transferred: Vec<Transferred>,
-        pub refunds: Vec<Refund>,
-        pub coupons: Vec<Coupon>,
+        pub transferred: ThinVec<Transferred>,
+        pub refunds: ThinVec<Refund>,
+        pub coupons: ThinVec<Coupon>,
         pub limit: Amount,
         /// A first limit that waits for its contract (R9.3).
         pub limit_pending: Option<Amount>,
@@ -373,15 +375,15 @@ record! {
         pub open_cycles: SmallVec<[OpenCycle; 1]>,
         /// Issued bills that are not paid in full, in the order of issue.
         pub unpaid: VecDeque<Bill>,
-        pub orders: Vec<Order>,
+        pub orders: ThinVec<Order>,
         /// What each product's bills have come to, this month and the one before.
-        pub spent: Vec<Spent>,
+        pub spent: ThinVec<Spent>,
         pub bills_issued: u64,
         pub entries_made: u64,
         /// From what owed amount on it is charged; none: what its method's kind says (R6.1).
         pub auto_pay_threshold: Option<Amount>,
         /// Charges by the hour of use, of the last seven days, oldest first (R8.6).
-        pub burn: VecDeque<Burned>,
+        pub burn: ThinVec<Burned>,
         /// The hour of the first charge ever.
         pub first_charge: Option<Minute>,
         /// Something was billed that is not 0, whatever of it was taken back since (R8.2).
@@ -393,18 +395,18 @@ record! {
         /// None until there is something to invoice.
         pub invoicing: Option<Box<Invoicing>>,
         /// Charges by the month of use, of this month and the three before, oldest first (R6.7).
-        pub burned_months: Vec<BurnedMonth>,
+        pub burned_months: ThinVec<BurnedMonth>,
         /// None until it is switched on.
         pub recharge: Option<Box<Recharge>>,
         pub delayed_suspension: Option<DelayedSuspension>,
         /// Accounts whose services run on though they would have stopped (R8.3).
-        pub delays: Vec<SuspensionDelay>,
+        pub delays: ThinVec<SuspensionDelay>,
         /// The command that opened it: no other billing account has this number.
         pub number: u64 = 0,
         /// None until somebody names it, stops it, administers it or there is bad debt.
         pub governing: Option<Box<Governing>>,
         /// Negative bills over what they have yet to undo: the bills of which that is are in flight (R5.7).
-        pub corrections: Vec<Correction> = Vec::new(),
+        pub corrections: ThinVec<Correction> = ThinVec::new(),
         /// None until it asks somebody to pay, or is asked.
         pub requests: Option<Box<Requests>>,
         /// None until one is bought, or a rule is made for those to come (R9.7, R9.8).
@@ -942,11 +944,8 @@ impl Wallet {
             None => {
                 let kept = bill.month.previous();
                 self.spent.retain(|spent| spent.month >= kept);
-                self.spent.push(Spent {
-                    month: bill.month,
-                    product: bill.product,
-                    amount: bill.amount,
-                });
+                let Bill { month, product, amount, .. } = *bill;
+                push_tightly(&mut self.spent, Spent { month, product, amount });
             }
         }
         Ok(())
