@@ -194,7 +194,9 @@ impl Broker {
             .append(true)
             .open(self.folder.path().join("output.log"))?;
         let heap = format!("-Xmx{}m", self.options.heap_megabytes);
-        let child = java(&[heap.as_str(), "-XX:+UseG1GC"], "kafka.Kafka")?
+        // What it unpacks goes with its folder, also when it is killed.
+        let temporary = format!("-Djava.io.tmpdir={}", self.folder.path().display());
+        let child = java(&[heap.as_str(), &temporary, "-XX:+UseG1GC"], "kafka.Kafka")?
             .arg(self.properties())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::check::{self, NOT_KEPT, decoded};
 use super::load::Load;
 use super::rig::{Rig, RigOptions};
-use super::site::{Site, await_that};
+use super::site::{PATIENT, Site, await_that};
 use crate::end_to_end::console::client::Client;
 
 const CONSUMERS: &[&[&str]] = &[
@@ -101,7 +101,7 @@ fn done(client: Client, name: &str, fields: &Value) {
 
 /// Customers whose cards are charged at two dollars, and some of the book-keeper's who are warned by mail.
 fn open_customers(client: Client) {
-    let settings = "payments.card_threshold = { USD = \"2.00\" }";
+    let settings = format!("{PATIENT}\npayments.card_threshold = {{ USD = \"2.00\" }}");
     done(client, "load_settings", &json!({ "document": settings }));
     let enterprise = json!({ "enterprise": NOT_KEPT, "name": "Outside", "country": "SG" });
     done(client, "open_enterprise", &enterprise);

@@ -75,7 +75,10 @@ impl Site {
 
     /// Each wave of commands builds on what the one before has opened.
     pub fn open_accounts(&self) {
-        let mut commands = vec![("load_prices", json!({ "document": PRICES }))];
+        let mut commands = vec![
+            ("load_prices", json!({ "document": PRICES })),
+            ("load_settings", json!({ "document": PATIENT })),
+        ];
         for enterprise in 0..ENTERPRISES {
             let enterprise = format!("e{enterprise}");
             let fields = json!({ "enterprise": enterprise, "name": "E", "country": "SG" });
@@ -190,6 +193,10 @@ impl Site {
 }
 
 /// Each consumer and its input.
+/// Hours pass in seconds here, and a worker that is killed again and again may not meter for a minute. The book-keeper,
+/// who has no worker to wait for, knows no bill that goes out without its usage.
+pub const PATIENT: &str = "bills.wait = \"30d\"";
+
 const GROUPS: [(&str, Topic); 3] =
     [("metering", Topic::Usage), ("registry", Topic::Commands), ("balance", Topic::Ledger)];
 

@@ -336,11 +336,15 @@ impl Identities {
         }
     }
 
-    /// Nothing can be remembered before a table is written, which comes after one more commit. Without
-    /// new records nobody else would ask for one.
+    /// Nothing can be remembered before a table is written, which only comes behind commits. Without new records nobody
+    /// else would ask for one.
     pub fn waits_for_a_commit(&self) -> bool {
-        self.aside.as_ref().is_some_and(|aside| aside.next.is_some() && !aside.is_sure)
-            && self.full().is_some()
+        let helps = match &self.aside {
+            Some(aside) => aside.next.is_none() || !aside.is_sure,
+            // It grew while another was being written.
+            None => self.table.len() >= self.shelves.options().table_max,
+        };
+        helps && self.full().is_some()
     }
 
     /// Takes what the thread has done, and gives it the next thing to do.

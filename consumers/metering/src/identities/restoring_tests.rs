@@ -236,6 +236,33 @@ fn while_nothing_can_be_written_it_goes_on_in_memory_up_to_a_bound() {
     rig.check();
 }
 
+/// The log cannot say where it stands, or a table grows while another is written: nobody takes records any more, so it asks
+/// for commits itself.
+#[test]
+fn it_asks_for_commits_until_all_that_is_in_the_way_is_written() {
+    let mut rig = Rig::new(false);
+    let most = 8 * TABLE_MAX as u64;
+    for number in 0..most {
+        rig.record(number, 1, 130);
+    }
+    rig.step(false);
+    rig.identities.aside.as_mut().unwrap().next = None;
+    for number in most..3 * most {
+        rig.record(number, 1, 130);
+    }
+    rig.step(false);
+    let mut commits = 0;
+    while rig.identities.full().is_some() {
+        rig.rest();
+        assert_eq!(rig.identities.waits_for_a_commit(), rig.identities.full().is_some());
+        rig.step(false);
+        commits += 1;
+    }
+    assert!(commits > 2, "{commits} commits");
+    assert!(!rig.identities.waits_for_a_commit());
+    rig.check();
+}
+
 #[test]
 fn capacity_is_that_of_the_process_and_is_given_back() {
     let options = IdentityOptions { identities_max: 20, ..options(None) };
