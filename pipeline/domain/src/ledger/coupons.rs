@@ -178,7 +178,7 @@ impl Ledger {
     fn shared_coupons(&self, payer: WalletNumber, wallet: &Wallet, bill: &Bill) -> Vec<Usable<'_>> {
         let account = self.account(bill.account).filter(|_| bill.order.is_none());
         let served = account.into_iter().flat_map(|account| account.served.iter());
-        let shared = served.filter(|it| it.coupon && it.wallet != payer && !wallet.is_ecosystem());
+        let shared = served.filter(|it| it.coupon && it.wallet != payer);
         let usable = shared.filter_map(|served| {
             let holder = self.wallet(served.wallet)?;
             let coupon = holder.shareable_coupon(&served.benefit)?;

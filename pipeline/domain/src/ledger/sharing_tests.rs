@@ -270,6 +270,26 @@ fn r9_7_coupons_are_shared() {
     ));
 }
 
+/// R9.7, R4.3: what a partner settles is his, whoever shares a coupon with the account.
+#[test]
+fn r9_7_a_shared_coupon_pays_nothing_that_a_partner_settles() {
+    asking(0).table(&format!(
+        r#"
+        operator | open_account | account = "eco", enterprise = "e", email = "x@y.example", mode = "prepaid", kind = "ecosystem", partner = "p" | ok
+        operator | set_quota | billing_account = "ba-eco", quota = "100" | ok
+        operator | grant_coupon | billing_account = "ba-a", coupon = "k", amount = "10", {MARCH} | ok
+        a | share_benefit | billing_account = "ba-a", benefit = "k", accounts = ["b", "eco"] | ok
+        at | 2026-03-01T00:10:00Z
+        use | b | 3
+        use | eco | 4
+        at | 2026-03-01T01:00:00Z
+        see | balance ba-eco | quota_consumed = "4"
+        # That of the other was paid by it.
+        see | balance ba-b | unsettled_current = "0", available = "0"
+        "#
+    ));
+}
+
 /// R9.7, R5.7: what a shared coupon paid goes back to it, unless it has expired.
 #[test]
 fn r9_7_what_a_shared_coupon_paid_goes_back_to_it() {

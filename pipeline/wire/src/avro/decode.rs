@@ -134,11 +134,11 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-        visitor.visit_seq(Blocks { cursor: self.0, left: 0, done: false })
+        visitor.visit_seq(Blocks::begin(self.0)?)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-        visitor.visit_map(Blocks { cursor: self.0, left: 0, done: false })
+        visitor.visit_map(Blocks::begin(self.0)?)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -211,7 +211,20 @@ struct Blocks<'a, 'de> {
     done: bool,
 }
 
-impl Blocks<'_, '_> {
+/// Whoever makes room for a list takes its word for so many items.
+const ROOM_MAX: u64 = 1024;
+
+impl<'a, 'de> Blocks<'a, 'de> {
+    /// Reads how many items the first block has: a list made from it is given that much room and no more.
+    fn begin(cursor: &'a mut Cursor<'de>) -> Result<Blocks<'a, 'de>, NotDecodable> {
+        let left = cursor.block()?;
+        Ok(Blocks { cursor, left, done: left == 0 })
+    }
+
+    fn room(&self) -> usize {
+        usize::try_from(self.left.min(ROOM_MAX)).unwrap_or(0)
+    }
+
     fn advance(&mut self) -> Result<bool, NotDecodable> {
         if self.left == 0 && !self.done {
             self.left = self.cursor.block()?;
@@ -236,6 +249,10 @@ impl<'de> de::SeqAccess<'de> for Blocks<'_, 'de> {
             return Ok(None);
         }
         seed.deserialize(Decoder(self.cursor)).map(Some)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.room())
     }
 }
 
