@@ -1,7 +1,7 @@
 //! What has been decided, told once more: decided again with the same cuts, or taken as decided. For
 //! those who restore a ledger and those who check one.
 
-use drawdown_domain::ledger::{Accrued, Ledger};
+use drawdown_domain::ledger::{Ledger, Used};
 use drawdown_domain::time::Timestamp;
 use drawdown_runtime::{Input, Output, Station, Stop};
 
@@ -9,19 +9,19 @@ use crate::Balance;
 use crate::delta::{self, Part, each_part};
 use crate::station::stop;
 
-/// So many accruals wait at most: 16 MB of them.
+/// So much waits at most: 16 MB of it.
 const WAITING_MAX: usize = 1 << 18;
 /// Accounts whose numbers are the same but for so many bits lie in the near caches together.
 const NEAR_BITS: u32 = 10;
-/// So many accruals are applied together.
+/// So much is applied together.
 const AT_A_TIME: usize = 32;
 
-/// Accruals that wait to be applied with others of the same accounts and those beside them. As they come, each asks
-/// for memory that lies anywhere.
+/// What usage did and waits to be applied with what it did to the same accounts and those beside them. As it comes, each
+/// piece of it asks for memory that lies anywhere.
 #[derive(Debug, Default)]
 struct Waiting {
-    /// In the order in which they came, by their accounts.
-    near: Vec<Vec<(Timestamp, Accrued)>>,
+    /// In the order in which it came, by its accounts.
+    near: Vec<Vec<(Timestamp, Used)>>,
     /// Those of `near` that hold any.
     used: Vec<usize>,
     /// All that wait.
@@ -29,15 +29,15 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn push(&mut self, at: Timestamp, accrued: Accrued) {
-        let place = accrued.account.index() >> NEAR_BITS;
+    fn push(&mut self, at: Timestamp, used: Used) {
+        let place = used.account().index() >> NEAR_BITS;
         if place >= self.near.len() {
             self.near.resize_with(place + 1, Vec::new);
         }
         if self.near[place].is_empty() {
             self.used.push(place);
         }
-        self.near[place].push((at, accrued));
+        self.near[place].push((at, used));
         self.count += 1;
     }
 
@@ -45,10 +45,10 @@ impl Waiting {
         self.count >= WAITING_MAX
     }
 
-    /// Shows some at a time: those of an account in the order in which they came. None are left.
+    /// Shows some at a time: what is of an account in the order in which it came. None is left.
     fn show(
         &mut self,
-        mut visit: impl FnMut(&[(Timestamp, Accrued)]) -> Result<(), Stop>,
+        mut visit: impl FnMut(&[(Timestamp, Used)]) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         self.count = 0;
         for place in self.used.drain(..) {
@@ -67,29 +67,37 @@ impl Balance {
     ) -> Result<(), Stop> {
         let mut waiting = Waiting::default();
         for delta in deltas {
-            each_part(delta, &mut |part| match part {
-                Part::Fact(fact) => {
-                    if !fact.lets_accruals_pass() {
-                        self.take_back_accruals(&mut waiting)?;
+            each_part(delta, &mut |part| {
+                let used = match part {
+                    Part::Accrued(accrued) => Ok(Used::Accrued(accrued)),
+                    Part::Fact(fact) => Used::try_from(*fact),
+                };
+                match used {
+                    Ok(used) => {
+                        waiting.push(self.ledger.clock().now(), used);
+                        if waiting.is_full() { self.take_back_used(&mut waiting) } else { Ok(()) }
                     }
-                    self.scribe.changed.touch_by(&fact);
-                    self.ledger.apply(&fact).map_err(stop)
-                }
-                Part::Accrued(accrued) => {
-                    waiting.push(self.ledger.clock().now(), accrued);
-                    if waiting.is_full() { self.take_back_accruals(&mut waiting) } else { Ok(()) }
+                    Err(fact) => {
+                        if !fact.lets_usage_pass() {
+                            self.take_back_used(&mut waiting)?;
+                        }
+                        self.scribe.changed.touch_by(&fact);
+                        self.ledger.apply(&fact).map_err(stop)
+                    }
                 }
             })?;
         }
-        self.take_back_accruals(&mut waiting)
+        self.take_back_used(&mut waiting)
     }
 
-    fn take_back_accruals(&mut self, waiting: &mut Waiting) -> Result<(), Stop> {
+    fn take_back_used(&mut self, waiting: &mut Waiting) -> Result<(), Stop> {
         let (ledger, changed) = (&mut self.ledger, &mut self.scribe.changed);
-        waiting.show(|accruals| {
-            ledger.apply_accruals(accruals).map_err(stop)?;
-            for (_, accrued) in accruals {
-                changed.touch_by_accrual(ledger, accrued);
+        waiting.show(|some| {
+            ledger.apply_used(some).map_err(stop)?;
+            for (_, used) in some {
+                if let Used::Accrued(accrued) = used {
+                    changed.touch_by_accrual(ledger, accrued);
+                }
             }
             Ok(())
         })
@@ -161,7 +169,7 @@ mod tests {
     };
     use drawdown_domain::money::Amount;
     use drawdown_domain::rating::{self, MeterNumber, PriceBook};
-    use drawdown_domain::time::Span;
+    use drawdown_domain::time::{Minute, Span};
     use drawdown_wire::signature::Secret;
     use drawdown_wire::topics::{DEFAULT_PLAN, TopicPlan, Topics};
     use serde_json::{Value, json};
@@ -170,7 +178,8 @@ mod tests {
     use crate::BalanceOptions;
 
     /// Not all near each other.
-    const ACCOUNTS: u32 = (1 << NEAR_BITS) + 100;
+    const ACCOUNTS: u32 = FAR + 100;
+    const FAR: u32 = 1 << NEAR_BITS;
     const PRICES: &str = r#"price = [
         { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "0.01" },
         { product = "p", meter = "n", currency = "USD", model = "per_unit", unit_price = "0.03" },
@@ -220,13 +229,17 @@ mod tests {
         }
 
         fn use_some(&mut self, account: u32, meter: u32) {
+            self.used(account, meter, self.now().minute());
+        }
+
+        fn used(&mut self, account: u32, meter: u32, used: Minute) {
             let line = Line {
                 usage_partition: 0,
                 account: AccountNumber(account),
                 meter: MeterNumber(meter),
                 region: RegionNumber::NONE,
-                used: self.now().minute(),
-                quantity: Amount::whole(i64::from(account) + 1),
+                used,
+                quantity: Amount::whole(i64::from(account % FAR) + 1),
                 records: 1,
             };
             self.balance.ledger.line(&line, &mut self.balance.scribe).unwrap();
@@ -260,7 +273,11 @@ mod tests {
         told.fact(SettingsChanged { document: "authorizations.expire_after = \"1h\"".to_owned() });
         told.fact(PricesArrived { changes });
         told.fact(PricesInForce { loads: 1 });
-        told.ask("open_enterprise", json!({ "enterprise": "e", "name": "E", "country": "SG" }));
+        told.ask(
+            "open_enterprise",
+            json!({ "enterprise": "e", "name": "E", "country": "SG",
+            "account_center": true }),
+        );
         for account in 0..ACCOUNTS {
             let fields = json!({ "account": format!("a{account}"), "enterprise": "e", "email": "x@y.example",
                 "currency": "USD", "mode": "postpaid" });
@@ -269,12 +286,26 @@ mod tests {
         let fields = json!({ "billing_account": "ba-a3", "amount": "50", "currency": "USD",
             "method": "bank_transfer" });
         told.ask("top_up", fields);
+        let fields = json!({ "account": format!("a{FAR}"), "billing_account": "ba-a3" });
+        told.ask("change_payer", fields);
         told.go_on(80, 3);
+        // Another pays for a while. What was used before and after is of one series, which is opened at each turn.
+        let before = told.now().minute();
+        for payer in ["ba-a4", "ba-a3"] {
+            told.ask("change_payer", json!({ "account": "a3", "billing_account": payer }));
+            told.pass(2);
+        }
+        for used in [before, told.now().minute()].repeat(4) {
+            told.used(3, 0, used);
+        }
         for (name, amount) in [("j", "3"), ("k", "3")] {
             let fields = json!({ "account": "a3", "authorization": name, "amount": amount });
             told.ask("authorize", fields);
             told.go_on(45, 1);
         }
+        // Two accounts, not near each other, have charges on one cycle, which one opens first that waits for longer.
+        told.pass(60);
+        [4, FAR, 3].into_iter().for_each(|account| told.use_some(account, 1));
         told.step();
         told
     }
@@ -291,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn accruals_that_waited_for_each_other_come_to_the_same() {
+    fn usage_that_waited_for_other_comes_to_the_same() {
         let told = told();
         let expected = pieces(&told.balance);
         let (mut together, mut each) = (balance(), balance());

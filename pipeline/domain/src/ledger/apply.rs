@@ -10,7 +10,7 @@ use thin_vec::ThinVec;
 
 use super::fact::{
     Accrued, BillIssued, BillReduced, Cause, CorrectionWaits, CouponOpened, Fact, LimitChanged,
-    Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, SharedCouponPaid, TabOpened,
+    Moved, OrderRefunded, PaidBill, PaymentUndone, SeriesOpened, SharedCouponPaid, TabOpened, Used,
 };
 use super::state::{
     Account, AccountNumber, Bill, BillsPaid, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom,
@@ -92,7 +92,7 @@ impl Ledger {
             | Fact::WalletStateChanged(_)
             | Fact::AdministratorsChanged(_)
             | Fact::BadDebtChanged(_) => self.apply_governing(fact)?,
-            Fact::SeriesOpened(fact) => self.apply_series(fact)?,
+            Fact::SeriesOpened(fact) => self.apply_series(self.clock.now(), fact)?,
             Fact::TabOpened(fact) => self.apply_tab(fact)?,
             Fact::TabCut(fact) => {
                 if let Some(account) = self.account_mut(fact.account)? {
@@ -311,26 +311,35 @@ impl Ledger {
         add(&mut tab.exact, fact.charge)
     }
 
-    /// Applies some accruals, each as of its time, one after the other. What they change lies anywhere in memory: all
+    /// Applies what some usage did, each as of its time, one after the other. What it changes lies anywhere in memory: all
     /// of it is looked at first, which takes hardly longer than to look at one.
-    pub fn apply_accruals(&mut self, accruals: &[(Timestamp, Accrued)]) -> Result<(), Broken> {
+    pub fn apply_used(&mut self, used: &[(Timestamp, Used)]) -> Result<(), Broken> {
         let accounts = || {
-            let found = |(_, accrued): &(Timestamp, Accrued)| {
-                Some((*accrued, self.accounts.get(accrued.account.index())?))
-            };
-            accruals.iter().filter_map(found)
+            let found = |(_, used): &(Timestamp, Used)| self.accounts.get(used.account().index());
+            used.iter().map(found).zip(used)
         };
-        let lists = accounts().map(|(_, account)| {
+        let lists = accounts().filter_map(|(account, _)| account).map(|account| {
             account.series.len() | account.tabs.len() | usize::from(account.spending.is_some())
         });
         std::hint::black_box(lists.fold(0, |seen, list| seen | list));
-        let amounts = accounts().filter_map(|(accrued, account)| {
-            let series = account.series.get(accrued.series as usize)?;
-            let tab = account.tabs.get(accrued.tab as usize)?;
-            Some(series.quantity.raw() | tab.exact.raw())
+        let amounts = accounts().map(|(account, (_, used))| match used {
+            Used::Accrued(accrued) => {
+                let series = account.and_then(|it| it.series.get(accrued.series as usize));
+                let tab = account.and_then(|it| it.tabs.get(accrued.tab as usize));
+                series.map_or(0, |it| it.quantity.raw()) | tab.map_or(0, |it| it.exact.raw())
+            }
+            Used::Tab(opened) => {
+                let wallet = self.wallet(opened.tab.wallet);
+                wallet.map_or(0, |it| i128::from(it.open_cycles.is_empty()))
+            }
+            Used::Series(_) => 0,
         });
         std::hint::black_box(amounts.fold(0, |seen, amount| seen | amount));
-        accruals.iter().try_for_each(|(at, accrued)| self.apply_accrued_at(*at, accrued))
+        used.iter().try_for_each(|(at, used)| match used {
+            Used::Accrued(accrued) => self.apply_accrued_at(*at, accrued),
+            Used::Series(opened) => self.apply_series(*at, opened),
+            Used::Tab(opened) => self.apply_tab(opened),
+        })
     }
 
     pub(super) fn absent(&self, what: &'static str) -> Result<(), Broken> {
@@ -359,9 +368,10 @@ impl Ledger {
 
     fn apply_series(
         &mut self,
+        now: Timestamp,
         SeriesOpened { account, series }: &SeriesOpened,
     ) -> Result<(), Broken> {
-        let oldest = self.oldest_month_kept();
+        let oldest = self.oldest_month_kept_at(now);
         let Some(account) = self.account_mut(*account)? else { return Ok(()) };
         let same_key = account.series.iter_mut().find(|known| known.key() == series.key());
         match same_key {
@@ -377,7 +387,11 @@ impl Ledger {
 
     /// No record that is still accepted can lie in an earlier month than this.
     pub fn oldest_month_kept(&self) -> Month {
-        let oldest = self.clock.now().minus(self.settings.usage.max_age);
+        self.oldest_month_kept_at(self.clock.now())
+    }
+
+    fn oldest_month_kept_at(&self, now: Timestamp) -> Month {
+        let oldest = now.minus(self.settings.usage.max_age);
         let oldest =
             oldest.minus(self.settings.rejects.replay_for).minus(crate::time::Span::days(2));
         crate::time::Zone::UTC.month_of(oldest)
@@ -388,11 +402,16 @@ impl Ledger {
             push_tightly(&mut account.tabs, tab.clone());
         }
         let Some(wallet) = self.wallet_mut(tab.wallet)? else { return Ok(()) };
-        match wallet.open_cycles.iter_mut().find(|cycle| cycle.ends == tab.ends) {
-            Some(cycle) if cycle.accounts.contains(number) => {}
-            Some(cycle) => cycle.accounts.push(*number),
+        let place = wallet.open_cycles.partition_point(|cycle| cycle.ends < tab.ends);
+        match wallet.open_cycles.get_mut(place).filter(|cycle| cycle.ends == tab.ends) {
+            Some(cycle) => {
+                if let Err(place) = cycle.accounts.binary_search(number) {
+                    cycle.accounts.insert(place, *number);
+                }
+            }
             None => {
-                wallet.open_cycles.push(OpenCycle { ends: tab.ends, accounts: smallvec![*number] });
+                let opened = OpenCycle { ends: tab.ends, accounts: smallvec![*number] };
+                wallet.open_cycles.insert(place, opened);
                 self.due.insert(tab.ends, Timer::CycleEnds, tab.wallet);
             }
         }

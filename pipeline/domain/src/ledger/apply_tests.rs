@@ -72,14 +72,15 @@ fn a_fact_about_somebody_unknown_is_passed_over_only_while_a_ledger_is_loaded() 
         assert_eq!(ledger.apply(fact), Err(Broken(why)), "{fact:?}");
     }
     let (quantity, charge) = (whole(1), whole(1));
-    let accrued = (at, Accrued { account, series: 0, tab: 0, quantity, charge });
-    assert_eq!(ledger.apply_accruals(&[accrued]), Err(Broken("an unknown account")));
+    let accrued = Accrued { account, series: 0, tab: 0, quantity, charge };
+    let used = [(at, Used::Accrued(accrued))];
+    assert_eq!(ledger.apply_used(&used), Err(Broken("an unknown account")));
 
     ledger.begin_load();
     for (fact, _) in &unknown {
         assert_eq!(ledger.apply(fact), Ok(()), "{fact:?}");
     }
-    assert_eq!(ledger.apply_accruals(&[accrued]), Ok(()));
+    assert_eq!(ledger.apply_used(&used), Ok(()));
 }
 
 /// R9.4: what has begun stays; what was still to come, or begins in the same minute, is replaced.

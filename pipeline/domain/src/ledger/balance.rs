@@ -244,9 +244,7 @@ impl Ledger {
         // A rehearsal on a copy of this wallet alone: bills are issued and coupons pay them.
         let mut rehearsed = wallet.clone();
         let mut covered = Vec::new();
-        let mut cycles = wallet.open_cycles.clone();
-        cycles.sort_by_key(|cycle| cycle.ends);
-        for cycle in cycles {
+        for cycle in &wallet.open_cycles {
             let would_be = self.would_be_billed(payer, cycle.ends)?;
             for (bill, _) in &would_be {
                 rehearsed.note_spent(bill)?;
@@ -267,10 +265,8 @@ impl Ledger {
     pub(super) fn would_be_issued(&self, payer: WalletNumber) -> Result<Vec<Bill>, Overflow> {
         let Some(wallet) = self.wallet(payer) else { return Ok(Vec::new()) };
         let mut rehearsed = wallet.clone();
-        let mut cycles = wallet.open_cycles.clone();
-        cycles.sort_by_key(|cycle| cycle.ends);
         let mut bills = Vec::new();
-        for cycle in cycles {
+        for cycle in &wallet.open_cycles {
             let would_be = self.would_be_billed(payer, cycle.ends)?;
             for (bill, _) in &would_be {
                 rehearsed.note_spent(bill)?;

@@ -311,8 +311,11 @@ impl Ledger {
         self.account_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
     }
 
-    fn put_wallet(&mut self, number: WalletNumber, wallet: Wallet) {
+    fn put_wallet(&mut self, number: WalletNumber, mut wallet: Wallet) {
         let id = wallet.id.clone();
+        // They used to be in the order in which they were opened.
+        wallet.open_cycles.sort_by_key(|cycle| cycle.ends);
+        wallet.open_cycles.iter_mut().for_each(|cycle| cycle.accounts.sort_unstable());
         self.due.insert_all(number, &wallet);
         self.requests.note_all(number, &wallet);
         if !wallet.bought().is_empty() {

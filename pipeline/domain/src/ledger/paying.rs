@@ -76,11 +76,8 @@ impl Ledger {
             return Ok(());
         }
         let cycles = self.wallet(number).map(|wallet| wallet.open_cycles.clone());
-        let mut ends: Vec<Minute> =
-            cycles.unwrap_or_default().iter().map(|cycle| cycle.ends).collect();
-        ends.sort_unstable();
-        for ends in ends {
-            self.bill_cycle(number, ends, journal)?;
+        for cycle in cycles.unwrap_or_default() {
+            self.bill_cycle(number, cycle.ends, journal)?;
         }
         self.begin_payment(number, cause, journal)
     }

@@ -372,6 +372,7 @@ record! {
         pub contract_confirmed: bool,
         pub quota: Amount,
         pub quota_consumed: Amount,
+        /// The first to end comes first.
         pub open_cycles: SmallVec<[OpenCycle; 1]>,
         /// Issued bills that are not paid in full, in the order of issue.
         pub unpaid: VecDeque<Bill>,
@@ -709,6 +710,7 @@ record! {
     /// A cycle that has charges and no bill yet.
     pub struct OpenCycle {
         pub ends: Minute,
+        /// Those that have charges, in the order of their numbers.
         pub accounts: SmallVec<[AccountNumber; 4]>,
     }
 }

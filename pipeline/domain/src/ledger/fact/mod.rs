@@ -40,7 +40,7 @@ pub use standing::{
 pub use usage::{
     Accrued, Authorized, BenefitBought, BenefitEnded, CapNeared, Covered, OrganisationChanged,
     RegionNamed, SeriesOpened, ServedChanged, SetAside, SharingChanged, SharingRuleChanged,
-    SpendAllocated, TabCut, TabOpened, Unpriced, ValueTakenBack, ValuesCounted, VoidAsked,
+    SpendAllocated, TabCut, TabOpened, Unpriced, Used, ValueTakenBack, ValuesCounted, VoidAsked,
 };
 
 one_of! {
@@ -142,10 +142,18 @@ one_of! {
 }
 
 impl Fact {
-    /// Whether accruals from before it may as well be applied behind it, each as of its own time: it changes nothing
-    /// that they do, and moves no series or tab to another place.
-    pub fn lets_accruals_pass(&self) -> bool {
-        matches!(self, Fact::TimePassed(_) | Fact::Marked(_) | Fact::TabOpened(_))
+    /// Whether what usage did before it may as well be applied behind it, each as of its own time: neither reads what the
+    /// other changes.
+    pub fn lets_usage_pass(&self) -> bool {
+        matches!(
+            self,
+            Fact::TimePassed(_)
+                | Fact::Marked(_)
+                | Fact::Noticed(_)
+                | Fact::OverdueChanged(_)
+                | Fact::RunwayChanged(_)
+                | Fact::ServiceChanged(_)
+        )
     }
 
     /// The wallet whose balance this changes.

@@ -1,5 +1,6 @@
 //! What was used, and what covers it.
 
+use super::Fact;
 use crate::commands::Asked;
 use crate::ids::{AuthorizationId, BenefitId, RegionId};
 use crate::ledger::benefits::Benefit;
@@ -53,6 +54,37 @@ record! {
         pub tab: u32,
         pub quantity: Amount,
         pub charge: Amount,
+    }
+}
+
+/// What usage does to an account and to nobody else: nearly everything that happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Used {
+    Accrued(Accrued),
+    Series(Box<SeriesOpened>),
+    Tab(Box<TabOpened>),
+}
+
+impl Used {
+    pub fn account(&self) -> AccountNumber {
+        match self {
+            Used::Accrued(accrued) => accrued.account,
+            Used::Series(opened) => opened.account,
+            Used::Tab(opened) => opened.account,
+        }
+    }
+}
+
+impl TryFrom<Fact> for Used {
+    type Error = Fact;
+
+    /// The fact itself, if it is about more.
+    fn try_from(fact: Fact) -> Result<Used, Fact> {
+        match fact {
+            Fact::SeriesOpened(opened) => Ok(Used::Series(Box::new(opened))),
+            Fact::TabOpened(opened) => Ok(Used::Tab(Box::new(opened))),
+            fact => Err(fact),
+        }
     }
 }
 
