@@ -571,15 +571,23 @@ impl Ledger {
 }
 
 /// There are millions of these lists, most of them short: they hold little more room than they use.
+fn push_tightly<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(room_for(list.len()));
+    }
+    list.push(item);
+}
+
+/// The same for a list that most have no use for: to have none takes a word.
 pub(super) fn insert_tightly<T>(list: &mut ThinVec<T>, place: usize, item: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact(list.len().div_euclid(4).saturating_add(1));
+        list.reserve_exact(room_for(list.len()));
     }
     list.insert(place, item);
 }
 
-pub(super) fn push_tightly<T>(list: &mut ThinVec<T>, item: T) {
-    insert_tightly(list, list.len(), item);
+fn room_for(len: usize) -> usize {
+    len.div_euclid(4).saturating_add(1)
 }
 
 fn push_payment(payments: &mut Vec<PaidFrom>, lot: &Lot, amount: Amount) -> Result<(), Broken> {
@@ -615,8 +623,9 @@ impl Account {
             let (exact, billed) = (Amount::ZERO, Amount::ZERO);
             let payments = ThinVec::new();
             let bills = MonthBills { wallet, product, month, exact, billed, payments };
-            push_tightly(&mut self.months, bills);
-            self.months.len().saturating_sub(1)
+            let place = self.months.len();
+            insert_tightly(&mut self.months, place, bills);
+            place
         });
         &mut self.months[place]
     }

@@ -462,11 +462,15 @@ fn r2_4_months_are_forgotten_when_no_record_of_them_can_come() {
 /// There are millions of these lists: they hold little more room than they use, however long they grow.
 #[test]
 fn lists_hold_little_more_room_than_they_use() {
-    let mut list = ThinVec::new();
+    let (mut list, mut thin) = (Vec::new(), ThinVec::new());
     for number in 0..100 {
         push_tightly(&mut list, number);
+        insert_tightly(&mut thin, 0, number);
         let most = list.len() + list.len() / 4 + 1;
-        assert!(list.capacity() <= most, "{} for {}", list.capacity(), list.len());
+        for capacity in [list.capacity(), thin.capacity()] {
+            assert!(capacity <= most, "{capacity} for {}", list.len());
+        }
     }
     assert!(list.into_iter().eq(0..100));
+    assert!(thin.into_iter().rev().eq(0..100));
 }

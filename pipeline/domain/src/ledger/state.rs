@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
-use super::apply::push_tightly;
+use super::apply::insert_tightly;
 use super::benefits::Benefits;
 use super::periods::Invoicing;
 use super::plans::Plans;
@@ -160,8 +160,8 @@ record! {
         pub closed_at: Option<Timestamp>,
         /// Who pays from which minute on, oldest first; never empty.
         pub payers: SmallVec<[Payer; 1]>,
-        pub series: ThinVec<Series>,
-        pub tabs: ThinVec<Tab>,
+        pub series: Vec<Series>,
+        pub tabs: Vec<Tab>,
         pub months: ThinVec<MonthBills>,
         /// Its services as they were last told; none: they run, as they have from the beginning.
         pub services: Option<Services>,
@@ -947,7 +947,8 @@ impl Wallet {
                 let kept = bill.month.previous();
                 self.spent.retain(|spent| spent.month >= kept);
                 let Bill { month, product, amount, .. } = *bill;
-                push_tightly(&mut self.spent, Spent { month, product, amount });
+                let place = self.spent.len();
+                insert_tightly(&mut self.spent, place, Spent { month, product, amount });
             }
         }
         Ok(())
