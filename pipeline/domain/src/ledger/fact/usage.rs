@@ -57,7 +57,7 @@ record! {
     }
 }
 
-/// What usage does to an account and to nobody else: nearly everything that happens.
+/// What usage does to an account, and to the open cycle of who pays for it: nearly everything that happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Used {
     Accrued(Accrued),
