@@ -247,6 +247,7 @@ fn it_asks_for_commits_until_all_that_is_in_the_way_is_written() {
     }
     rig.step(false);
     rig.identities.aside.as_mut().unwrap().next = None;
+    assert!(rig.identities.waits_for_a_commit());
     for number in most..3 * most {
         rig.record(number, 1, 130);
     }
