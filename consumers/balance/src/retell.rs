@@ -273,11 +273,9 @@ mod tests {
         told.fact(SettingsChanged { document: "authorizations.expire_after = \"1h\"".to_owned() });
         told.fact(PricesArrived { changes });
         told.fact(PricesInForce { loads: 1 });
-        told.ask(
-            "open_enterprise",
-            json!({ "enterprise": "e", "name": "E", "country": "SG",
-            "account_center": true }),
-        );
+        let fields =
+            json!({ "enterprise": "e", "name": "E", "country": "SG", "account_center": true });
+        told.ask("open_enterprise", fields);
         for account in 0..ACCOUNTS {
             let fields = json!({ "account": format!("a{account}"), "enterprise": "e", "email": "x@y.example",
                 "currency": "USD", "mode": "postpaid" });
@@ -303,7 +301,7 @@ mod tests {
             told.ask("authorize", fields);
             told.go_on(45, 1);
         }
-        // Two accounts, not near each other, have charges on one cycle, which one opens first that waits for longer.
+        // Of two accounts on one cycle the one that opens it is put back last, as it is not near the others.
         told.pass(60);
         [4, FAR, 3].into_iter().for_each(|account| told.use_some(account, 1));
         told.step();
