@@ -74,6 +74,8 @@ fn build() -> anyhow::Result<()> {
     let built = Command::new("mvn")
         .args(["-q", "-B", "-DskipTests", "package"])
         .current_dir(folder())
+        // What this process puts out is read by another.
+        .stdout(std::io::stderr())
         .status()
         .context("Maven (mvn) is missing; it builds the peer")?;
     if !built.success() {

@@ -338,6 +338,8 @@ fn jars() -> anyhow::Result<PathBuf> {
         .arg(&pom)
         .arg("dependency:copy-dependencies")
         .arg(format!("-DoutputDirectory={}", jars.display()))
+        // What reads this process's output is no reader of Maven's.
+        .stdout(std::io::stderr())
         .status()
         .context("Maven (mvn) is missing; it fetches the Kafka broker")?;
     if !resolved.success() {
