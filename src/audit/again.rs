@@ -142,7 +142,7 @@ pub(super) fn copy_of<S: Station>(
         copy.load(&piece)?;
         place = after;
     }
-    copy.loaded();
+    copy.loaded()?;
     Ok(copy)
 }
 

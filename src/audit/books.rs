@@ -65,7 +65,7 @@ impl Books {
             Part::Fact(fact) => {
                 let postings = ledger.postings(fact)?;
                 self.touched.extend(postings.iter().map(|posting| posting.wallet));
-                if let Fact::WalletOpened(opened) = &**fact {
+                if let Fact::WalletOpened(opened) = fact {
                     self.touched.insert(opened.number);
                 }
                 postings

@@ -70,7 +70,7 @@ impl Views {
     pub(super) fn note(&mut self, ledger: &Ledger, part: &Part) {
         match part {
             Part::Fact(fact) => {
-                self.set_aside += u64::from(matches!(**fact, Fact::SetAside(_)));
+                self.set_aside += u64::from(matches!(fact, Fact::SetAside(_)));
                 let booked = ledger.postings(fact).unwrap_or_default();
                 for wallet in
                     booked.iter().map(|posting| posting.wallet).chain(fact.changes_balance_of())

@@ -122,7 +122,7 @@ fn long(count: usize) -> i64 {
 /// What a delta is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    Fact(Box<Fact>),
+    Fact(Fact),
     Accrued(Accrued),
 }
 
@@ -143,7 +143,7 @@ pub fn each_part(
                     Stop::Broken(format!("a fact of the ledger cannot be read: {error}"))
                 })?;
             *cursor = Cursor::new(after);
-            visit(Part::Fact(Box::new(fact)))
+            visit(Part::Fact(fact))
         })?;
         each_item(cursor, &mut |cursor| {
             visit(Part::Accrued(read_accrued(cursor).map_err(unreadable)?))
@@ -237,7 +237,7 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        assert_eq!(parts, [Part::Fact(Box::new(fact))]);
+        assert_eq!(parts, [Part::Fact(fact)]);
     }
 
     /// What is written and read here by hand is what the declaration says.
@@ -259,7 +259,7 @@ mod tests {
                 match part {
                     'f' => {
                         writer.fact(&fact(number.into()));
-                        expected.push(Part::Fact(Box::new(fact(number.into()))));
+                        expected.push(Part::Fact(fact(number.into())));
                     }
                     _ => {
                         writer.accrued(&accrued(number));
@@ -282,7 +282,7 @@ mod tests {
             assert_eq!(declared.timers_per_message_max, 7);
             assert_eq!(declared.idle, [Cut { messages: 0, timers: 1 }]);
             let runs = declared.runs.into_iter().flat_map(|run| {
-                let facts = run.facts.into_iter().map(|fact| Part::Fact(Box::new(fact)));
+                let facts = run.facts.into_iter().map(Part::Fact);
                 facts.chain(run.accruals.into_iter().map(Part::Accrued))
             });
             assert_eq!(runs.collect::<Vec<_>>(), expected, "{order}");
@@ -348,7 +348,7 @@ mod tests {
         .unwrap();
         let (time, accrued) =
             (TimePassed { at: Timestamp::from_micros(7) }.into(), Part::Accrued(accrued));
-        let (moved, time) = (Part::Fact(Box::new(moved(None))), Part::Fact(Box::new(time)));
+        let (moved, time) = (Part::Fact(moved(None)), Part::Fact(time));
         assert_eq!(parts, [moved.clone(), time, accrued.clone(), accrued, moved]);
     }
 

@@ -7,6 +7,7 @@ mod delta;
 mod retell;
 mod scribe;
 mod station;
+mod waiting;
 
 pub use delta::{Part, each_part};
 pub use station::{Balance, BalanceOptions};

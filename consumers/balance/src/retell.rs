@@ -2,97 +2,49 @@
 //! those who restore a ledger and those who check one.
 
 use drawdown_domain::ledger::{Ledger, Used};
-use drawdown_domain::time::Timestamp;
 use drawdown_runtime::{Input, Output, Station, Stop};
 
 use crate::Balance;
 use crate::delta::{self, Part, each_part};
 use crate::station::stop;
 
-/// So much waits at most: 16 MB of it.
-const WAITING_MAX: usize = 1 << 18;
-/// Accounts whose numbers are the same but for so many bits lie in the near caches together.
-const NEAR_BITS: u32 = 10;
-/// So much is applied together.
-const AT_A_TIME: usize = 32;
-
-/// What usage did and waits to be applied with what it did to the same accounts and those beside them. As it comes, each
-/// piece of it asks for memory that lies anywhere.
-#[derive(Debug, Default)]
-struct Waiting {
-    /// In the order in which it came, by its accounts.
-    near: Vec<Vec<(Timestamp, Used)>>,
-    /// Those of `near` that hold any.
-    used: Vec<usize>,
-    /// All that wait.
-    count: usize,
-}
-
-impl Waiting {
-    fn push(&mut self, at: Timestamp, used: Used) {
-        let place = used.account().index() >> NEAR_BITS;
-        if place >= self.near.len() {
-            self.near.resize_with(place + 1, Vec::new);
-        }
-        if self.near[place].is_empty() {
-            self.used.push(place);
-        }
-        self.near[place].push((at, used));
-        self.count += 1;
-    }
-
-    fn is_full(&self) -> bool {
-        self.count >= WAITING_MAX
-    }
-
-    /// Shows some at a time: what is of an account in the order in which it came. None is left.
-    fn show(
-        &mut self,
-        mut visit: impl FnMut(&[(Timestamp, Used)]) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
-        self.count = 0;
-        for place in self.used.drain(..) {
-            self.near[place].chunks(AT_A_TIME).try_for_each(&mut visit)?;
-            self.near[place].clear();
-        }
-        Ok(())
-    }
-}
-
 impl Balance {
-    /// Applies deltas, one after the other; notes whose balance they changed.
-    pub(crate) fn take_back(
-        &mut self,
-        deltas: &mut dyn Iterator<Item = &[u8]>,
-    ) -> Result<(), Stop> {
-        let mut waiting = Waiting::default();
-        for delta in deltas {
-            each_part(delta, &mut |part| {
-                let used = match part {
-                    Part::Accrued(accrued) => Ok(Used::Accrued(accrued)),
-                    Part::Fact(fact) => Used::try_from(*fact),
-                };
-                match used {
-                    Ok(used) => {
-                        waiting.push(self.ledger.clock().now(), used);
-                        if waiting.is_full() { self.take_back_used(&mut waiting) } else { Ok(()) }
-                    }
-                    Err(fact) => {
-                        if !fact.lets_usage_pass() {
-                            self.take_back_used(&mut waiting)?;
-                        }
-                        self.scribe.changed.touch_by(&fact);
-                        self.ledger.apply(&fact).map_err(stop)
-                    }
+    /// Applies a delta, and notes whose balance it changes. What usage did may wait until [`Balance::take_all_back`].
+    pub(crate) fn take_back(&mut self, delta: &[u8]) -> Result<(), Stop> {
+        each_part(delta, &mut |part| {
+            let fact = match part {
+                Part::Accrued(accrued) => {
+                    self.waiting.accrued(accrued, &self.ledger);
+                    return self.take_some_back();
                 }
-            })?;
-        }
-        self.take_back_used(&mut waiting)
+                Part::Fact(fact) => fact,
+            };
+            if let Some(used) = fact.used() {
+                self.waiting.used(used, &self.ledger);
+                return self.take_some_back();
+            }
+            match fact.lets_usage_pass() {
+                true => self.waiting.settle(&self.ledger),
+                false => self.take_all_back()?,
+            }
+            self.scribe.changed.touch_by(&fact);
+            self.ledger.apply(&fact).map_err(stop)
+        })
     }
 
-    fn take_back_used(&mut self, waiting: &mut Waiting) -> Result<(), Stop> {
+    fn take_some_back(&mut self) -> Result<(), Stop> {
+        if self.waiting.is_full() { self.take_gathered_back() } else { Ok(()) }
+    }
+
+    /// Nothing waits any more.
+    pub(crate) fn take_all_back(&mut self) -> Result<(), Stop> {
+        self.waiting.gather_all(&self.ledger);
+        self.take_gathered_back()
+    }
+
+    fn take_gathered_back(&mut self) -> Result<(), Stop> {
         let (ledger, changed) = (&mut self.ledger, &mut self.scribe.changed);
-        waiting.show(|some| {
+        self.waiting.show_gathered(|some| {
             ledger.apply_used(some).map_err(stop)?;
             for (_, used) in some {
                 if let Used::Accrued(accrued) = used {
@@ -116,7 +68,7 @@ impl Balance {
         each_part(delta, &mut |part| {
             show(ledger, &part)?;
             match part {
-                Part::Fact(fact) => ledger.take(*fact, scribe).map_err(stop),
+                Part::Fact(fact) => ledger.take(fact, scribe).map_err(stop),
                 Part::Accrued(accrued) => ledger.apply_accrued(&accrued).map_err(stop),
             }
         })?;
@@ -169,21 +121,32 @@ mod tests {
     };
     use drawdown_domain::money::Amount;
     use drawdown_domain::rating::{self, MeterNumber, PriceBook};
-    use drawdown_domain::time::{Minute, Span};
+    use drawdown_domain::time::{Minute, Span, Timestamp};
     use drawdown_wire::signature::Secret;
     use drawdown_wire::topics::{DEFAULT_PLAN, TopicPlan, Topics};
     use serde_json::{Value, json};
 
     use super::*;
     use crate::BalanceOptions;
+    use crate::waiting::NEAR_BITS;
 
     /// Not all near each other.
     const ACCOUNTS: u32 = FAR + 100;
     const FAR: u32 = 1 << NEAR_BITS;
-    const PRICES: &str = r#"price = [
-        { product = "p", meter = "m", currency = "USD", model = "per_unit", unit_price = "0.01" },
-        { product = "p", meter = "n", currency = "USD", model = "per_unit", unit_price = "0.03" },
-    ]"#;
+    /// More than are added up at a time.
+    const METERS: u32 = 5;
+    const PIECE_BYTES: usize = 1 << 16;
+
+    fn prices() -> String {
+        let unit_price = |meter| if meter == 1 { "2" } else { "0.01" };
+        let price = |meter| {
+            format!(
+                r#"{{ product = "p", meter = "m{meter}", currency = "USD", model = "per_unit", unit_price = "{}" }}"#,
+                unit_price(meter)
+            )
+        };
+        format!("price = [{}]", (0..METERS).map(price).collect::<Vec<_>>().join(", "))
+    }
 
     fn balance() -> Balance {
         let plan = TopicPlan::parse(DEFAULT_PLAN).unwrap();
@@ -198,10 +161,14 @@ mod tests {
         Balance::new(options, 0)
     }
 
-    /// Decides, and keeps the deltas of its steps.
+    /// Decides, and keeps the deltas of its steps and the pieces of a snapshot that was taken beside them.
     struct Decider {
         balance: Balance,
         deltas: Vec<Vec<u8>>,
+        /// Each with how many deltas stand before it.
+        pieces: Vec<(usize, Vec<u8>)>,
+        /// Where the next piece is, while a snapshot is taken.
+        place: Option<Vec<u8>>,
     }
 
     impl Decider {
@@ -233,13 +200,17 @@ mod tests {
         }
 
         fn used(&mut self, account: u32, meter: u32, used: Minute) {
+            self.line(account, meter, used, i64::from(account % FAR) + 1);
+        }
+
+        fn line(&mut self, account: u32, meter: u32, used: Minute, quantity: i64) {
             let line = Line {
                 usage_partition: 0,
                 account: AccountNumber(account),
                 meter: MeterNumber(meter),
                 region: RegionNumber::NONE,
                 used,
-                quantity: Amount::whole(i64::from(account % FAR) + 1),
+                quantity: Amount::whole(quantity),
                 records: 1,
             };
             self.balance.ledger.line(&line, &mut self.balance.scribe).unwrap();
@@ -248,10 +219,13 @@ mod tests {
         /// Accounts take turns, and so do the meters; one account uses something all the time.
         fn go_on(&mut self, turns: u32, minutes: i32) {
             for turn in 0..turns {
-                self.use_some((turn * 517) % ACCOUNTS, turn % 2);
+                self.use_some((turn * 517) % ACCOUNTS, turn % METERS);
+                self.use_some(5, turn % METERS);
                 self.use_some(3, 0);
                 self.pass(minutes);
                 if turn % 4 == 0 {
+                    // The last of a delta, and of a snapshot.
+                    self.use_some(ACCOUNTS - 1, 0);
                     self.step();
                 }
             }
@@ -261,16 +235,24 @@ mod tests {
             let mut delta = Vec::new();
             self.balance.scribe.delta.finish(100, &mut delta);
             self.deltas.push(delta);
+            if let Some(place) = self.place.take() {
+                let (piece, after) = self.balance.piece(&place, PIECE_BYTES);
+                self.pieces.push((self.deltas.len(), piece));
+                self.place = after;
+            }
         }
     }
 
     /// Hours are billed; then one account has two authorizations, the first of which lapses before it is used up.
     fn told() -> Decider {
-        let mut told = Decider { balance: balance(), deltas: Vec::new() };
+        let (deltas, pieces) = (Vec::new(), Vec::new());
+        let mut told = Decider { balance: balance(), deltas, pieces, place: None };
         let begins: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
-        let changes = PriceBook::default().changes(rating::parse(PRICES).unwrap(), begins).unwrap();
+        let changes =
+            PriceBook::default().changes(rating::parse(&prices()).unwrap(), begins).unwrap();
         told.balance.ledger.pass(begins, &mut told.balance.scribe).unwrap();
-        told.fact(SettingsChanged { document: "authorizations.expire_after = \"1h\"".to_owned() });
+        let document = "authorizations.expire_after = \"1h\"\nbills.grace = \"5m\"".to_owned();
+        told.fact(SettingsChanged { document });
         told.fact(PricesArrived { changes });
         told.fact(PricesInForce { loads: 1 });
         let fields =
@@ -286,9 +268,16 @@ mod tests {
         told.ask("top_up", fields);
         let fields = json!({ "account": format!("a{FAR}"), "billing_account": "ba-a3" });
         told.ask("change_payer", fields);
+        told.place = Some(Vec::new());
         told.go_on(80, 3);
+        // What is too much to be held in little, and of which two are: a quantity, and a charge.
+        for (meter, quantity) in [(0, 20_000_000), (0, 6_000_000), (0, 6_000_000), (1, 3_000_000)] {
+            told.line(6, meter, told.now().minute(), quantity);
+        }
+        told.line(6, 1, told.now().minute(), 3_000_000);
         // Another pays for a while. What was used before and after is of one series, which is opened at each turn.
         let before = told.now().minute();
+        told.pass(2);
         for payer in ["ba-a4", "ba-a3"] {
             told.ask("change_payer", json!({ "account": "a3", "billing_account": payer }));
             told.pass(2);
@@ -296,14 +285,21 @@ mod tests {
         for used in [before, told.now().minute()].repeat(4) {
             told.used(3, 0, used);
         }
+        // Of two accounts on one cycle the one that opens it is put back last, as it is not near the others.
+        told.pass(60);
+        [4, FAR, 3].into_iter().for_each(|account| told.use_some(account, 1));
         for (name, amount) in [("j", "3"), ("k", "3")] {
             let fields = json!({ "account": "a3", "authorization": name, "amount": amount });
             told.ask("authorize", fields);
             told.go_on(45, 1);
         }
-        // Of two accounts on one cycle the one that opens it is put back last, as it is not near the others.
-        told.pass(60);
-        [4, FAR, 3].into_iter().for_each(|account| told.use_some(account, 1));
+        // Usage of an hour that is not billed yet, beside that of the next one: more tabs than are added up at a time.
+        told.pass(22);
+        let before = told.now().minute();
+        told.pass(4);
+        for used in [before, told.now().minute()].repeat(4) {
+            (0..4).for_each(|meter| told.used(7, meter, used));
+        }
         told.step();
         told
     }
@@ -324,10 +320,22 @@ mod tests {
         let told = told();
         let expected = pieces(&told.balance);
         let (mut together, mut each) = (balance(), balance());
-        together.apply_all(&told.deltas).unwrap();
+        told.deltas.iter().for_each(|delta| together.catch_up(delta).unwrap());
+        together.restored().unwrap();
         told.deltas.iter().for_each(|delta| each.apply(delta).unwrap());
+        let (mut beside, mut applied) = (balance(), told.pieces[0].0);
+        for (before, piece) in &told.pieces {
+            told.deltas[applied..*before].iter().for_each(|delta| beside.catch_up(delta).unwrap());
+            beside.load(piece).unwrap();
+            applied = *before;
+        }
+        beside.loaded().unwrap();
+        told.deltas[applied..].iter().for_each(|delta| beside.catch_up(delta).unwrap());
+        beside.restored().unwrap();
+        assert!(told.place.is_none() && told.pieces.len() > 10 && applied < told.deltas.len());
         assert!(told.balance.ledger.wallets()[3].bills_issued > 1);
         assert_eq!(pieces(&together), expected);
         assert_eq!(pieces(&each), expected);
+        assert_eq!(pieces(&beside), expected);
     }
 }

@@ -29,6 +29,7 @@ use drawdown_wire::state::BalancePiece;
 use drawdown_wire::topics::{Topic, Topics};
 
 use crate::scribe::Scribe;
+use crate::waiting::Waiting;
 
 /// What the balance consumer is told.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Balance {
     partition: u32,
     pub(crate) ledger: Ledger,
     pub(crate) scribe: Scribe,
+    /// Until the ledger is restored; then nothing does.
+    pub(crate) waiting: Waiting,
     /// Lines whose accounts are being read.
     ahead: Vec<Line>,
     told_at: Timestamp,
@@ -75,6 +78,7 @@ impl Balance {
             partition,
             ledger,
             scribe,
+            waiting: Waiting::default(),
             ahead: Vec::new(),
             told_at: Timestamp::START,
             ticked: Timestamp::START,
@@ -559,11 +563,12 @@ impl Station for Balance {
     }
 
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop> {
-        self.take_back(&mut std::iter::once(delta))
+        self.take_back(delta)?;
+        self.take_all_back()
     }
 
-    fn apply_all(&mut self, deltas: &[Vec<u8>]) -> Result<(), Stop> {
-        self.take_back(&mut deltas.iter().map(Vec::as_slice))
+    fn catch_up(&mut self, delta: &[u8]) -> Result<(), Stop> {
+        self.take_back(delta)
     }
 
     fn piece(&self, place: &[u8], bytes_max: usize) -> (Vec<u8>, Option<Vec<u8>>) {
@@ -581,6 +586,7 @@ impl Station for Balance {
     }
 
     fn load(&mut self, piece: &[u8]) -> Result<(), Stop> {
+        self.waiting.settle(&self.ledger);
         self.ledger.begin_load();
         let piece: BalancePiece = avro::decode(piece).map_err(|error| {
             Stop::Broken(format!("a piece of the ledger cannot be read: {error}"))
@@ -589,11 +595,15 @@ impl Station for Balance {
         self.ledger.load(piece.part).map_err(stop)
     }
 
-    fn loaded(&mut self) {
+    fn loaded(&mut self) -> Result<(), Stop> {
+        self.take_all_back()?;
         self.ledger.loaded();
+        Ok(())
     }
 
     fn restored(&mut self) -> Result<(), Stop> {
+        self.take_all_back()?;
+        self.waiting = Waiting::default();
         Ok(())
     }
 }

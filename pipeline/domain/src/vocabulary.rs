@@ -265,18 +265,18 @@ macro_rules! symbols {
 #[macro_export]
 macro_rules! one_of {
     ($(#[doc = $doc:literal])* $(#[derive($($derive:ident),*)])? pub enum $name:ident {
-        $($case:ident),* $(,)?
+        $($case:ident $(in $place:ident)?),* $(,)?
     }) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug, PartialEq, Eq, ::serde::Serialize, ::serde::Deserialize)]
         $(#[derive($($derive),*)])?
         pub enum $name {
-            $($case($case),)*
+            $($case($crate::one_of!(@held $case $(in $place)?)),)*
         }
 
         $(impl From<$case> for $name {
             fn from(case: $case) -> $name {
-                $name::$case(case)
+                $name::$case(case.into())
             }
         })*
 
@@ -289,6 +289,8 @@ macro_rules! one_of {
             }
         }
     };
+    (@held $case:ident) => { $case };
+    (@held $case:ident in $place:ident) => { $place<$case> };
 }
 
 /// A text is none of an enum's symbols.

@@ -113,19 +113,19 @@ impl<'a, S: Station> Replay<'a, S> {
                 return Ok(Some(Step { delta, ..step }));
             }
             Ask::Apply(delta) => {
-                self.station.apply(&value(S::DELTA, delta).map_err(unread)?)?;
+                self.station.catch_up(&value(S::DELTA, delta).map_err(unread)?)?;
             }
             Ask::Begin(piece) => {
                 self.station = (self.make)(message.partition);
                 self.station.load(&value(S::PIECE, piece).map_err(unread)?)?;
                 if self.assembler.complete().is_some() {
-                    self.station.loaded();
+                    self.station.loaded()?;
                 }
             }
             Ask::Load(piece) => self.station.load(&value(S::PIECE, piece).map_err(unread)?)?,
             Ask::Complete(piece) => {
                 self.station.load(&value(S::PIECE, piece).map_err(unread)?)?;
-                self.station.loaded();
+                self.station.loaded()?;
             }
         }
         Ok(None)

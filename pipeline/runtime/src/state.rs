@@ -181,7 +181,10 @@ impl Assembler {
         if checksum != frame.checksum && (!first || frame.sequence == 1) {
             return Err(NotChained::Damaged { sequence: frame.sequence });
         }
-        self.parts.extend_from_slice(&frame.payload.0);
+        match self.parts.is_empty() {
+            true => self.parts = frame.payload.0,
+            false => self.parts.extend_from_slice(&frame.payload.0),
+        }
         let (sequence, next) = if frame.last {
             (frame.sequence, Next(frame.next))
         } else {

@@ -76,9 +76,9 @@ pub trait Station: Send {
     /// Applies a delta that a former self put out.
     fn apply(&mut self, delta: &[u8]) -> Result<(), Stop>;
 
-    /// Applies many, as if one after the other.
-    fn apply_all(&mut self, deltas: &[Vec<u8>]) -> Result<(), Stop> {
-        deltas.iter().try_for_each(|delta| self.apply(delta))
+    /// The same for one of many: what it does may wait until [`Station::loaded`] or [`Station::restored`].
+    fn catch_up(&mut self, delta: &[u8]) -> Result<(), Stop> {
+        self.apply(delta)
     }
 
     /// The piece of the state at `place`, at most about `bytes_max` long, and the place after it; none
@@ -88,8 +88,10 @@ pub trait Station: Send {
     /// Puts a piece in its place. Deltas come between pieces, and may concern what is still to come.
     fn load(&mut self, piece: &[u8]) -> Result<(), Stop>;
 
-    /// The last piece is in its place.
-    fn loaded(&mut self) {}
+    /// The last piece is in its place; nothing waits.
+    fn loaded(&mut self) -> Result<(), Stop> {
+        Ok(())
+    }
 
     /// Whatever was decided before this cannot be decided again, though its input is kept: something
     /// else that it takes is not.

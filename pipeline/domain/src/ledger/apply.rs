@@ -111,7 +111,8 @@ impl Ledger {
             Fact::Moved(fact) => self.apply_moved(fact)?,
             Fact::BillReduced(fact) => self.apply_bill_reduced(fact)?,
             Fact::PaymentUndone(fact) => self.apply_payment_undone(fact)?,
-            Fact::CorrectionWaits(CorrectionWaits { wallet, correction }) => {
+            Fact::CorrectionWaits(fact) => {
+                let CorrectionWaits { wallet, correction } = &**fact;
                 if let Some(wallet) = self.wallet_mut(*wallet)? {
                     let bill = &correction.bill;
                     wallet.corrections.retain(|known| known.bill.number != bill.number);
@@ -119,7 +120,8 @@ impl Ledger {
                     wallet.corrections.extend(waits.then(|| correction.clone()));
                 }
             }
-            Fact::CouponOpened(CouponOpened { wallet, coupon }) => {
+            Fact::CouponOpened(fact) => {
+                let CouponOpened { wallet, coupon } = &**fact;
                 let now = self.clock.now().minute();
                 if let Some(found) = self.wallet_mut(*wallet)? {
                     found.coupons.push(coupon.clone());
@@ -309,6 +311,13 @@ impl Ledger {
         add(&mut series.charged, fact.charge)?;
         add(&mut tab.quantity, fact.quantity)?;
         add(&mut tab.exact, fact.charge)
+    }
+
+    /// Whether what accrues to an account comes to the same whenever it is applied: nothing that its charges use up
+    /// lapses. One that is still to come is no such account.
+    #[inline]
+    pub fn adds_up(&self, account: AccountNumber) -> bool {
+        self.account(account).is_some_and(|account| account.spending.is_none())
     }
 
     /// Applies what some usage did, each as of its time, one after the other. What it changes lies anywhere in memory: all

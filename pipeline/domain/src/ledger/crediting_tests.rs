@@ -30,7 +30,7 @@ fn invoices(asking: &Asking) -> Vec<&Invoice> {
 
 fn credit_bills(asking: &Asking) -> Vec<&BillIssued> {
     let issued = asking.facts.0.iter().filter_map(|fact| match fact {
-        Fact::BillIssued(issued) if issued.credit_note.is_some() => Some(issued),
+        Fact::BillIssued(issued) if issued.credit_note.is_some() => Some(&**issued),
         _ => None,
     });
     issued.collect()

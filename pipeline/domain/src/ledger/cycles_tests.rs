@@ -18,7 +18,7 @@ fn asking() -> Asking {
 
 fn issued(asking: &Asking) -> Vec<&BillIssued> {
     let issued = asking.facts.0.iter().filter_map(|fact| match fact {
-        Fact::BillIssued(issued) => Some(issued),
+        Fact::BillIssued(issued) => Some(&**issued),
         _ => None,
     });
     issued.collect()

@@ -41,7 +41,8 @@ impl Ledger {
                 }
                 Ok(())
             }
-            Fact::KeyCreated(KeyCreated { enterprise, key }) => {
+            Fact::KeyCreated(fact) => {
+                let KeyCreated { enterprise, key } = &**fact;
                 if let Some(enterprise) = self.enterprise_mut(*enterprise)? {
                     enterprise.keys.push(key.clone());
                 }

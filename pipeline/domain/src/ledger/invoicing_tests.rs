@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::recording::pieces;
 use super::super::{
-    AccountNumber, Accrued, Fact, Journal, Ledger, Line, Lot, Moved, PricesArrived, PricesInForce,
+    AccountNumber, Accrued, Fact, Journal, Ledger, Line, Lot, PricesArrived, PricesInForce,
     RegionNumber, SettingsChanged,
 };
 use super::*;
@@ -182,7 +182,7 @@ impl Story {
 
     fn bills(&self) -> impl Iterator<Item = &BillIssued> {
         self.facts.0.iter().filter_map(|fact| match fact {
-            Fact::BillIssued(issued) => Some(issued),
+            Fact::BillIssued(issued) => Some(&**issued),
             _ => None,
         })
     }
@@ -203,15 +203,12 @@ impl Story {
                     halves.insert((issued.wallet, issued.bill.number), issued.bill.half);
                     add(issued.wallet, issued.bill.half, issued.bill.amount);
                 }
-                Fact::Moved(Moved {
-                    wallet,
-                    lot: Lot::CouponLot(_),
-                    amount,
-                    cause: Cause::Bill,
-                    bill: Some(bill),
-                    ..
-                }) => {
-                    add(*wallet, halves[&(*wallet, *bill)], *amount);
+                Fact::Moved(moved)
+                    if moved.cause == Cause::Bill && matches!(moved.lot, Lot::CouponLot(_)) =>
+                {
+                    let wallet = moved.wallet;
+                    let half = moved.bill.map(|bill| halves[&(wallet, bill)]);
+                    add(wallet, half.unwrap(), moved.amount);
                 }
                 Fact::PaymentUndone(undone) if matches!(undone.lot, Lot::CouponLot(_)) => {
                     add(undone.wallet, undone.half, undone.amount);

@@ -236,12 +236,17 @@ impl Ledger {
         self.coverage.loaded();
     }
 
+    /// Whether a piece is still to bring this account, with all that has happened to it until then.
+    pub fn comes_later(&self, account: AccountNumber) -> bool {
+        self.loading && account.index() >= self.accounts.len()
+    }
+
     pub(super) fn add_enterprise(
         &mut self,
         number: EnterpriseNumber,
         enterprise: Enterprise,
     ) -> Result<(), Broken> {
-        if self.comes_later(number.index(), self.enterprises.len())? {
+        if self.is_to_come(number.index(), self.enterprises.len())? {
             return Ok(());
         }
         self.put_enterprise(number, enterprise);
@@ -253,7 +258,7 @@ impl Ledger {
         number: AccountNumber,
         account: Account,
     ) -> Result<(), Broken> {
-        if self.comes_later(number.index(), self.accounts.len())? {
+        if self.is_to_come(number.index(), self.accounts.len())? {
             return Ok(());
         }
         self.put_account(number, account);
@@ -265,7 +270,7 @@ impl Ledger {
         number: WalletNumber,
         wallet: Wallet,
     ) -> Result<(), Broken> {
-        if self.comes_later(number.index(), self.wallets.len())? {
+        if self.is_to_come(number.index(), self.wallets.len())? {
             return Ok(());
         }
         self.put_wallet(number, wallet);
@@ -283,7 +288,7 @@ impl Ledger {
     }
 
     /// Whether something new lies behind what has been loaded so far, so that a piece will bring it.
-    fn comes_later(&self, number: usize, known: usize) -> Result<bool, Broken> {
+    fn is_to_come(&self, number: usize, known: usize) -> Result<bool, Broken> {
         match number.cmp(&known) {
             std::cmp::Ordering::Equal => Ok(false),
             std::cmp::Ordering::Greater if self.loading => Ok(true),

@@ -278,7 +278,8 @@ impl Ledger {
 
     pub(super) fn apply_paying(&mut self, fact: &Fact) -> Result<(), Broken> {
         match fact {
-            Fact::LinkBegun(LinkBegun { wallet, linking }) => {
+            Fact::LinkBegun(fact) => {
+                let LinkBegun { wallet, linking } = &**fact;
                 self.apply_method(*wallet, |paying| {
                     paying.begun = linking.payment;
                     let method = &linking.method.method;
@@ -314,7 +315,8 @@ impl Ledger {
                 paying.method_mut(&fact.method)?.checked.push(fact.product);
                 Ok(())
             }),
-            Fact::PaymentBegun(PaymentBegun { wallet, payment }) => {
+            Fact::PaymentBegun(fact) => {
+                let PaymentBegun { wallet, payment } = &**fact;
                 self.apply_method(*wallet, |paying| {
                     paying.begin_payment(payment);
                     Ok(())
@@ -336,7 +338,8 @@ impl Ledger {
                 self.forget_bad_debt_of(*wallet, paid.month);
                 self.note_payment(*wallet, *bill, &lot, *amount, paid)
             }
-            Fact::OrderBegun(OrderBegun { wallet, order }) => {
+            Fact::OrderBegun(fact) => {
+                let OrderBegun { wallet, order } = &**fact;
                 self.apply_method(*wallet, |paying| {
                     paying.order = Some(order.clone());
                     Ok(())

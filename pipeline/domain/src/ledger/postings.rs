@@ -148,12 +148,14 @@ impl Ledger {
             Fact::RequestFunded(RequestFunded { wallet, amount, .. }) => {
                 transfer(*wallet, Book::ForOthers, Book::Bank, *amount)
             }
-            Fact::SharedCouponPaid(SharedCouponPaid { wallet, amount, .. }) => {
+            Fact::SharedCouponPaid(fact) => {
+                let SharedCouponPaid { wallet, amount, .. } = &**fact;
                 let mut postings = transfer(*wallet, Book::Receivable, Book::Between, *amount)?;
                 postings.extend(transfer(*wallet, Book::ToInvoice, Book::Invoiced, *amount)?);
                 Ok(postings)
             }
-            Fact::HeldPaid(HeldPaid { wallet, lot, amount, .. }) => {
+            Fact::HeldPaid(fact) => {
+                let HeldPaid { wallet, lot, amount, .. } = &**fact;
                 let mut postings = transfer(*wallet, Book::Receivable, Book::Held, *amount)?;
                 if let Lot::CouponLot(_) = lot {
                     postings.extend(transfer(*wallet, Book::ToInvoice, Book::Invoiced, *amount)?);

@@ -20,8 +20,6 @@ use crate::{Output, Progress, Station, Stop};
 const SIDE_BY_SIDE_MAX: usize = 8;
 /// So many are restored for each processor: one waits for the log while another is put together.
 const FOR_EACH_PROCESSOR: usize = 2;
-/// Deltas are applied when there are so many bytes of them.
-const DELTAS_BYTES: usize = 8 << 20;
 
 impl<S: Station> Worker<S> {
     pub(super) fn restore(&mut self, partitions: &[u32]) -> Result<(), Stop> {
@@ -96,7 +94,6 @@ impl<S: Station> Restoring<'_, S> {
         let make = |partition| (self.make)(partition);
         let mut replay = Replay::new(&make, partition);
         let newest = newest_snapshot(self.log, state_topic, partition)?;
-        let (mut deltas, mut waiting) = (Vec::new(), 0);
         // Steps that read nothing end where the one before them did, so the last delta is only found at
         // the end.
         read_to_end(self.log, state_topic, partition, newest, &mut |message| {
@@ -105,16 +102,11 @@ impl<S: Station> Restoring<'_, S> {
                 false => self.progress.note(),
             }
             bytes += message.value.len() as u64;
-            let Some(step) = replay.take(message)? else { return Ok(()) };
-            waiting += step.delta.len();
-            deltas.push(step.delta);
-            if waiting < DELTAS_BYTES {
-                return Ok(());
+            match replay.take(message)? {
+                Some(step) => replay.station.catch_up(&step.delta),
+                None => Ok(()),
             }
-            waiting = 0;
-            replay.station.apply_all(&std::mem::take(&mut deltas))
         })?;
-        replay.station.apply_all(&deltas)?;
         let chain = replay.complete().unwrap_or_default();
         let whole = replay.has_begun().then_some(chain.next);
         if whole != next {

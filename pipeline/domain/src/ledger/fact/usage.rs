@@ -61,8 +61,8 @@ record! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Used {
     Accrued(Accrued),
-    Series(Box<SeriesOpened>),
-    Tab(Box<TabOpened>),
+    Series(SeriesOpened),
+    Tab(TabOpened),
 }
 
 impl Used {
@@ -75,15 +75,13 @@ impl Used {
     }
 }
 
-impl TryFrom<Fact> for Used {
-    type Error = Fact;
-
-    /// The fact itself, if it is about more.
-    fn try_from(fact: Fact) -> Result<Used, Fact> {
-        match fact {
-            Fact::SeriesOpened(opened) => Ok(Used::Series(Box::new(opened))),
-            Fact::TabOpened(opened) => Ok(Used::Tab(Box::new(opened))),
-            fact => Err(fact),
+impl Fact {
+    /// The same, if usage did no more.
+    pub fn used(&self) -> Option<Used> {
+        match self {
+            Fact::SeriesOpened(opened) => Some(Used::Series(opened.clone())),
+            Fact::TabOpened(opened) => Some(Used::Tab(opened.clone())),
+            _ => None,
         }
     }
 }

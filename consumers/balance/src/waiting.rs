@@ -1,0 +1,194 @@
+//! What usage did, on its way back into a ledger that is restored. As it comes, each piece of it asks for memory that lies
+//! anywhere: so what comes to a tab is added up first, which is nearly all of it, and the rest is gathered with what is
+//! near it.
+
+use drawdown_domain::ledger::{AccountNumber, Accrued, Ledger, Used};
+use drawdown_domain::money::Amount;
+use drawdown_domain::time::Timestamp;
+use drawdown_runtime::Stop;
+
+/// So many tabs of an account are added up at a time.
+const SUMS: usize = 4;
+/// So much is added up or applied together.
+const AT_A_TIME: usize = 32;
+/// So much is gathered at most: 24 MB of it.
+const GATHERED_MAX: usize = 1 << 18;
+/// Accounts whose numbers are the same but for so many bits lie in the near caches together.
+pub(crate) const NEAR_BITS: u32 = 10;
+
+/// What of an account waits is in the order in which it came, but for accruals: what is added up comes behind what is
+/// gathered, where it comes to the same.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    /// Is added up next.
+    next: Vec<Accrued>,
+    /// By their accounts, and the last bits of their tabs.
+    sums: Vec<[Sum; SUMS]>,
+    /// The accounts of all sums, some perhaps twice.
+    summed: Vec<AccountNumber>,
+    /// By its accounts.
+    gathered: Vec<Vec<(Timestamp, Used)>>,
+    /// Those of `gathered` that hold any.
+    used: Vec<usize>,
+    /// All that is gathered.
+    count: usize,
+}
+
+/// What came to a tab, if it is not too much to be held in little.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    series: u32,
+    tab: u32,
+    quantity: i64,
+    charge: i64,
+}
+
+impl Sum {
+    fn of(accrued: &Accrued) -> Option<Sum> {
+        let Accrued { series, tab, quantity, charge, .. } = *accrued;
+        let quantity = i64::try_from(quantity.raw()).ok()?;
+        let charge = i64::try_from(charge.raw()).ok()?;
+        Some(Sum { series, tab, quantity, charge })
+    }
+
+    fn is_nothing(&self) -> bool {
+        (self.quantity, self.charge) == (0, 0)
+    }
+
+    fn with(&self, other: &Sum) -> Option<Sum> {
+        let Sum { series, tab, .. } = *self;
+        let quantity = self.quantity.checked_add(other.quantity)?;
+        let charge = self.charge.checked_add(other.charge)?;
+        let sum = Sum { series, tab, quantity, charge };
+        ((series, tab) == (other.series, other.tab)).then_some(sum)
+    }
+
+    fn to_use(self, account: AccountNumber) -> Used {
+        let Sum { series, tab, quantity, charge } = self;
+        let quantity = Amount::from_raw(quantity.into());
+        let charge = Amount::from_raw(charge.into());
+        Used::Accrued(Accrued { account, series, tab, quantity, charge })
+    }
+}
+
+impl Waiting {
+    /// The ledger is as it was when this was decided, but for what waits.
+    #[inline]
+    pub(crate) fn accrued(&mut self, accrued: Accrued, ledger: &Ledger) {
+        self.next.push(accrued);
+        if self.next.len() >= AT_A_TIME {
+            self.add_up(ledger);
+        }
+    }
+
+    pub(crate) fn used(&mut self, used: Used, ledger: &Ledger) {
+        self.add_up(ledger);
+        if ledger.comes_later(used.account()) {
+            return;
+        }
+        let now = ledger.clock().now();
+        if let Used::Series(opened) = &used {
+            // It takes the place of another, or other places change by it.
+            self.gather(opened.account, now);
+        }
+        self.push(now, used);
+    }
+
+    /// The ledger is about to change by something else.
+    pub(crate) fn settle(&mut self, ledger: &Ledger) {
+        self.add_up(ledger);
+    }
+
+    pub(crate) fn gather_all(&mut self, ledger: &Ledger) {
+        self.add_up(ledger);
+        let now = ledger.clock().now();
+        let mut summed = std::mem::take(&mut self.summed);
+        for account in summed.drain(..) {
+            self.gather(account, now);
+        }
+        self.summed = summed;
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.count >= GATHERED_MAX
+    }
+
+    /// Shows some at a time. What is added up stays.
+    pub(crate) fn show_gathered(
+        &mut self,
+        mut visit: impl FnMut(&[(Timestamp, Used)]) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.count = 0;
+        for place in self.used.drain(..) {
+            self.gathered[place].chunks(AT_A_TIME).try_for_each(&mut visit)?;
+            self.gathered[place].clear();
+        }
+        Ok(())
+    }
+
+    /// All sums that are added to are looked at first, which takes hardly longer than to look at one.
+    fn add_up(&mut self, ledger: &Ledger) {
+        if self.sums.len() < ledger.accounts().len() {
+            self.sums.resize_with(ledger.accounts().len(), Default::default);
+        }
+        let mut next = std::mem::take(&mut self.next);
+        let quantities = next.iter().map(|accrued| self.sum(accrued).map_or(0, |it| it.quantity));
+        std::hint::black_box(quantities.fold(0, |seen, quantity| seen | quantity));
+        for accrued in next.drain(..) {
+            if !self.adds(&accrued) {
+                self.begin_sum(accrued, ledger);
+            }
+        }
+        self.next = next;
+    }
+
+    fn sum(&mut self, accrued: &Accrued) -> Option<&mut Sum> {
+        self.sums.get_mut(accrued.account.index())?.get_mut(accrued.tab as usize % SUMS)
+    }
+
+    /// False if there is no sum yet that this can be added to.
+    fn adds(&mut self, accrued: &Accrued) -> bool {
+        let Some(sum) = self.sum(accrued).filter(|sum| !sum.is_nothing()) else { return false };
+        let Some(both) = Sum::of(accrued).and_then(|new| sum.with(&new)) else { return false };
+        *sum = both;
+        true
+    }
+
+    /// Of an account whose charges use up what lapses, each accrual is applied as of its own time. One that comes with a
+    /// piece of a snapshot comes with this in it.
+    #[cold]
+    fn begin_sum(&mut self, accrued: Accrued, ledger: &Ledger) {
+        let (now, account) = (ledger.clock().now(), accrued.account);
+        if ledger.comes_later(account) {
+            return;
+        }
+        let new = Sum::of(&accrued).filter(|new| !new.is_nothing() && ledger.adds_up(account));
+        let (Some(new), Some(sum)) = (new, self.sum(&accrued)) else {
+            return self.push(now, Used::Accrued(accrued));
+        };
+        let before = std::mem::replace(sum, new);
+        match before.is_nothing() {
+            true => self.summed.push(account),
+            false => self.push(now, before.to_use(account)),
+        }
+    }
+
+    fn gather(&mut self, account: AccountNumber, at: Timestamp) {
+        let Some(sums) = self.sums.get_mut(account.index()) else { return };
+        for sum in std::mem::take(sums).into_iter().filter(|sum| !sum.is_nothing()) {
+            self.push(at, sum.to_use(account));
+        }
+    }
+
+    fn push(&mut self, at: Timestamp, used: Used) {
+        let place = used.account().index() >> NEAR_BITS;
+        if place >= self.gathered.len() {
+            self.gathered.resize_with(place + 1, Vec::new);
+        }
+        if self.gathered[place].is_empty() {
+            self.used.push(place);
+        }
+        self.gathered[place].push((at, used));
+        self.count += 1;
+    }
+}
