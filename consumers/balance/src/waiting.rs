@@ -128,6 +128,9 @@ impl Waiting {
 
     /// All sums that are added to are looked at first, which takes hardly longer than to look at one.
     fn add_up(&mut self, ledger: &Ledger) {
+        if self.next.is_empty() {
+            return;
+        }
         if self.sums.len() < ledger.accounts().len() {
             self.sums.resize_with(ledger.accounts().len(), Default::default);
         }
