@@ -77,12 +77,13 @@ impl Waiting {
     pub(crate) fn accrued(&mut self, accrued: Accrued, ledger: &Ledger) {
         self.next.push(accrued);
         if self.next.len() >= AT_A_TIME {
-            self.add_up(ledger);
+            self.settle(ledger);
         }
     }
 
     pub(crate) fn used(&mut self, used: Used, ledger: &Ledger) {
-        self.add_up(ledger);
+        self.settle(ledger);
+        // A wallet comes after its accounts: its piece may bring the cycle that a tab opens, which is then there already.
         if ledger.comes_later(used.account()) {
             return;
         }
@@ -94,13 +95,8 @@ impl Waiting {
         self.push(now, used);
     }
 
-    /// The ledger is about to change by something else.
-    pub(crate) fn settle(&mut self, ledger: &Ledger) {
-        self.add_up(ledger);
-    }
-
     pub(crate) fn gather_all(&mut self, ledger: &Ledger) {
-        self.add_up(ledger);
+        self.settle(ledger);
         let now = ledger.clock().now();
         let mut summed = std::mem::take(&mut self.summed);
         for account in summed.drain(..) {
@@ -126,8 +122,9 @@ impl Waiting {
         Ok(())
     }
 
-    /// All sums that are added to are looked at first, which takes hardly longer than to look at one.
-    fn add_up(&mut self, ledger: &Ledger) {
+    /// Adds up what is next, as the ledger is about to change by something else. All sums that are added to are looked at
+    /// first, which takes hardly longer than to look at one.
+    pub(crate) fn settle(&mut self, ledger: &Ledger) {
         if self.next.is_empty() {
             return;
         }
