@@ -26,6 +26,8 @@ pub(crate) struct Waiting {
     sums: Vec<[Sum; SUMS]>,
     /// The accounts of all sums, some perhaps twice.
     summed: Vec<AccountNumber>,
+    /// Accounts whose accruals may be added up, as the ledger said since anything but usage changed them.
+    add_up: Vec<bool>,
     /// By its accounts.
     gathered: Vec<Vec<(Timestamp, Used)>>,
     /// Those of `gathered` that hold any.
@@ -103,6 +105,7 @@ impl Waiting {
             self.gather(account, now);
         }
         self.summed = summed;
+        self.add_up.clear();
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -131,6 +134,7 @@ impl Waiting {
         if self.sums.len() < ledger.accounts().len() {
             self.sums.resize_with(ledger.accounts().len(), Default::default);
         }
+        self.add_up.resize(self.sums.len(), false);
         let mut next = std::mem::take(&mut self.next);
         let quantities = next.iter().map(|accrued| self.sum(accrued).map_or(0, |it| it.quantity));
         std::hint::black_box(quantities.fold(0, |seen, quantity| seen | quantity));
@@ -162,7 +166,8 @@ impl Waiting {
         if ledger.comes_later(account) {
             return;
         }
-        let new = Sum::of(&accrued).filter(|new| !new.is_nothing() && ledger.adds_up(account));
+        let new = Sum::of(&accrued).filter(|new| !new.is_nothing());
+        let new = new.filter(|_| self.adds_up(account, ledger));
         let (Some(new), Some(sum)) = (new, self.sum(&accrued)) else {
             return self.push(now, Used::Accrued(accrued));
         };
@@ -171,6 +176,12 @@ impl Waiting {
             true => self.summed.push(account),
             false => self.push(now, before.to_use(account)),
         }
+    }
+
+    fn adds_up(&mut self, account: AccountNumber, ledger: &Ledger) -> bool {
+        let Some(known) = self.add_up.get_mut(account.index()) else { return false };
+        *known = *known || ledger.adds_up(account);
+        *known
     }
 
     fn gather(&mut self, account: AccountNumber, at: Timestamp) {

@@ -299,25 +299,22 @@ impl Ledger {
     }
 
     fn put_enterprise(&mut self, number: EnterpriseNumber, enterprise: Enterprise) {
-        let id = enterprise.id.clone();
         self.enterprises.push(enterprise);
         let names = &self.enterprises;
-        self.enterprise_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
+        self.enterprise_names.insert(number.0, |at| Some(names.get(at)?.id.as_str()));
     }
 
     fn put_account(&mut self, number: AccountNumber, account: Account) {
-        let id = account.id.clone();
         for payer in &account.payers {
             let before = account.payer_before(payer.from);
             self.note_payer(payer.wallet, number, payer.from, before);
         }
         self.accounts.push(account);
         let names = &self.accounts;
-        self.account_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
+        self.account_names.insert(number.0, |at| Some(names.get(at)?.id.as_str()));
     }
 
     fn put_wallet(&mut self, number: WalletNumber, mut wallet: Wallet) {
-        let id = wallet.id.clone();
         // They used to be in the order in which they were opened.
         wallet.open_cycles.sort_by_key(|cycle| cycle.ends);
         wallet.open_cycles.iter_mut().for_each(|cycle| cycle.accounts.sort_unstable());
@@ -330,7 +327,7 @@ impl Ledger {
         self.headroom.push(Amount::ZERO);
         self.watch_unpaid(number);
         let names = &self.wallets;
-        self.wallet_names.insert(id.as_str(), number.0, |at| Some(names.get(at)?.id.as_str()));
+        self.wallet_names.insert(number.0, |at| Some(names.get(at)?.id.as_str()));
     }
 }
 

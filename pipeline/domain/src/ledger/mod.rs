@@ -70,6 +70,7 @@ mod write_off;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::hash::BuildHasher;
 
 use hashbrown::{HashMap, HashSet, HashTable};
 use smallvec::SmallVec;
@@ -475,22 +476,24 @@ struct Names {
 }
 
 impl Names {
-    fn hash(&self, name: &str) -> u64 {
-        use std::hash::BuildHasher;
-        self.hasher.hash_one(name)
-    }
-
     fn find<'a>(&self, name: &str, name_at: impl Fn(usize) -> Option<&'a str>) -> Option<u32> {
-        self.table.find(self.hash(name), |at| name_at(*at as usize) == Some(name)).copied()
+        self.table
+            .find(self.hasher.hash_one(name), |at| name_at(*at as usize) == Some(name))
+            .copied()
     }
 
-    fn insert<'a>(&mut self, name: &str, number: u32, name_at: impl Fn(usize) -> Option<&'a str>) {
+    /// What is named has the numbers from 0 on. When the table grows, their names are asked for in this order, in which
+    /// they lie in memory.
+    fn insert<'a>(&mut self, number: u32, name_at: impl Fn(usize) -> Option<&'a str>) {
         let hasher = &self.hasher;
-        let hash = |at: &u32| {
-            use std::hash::BuildHasher;
-            hasher.hash_one(name_at(*at as usize).unwrap_or_default())
-        };
-        let own = self.hash(name);
-        self.table.insert_unique(own, number, hash);
+        let hash_at = |at: &u32| hasher.hash_one(name_at(*at as usize).unwrap_or_default());
+        if self.table.len() == self.table.capacity() {
+            let mut larger = HashTable::with_capacity(self.table.len().max(1).saturating_mul(2));
+            for known in 0..number {
+                larger.insert_unique(hash_at(&known), known, hash_at);
+            }
+            self.table = larger;
+        }
+        self.table.insert_unique(hash_at(&number), number, hash_at);
     }
 }

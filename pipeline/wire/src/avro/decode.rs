@@ -6,27 +6,46 @@ use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::primitive::{Cursor, Truncated};
 
-/// The bytes are no value of the expected kind.
+/// The bytes are no value of the expected kind. It is in a box, as every field of every record returns one or a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotDecodable {
+#[error(transparent)]
+pub struct NotDecodable(Box<Why>);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Why {
     #[error(transparent)]
-    Truncated(#[from] Truncated),
+    Truncated(Truncated),
     #[error("{0}")]
     Invalid(String),
     #[error("{0} bytes are left over")]
     LeftOver(usize),
 }
 
+impl From<Why> for NotDecodable {
+    #[cold]
+    fn from(why: Why) -> NotDecodable {
+        NotDecodable(Box::new(why))
+    }
+}
+
+impl From<Truncated> for NotDecodable {
+    #[cold]
+    fn from(truncated: Truncated) -> NotDecodable {
+        Why::Truncated(truncated).into()
+    }
+}
+
 impl de::Error for NotDecodable {
+    #[cold]
     fn custom<T: Display>(message: T) -> Self {
-        NotDecodable::Invalid(message.to_string())
+        Why::Invalid(message.to_string()).into()
     }
 }
 
 /// Decodes a value that takes all of `bytes`.
 pub fn decode<'de, T: de::Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, NotDecodable> {
     let (value, rest) = decode_prefix(bytes)?;
-    if rest.is_empty() { Ok(value) } else { Err(NotDecodable::LeftOver(rest.len())) }
+    if rest.is_empty() { Ok(value) } else { Err(Why::LeftOver(rest.len()).into()) }
 }
 
 /// Decodes a value from the front of `bytes`, and returns what follows it.
@@ -42,8 +61,9 @@ struct Decoder<'a, 'de>(&'a mut Cursor<'de>);
 
 macro_rules! numbers {
     ($($method:ident => $visit:ident as $type:ty),*) => {$(
+        #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-            let value = self.0.long()?;
+            let value = self.0.short_long()?;
             let value = <$type>::try_from(value).map_err(|_| Truncated)?;
             visitor.$visit(value)
         }
@@ -52,8 +72,9 @@ macro_rules! numbers {
 
 macro_rules! unsupported {
     ($($method:ident($($argument:ident: $type:ty),*)),*) => {$(
+        #[inline]
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* _: V) -> Result<V::Value, NotDecodable> {
-            Err(NotDecodable::Invalid(concat!(stringify!($method), " is not part of the vocabulary").to_owned()))
+            Err(de::Error::custom(concat!(stringify!($method), " is not part of the vocabulary")))
         }
     )*};
 }
@@ -77,10 +98,12 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         deserialize_ignored_any()
     }
 
+    #[inline]
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-        visitor.visit_u64(self.0.long()? as u64)
+        visitor.visit_u64(self.0.short_long()? as u64)
     }
 
+    #[inline]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         match self.0.byte()? {
             0 => visitor.visit_bool(false),
@@ -89,34 +112,41 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         }
     }
 
+    #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         visitor.visit_borrowed_str(self.0.text()?)
     }
 
+    #[inline]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         self.deserialize_str(visitor)
     }
 
+    #[inline]
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         visitor.visit_borrowed_bytes(self.0.bytes()?)
     }
 
+    #[inline]
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         self.deserialize_bytes(visitor)
     }
 
+    #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-        match self.0.long()? {
+        match self.0.short_long()? {
             0 => visitor.visit_none(),
             1 => visitor.visit_some(self),
             _ => Err(Truncated.into()),
         }
     }
 
+    #[inline]
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         visitor.visit_unit()
     }
 
+    #[inline]
     fn deserialize_unit_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -125,6 +155,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         visitor.visit_unit()
     }
 
+    #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -133,14 +164,17 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         visitor.visit_newtype_struct(self)
     }
 
+    #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         visitor.visit_seq(Blocks::begin(self.0)?)
     }
 
+    #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         visitor.visit_map(Blocks::begin(self.0)?)
     }
 
+    #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -150,6 +184,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         visitor.visit_seq(Fields { cursor: self.0, left: fields.len() })
     }
 
+    #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(
         self,
         len: usize,
@@ -158,6 +193,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         visitor.visit_seq(Fields { cursor: self.0, left: len })
     }
 
+    #[inline]
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -167,6 +203,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         self.deserialize_tuple(len, visitor)
     }
 
+    #[inline]
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -176,6 +213,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
         visitor.visit_enum(Case(self.0))
     }
 
+    #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
         self.deserialize_u32(visitor)
     }
@@ -190,6 +228,7 @@ struct Fields<'a, 'de> {
 impl<'de> de::SeqAccess<'de> for Fields<'_, 'de> {
     type Error = NotDecodable;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -199,6 +238,7 @@ impl<'de> de::SeqAccess<'de> for Fields<'_, 'de> {
         seed.deserialize(Decoder(self.cursor)).map(Some)
     }
 
+    #[inline]
     fn size_hint(&self) -> Option<usize> {
         Some(self.left)
     }
@@ -216,15 +256,18 @@ const ROOM_MAX: u64 = 1024;
 
 impl<'a, 'de> Blocks<'a, 'de> {
     /// Reads how many items the first block has: a list made from it is given that much room and no more.
+    #[inline]
     fn begin(cursor: &'a mut Cursor<'de>) -> Result<Blocks<'a, 'de>, NotDecodable> {
         let left = cursor.block()?;
         Ok(Blocks { cursor, left, done: left == 0 })
     }
 
+    #[inline]
     fn room(&self) -> usize {
         usize::try_from(self.left.min(ROOM_MAX)).unwrap_or(0)
     }
 
+    #[inline]
     fn advance(&mut self) -> Result<bool, NotDecodable> {
         if self.left == 0 && !self.done {
             self.left = self.cursor.block()?;
@@ -241,6 +284,7 @@ impl<'a, 'de> Blocks<'a, 'de> {
 impl<'de> de::SeqAccess<'de> for Blocks<'_, 'de> {
     type Error = NotDecodable;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -251,6 +295,7 @@ impl<'de> de::SeqAccess<'de> for Blocks<'_, 'de> {
         seed.deserialize(Decoder(self.cursor)).map(Some)
     }
 
+    #[inline]
     fn size_hint(&self) -> Option<usize> {
         Some(self.room())
     }
@@ -259,6 +304,7 @@ impl<'de> de::SeqAccess<'de> for Blocks<'_, 'de> {
 impl<'de> de::MapAccess<'de> for Blocks<'_, 'de> {
     type Error = NotDecodable;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
@@ -266,6 +312,7 @@ impl<'de> de::MapAccess<'de> for Blocks<'_, 'de> {
         de::SeqAccess::next_element_seed(self, seed)
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(
         &mut self,
         seed: V,
@@ -281,11 +328,12 @@ impl<'de> de::EnumAccess<'de> for Case<'_, 'de> {
     type Error = NotDecodable;
     type Variant = Self;
 
+    #[inline]
     fn variant_seed<V: DeserializeSeed<'de>>(
         self,
         seed: V,
     ) -> Result<(V::Value, Self), NotDecodable> {
-        let index = u32::try_from(self.0.long()?).map_err(|_| Truncated)?;
+        let index = u32::try_from(self.0.short_long()?).map_err(|_| Truncated)?;
         let case = seed.deserialize(IntoDeserializer::<NotDecodable>::into_deserializer(index))?;
         Ok((case, self))
     }
@@ -294,10 +342,12 @@ impl<'de> de::EnumAccess<'de> for Case<'_, 'de> {
 impl<'de> de::VariantAccess<'de> for Case<'_, 'de> {
     type Error = NotDecodable;
 
+    #[inline]
     fn unit_variant(self) -> Result<(), NotDecodable> {
         Ok(())
     }
 
+    #[inline]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(
         self,
         seed: T,
@@ -306,7 +356,7 @@ impl<'de> de::VariantAccess<'de> for Case<'_, 'de> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, NotDecodable> {
-        Err(NotDecodable::Invalid("an enum with fields is not part of the vocabulary".to_owned()))
+        Err(de::Error::custom("an enum with fields is not part of the vocabulary"))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -314,6 +364,6 @@ impl<'de> de::VariantAccess<'de> for Case<'_, 'de> {
         _: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, NotDecodable> {
-        Err(NotDecodable::Invalid("an enum with fields is not part of the vocabulary".to_owned()))
+        Err(de::Error::custom("an enum with fields is not part of the vocabulary"))
     }
 }

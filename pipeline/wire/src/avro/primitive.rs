@@ -75,6 +75,22 @@ impl<'a> Cursor<'a> {
         self.long_shortest().map(|(value, _)| value)
     }
 
+    /// The same where most numbers are a byte, and many are read: a longer one is a call away.
+    #[inline]
+    pub fn short_long(&mut self) -> Result<i64, Truncated> {
+        #[inline(never)]
+        fn longer(cursor: &mut Cursor<'_>) -> Result<i64, Truncated> {
+            cursor.long()
+        }
+        match self.rest.split_first() {
+            Some((first, rest)) if *first < 0x80 => {
+                self.rest = rest;
+                Ok(zigzag(u64::from(*first)))
+            }
+            _ => longer(self),
+        }
+    }
+
     /// A number, and whether it was written in the fewest bytes.
     #[inline]
     pub fn long_shortest(&mut self) -> Result<(i64, bool), Truncated> {
@@ -109,7 +125,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], Truncated> {
-        let count = usize::try_from(self.long()?).map_err(|_| Truncated)?;
+        let count = usize::try_from(self.short_long()?).map_err(|_| Truncated)?;
         self.take(count)
     }
 
@@ -121,7 +137,7 @@ impl<'a> Cursor<'a> {
     /// How many items the next block of an array or map holds; zero at its end.
     #[inline]
     pub fn block(&mut self) -> Result<u64, Truncated> {
-        let count = self.long()?;
+        let count = self.short_long()?;
         if count < 0 {
             // A block may say how many bytes it takes, so that readers can pass over it.
             self.long()?;
@@ -151,6 +167,7 @@ mod tests {
             let mut cursor = Cursor::new(&bytes);
             prop_assert_eq!(cursor.long_shortest(), Ok((value, true)));
             prop_assert!(cursor.is_empty());
+            prop_assert_eq!(Cursor::new(&bytes).short_long(), Ok(value));
         }
 
         #[test]
