@@ -24,7 +24,7 @@ pub(super) enum Verdict {
 /// What comes next.
 #[derive(Debug)]
 pub(super) enum Came {
-    Step(Step, Verdict),
+    Step(Step<'static>, Verdict),
     /// The state cannot be followed beyond this.
     Broken(Offset, String),
     End,
@@ -77,7 +77,7 @@ impl<'a, S: Station> Again<'a, S> {
                     self.before += u64::from(!self.replay.is_whole());
                     continue;
                 }
-                Ok(Some(step)) => step,
+                Ok(Some(step)) => step.into_owned(),
             };
             if self.last.is_none() {
                 self.unrestored = step.sequence != 1;
@@ -97,7 +97,7 @@ impl<'a, S: Station> Again<'a, S> {
         }
     }
 
-    fn decide(&mut self, step: &Step) -> anyhow::Result<Verdict> {
+    fn decide(&mut self, step: &Step<'_>) -> anyhow::Result<Verdict> {
         let station = &mut self.replay.station;
         let input = self.input.between(step.from, step.next)?;
         let taken_as_decided = match &input {

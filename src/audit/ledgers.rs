@@ -110,7 +110,7 @@ impl Proof<'_> {
     }
 
     /// Whether a step was decided as it should have been.
-    fn step(&mut self, step: &Step, verdict: Verdict) -> anyhow::Result<bool> {
+    fn step(&mut self, step: &Step<'_>, verdict: Verdict) -> anyhow::Result<bool> {
         let (mut agrees, mut charges) = (true, None);
         match verdict {
             Verdict::OtherRules => self.report.count(Figure::BalanceOtherRules, 1),
@@ -124,7 +124,7 @@ impl Proof<'_> {
             }
             Verdict::Decided { appends, delta, messages } => {
                 self.report.count(Figure::LedgerMessages, messages as u64);
-                agrees = delta == step.delta;
+                agrees = delta == *step.delta;
                 if agrees {
                     self.report.count(Figure::BalanceSteps, 1);
                     charges = Some(appends);
@@ -148,7 +148,7 @@ impl Proof<'_> {
     }
 
     /// Applies and books a step, and says what follows from it. None if its facts contradict the state.
-    fn tell(&mut self, step: &Step) -> anyhow::Result<Option<Vec<Append>>> {
+    fn tell(&mut self, step: &Step<'_>) -> anyhow::Result<Option<Vec<Append>>> {
         let Some(told) = self.told.as_mut() else { return Ok(None) };
         let (books, views, mut wrong) = (&mut self.books, &mut self.views, Vec::new());
         let (remittances, crossings) = (&mut self.report.remittances, &mut self.report.crossings);
@@ -193,7 +193,7 @@ impl Proof<'_> {
     }
 
     /// Where a step's delta and what was decided again differ, in words.
-    fn unlike(&self, step: &Step, again: &[u8]) -> String {
+    fn unlike(&self, step: &Step<'_>, again: &[u8]) -> String {
         let (logged, decided) = (parts(&step.delta), parts(again));
         let longest = logged.len().max(decided.len());
         let place = (0..longest).find(|place| logged.get(*place) != decided.get(*place));

@@ -41,7 +41,7 @@ struct Job<'a> {
 }
 
 /// Hears how far an audit has come.
-pub struct Progress<'a>(&'a dyn Fn(&str, u32, &Step));
+pub struct Progress<'a>(&'a dyn Fn(&str, u32, &Step<'_>));
 
 impl std::fmt::Debug for Progress<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -55,7 +55,7 @@ impl Job<'_> {
         Reader::new(log.clone(), topics.name(topic), partition)
     }
 
-    fn tell(&self, topic: Topic, partition: u32, step: &Step) {
+    fn tell(&self, topic: Topic, partition: u32, step: &Step<'_>) {
         (self.progress.0)(self.installation.topics.name(topic), partition, step);
     }
 }
@@ -63,7 +63,7 @@ impl Job<'_> {
 /// Audits an installation's log. `progress` hears of every step.
 pub fn audit(
     installation: &Installation,
-    progress: &dyn Fn(&str, u32, &Step),
+    progress: &dyn Fn(&str, u32, &Step<'_>),
 ) -> anyhow::Result<Report> {
     let told_at_once = installation.clock.tick_every().is_none();
     let job = Job { installation, told_at_once, progress: Progress(progress) };

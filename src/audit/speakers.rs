@@ -64,7 +64,7 @@ enum Heard<'a> {
     Said(u32, &'a [u8]),
     /// What a step said is not known.
     Lost,
-    Reached(&'a Step),
+    Reached(&'a Step<'a>),
 }
 
 /// Decides all steps of a source again, and notes what it says to the ledgers.
@@ -210,7 +210,7 @@ impl Speaker<'_> {
         self.report.differs(topic, self.partition, offset, what);
     }
 
-    fn step(&mut self, step: &Step, verdict: Verdict, say: Say<'_>) -> anyhow::Result<bool> {
+    fn step(&mut self, step: &Step<'_>, verdict: Verdict, say: Say<'_>) -> anyhow::Result<bool> {
         let (appends, delta) = match verdict {
             Verdict::Decided { appends, delta, messages } => {
                 self.report.count(self.figures.messages, messages as u64);
@@ -232,7 +232,7 @@ impl Speaker<'_> {
                 return Ok(false);
             }
         };
-        if delta != step.delta {
+        if delta != *step.delta {
             let what = unlike(self.facts, step, &delta);
             self.differs(Some(step.offset), what);
             return Ok(false);
@@ -255,7 +255,7 @@ impl Speaker<'_> {
 }
 
 /// Where a step's delta and what was decided again differ, in words.
-fn unlike(facts: fn(&[u8]) -> Vec<String>, step: &Step, again: &[u8]) -> String {
+fn unlike(facts: fn(&[u8]) -> Vec<String>, step: &Step<'_>, again: &[u8]) -> String {
     let (logged, decided) = (facts(&step.delta), facts(again));
     let longest = logged.len().max(decided.len());
     match (0..longest).find(|place| logged.get(*place) != decided.get(*place)) {

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use drawdown_log::{Message, Next, Offset};
-use drawdown_wire::avro::SINGLE_OBJECT_HEADER_BYTES;
+use drawdown_wire::avro::{self, SINGLE_OBJECT_HEADER_BYTES};
 use drawdown_wire::schemas::{self, Schema, Unreadable};
-use drawdown_wire::state::{Frame, FrameKind};
+use drawdown_wire::state::{FrameInPlace, FrameKind};
 
 use crate::generations::Generations;
 use crate::state::{Ask, Assembler, Chain};
@@ -15,7 +15,7 @@ use crate::{Station, Stop};
 
 /// A step as it stands on the state topic.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct Step<'a> {
     /// Where its delta begins on the state topic.
     pub offset: Offset,
     /// Counts the steps of the partition, from one on.
@@ -25,7 +25,16 @@ pub struct Step {
     pub next: Next,
     /// The rules that decided it.
     pub rules_version: u32,
-    pub delta: Vec<u8>,
+    pub delta: Cow<'a, [u8]>,
+}
+
+impl Step<'_> {
+    /// The same, kept longer than its message.
+    pub fn into_owned(self) -> Step<'static> {
+        let Step { offset, sequence, from, next, rules_version, delta } = self;
+        let delta = Cow::Owned(delta.into_owned());
+        Step { offset, sequence, from, next, rules_version, delta }
+    }
 }
 
 /// A station put together from its state topic, message by message.
@@ -50,14 +59,14 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    fn meet(&mut self, frame: &Frame) {
-        let bytes = frame.payload.0.len() as u64;
+    fn meet(&mut self, frame: &FrameInPlace<'_>) {
+        let bytes = frame.payload.len() as u64;
         match frame.kind {
             FrameKind::Delta => {
                 self.delta_bytes = self.delta_bytes.saturating_add(bytes);
                 self.delta_bytes_since_begun = self.delta_bytes_since_begun.saturating_add(bytes);
             }
-            FrameKind::Piece if frame.place.0.is_empty() => {
+            FrameKind::Piece if frame.place.is_empty() => {
                 (self.begun_bytes, self.delta_bytes_since_begun) = (bytes, 0);
             }
             FrameKind::Piece => self.begun_bytes = self.begun_bytes.saturating_add(bytes),
@@ -85,46 +94,51 @@ impl<'a, S: Station> Replay<'a, S> {
     /// Takes the next message of the state topic. A step that begins where the station stands is
     /// returned, and whoever asks applies it or decides it again; what merely completes a snapshot is
     /// taken in here.
-    pub fn take(&mut self, message: Message<'_>) -> Result<Option<Step>, Stop> {
-        let at = |error: &dyn fmt::Display| {
-            Stop::Broken(format!("{error} (state offset {})", message.offset.0))
-        };
-        let unread = |error: Unreadable| match error {
-            Unreadable::UnknownSchema { .. } => at(&format!("{error}; {OTHER_VERSION}")),
-            error => at(&error),
-        };
-        let frame: Frame = schemas::FRAME.read(message.value).map_err(unread)?;
+    pub fn take<'m>(&mut self, message: Message<'m>) -> Result<Option<Step<'m>>, Stop> {
+        let Message { partition, offset, value, .. } = message;
+        match schemas::FRAME.value(value).map_err(|error| unread(error, offset))? {
+            Cow::Borrowed(value) => self.frame(partition, offset, value),
+            Cow::Owned(value) => Ok(self.frame(partition, offset, &value)?.map(Step::into_owned)),
+        }
+    }
+
+    fn frame<'m>(
+        &mut self,
+        partition: u32,
+        offset: Offset,
+        frame: &'m [u8],
+    ) -> Result<Option<Step<'m>>, Stop> {
+        let unread = |error| unread(error, offset);
+        let frame: FrameInPlace<'m> = avro::decode(frame).map_err(|error| unread(error.into()))?;
         self.snapshots.meet(&frame);
         if frame.part == 0 {
-            self.began = message.offset;
+            self.began = offset;
         }
-        let step = Step {
-            offset: self.began,
-            sequence: frame.sequence,
-            from: Next(frame.from),
-            next: Next(frame.next),
-            rules_version: frame.rules_version,
-            delta: Vec::new(),
-        };
-        match self.assembler.take(frame).map_err(|error| at(&error))? {
+        let (sequence, rules_version) = (frame.sequence, frame.rules_version);
+        let (from, next) = (Next(frame.from), Next(frame.next));
+        let ask = self.assembler.take(frame).map_err(|error| broken(&error, offset))?;
+        match ask {
             Ask::Nothing => {}
-            Ask::Apply(delta) if self.assembler.complete().is_some() => {
-                let delta = value(S::DELTA, delta).map_err(unread)?;
-                return Ok(Some(Step { delta, ..step }));
-            }
             Ask::Apply(delta) => {
-                self.station.catch_up(&value(S::DELTA, delta).map_err(unread)?)?;
+                let delta = value(S::DELTA, delta).map_err(unread)?;
+                if self.is_whole() {
+                    let offset = self.began;
+                    return Ok(Some(Step { offset, sequence, from, next, rules_version, delta }));
+                }
+                self.station.catch_up(&delta)?;
             }
             Ask::Begin(piece) => {
-                self.station = (self.make)(message.partition);
-                self.station.load(&value(S::PIECE, piece).map_err(unread)?)?;
-                if self.assembler.complete().is_some() {
+                self.station = (self.make)(partition);
+                self.station.load(&value(S::PIECE, piece.into()).map_err(unread)?)?;
+                if self.is_whole() {
                     self.station.loaded()?;
                 }
             }
-            Ask::Load(piece) => self.station.load(&value(S::PIECE, piece).map_err(unread)?)?,
+            Ask::Load(piece) => {
+                self.station.load(&value(S::PIECE, piece.into()).map_err(unread)?)?;
+            }
             Ask::Complete(piece) => {
-                self.station.load(&value(S::PIECE, piece).map_err(unread)?)?;
+                self.station.load(&value(S::PIECE, piece.into()).map_err(unread)?)?;
                 self.station.loaded()?;
             }
         }
@@ -150,14 +164,30 @@ impl<'a, S: Station> Replay<'a, S> {
 const OTHER_VERSION: &str = "another version wrote this state: start that one again, or one that is later \
                              and has its schemas among its released ones";
 
+fn broken(error: &dyn fmt::Display, at: Offset) -> Stop {
+    Stop::Broken(format!("{error} (state offset {})", at.0))
+}
+
+fn unread(error: Unreadable, at: Offset) -> Stop {
+    match error {
+        Unreadable::UnknownSchema { .. } => broken(&format!("{error}; {OTHER_VERSION}"), at),
+        error => broken(&error, at),
+    }
+}
+
 /// What a message says, as the present schema has it. One that says nothing is nothing.
-fn value(schema: &Schema, mut message: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+fn value<'a>(schema: &Schema, message: Cow<'a, [u8]>) -> Result<Cow<'a, [u8]>, Unreadable> {
     if message.is_empty() {
         return Ok(message);
     }
-    if let Cow::Owned(present) = schema.value(&message)? {
-        return Ok(present);
+    match message {
+        Cow::Borrowed(message) => schema.value(message),
+        Cow::Owned(mut message) => {
+            if let Cow::Owned(present) = schema.value(&message)? {
+                return Ok(present.into());
+            }
+            message.drain(..SINGLE_OBJECT_HEADER_BYTES);
+            Ok(message.into())
+        }
     }
-    message.drain(..SINGLE_OBJECT_HEADER_BYTES);
-    Ok(message)
 }

@@ -1,10 +1,12 @@
 //! State as it stands on its topic: deltas and pieces of snapshots, chained so that a gap, a repeat or
 //! a flipped bit is found.
 
+use std::borrow::Cow;
+
 use drawdown_log::Next;
 use drawdown_wire::avro::{Fingerprint, SINGLE_OBJECT_HEADER_BYTES, put_header};
 use drawdown_wire::messages::Bytes;
-use drawdown_wire::state::{Frame, FrameKind};
+use drawdown_wire::state::{Frame, FrameInPlace, FrameKind};
 
 /// A delta goes out in messages of at most this.
 pub const STATE_DELTA_BYTES_MAX: usize = 512 * 1024;
@@ -131,16 +133,16 @@ enum Phase {
     Complete,
 }
 
-/// What a frame asks for.
+/// What a frame asks for. Messages of state are large, and what lies in one is not moved.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum Ask<'a> {
     Nothing,
-    Apply(Vec<u8>),
+    Apply(Cow<'a, [u8]>),
     /// Begin anew with an empty station, then load.
-    Begin(Vec<u8>),
-    Load(Vec<u8>),
+    Begin(&'a [u8]),
+    Load(&'a [u8]),
     /// Load the last piece.
-    Complete(Vec<u8>),
+    Complete(&'a [u8]),
 }
 
 impl Assembler {
@@ -154,14 +156,14 @@ impl Assembler {
         self.chain.is_some() || self.phase != Phase::Waiting
     }
 
-    pub(crate) fn take(&mut self, frame: Frame) -> Result<Ask, NotChained> {
+    pub(crate) fn take<'a>(&mut self, frame: FrameInPlace<'a>) -> Result<Ask<'a>, NotChained> {
         match frame.kind {
             FrameKind::Delta => self.delta(frame),
             FrameKind::Piece => self.piece(frame),
         }
     }
 
-    fn delta(&mut self, frame: Frame) -> Result<Ask, NotChained> {
+    fn delta<'a>(&mut self, frame: FrameInPlace<'a>) -> Result<Ask<'a>, NotChained> {
         let first = self.chain.is_none();
         if first && frame.sequence == 1 {
             self.phase = Phase::Complete;
@@ -177,13 +179,9 @@ impl Assembler {
         if !follows && !first {
             return Err(NotChained::Gap { after: before.sequence, found: frame.sequence });
         }
-        let checksum = crc32c::crc32c_append(before.checksum, &frame.payload.0);
+        let checksum = crc32c::crc32c_append(before.checksum, frame.payload);
         if checksum != frame.checksum && (!first || frame.sequence == 1) {
             return Err(NotChained::Damaged { sequence: frame.sequence });
-        }
-        match self.parts.is_empty() {
-            true => self.parts = frame.payload.0,
-            false => self.parts.extend_from_slice(&frame.payload.0),
         }
         let (sequence, next) = if frame.last {
             (frame.sequence, Next(frame.next))
@@ -192,16 +190,23 @@ impl Assembler {
         };
         self.chain = Some(Chain { sequence, checksum: frame.checksum, next });
         self.expected_part = if frame.last { 0 } else { frame.part.wrapping_add(1) };
-        if !frame.last {
+        if self.phase == Phase::Waiting {
             return Ok(Ask::Nothing);
         }
-        let delta = std::mem::take(&mut self.parts);
-        Ok(if self.phase == Phase::Waiting { Ask::Nothing } else { Ask::Apply(delta) })
+        if frame.part == 0 && frame.last {
+            return Ok(Ask::Apply(frame.payload.into()));
+        }
+        self.parts.extend_from_slice(frame.payload);
+        Ok(if frame.last {
+            Ask::Apply(std::mem::take(&mut self.parts).into())
+        } else {
+            Ask::Nothing
+        })
     }
 
-    fn piece(&mut self, frame: Frame) -> Result<Ask, NotChained> {
-        let (payload, place, last) = (frame.payload.0, frame.place.0, frame.last);
-        if crc32c::crc32c(&payload) != frame.checksum {
+    fn piece<'a>(&mut self, frame: FrameInPlace<'a>) -> Result<Ask<'a>, NotChained> {
+        let FrameInPlace { payload, place, last, .. } = frame;
+        if crc32c::crc32c(payload) != frame.checksum {
             return Err(NotChained::Damaged { sequence: frame.sequence });
         }
         let expected = match &self.phase {
@@ -211,11 +216,12 @@ impl Assembler {
         };
         // A snapshot begins, or begins again after one that was given up.
         let begins = place.is_empty();
-        if !begins && expected != Some(&place) {
+        if !begins && expected.is_none_or(|expected| expected != place) {
             // The rest of a snapshot whose beginning is gone.
             return Ok(Ask::Nothing);
         }
-        self.phase = if last { Phase::Complete } else { Phase::Loading(frame.place_after.0) };
+        self.phase =
+            if last { Phase::Complete } else { Phase::Loading(frame.place_after.to_vec()) };
         Ok(match (begins, last) {
             (true, _) => Ask::Begin(payload),
             (false, true) => Ask::Complete(payload),

@@ -1,3 +1,5 @@
+use drawdown_wire::avro;
+
 use super::*;
 
 /// Frames of `steps` deltas, and after the steps named in `pieces` a piece each.
@@ -22,7 +24,8 @@ fn asks(frames: Vec<Frame>) -> Result<String, NotChained> {
     let mut assembler = Assembler::default();
     let mut asks = String::new();
     for frame in frames {
-        match assembler.take(frame)? {
+        let frame = avro::encode(&frame);
+        match assembler.take(avro::decode(&frame).unwrap())? {
             Ask::Nothing => {}
             Ask::Apply(delta) => asks.push_str(&format!("a{} ", delta[SINGLE_OBJECT_HEADER_BYTES])),
             Ask::Begin(piece) => asks.push_str(&format!("begin{} ", piece[0])),

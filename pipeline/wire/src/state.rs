@@ -7,6 +7,7 @@ use drawdown_domain::ledger::{Accrued, Fact, Piece, WalletNumber};
 use drawdown_domain::registry::{RegistryFact, RegistryPiece};
 use drawdown_domain::time::Timestamp;
 use drawdown_domain::{one_of, record, symbols};
+use serde::Deserialize;
 
 use crate::messages::{AccountRouted, AccountShut, Bytes, Catalogue, SettingsInForce};
 
@@ -57,6 +58,25 @@ record! {
         /// A delta, or part of one, or a piece: a message of its own schema.
         pub payload: Bytes,
     }
+}
+
+/// A [`Frame`] as it lies in its message, for those who read many.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FrameInPlace<'a> {
+    pub kind: FrameKind,
+    pub partition: u32,
+    pub sequence: u64,
+    pub from: i64,
+    pub next: i64,
+    pub rules_version: u32,
+    pub snapshot: i64,
+    pub part: u32,
+    pub last: bool,
+    pub place: &'a [u8],
+    pub place_after: &'a [u8],
+    pub snapshots: Vec<Generation>,
+    pub checksum: u32,
+    pub payload: &'a [u8],
 }
 
 record! {
