@@ -130,8 +130,9 @@ impl Setup {
             transaction_timeout: duration(section.transaction_timeout),
             session_timeout: duration(section.session_timeout),
             topics: Topic::ALL.iter().map(|topic| self.topics.name(*topic).to_owned()).collect(),
-            // They are hashes.
-            incompressible: vec![self.topics.name(Topic::Identities).to_owned()],
+            uncompressed: Topic::UNCOMPRESSED
+                .map(|topic| self.topics.name(topic).to_owned())
+                .into(),
             ..KafkaConfig::new(&section.bootstrap)
         }
     }

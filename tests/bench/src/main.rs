@@ -306,16 +306,16 @@ fn on_kafka(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
 
 /// An installation on the broker, with topics of its own.
 fn kafka_site(scale: &Scale, broker: &Broker, prefix: &str, local: &Path) -> anyhow::Result<Site> {
-    let kafka = Kafka::new(as_set_up(broker, prefix))?;
+    let kafka = Kafka::new(as_set_up(&broker.bootstrap(), prefix))?;
     kafka.create(&scale.topics(prefix), 1)?;
     let setting = Setting::new(&scale.plan, prefix)?.keeping(local);
     Ok(setting.site(Arc::new(kafka)).beside_broker(broker.process_id()))
 }
 
 /// As an installation sets it up.
-fn as_set_up(broker: &Broker, prefix: &str) -> KafkaConfig {
-    let incompressible = vec![format!("{prefix}{}", Topic::Identities.name())];
-    KafkaConfig { incompressible, ..KafkaConfig::new(&broker.bootstrap()) }
+fn as_set_up(bootstrap: &str, prefix: &str) -> KafkaConfig {
+    let uncompressed = Topic::UNCOMPRESSED.map(|topic| format!("{prefix}{}", topic.name())).into();
+    KafkaConfig { uncompressed, ..KafkaConfig::new(bootstrap) }
 }
 
 /// Fills and runs a row as often as it is to be measured.
@@ -355,7 +355,7 @@ fn beside_peers(
     let ours = rates.iter().find(|(row, _)| *row == "g1").map(|(_, rate)| *rate);
     let times =
         |rate: f64| ours.map_or("-".to_owned(), |ours| format!("ours is {:.1}x", ours / rate));
-    let kafka = Kafka::new(as_set_up(broker, "bench."))?;
+    let kafka = Kafka::new(as_set_up(&broker.bootstrap(), "bench."))?;
     let made = peer_usage(scale, &kafka)?;
     let mut add = |what: &str, rate: f64, cpu_seconds: f64| {
         table.push(Row::rate("g3", what, &times(rate), [rate]));
@@ -378,7 +378,7 @@ fn beside_peers(
 /// Each way to set up Kafka Streams.
 fn sweep(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerOptions::default())?;
-    let kafka = Kafka::new(as_set_up(&broker, "bench."))?;
+    let kafka = Kafka::new(as_set_up(&broker.bootstrap(), "bench."))?;
     let made = peer_usage(scale, &kafka)?;
     for peer in Streams::sweep() {
         let said =

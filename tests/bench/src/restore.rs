@@ -11,12 +11,12 @@ use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
 use drawdown_log::embedded::{Embedded, EmbeddedConfig};
-use drawdown_log::kafka::{Kafka, KafkaConfig};
+use drawdown_log::kafka::Kafka;
 
 use crate::site::{Setting, Site, check};
 use crate::table::{Row, Table, median};
 use crate::usage::{Made, Plan, Spread};
-use crate::{Quantities, Scale, fill};
+use crate::{Quantities, Scale, as_set_up, fill};
 
 /// So many records of the first step are new, and as many are repeats from long before.
 const FIRST_STEP_RECORDS: u64 = 1_000;
@@ -40,9 +40,9 @@ pub(crate) fn measure(scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
 
 fn on_kafka(scale: &Scale, bootstrap: &str, table: &mut Table) -> anyhow::Result<()> {
     let open = || -> anyhow::Result<Arc<dyn Log>> {
-        Ok(Arc::new(Kafka::new(KafkaConfig::new(bootstrap))?))
+        Ok(Arc::new(Kafka::new(as_set_up(bootstrap, "restore."))?))
     };
-    Kafka::new(KafkaConfig::new(bootstrap))?.create(&scale.topics("restore."), 1)?;
+    Kafka::new(as_set_up(bootstrap, "restore."))?.create(&scale.topics("restore."), 1)?;
     let local = tempfile::tempdir()?;
     let setting = Setting::new(&scale.plan, "restore.")?.keeping(&local.path().join("identities"));
     let ground = Ground { engine: "Kafka", open: &open, setting, reach: ["1.5 M/s", "0.3 M/s"] };

@@ -46,7 +46,7 @@ impl KafkaMember {
         undecided: impl FnOnce() -> Result<Vec<(String, u32)>, Error>,
     ) -> Result<KafkaMember, Error> {
         let name = format!("{}.{}", membership.group, membership.instance);
-        let mut producer = Producer::new(&producer_config(config, &name), &config.incompressible)?;
+        let mut producer = Producer::new(&producer_config(config, &name), &config.uncompressed)?;
         // Fencing comes before reading: from here on no former self can commit.
         producer.init(config.call_timeout + config.transaction_timeout)?;
         let consumer =

@@ -42,8 +42,8 @@ pub struct KafkaConfig {
     pub call_timeout: Duration,
     /// The topics that commits append to.
     pub topics: Vec<String>,
-    /// Those among them whose messages do not become smaller by compression, so that none is tried.
-    pub incompressible: Vec<String>,
+    /// Those among them whose messages are sent without compressing them.
+    pub uncompressed: Vec<String>,
 }
 
 impl KafkaConfig {
@@ -55,7 +55,7 @@ impl KafkaConfig {
             session_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(30),
             topics: Vec::new(),
-            incompressible: Vec::new(),
+            uncompressed: Vec::new(),
         }
     }
 

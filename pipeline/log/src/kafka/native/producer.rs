@@ -18,7 +18,7 @@ pub(in crate::kafka) struct Producer {
     client: Arc<Client>,
     topics: std::collections::BTreeMap<String, TopicHandle>,
     /// Topics that are not compressed.
-    incompressible: Vec<String>,
+    uncompressed: Vec<String>,
 }
 
 struct TopicHandle {
@@ -39,11 +39,11 @@ impl Drop for TopicHandle {
 impl Producer {
     pub(in crate::kafka) fn new(
         config: &ClientConfig,
-        incompressible: &[String],
+        uncompressed: &[String],
     ) -> Result<Producer, Error> {
         let client = Client::new(sys::rd_kafka_type_t::RD_KAFKA_PRODUCER, config, 0)?;
-        let incompressible = incompressible.to_vec();
-        Ok(Producer { client: Arc::new(client), topics: Default::default(), incompressible })
+        let uncompressed = uncompressed.to_vec();
+        Ok(Producer { client: Arc::new(client), topics: Default::default(), uncompressed })
     }
 
     /// Whether a connection to a broker broke since this producer was made.
@@ -108,8 +108,8 @@ impl Producer {
             return Ok(known.topic.as_ptr());
         }
         let topic = name_of(name)?;
-        let config = match self.incompressible.iter().any(|known| known == name) {
-            true => self.uncompressed()?,
+        let config = match self.uncompressed.iter().any(|known| known == name) {
+            true => self.without_compression()?,
             false => ptr::null_mut(),
         };
         // SAFETY: the client is valid, the name is copied, and the configuration taken over.
@@ -121,7 +121,7 @@ impl Producer {
     }
 
     /// What else holds for topics, without compression.
-    fn uncompressed(&self) -> Result<*mut sys::rd_kafka_topic_conf_t, Error> {
+    fn without_compression(&self) -> Result<*mut sys::rd_kafka_topic_conf_t, Error> {
         let mut reason = [0; 512];
         // SAFETY: the client is valid; the copy of its configuration is ours, and destroyed if it is not
         // returned.
