@@ -266,3 +266,52 @@ record! {
         pub open: Vec<OpenErrand>,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::avro;
+
+    #[test]
+    fn a_frame_says_the_same_in_place() {
+        let snapshots = vec![Generation { begins: 9, at: Timestamp::from_micros(10) }];
+        let frame = Frame {
+            kind: FrameKind::Piece,
+            partition: 1,
+            sequence: 2,
+            from: 3,
+            next: 4,
+            rules_version: 5,
+            snapshot: 6,
+            part: 7,
+            last: true,
+            place: Bytes(vec![8]),
+            place_after: Bytes(vec![8, 8]),
+            snapshots,
+            checksum: 11,
+            payload: Bytes(vec![12; 200]),
+        };
+        let written = avro::encode(&frame);
+        let read: FrameInPlace<'_> = avro::decode(&written).unwrap();
+        let FrameInPlace { kind, partition, sequence, from, next, rules_version, snapshot, .. } =
+            read;
+        let FrameInPlace { part, last, place, place_after, checksum, payload, .. } = read;
+        let again = Frame {
+            kind,
+            partition,
+            sequence,
+            from,
+            next,
+            rules_version,
+            snapshot,
+            part,
+            last,
+            place: Bytes(place.to_vec()),
+            place_after: Bytes(place_after.to_vec()),
+            snapshots: read.snapshots,
+            checksum,
+            payload: Bytes(payload.to_vec()),
+        };
+        assert_eq!(again, frame);
+    }
+}
