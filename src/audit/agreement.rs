@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use anyhow::Context;
 use drawdown_domain::ledger::{
     AccountNumber, Balance, Ledger, MonthBills, ProductNumber, WalletNumber,
 };
@@ -168,7 +169,9 @@ impl Views {
             for tab in &account.tabs {
                 let zone = ledger.wallet(tab.wallet).map_or(Zone::UTC, |wallet| wallet.zone);
                 let month = zone.month_of(tab.ends.starts().minus(Span::micros(1)));
-                let sum = open.entry((tab.wallet, number, tab.product, month)).or_default();
+                let product = ledger.book().product_of(tab.meter);
+                let product = product.context("a tab's meter is of no product")?;
+                let sum = open.entry((tab.wallet, number, product, month)).or_default();
                 *sum = sum.plus(tab.exact)?;
             }
         }

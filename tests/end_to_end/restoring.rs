@@ -219,7 +219,10 @@ impl Process<'_> {
 
     fn charged(&mut self) -> Amount {
         let accounts = self.pipeline().ledgers().flat_map(|ledger| ledger.accounts());
-        let charged = accounts.flat_map(|account| &account.series).map(|series| series.charged);
+        let charged = accounts.flat_map(|account| {
+            let open = account.tabs.iter().map(|tab| tab.exact);
+            open.chain(account.months.iter().map(|months| months.exact))
+        });
         Amount::sum(charged).unwrap()
     }
 }

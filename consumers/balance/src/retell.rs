@@ -19,7 +19,9 @@ impl Balance {
                 }
                 Part::Fact(fact) => fact,
             };
-            if let Some(used) = fact.used() {
+            if let Some(used) = fact.used()
+                && self.waiting.may_take(&used, &self.ledger)
+            {
                 self.waiting.used(used, &self.ledger);
                 return self.take_some_back();
             }
@@ -177,11 +179,15 @@ mod tests {
         }
 
         fn pass(&mut self, minutes: i32) {
-            let at = self.now().plus(Span::minutes(minutes));
+            self.pass_to(self.now().plus(Span::minutes(minutes)));
+        }
+
+        /// True if more is due.
+        fn pass_to(&mut self, at: Timestamp) -> bool {
             let (ledger, scribe) = (&mut self.balance.ledger, &mut self.balance.scribe);
             ledger.pass(at, scribe).unwrap();
             ledger.mark(0, at, scribe).unwrap();
-            ledger.fire(100, scribe).unwrap();
+            ledger.fire(100, scribe).unwrap().more
         }
 
         fn fact(&mut self, fact: impl Into<Fact>) {
@@ -299,6 +305,17 @@ mod tests {
         told.pass(4);
         for used in [before, told.now().minute()].repeat(4) {
             (0..4).for_each(|meter| told.used(7, meter, used));
+        }
+        // What is of March goes from the fifteenth of May on, when an account's next series is opened. Of the first one
+        // usage waits that came before that day, of the other there is a series of March still.
+        let (first, other) = (8, 9);
+        [first, other].into_iter().for_each(|account| told.use_some(account, 0));
+        while told.pass_to("2026-05-14T23:58:00Z".parse().unwrap()) {}
+        [other, first].into_iter().for_each(|account| told.use_some(account, 2));
+        told.use_some(first, 2);
+        told.pass(3);
+        for account in [first, other] {
+            [2, 2, 3, 2].into_iter().for_each(|meter| told.use_some(account, meter));
         }
         told.step();
         told

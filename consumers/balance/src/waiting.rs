@@ -4,7 +4,7 @@
 
 use drawdown_domain::ledger::{AccountNumber, Accrued, Ledger, Used};
 use drawdown_domain::money::Amount;
-use drawdown_domain::time::Timestamp;
+use drawdown_domain::time::{Month, Timestamp};
 use drawdown_runtime::Stop;
 
 /// So many tabs of an account are added up at a time.
@@ -26,8 +26,10 @@ pub(crate) struct Waiting {
     sums: Vec<[Sum; SUMS]>,
     /// The accounts of all sums, some perhaps twice.
     summed: Vec<AccountNumber>,
-    /// Accounts whose accruals may be added up, as the ledger said since anything but usage changed them.
-    add_up: Vec<bool>,
+    /// Whether the accruals of an account may be added up, if the ledger was asked since anything but usage changed it.
+    add_up: Vec<Option<bool>>,
+    /// The oldest month of which something was kept when a series was opened last.
+    oldest: Option<Month>,
     /// By its accounts.
     gathered: Vec<Vec<(Timestamp, Used)>>,
     /// Those of `gathered` that hold any.
@@ -83,18 +85,21 @@ impl Waiting {
         }
     }
 
+    /// False if places of series may change by this, to which what waits refers: what is of months that are no longer
+    /// kept goes when a series is opened.
+    pub(crate) fn may_take(&mut self, used: &Used, ledger: &Ledger) -> bool {
+        let Used::Series(opened) = used else { return true };
+        let oldest = ledger.oldest_month_kept();
+        self.oldest.replace(oldest) == Some(oldest) && opened.series.month >= oldest
+    }
+
     pub(crate) fn used(&mut self, used: Used, ledger: &Ledger) {
         self.settle(ledger);
         // A wallet comes after its accounts: its piece may bring the cycle that a tab opens, which is then there already.
         if ledger.comes_later(used.account()) {
             return;
         }
-        let now = ledger.clock().now();
-        if let Used::Series(opened) = &used {
-            // It takes the place of another, or other places change by it.
-            self.gather(opened.account, now);
-        }
-        self.push(now, used);
+        self.push(ledger.clock().now(), used);
     }
 
     pub(crate) fn gather_all(&mut self, ledger: &Ledger) {
@@ -134,7 +139,7 @@ impl Waiting {
         if self.sums.len() < ledger.accounts().len() {
             self.sums.resize_with(ledger.accounts().len(), Default::default);
         }
-        self.add_up.resize(self.sums.len(), false);
+        self.add_up.resize(self.sums.len(), None);
         let mut next = std::mem::take(&mut self.next);
         let quantities = next.iter().map(|accrued| self.sum(accrued).map_or(0, |it| it.quantity));
         std::hint::black_box(quantities.fold(0, |seen, quantity| seen | quantity));
@@ -179,9 +184,8 @@ impl Waiting {
     }
 
     fn adds_up(&mut self, account: AccountNumber, ledger: &Ledger) -> bool {
-        let Some(known) = self.add_up.get_mut(account.index()) else { return false };
-        *known = *known || ledger.adds_up(account);
-        *known
+        let known = self.add_up.get_mut(account.index());
+        known.is_some_and(|known| *known.get_or_insert_with(|| ledger.adds_up(account)))
     }
 
     fn gather(&mut self, account: AccountNumber, at: Timestamp) {

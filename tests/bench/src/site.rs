@@ -488,14 +488,15 @@ pub(crate) fn check(booked: Amount, made: &Made) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All that was ever charged, over all ledgers.
+/// All that was ever charged, over all ledgers: what is on tabs, and what bills hold.
 fn charged(balance: &Worker<Balance>, topics: &Topics) -> anyhow::Result<Amount> {
     let mut charged = Amount::ZERO;
     for partition in 0..topics.ledger_partitions {
         let station = balance.station(partition).context("a partition without an owner")?;
         for account in station.ledger().accounts() {
-            for series in &account.series {
-                charged = charged.plus(series.charged)?;
+            let open = account.tabs.iter().map(|tab| tab.exact);
+            for exact in open.chain(account.months.iter().map(|months| months.exact)) {
+                charged = charged.plus(exact)?;
             }
         }
     }

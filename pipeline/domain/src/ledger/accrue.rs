@@ -66,7 +66,7 @@ impl Change {
         let after = series.quantity.plus(quantity)?;
         Ok(Change {
             quantity,
-            charge: model.price(after)?.minus(series.charged)?,
+            charge: model.change(series.quantity, after)?,
             tiers: model.tiers_reached(series.quantity, after),
         })
     }
@@ -274,6 +274,12 @@ impl Ledger {
         self.charge(&line, payer, place, change, journal)
     }
 
+    /// What a month's quantity has cost so far.
+    pub(super) fn cost_of(&self, series: &Series) -> Option<Amount> {
+        let (model, _) = self.priced(series.meter, series.price).ok()?;
+        model.price(series.quantity).ok()
+    }
+
     pub(super) fn priced(
         &self,
         meter: MeterNumber,
@@ -306,10 +312,6 @@ impl Ledger {
         let found = found.ok_or(Unpriced::NoPrice)?;
         let month = wallet.zone.month_of(line.used.starts());
         let same = wallet.zone.window_of(month).overlap(paid_by).overlap(found.same);
-        let key = (payer, line.meter, line.region, found.price, month);
-        let known = account.series.iter().find(|series| series.key() == key);
-        let (quantity, charged) =
-            known.map_or_else(Default::default, |known| (known.quantity, known.charged));
         let series = Series {
             wallet: payer,
             meter: line.meter,
@@ -318,8 +320,7 @@ impl Ledger {
             month,
             same,
             loads: self.book.loads(),
-            quantity,
-            charged,
+            quantity: Amount::ZERO,
         };
         self.record(journal, SeriesOpened { account: line.account, series })?;
         self.series_of(line).ok_or(Trouble::Broken(Broken("a series that was just opened")))
@@ -386,10 +387,8 @@ impl Ledger {
             true => self.cycle_collected_after(line.usage_partition, payer),
             false => own.until,
         };
-        let product = self.book.product_of(line.meter).ok_or(Broken("a meter without product"))?;
         let tab = Tab {
             wallet: payer,
-            product,
             ends,
             used,
             exact: Amount::ZERO,

@@ -308,16 +308,17 @@ impl Ledger {
         let series = series.ok_or(Broken("an unknown series"))?;
         let tab = account.tabs.get_mut(fact.tab as usize).ok_or(Broken("an unknown tab"))?;
         add(&mut series.quantity, fact.quantity)?;
-        add(&mut series.charged, fact.charge)?;
         add(&mut tab.quantity, fact.quantity)?;
         add(&mut tab.exact, fact.charge)
     }
 
-    /// Whether what accrues to an account comes to the same whenever it is applied: nothing that its charges use up
-    /// lapses. One that is still to come is no such account.
-    #[inline]
+    /// Whether what accrues to an account comes to the same whenever it is applied, as long as the oldest month that is
+    /// kept is this one: nothing that its charges use up lapses, and its series keep their places. One that is still to
+    /// come is no such account.
     pub fn adds_up(&self, account: AccountNumber) -> bool {
-        self.account(account).is_some_and(|account| account.spending.is_none())
+        let Some(account) = self.account(account) else { return false };
+        let oldest = self.oldest_month_kept();
+        account.spending.is_none() && account.series.iter().all(|series| series.month >= oldest)
     }
 
     /// Applies what some usage did, each as of its time, one after the other. What it changes lies anywhere in memory: all
@@ -384,7 +385,8 @@ impl Ledger {
         let Some(account) = self.account_mut(*account)? else { return Ok(()) };
         let same_key = account.series.iter_mut().find(|known| known.key() == series.key());
         match same_key {
-            Some(known) => *known = series.clone(),
+            // What it has come to stays.
+            Some(known) => (known.same, known.loads) = (series.same, series.loads),
             None => {
                 account.series.retain(|known| known.month >= oldest);
                 account.months.retain(|known| known.month >= oldest);
@@ -446,15 +448,16 @@ impl Ledger {
             self.watch_unpaid_of(*payer, bill.month);
         }
         let (Some(product), None) = (bill.product, &bill.order) else { return Ok(()) };
-        if let Some(account) = self.account_mut(bill.account)? {
-            account
-                .tabs
-                .retain(|tab| (tab.wallet, tab.product, tab.ends) != (*payer, product, *ends));
-            let months = account.month_bills(*payer, product, bill.month);
-            add(&mut months.exact, *exact)?;
-            add(&mut months.billed, bill.amount)?;
-        }
-        Ok(())
+        let (accounts, book) = (&mut self.accounts, &self.book);
+        let Some(account) = accounts.get_mut(bill.account.index()) else {
+            return self.absent("an unknown account");
+        };
+        account.tabs.retain(|tab| {
+            (tab.wallet, tab.ends) != (*payer, *ends) || book.product_of(tab.meter) != Some(product)
+        });
+        let months = account.month_bills(*payer, product, bill.month);
+        add(&mut months.exact, *exact)?;
+        add(&mut months.billed, bill.amount)
     }
 
     fn apply_moved(&mut self, fact: &Moved) -> Result<(), Broken> {
@@ -579,10 +582,11 @@ impl Ledger {
     }
 }
 
-/// There are millions of these lists, most of them short: they hold little more room than they use.
+/// There are millions of these lists, most of them short: they hold little more room than they use. Few hold one item
+/// only, and to begin with room for one leaves holes behind.
 fn push_tightly<T>(list: &mut Vec<T>, item: T) {
     if list.len() == list.capacity() {
-        list.reserve_exact(room_for(list.len()));
+        list.reserve_exact(room_for(list.len()).max(2));
     }
     list.push(item);
 }

@@ -445,10 +445,11 @@ fn r2_4_months_are_forgotten_when_no_record_of_them_can_come() {
         let added = ledger.accounts[1].month_bills(A, PRODUCT, months(number));
         added.exact = whole(number.into());
     }
-    // The same series opened again takes its own place.
+    // The same series opened again takes its own place, and what it has come to stays.
     let again = super::super::Series { loads: 7, ..of(MARCH) };
     let account = AccountNumber(1);
-    ledger.apply(&SeriesOpened { account, series: again.clone() }.into()).unwrap();
+    let opened = super::super::Series { quantity: Amount::ZERO, ..again.clone() };
+    ledger.apply(&SeriesOpened { account, series: opened }.into()).unwrap();
     let loads: Vec<u32> = ledger.accounts[1].series.iter().map(|it| it.loads).collect();
     assert_eq!(loads, [series.loads, series.loads, 7, series.loads]);
     // Another one makes room.

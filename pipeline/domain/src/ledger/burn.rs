@@ -89,14 +89,14 @@ impl Ledger {
             let Some(account) = self.account(*number_of_account) else { continue };
             let of_month = account.series.iter().filter(|s| (s.wallet, s.month) == (number, month));
             for series in of_month {
+                // What cannot be priced was set aside, and is in no month's quantity.
+                let charge = self.cost_of(series).unwrap_or_default();
                 let known = meters.iter_mut().find(|(_, account, meter)| {
                     (*account, *meter) == (*number_of_account, series.meter)
                 });
                 match known {
-                    Some((charged, _, _)) => {
-                        *charged = charged.plus(series.charged).unwrap_or(*charged);
-                    }
-                    None => meters.push((series.charged, *number_of_account, series.meter)),
+                    Some((charged, _, _)) => *charged = charged.plus(charge).unwrap_or(*charged),
+                    None => meters.push((charge, *number_of_account, series.meter)),
                 }
             }
         }

@@ -434,7 +434,7 @@ fn planned(
     quantity: Amount,
 ) -> Result<(Amount, Amount), Overflow> {
     const NONE: (Amount, Amount) = (Amount::ZERO, Amount::ZERO);
-    let change = model.price(series.quantity.plus(quantity)?)?.minus(series.charged)?;
+    let change = model.change(series.quantity, series.quantity.plus(quantity)?)?;
     let free = model.free_until(series.quantity).minus(series.quantity)?;
     let costly = quantity.minus(free.max(Amount::ZERO).min(quantity))?;
     if !change.is_positive() || !costly.is_positive() || model.is_in_blocks() {

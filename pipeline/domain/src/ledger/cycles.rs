@@ -18,10 +18,10 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    fn first(account: AccountNumber, tab: &Tab) -> Collected {
+    fn first(account: AccountNumber, product: ProductNumber, tab: &Tab) -> Collected {
         Collected {
             account,
-            product: tab.product,
+            product,
             exact: tab.exact,
             parts: vec![(tab.used, tab.exact)],
             lines: vec![BilledLine::of(tab)],
@@ -90,10 +90,12 @@ impl Ledger {
             let account = self.account(*number).ok_or(Broken("an unknown account"))?;
             let from = collected.len();
             for tab in account.tabs.iter().filter(|tab| tab.wallet == payer && tab.ends == ends) {
+                let product = self.book.product_of(tab.meter);
+                let product = product.ok_or(Broken("a meter without product"))?;
                 let of_account = collected.get_mut(from..).unwrap_or_default();
-                match of_account.iter_mut().find(|part| part.product == tab.product) {
+                match of_account.iter_mut().find(|part| part.product == product) {
                     Some(part) => part.add(tab)?,
-                    None => collected.push(Collected::first(*number, tab)),
+                    None => collected.push(Collected::first(*number, product, tab)),
                 }
             }
         }

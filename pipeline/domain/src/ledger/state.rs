@@ -192,7 +192,7 @@ record! {
 }
 
 record! {
-    /// The month's quantity under one price (R3.2), and what it has cost so far.
+    /// The month's quantity under one price, which says what it has cost so far (R3.2).
     pub struct Series {
         pub wallet: WalletNumber,
         pub meter: MeterNumber,
@@ -203,7 +203,6 @@ record! {
         pub same: Window,
         pub loads: u32,
         pub quantity: Amount,
-        pub charged: Amount,
     }
 }
 
@@ -214,7 +213,6 @@ record! {
     /// which no coupon's begin or end divides (R5.2).
     pub struct Tab {
         pub wallet: WalletNumber,
-        pub product: ProductNumber,
         pub ends: Minute,
         pub used: Window,
         pub exact: Amount,
@@ -765,8 +763,8 @@ impl Series {
     }
 }
 
-// There may be one for every account, meter and hour.
-const _: () = assert!(size_of::<Tab>() <= 64);
+// There may be one for every account, meter and hour, beside one for its month.
+const _: () = assert!(size_of::<Tab>() <= 60 && size_of::<Series>() <= 44);
 
 impl Tab {
     /// What its charges have in common.

@@ -100,11 +100,12 @@ impl Rig {
         }
     }
 
-    /// What the month came to, and what it costs.
+    /// What the month came to, and what was charged for it.
     fn month(&self, meter: usize) -> (Amount, Amount) {
-        let series = &self.ledger.accounts()[0].series;
-        let series = series.iter().find(|series| series.meter.0 as usize == meter).unwrap();
-        (series.quantity, series.charged)
+        let account = &self.ledger.accounts()[0];
+        let series = account.series.iter().find(|series| series.meter.0 as usize == meter).unwrap();
+        let tabs = account.tabs.iter().filter(|tab| tab.meter.0 as usize == meter);
+        (series.quantity, Amount::sum(tabs.map(|tab| tab.exact)).unwrap())
     }
 }
 

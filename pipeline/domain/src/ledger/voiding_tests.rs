@@ -139,12 +139,11 @@ impl Rig {
         while self.ledger.fire(usize::MAX, &mut self.recorder).unwrap().more {}
     }
 
-    /// What the months came to that are not nothing, and what they cost.
-    fn months(&self) -> Vec<(MeterNumber, Amount, Amount)> {
+    /// What the months came to that are not nothing.
+    fn months(&self) -> Vec<(MeterNumber, Amount)> {
         let series = self.ledger.accounts()[0].series.iter();
-        let of = series.map(|series| (series.meter, series.quantity, series.charged));
-        let mut months: Vec<_> =
-            of.filter(|(_, quantity, charged)| !quantity.is_zero() || !charged.is_zero()).collect();
+        let of = series.map(|series| (series.meter, series.quantity));
+        let mut months: Vec<_> = of.filter(|(_, quantity)| !quantity.is_zero()).collect();
         months.sort_by_key(|(meter, ..)| *meter);
         months
     }
@@ -174,10 +173,16 @@ impl Rig {
             let mut parts = model.split(Amount::ZERO, series.quantity).unwrap();
             if model.tiers_reached(Amount::ZERO, Amount::ZERO).0 == TierNumber::NONE {
                 let (tier, quantity) = (TierNumber::NONE, series.quantity);
-                parts.push(TierPart { tier, quantity, charge: series.charged });
+                parts.push(TierPart { tier, quantity, charge: model.price(quantity).unwrap() });
             }
             parts.into_iter().map(|part| (series.meter, part))
         }))
+    }
+
+    /// What the months cost by their quantities.
+    fn costs(&self) -> Amount {
+        let series = self.ledger.accounts()[0].series.iter();
+        Amount::sum(series.map(|series| self.ledger.cost_of(series).unwrap())).unwrap()
     }
 
     /// All that was ever charged: what is on tabs, and what bills hold.
@@ -226,6 +231,7 @@ proptest! {
         }
         prop_assert_eq!(rig.months(), alone.months());
         prop_assert_eq!(rig.charged(), alone.charged());
+        prop_assert_eq!(rig.charged(), rig.costs());
         prop_assert_eq!(alone.tiers(), alone.tiers_of_months(), "R12.3");
         prop_assert_eq!(rig.tiers(), rig.tiers_of_months(), "R12.3");
         if bills {

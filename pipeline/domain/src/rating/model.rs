@@ -88,6 +88,12 @@ impl Model {
         }
     }
 
+    /// What a month costs more that goes from one quantity to another.
+    #[inline]
+    pub fn change(&self, from: Amount, to: Amount) -> Result<Amount, Overflow> {
+        self.price(to)?.minus(self.price(from)?)
+    }
+
     /// Up to which quantity nothing more is charged; the quantity itself where the next unit costs something.
     pub fn free_until(&self, quantity: Amount) -> Amount {
         let (Model::Graduated(Graduated { tiers }) | Model::Volume(Volume { tiers })) = self else {

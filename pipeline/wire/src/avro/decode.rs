@@ -63,7 +63,7 @@ macro_rules! numbers {
     ($($method:ident => $visit:ident as $type:ty),*) => {$(
         #[inline]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-            let value = self.0.short_long()?;
+            let value = self.0.long_mostly_a_byte()?;
             let value = <$type>::try_from(value).map_err(|_| Truncated)?;
             visitor.$visit(value)
         }
@@ -100,7 +100,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
 
     #[inline]
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-        visitor.visit_u64(self.0.short_long()? as u64)
+        visitor.visit_u64(self.0.long_mostly_a_byte()? as u64)
     }
 
     #[inline]
@@ -134,7 +134,7 @@ impl<'de> de::Deserializer<'de> for Decoder<'_, 'de> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotDecodable> {
-        match self.0.short_long()? {
+        match self.0.long_mostly_a_byte()? {
             0 => visitor.visit_none(),
             1 => visitor.visit_some(self),
             _ => Err(Truncated.into()),
@@ -333,7 +333,7 @@ impl<'de> de::EnumAccess<'de> for Case<'_, 'de> {
         self,
         seed: V,
     ) -> Result<(V::Value, Self), NotDecodable> {
-        let index = u32::try_from(self.0.short_long()?).map_err(|_| Truncated)?;
+        let index = u32::try_from(self.0.long_mostly_a_byte()?).map_err(|_| Truncated)?;
         let case = seed.deserialize(IntoDeserializer::<NotDecodable>::into_deserializer(index))?;
         Ok((case, self))
     }

@@ -77,7 +77,7 @@ impl<'a> Cursor<'a> {
 
     /// The same where most numbers are a byte, and many are read: a longer one is a call away.
     #[inline]
-    pub fn short_long(&mut self) -> Result<i64, Truncated> {
+    pub fn long_mostly_a_byte(&mut self) -> Result<i64, Truncated> {
         #[inline(never)]
         fn longer(cursor: &mut Cursor<'_>) -> Result<i64, Truncated> {
             cursor.long()
@@ -125,7 +125,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], Truncated> {
-        let count = usize::try_from(self.short_long()?).map_err(|_| Truncated)?;
+        let count = usize::try_from(self.long_mostly_a_byte()?).map_err(|_| Truncated)?;
         self.take(count)
     }
 
@@ -137,7 +137,7 @@ impl<'a> Cursor<'a> {
     /// How many items the next block of an array or map holds; zero at its end.
     #[inline]
     pub fn block(&mut self) -> Result<u64, Truncated> {
-        let count = self.short_long()?;
+        let count = self.long_mostly_a_byte()?;
         if count < 0 {
             // A block may say how many bytes it takes, so that readers can pass over it.
             self.long()?;
@@ -167,7 +167,7 @@ mod tests {
             let mut cursor = Cursor::new(&bytes);
             prop_assert_eq!(cursor.long_shortest(), Ok((value, true)));
             prop_assert!(cursor.is_empty());
-            prop_assert_eq!(Cursor::new(&bytes).short_long(), Ok(value));
+            prop_assert_eq!(Cursor::new(&bytes).long_mostly_a_byte(), Ok(value));
         }
 
         #[test]
