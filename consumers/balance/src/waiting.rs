@@ -94,7 +94,10 @@ impl Waiting {
     }
 
     pub(crate) fn used(&mut self, used: Used, ledger: &Ledger) {
-        self.settle(ledger);
+        // Where not all adds up, series of months that are no longer kept may go before what is next is applied.
+        if matches!(used, Used::Series(_)) && !self.adds_up(used.account()) {
+            self.settle(ledger);
+        }
         // A wallet comes after its accounts: its piece may bring the cycle that a tab opens, which is then there already.
         if ledger.comes_later(used.account()) {
             return;
@@ -131,7 +134,7 @@ impl Waiting {
     }
 
     /// Adds up what is next, as the ledger is about to change by something else. All sums that are added to are looked at
-    /// first, which takes hardly longer than to look at one.
+    /// first, and all accounts that are new here, which takes hardly longer than to look at one.
     pub(crate) fn settle(&mut self, ledger: &Ledger) {
         if self.next.is_empty() {
             return;
@@ -140,6 +143,11 @@ impl Waiting {
             self.sums.resize_with(ledger.accounts().len(), Default::default);
         }
         self.add_up.resize(self.sums.len(), None);
+        for accrued in &self.next {
+            if let Some(known @ None) = self.add_up.get_mut(accrued.account.index()) {
+                *known = ledger.adds_up(accrued.account);
+            }
+        }
         let mut next = std::mem::take(&mut self.next);
         let quantities = next.iter().map(|accrued| self.sum(accrued).map_or(0, |it| it.quantity));
         std::hint::black_box(quantities.fold(0, |seen, quantity| seen | quantity));
@@ -172,7 +180,7 @@ impl Waiting {
             return;
         }
         let new = Sum::of(&accrued).filter(|new| !new.is_nothing());
-        let new = new.filter(|_| self.adds_up(account, ledger));
+        let new = new.filter(|_| self.adds_up(account));
         let (Some(new), Some(sum)) = (new, self.sum(&accrued)) else {
             return self.push(now, Used::Accrued(accrued));
         };
@@ -183,9 +191,9 @@ impl Waiting {
         }
     }
 
-    fn adds_up(&mut self, account: AccountNumber, ledger: &Ledger) -> bool {
-        let known = self.add_up.get_mut(account.index());
-        known.is_some_and(|known| *known.get_or_insert_with(|| ledger.adds_up(account)))
+    /// False if the ledger was not asked yet.
+    fn adds_up(&self, account: AccountNumber) -> bool {
+        self.add_up.get(account.index()) == Some(&Some(true))
     }
 
     fn gather(&mut self, account: AccountNumber, at: Timestamp) {

@@ -14,7 +14,7 @@ use super::fact::{
 };
 use super::state::{
     Account, AccountNumber, Bill, BillsPaid, CycleChange, Lot, MonthBills, OpenCycle, PaidFrom,
-    ProductNumber, Refund, SuspensionDelay, Transferred, Wallet, WalletNumber,
+    ProductNumber, Refund, Series, SuspensionDelay, Transferred, Wallet, WalletNumber,
 };
 use super::timers::Timer;
 use super::{Broken, Ledger};
@@ -313,12 +313,14 @@ impl Ledger {
     }
 
     /// Whether what accrues to an account comes to the same whenever it is applied, as long as the oldest month that is
-    /// kept is this one: nothing that its charges use up lapses, and its series keep their places. One that is still to
-    /// come is no such account.
-    pub fn adds_up(&self, account: AccountNumber) -> bool {
-        let Some(account) = self.account(account) else { return false };
+    /// kept is this one: nothing that its charges use up lapses, and its series keep their places. None: it is still to
+    /// come.
+    #[inline]
+    pub fn adds_up(&self, account: AccountNumber) -> Option<bool> {
+        let account = self.account(account)?;
         let oldest = self.oldest_month_kept();
-        account.spending.is_none() && account.series.iter().all(|series| series.month >= oldest)
+        let is_kept = |series: &Series| series.month >= oldest;
+        Some(account.spending.is_none() && account.series.iter().all(is_kept))
     }
 
     /// Applies what some usage did, each as of its time, one after the other. What it changes lies anywhere in memory: all
