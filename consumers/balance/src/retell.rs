@@ -2,9 +2,11 @@
 //! those who restore a ledger and those who check one.
 
 use drawdown_domain::ledger::{Ledger, Used};
+use drawdown_domain::time::Timestamp;
 use drawdown_runtime::{Input, Output, Station, Stop};
 
 use crate::Balance;
+use crate::changed::Changed;
 use crate::delta::{self, Part, each_part};
 use crate::station::stop;
 
@@ -40,21 +42,16 @@ impl Balance {
 
     /// Nothing waits any more.
     pub(crate) fn take_all_back(&mut self) -> Result<(), Stop> {
-        self.waiting.gather_all(&self.ledger);
-        self.take_gathered_back()
+        self.waiting.settle(&self.ledger);
+        self.take_gathered_back()?;
+        let (ledger, changed) = (&mut self.ledger, &mut self.scribe.changed);
+        let now = ledger.clock().now();
+        self.waiting.show_sums(now, |some| take_used_back(ledger, changed, some))
     }
 
     fn take_gathered_back(&mut self) -> Result<(), Stop> {
         let (ledger, changed) = (&mut self.ledger, &mut self.scribe.changed);
-        self.waiting.show_gathered(|some| {
-            ledger.apply_used(some).map_err(stop)?;
-            for (_, used) in some {
-                if let Used::Accrued(accrued) = used {
-                    changed.touch_by_accrual(ledger, accrued);
-                }
-            }
-            Ok(())
-        })
+        self.waiting.show_gathered(|some| take_used_back(ledger, changed, some))
     }
 
     /// Applies a delta and says what follows from it: entries and bills, as they were said when it was
@@ -111,6 +108,20 @@ impl Balance {
         }
         Ok(fired.more)
     }
+}
+
+fn take_used_back(
+    ledger: &mut Ledger,
+    changed: &mut Changed,
+    some: &[(Timestamp, Used)],
+) -> Result<(), Stop> {
+    ledger.apply_used(some).map_err(stop)?;
+    for (_, used) in some {
+        if let Used::Accrued(accrued) = used {
+            changed.touch_by_accrual(ledger, accrued);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

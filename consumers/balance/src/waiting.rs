@@ -105,17 +105,6 @@ impl Waiting {
         self.push(ledger.clock().now(), used);
     }
 
-    pub(crate) fn gather_all(&mut self, ledger: &Ledger) {
-        self.settle(ledger);
-        let now = ledger.clock().now();
-        let mut summed = std::mem::take(&mut self.summed);
-        for account in summed.drain(..) {
-            self.gather(account, now);
-        }
-        self.summed = summed;
-        self.add_up.clear();
-    }
-
     pub(crate) fn is_full(&self) -> bool {
         self.count >= GATHERED_MAX
     }
@@ -131,6 +120,27 @@ impl Waiting {
             self.gathered[place].clear();
         }
         Ok(())
+    }
+
+    /// Shows what is added up, account by account and some at a time. What is gathered is shown before.
+    pub(crate) fn show_sums(
+        &mut self,
+        now: Timestamp,
+        mut visit: impl FnMut(&[(Timestamp, Used)]) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        self.add_up.clear();
+        self.summed.sort_unstable();
+        let mut some = Vec::with_capacity(AT_A_TIME + SUMS);
+        for account in self.summed.drain(..) {
+            let sums = self.sums.get_mut(account.index()).map(std::mem::take).unwrap_or_default();
+            let sums = sums.into_iter().filter(|sum| !sum.is_nothing());
+            some.extend(sums.map(|sum| (now, sum.to_use(account))));
+            if some.len() >= AT_A_TIME {
+                visit(&some)?;
+                some.clear();
+            }
+        }
+        visit(&some)
     }
 
     /// Adds up what is next, as the ledger is about to change by something else. All sums that are added to are looked at
@@ -194,13 +204,6 @@ impl Waiting {
     /// False if the ledger was not asked yet.
     fn adds_up(&self, account: AccountNumber) -> bool {
         self.add_up.get(account.index()) == Some(&Some(true))
-    }
-
-    fn gather(&mut self, account: AccountNumber, at: Timestamp) {
-        let Some(sums) = self.sums.get_mut(account.index()) else { return };
-        for sum in std::mem::take(sums).into_iter().filter(|sum| !sum.is_nothing()) {
-            self.push(at, sum.to_use(account));
-        }
     }
 
     fn push(&mut self, at: Timestamp, used: Used) {
