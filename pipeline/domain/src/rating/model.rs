@@ -88,10 +88,13 @@ impl Model {
         }
     }
 
-    /// What a month costs more that goes from one quantity to another.
+    /// What a month costs more that goes from one quantity to another: the one price less the other.
     #[inline]
     pub fn change(&self, from: Amount, to: Amount) -> Result<Amount, Overflow> {
-        self.price(to)?.minus(self.price(from)?)
+        match self {
+            Model::Graduated(price) => graduated_change(&price.tiers, from, to),
+            _ => self.price(to)?.minus(self.price(from)?),
+        }
     }
 
     /// Up to which quantity nothing more is charged; the quantity itself where the next unit costs something.
@@ -130,16 +133,51 @@ impl Model {
 /// Each tier by itself, rounded once; of the first tiers of a price alone: what they come to.
 pub(super) fn graduated(tiers: &[Tier], quantity: Amount) -> Result<Amount, Overflow> {
     let mut total = Product::ZERO;
-    let mut from = Amount::ZERO;
+    let mut begins = Amount::ZERO;
     for tier in tiers {
-        if quantity <= from {
+        if quantity <= begins {
             break;
         }
-        let until = tier.up_to.map_or(quantity, |up_to| quantity.min(up_to));
-        total = total.plus(until.minus(from)?.times(tier.unit_price)?)?.plus(tier.flat.into())?;
-        from = until;
+        total = total.plus(tier.part_of(begins, quantity)?)?;
+        begins = tier.ends();
     }
     total.rounded_half_even()
+}
+
+/// What all of a tier costs that two quantities share is worked out once.
+fn graduated_change(tiers: &[Tier], from: Amount, to: Amount) -> Result<Amount, Overflow> {
+    let (mut before, mut after) = (Product::ZERO, Product::ZERO);
+    let mut begins = Amount::ZERO;
+    for tier in tiers {
+        if from.max(to) <= begins {
+            break;
+        }
+        let (mut of_one, mut of_other) = (Product::ZERO, Product::ZERO);
+        if from > begins {
+            of_one = tier.part_of(begins, from)?;
+        }
+        if from.min(to) >= tier.ends() {
+            of_other = of_one;
+        } else if to > begins {
+            of_other = tier.part_of(begins, to)?;
+        }
+        (before, after) = (before.plus(of_one)?, after.plus(of_other)?);
+        begins = tier.ends();
+    }
+    after.rounded_half_even()?.minus(before.rounded_half_even()?)
+}
+
+impl Tier {
+    fn ends(&self) -> Amount {
+        self.up_to.unwrap_or(Amount::MAX)
+    }
+
+    /// What it comes to for its part of a quantity, of which some is beyond where it begins.
+    #[inline]
+    fn part_of(&self, begins: Amount, quantity: Amount) -> Result<Product, Overflow> {
+        let part = quantity.min(self.ends()).minus(begins)?;
+        part.times(self.unit_price)?.plus(self.flat.into())
+    }
 }
 
 fn volume(tiers: &[Tier], quantity: Amount) -> Result<Amount, Overflow> {

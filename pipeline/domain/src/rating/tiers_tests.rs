@@ -153,6 +153,7 @@ proptest! {
             let charges = Amount::sum(parts.iter().map(|part| part.charge)).unwrap();
             let sum = Amount::sum(parts.iter().map(|part| part.quantity)).unwrap();
             prop_assert_eq!((charges, sum), (change, to.minus(from).unwrap()));
+            prop_assert_eq!(model.change(from, to), Ok(change));
             let falls = |part: &TierPart| part.charge.is_negative() || part.quantity.is_negative();
             let rises = |part: &TierPart| part.charge.is_positive() || part.quantity.is_positive();
             prop_assert!(to < from || !parts.iter().any(falls), "{:?}", parts);
