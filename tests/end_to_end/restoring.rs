@@ -9,6 +9,7 @@ use drawdown::rehearse::{Pipeline, Stage};
 use drawdown_components::{Broker, BrokerOptions};
 use drawdown_domain::commands::Command;
 use drawdown_domain::ids::PrincipalId;
+use drawdown_domain::ledger::ProductNumber;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::{Span, Timestamp};
 use drawdown_log::Log;
@@ -221,7 +222,8 @@ impl Process<'_> {
         let accounts = self.pipeline().ledgers().flat_map(|ledger| ledger.accounts());
         let charged = accounts.flat_map(|account| {
             let open = account.tabs.iter().map(|tab| tab.exact);
-            open.chain(account.months.iter().map(|months| months.exact))
+            let billed = account.months.iter().filter(|it| it.product != ProductNumber::TAX);
+            open.chain(billed.map(|months| months.exact))
         });
         Amount::sum(charged).unwrap()
     }

@@ -149,6 +149,7 @@ mod tests {
     /// More than are added up at a time.
     const METERS: u32 = 5;
     const PIECE_BYTES: usize = 1 << 16;
+    const SETTINGS: &str = "authorizations.expire_after = \"1h\"\nbills.grace = \"5m\"";
 
     fn prices() -> String {
         let unit_price = |meter| if meter == 1 { "2" } else { "0.01" };
@@ -268,8 +269,7 @@ mod tests {
         let changes =
             PriceBook::default().changes(rating::parse(&prices()).unwrap(), begins).unwrap();
         told.balance.ledger.pass(begins, &mut told.balance.scribe).unwrap();
-        let document = "authorizations.expire_after = \"1h\"\nbills.grace = \"5m\"".to_owned();
-        told.fact(SettingsChanged { document });
+        told.fact(SettingsChanged { document: SETTINGS.to_owned() });
         told.fact(PricesArrived { changes });
         told.fact(PricesInForce { loads: 1 });
         let fields =
@@ -319,15 +319,21 @@ mod tests {
         }
         // What is of March goes from the fifteenth of May on, when an account's next series is opened. Of the first one
         // usage waits that came before that day, of the other there is a series of March still.
-        let (first, other) = (8, 9);
-        [first, other].into_iter().for_each(|account| told.use_some(account, 0));
+        let (first, other, third) = (8, 9, 10);
+        [first, other, third].into_iter().for_each(|account| told.use_some(account, 0));
         while told.pass_to("2026-05-14T23:58:00Z".parse().unwrap()) {}
-        [other, first].into_iter().for_each(|account| told.use_some(account, 2));
+        [other, third, first].into_iter().for_each(|account| told.use_some(account, 2));
         told.use_some(first, 2);
         told.pass(3);
         for account in [first, other] {
             [2, 2, 3, 2].into_iter().for_each(|meter| told.use_some(account, meter));
         }
+        // Then March is kept once more, for two minutes.
+        let document = format!("{SETTINGS}\nusage.max_age = \"50402m\"");
+        told.fact(SettingsChanged { document });
+        told.use_some(third, 2);
+        told.pass(2);
+        [3, 2].into_iter().for_each(|meter| told.use_some(third, meter));
         told.step();
         told
     }

@@ -11,7 +11,7 @@ use drawdown_runtime::Stop;
 const SUMS: usize = 4;
 /// So much is added up or applied together.
 const AT_A_TIME: usize = 32;
-/// So much is gathered at most: 24 MB of it.
+/// So much is gathered at most: 20 MB of it.
 const GATHERED_MAX: usize = 1 << 18;
 /// Accounts whose numbers are the same but for so many bits lie in the near caches together.
 pub(crate) const NEAR_BITS: u32 = 10;
@@ -28,7 +28,7 @@ pub(crate) struct Waiting {
     summed: Vec<AccountNumber>,
     /// Whether the accruals of an account may be added up, if the ledger was asked since anything but usage changed it.
     add_up: Vec<Option<bool>>,
-    /// The oldest month of which something was kept when a series was opened last.
+    /// The oldest month that was kept when a series was opened last, as long as no account was asked for under another.
     oldest: Option<Month>,
     /// By its accounts.
     gathered: Vec<Vec<(Timestamp, Used)>>,
@@ -85,8 +85,8 @@ impl Waiting {
         }
     }
 
-    /// False if places of series may change by this, to which what waits refers: what is of months that are no longer
-    /// kept goes when a series is opened.
+    /// False if places of series may change by this to which sums refer: what is of months that are no longer kept goes
+    /// when a series is opened.
     pub(crate) fn may_take(&mut self, used: &Used, ledger: &Ledger) -> bool {
         let Used::Series(opened) = used else { return true };
         let oldest = ledger.oldest_month_kept();
@@ -153,9 +153,11 @@ impl Waiting {
             self.sums.resize_with(ledger.accounts().len(), Default::default);
         }
         self.add_up.resize(self.sums.len(), None);
+        let oldest = ledger.oldest_month_kept();
         for accrued in &self.next {
             if let Some(known @ None) = self.add_up.get_mut(accrued.account.index()) {
                 *known = ledger.adds_up(accrued.account);
+                self.oldest = self.oldest.filter(|known| *known == oldest);
             }
         }
         let mut next = std::mem::take(&mut self.next);
@@ -173,16 +175,18 @@ impl Waiting {
         self.sums.get_mut(accrued.account.index())?.get_mut(accrued.tab as usize % SUMS)
     }
 
-    /// False if there is no sum yet that this can be added to.
+    /// False if there is no sum yet that this can be added to. One that would come to nothing is none: its wallet has been
+    /// charged all the same.
     fn adds(&mut self, accrued: &Accrued) -> bool {
         let Some(sum) = self.sum(accrued).filter(|sum| !sum.is_nothing()) else { return false };
-        let Some(both) = Sum::of(accrued).and_then(|new| sum.with(&new)) else { return false };
+        let both = Sum::of(accrued).and_then(|new| sum.with(&new));
+        let Some(both) = both.filter(|both| !both.is_nothing()) else { return false };
         *sum = both;
         true
     }
 
-    /// Of an account whose charges use up what lapses, each accrual is applied as of its own time. One that comes with a
-    /// piece of a snapshot comes with this in it.
+    /// Of an account of which not all adds up, each accrual is applied in its turn and as of its own time. One that comes
+    /// with a piece of a snapshot comes with this in it.
     #[cold]
     fn begin_sum(&mut self, accrued: Accrued, ledger: &Ledger) {
         let (now, account) = (ledger.clock().now(), accrued.account);

@@ -1,6 +1,6 @@
 //! Amounts: exact decimals with twelve places, for money, quantities and prices alike.
 //!
-//! Arithmetic on the raw number lives here and nowhere else; everything is checked, nothing wraps
+//! Arithmetic on the raw number lives here and nowhere else; everything is checked, no result wraps
 //! and nothing is clamped (R1.1, R1.5).
 
 use std::fmt;
@@ -96,7 +96,7 @@ impl Amount {
         match self.0.checked_mul(factor.0) {
             Some(product) => {
                 let whole = product.div_euclid(ONE);
-                // Below 10^12. To divide once more takes longer than to multiply.
+                // Below 10^12, whatever their product wraps to. To divide once more takes longer than to multiply.
                 let rest = product.wrapping_sub(whole.wrapping_mul(ONE)) as u64;
                 Ok(Product { whole, rest })
             }

@@ -13,6 +13,7 @@ use drawdown_balance::Balance;
 use drawdown_console::{Console, ConsoleOptions, Lists, Rows};
 use drawdown_domain::commands::Command;
 use drawdown_domain::ids::PrincipalId;
+use drawdown_domain::ledger::ProductNumber;
 use drawdown_domain::money::Amount;
 use drawdown_domain::time::Timestamp;
 use drawdown_log::{Log, Next};
@@ -495,7 +496,8 @@ fn charged(balance: &Worker<Balance>, topics: &Topics) -> anyhow::Result<Amount>
         let station = balance.station(partition).context("a partition without an owner")?;
         for account in station.ledger().accounts() {
             let open = account.tabs.iter().map(|tab| tab.exact);
-            for exact in open.chain(account.months.iter().map(|months| months.exact)) {
+            let billed = account.months.iter().filter(|it| it.product != ProductNumber::TAX);
+            for exact in open.chain(billed.map(|months| months.exact)) {
                 charged = charged.plus(exact)?;
             }
         }

@@ -312,6 +312,8 @@ impl Ledger {
         let found = found.ok_or(Unpriced::NoPrice)?;
         let month = wallet.zone.month_of(line.used.starts());
         let same = wallet.zone.window_of(month).overlap(paid_by).overlap(found.same);
+        let key = (payer, line.meter, line.region, found.price, month);
+        let known = account.series.iter().find(|series| series.key() == key);
         let series = Series {
             wallet: payer,
             meter: line.meter,
@@ -320,7 +322,7 @@ impl Ledger {
             month,
             same,
             loads: self.book.loads(),
-            quantity: Amount::ZERO,
+            quantity: known.map_or(Amount::ZERO, |known| known.quantity),
         };
         self.record(journal, SeriesOpened { account: line.account, series })?;
         self.series_of(line).ok_or(Trouble::Broken(Broken("a series that was just opened")))

@@ -387,7 +387,7 @@ impl Ledger {
         let Some(account) = self.account_mut(*account)? else { return Ok(()) };
         let same_key = account.series.iter_mut().find(|known| known.key() == series.key());
         match same_key {
-            // What it has come to stays.
+            // What it has come to by then may still wait, for whoever restores.
             Some(known) => (known.same, known.loads) = (series.same, series.loads),
             None => {
                 account.series.retain(|known| known.month >= oldest);
