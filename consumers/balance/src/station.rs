@@ -511,6 +511,7 @@ pub(crate) fn stop(broken: drawdown_domain::ledger::Broken) -> Stop {
 impl Station for Balance {
     const DELTA: &'static Schema = &schemas::BALANCE_DELTA;
     const PIECE: &'static Schema = &schemas::BALANCE_PIECE;
+    const PIECES_KEEP_THEIR_ORDER: bool = true;
 
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {

@@ -592,6 +592,8 @@ fn put_fact(delta: &mut Vec<u8>, fact: &MeteringFact) {
 impl Station for Metering {
     const DELTA: &'static Schema = &schemas::METERING_DELTA;
     const PIECE: &'static Schema = &schemas::METERING_PIECE;
+    /// Accounts are in the order in which they were heard of, and whoever loads hears of some beside the pieces.
+    const PIECES_KEEP_THEIR_ORDER: bool = false;
 
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         self.has_taken = true;

@@ -319,6 +319,7 @@ const BYTES_EACH: usize = 96;
 impl Station for Registry {
     const DELTA: &'static Schema = &schemas::REGISTRY_DELTA;
     const PIECE: &'static Schema = &schemas::REGISTRY_PIECE;
+    const PIECES_KEEP_THEIR_ORDER: bool = true;
 
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use drawdown_log::{Message, Next, Offset};
-use drawdown_wire::avro::{self, SINGLE_OBJECT_HEADER_BYTES};
+use drawdown_wire::avro::{self, Fingerprint, SINGLE_OBJECT_HEADER_BYTES};
 use drawdown_wire::schemas::{self, Schema, Unreadable};
 use drawdown_wire::state::{FrameInPlace, FrameKind};
 
@@ -53,27 +53,50 @@ pub(crate) struct Snapshots {
     /// So much the newest one takes, and so much has changed since.
     pub(crate) bytes: u64,
     pub(crate) delta_bytes: u64,
-    /// The same for one that is not whole yet.
-    begun_bytes: u64,
-    delta_bytes_since_begun: u64,
+    /// One that is not whole yet.
+    pub(crate) begun: Option<Begun>,
+}
+
+/// A snapshot of which some pieces were met.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) begins: Offset,
+    /// The schema of all its pieces.
+    pub(crate) schema: Option<Fingerprint>,
+    /// Where it goes on.
+    pub(crate) place: Vec<u8>,
+    /// So much it takes so far, and so much has changed since it began.
+    pub(crate) bytes: u64,
+    pub(crate) delta_bytes: u64,
 }
 
 impl Snapshots {
-    fn meet(&mut self, frame: &FrameInPlace<'_>) {
+    fn meet(&mut self, offset: Offset, frame: &FrameInPlace<'_>) {
         let bytes = frame.payload.len() as u64;
-        match frame.kind {
-            FrameKind::Delta => {
-                self.delta_bytes = self.delta_bytes.saturating_add(bytes);
-                self.delta_bytes_since_begun = self.delta_bytes_since_begun.saturating_add(bytes);
+        if frame.kind == FrameKind::Delta {
+            self.delta_bytes = self.delta_bytes.saturating_add(bytes);
+            if let Some(begun) = &mut self.begun {
+                begun.delta_bytes = begun.delta_bytes.saturating_add(bytes);
             }
-            FrameKind::Piece if frame.place.is_empty() => {
-                (self.begun_bytes, self.delta_bytes_since_begun) = (bytes, 0);
-            }
-            FrameKind::Piece => self.begun_bytes = self.begun_bytes.saturating_add(bytes),
+            return;
         }
-        if frame.kind == FrameKind::Piece && frame.last {
+        let schema = avro::split_header(frame.payload).map(|(schema, _)| schema);
+        let begins = Begun { begins: offset, schema, place: Vec::new(), bytes: 0, delta_bytes: 0 };
+        let begun = match frame.place.is_empty() {
+            true => Some(begins),
+            false => self.begun.take().filter(|begun| begun.place == frame.place),
+        };
+        self.begun = begun.map(|begun| Begun {
+            schema: begun.schema.filter(|all| Some(*all) == schema),
+            place: frame.place_after.to_vec(),
+            bytes: begun.bytes.saturating_add(bytes),
+            ..begun
+        });
+        if frame.last {
             self.whole = Generations::told(frame.snapshots.clone());
-            (self.bytes, self.delta_bytes) = (self.begun_bytes, self.delta_bytes_since_begun);
+            if let Some(begun) = self.begun.take() {
+                (self.bytes, self.delta_bytes) = (begun.bytes, begun.delta_bytes);
+            }
         }
     }
 }
@@ -110,7 +133,7 @@ impl<'a, S: Station> Replay<'a, S> {
     ) -> Result<Option<Step<'m>>, Stop> {
         let unread = |error| unread(error, offset);
         let frame: FrameInPlace<'m> = avro::decode(frame).map_err(|error| unread(error.into()))?;
-        self.snapshots.meet(&frame);
+        self.snapshots.meet(offset, &frame);
         if frame.part == 0 {
             self.began = offset;
         }

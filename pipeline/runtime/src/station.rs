@@ -24,6 +24,9 @@ pub trait Station: Send {
     /// and what comes back is as the present ones have it, whichever version wrote it.
     const DELTA: &'static Schema;
     const PIECE: &'static Schema;
+    /// Whether pieces lie in an order that goes by the state alone, so that whoever restores goes on with the snapshot of
+    /// its former self. That may be of an earlier version: the order changes only along with the schema of pieces.
+    const PIECES_KEEP_THEIR_ORDER: bool;
 
     /// Decides messages in their order.
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop>;

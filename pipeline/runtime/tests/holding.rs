@@ -32,6 +32,7 @@ impl Station for Echo {
     // Never read by them: it is this version's own.
     const DELTA: &'static Schema = &schemas::METERING_DELTA;
     const PIECE: &'static Schema = &schemas::METERING_PIECE;
+    const PIECES_KEEP_THEIR_ORDER: bool = false;
 
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         if self.shared.loses.swap(false, Ordering::Relaxed) {

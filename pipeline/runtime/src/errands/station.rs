@@ -229,6 +229,7 @@ impl<E: Errand> Drop for Errands<E> {
 impl<E: Errand> Station for Errands<E> {
     const DELTA: &'static Schema = &schemas::ERRANDS_DELTA;
     const PIECE: &'static Schema = &schemas::ERRANDS_PIECE;
+    const PIECES_KEEP_THEIR_ORDER: bool = true;
 
     fn take(&mut self, input: Input<'_>, output: &mut Output) -> Result<(), Stop> {
         for message in input.messages {

@@ -9,6 +9,7 @@ use drawdown_log::{Log, Membership, Next, Point, reach};
 
 use super::snapshot::Snapshot;
 use super::{Owned, Worker, WorkerOptions};
+use crate::clock::Clock;
 use crate::generations::newest_snapshot;
 use crate::memory::give_back;
 use crate::replay::Replay;
@@ -45,6 +46,7 @@ impl<S: Station> Worker<S> {
         let restoring = Restoring {
             options: &self.options,
             log: &*self.log,
+            clock: &self.clock,
             make: &*self.make,
             consumer: &self.consumer,
             progress: &self.progress,
@@ -76,6 +78,7 @@ impl<S: Station> Worker<S> {
 struct Restoring<'a, S> {
     options: &'a WorkerOptions,
     log: &'a dyn Log,
+    clock: &'a Clock,
     make: &'a (dyn Fn(u32) -> S + Send + Sync),
     consumer: &'a Arc<str>,
     progress: &'a Progress,
@@ -131,7 +134,7 @@ impl<S: Station> Restoring<'_, S> {
         }
         .tell();
         let output = Output::default();
-        let snapshot = Snapshot::after(met);
+        let snapshot = Snapshot::after::<S>(met, self.clock.now());
         Ok(Owned {
             station,
             chain,

@@ -7,7 +7,7 @@ use drawdown_wire::state::{Frame, Generation};
 
 use super::{Owned, Worker, WorkerOptions};
 use crate::generations::Generations;
-use crate::replay::Snapshots;
+use crate::replay::{Begun, Snapshots};
 use crate::{Station, Stop};
 
 /// A snapshot begins when so many times as much has changed as the last one had.
@@ -36,13 +36,23 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// As it stands behind the snapshots that were met on the log.
-    pub(super) fn after(met: Snapshots) -> Snapshot {
-        Snapshot {
-            whole: met.whole,
-            last_bytes: met.bytes,
-            delta_bytes: met.delta_bytes,
-            ..Snapshot::default()
+    /// As it stands behind the snapshots that were met on the log. One that is not whole yet goes on: else a worker that
+    /// ends again and again before it comes to the end of one would leave more and more to be read behind the last.
+    pub(super) fn after<S: Station>(met: Snapshots, now: Timestamp) -> Snapshot {
+        let goes_on = |begun: &Begun| {
+            S::PIECES_KEEP_THEIR_ORDER && begun.schema == Some(S::PIECE.fingerprint())
+        };
+        let (whole, last_bytes) = (met.whole, met.bytes);
+        match met.begun.filter(goes_on) {
+            Some(Begun { begins, place, bytes, delta_bytes, .. }) => {
+                // When it began is not known: that much longer what stands behind it is kept.
+                let under_way = Some((place, Generation { begins: begins.0, at: now }));
+                Snapshot { under_way, whole, bytes, last_bytes, delta_bytes, ..Snapshot::default() }
+            }
+            None => {
+                let delta_bytes = met.delta_bytes;
+                Snapshot { whole, last_bytes, delta_bytes, ..Snapshot::default() }
+            }
         }
     }
 }
