@@ -20,6 +20,9 @@ use crate::{Quantities, Scale, as_set_up, fill};
 
 /// So many records of the first step are new, and as many are repeats from long before.
 const FIRST_STEP_RECORDS: u64 = 1_000;
+/// What a restart takes depends on how long ago the last snapshot began. From one to the next it takes this much usage, for
+/// ten million records of half a million accounts: so this often the ledgers are restored, a third of those apart.
+const MOMENTS: u64 = 6;
 const SEED: u64 = 600;
 
 /// Where an installation comes back.
@@ -71,13 +74,11 @@ impl Ground<'_> {
 
     fn measure(&self, scale: &Scale, table: &mut Table) -> anyhow::Result<()> {
         let (engine, accounts) = (self.engine, scale.accounts.div_euclid(2));
-        let ids = scale.records;
         self.site()?.open_accounts(accounts)?;
-        let metering = self.restored(scale, accounts, Site::restored_metering)?;
-        // One record in twenty is a repeat.
-        let records = ids.saturating_mul(20).div_euclid(19);
+        let metering = self.restored(scale.runs, accounts, Site::restored_metering)?;
+        let mut quantities: Quantities = vec![[0; 2]; accounts as usize];
         let plan = Plan {
-            records,
+            records: scale.records,
             accounts,
             first: 0,
             spread: Spread::Uniform,
@@ -85,12 +86,15 @@ impl Ground<'_> {
             age: Span::ZERO,
             seed: SEED,
         };
-        let mut quantities: Quantities = vec![[0; 2]; accounts as usize];
-        let site = self.site()?;
-        let mut made = fill(&plan, &site, &mut quantities)?;
-        site.run(&made)?;
-        drop(site);
-        let balance = self.restored(scale, accounts, Site::restored_balance)?;
+        let mut made = self.use_some(&plan, &mut quantities)?;
+        let mut balance = self.restored(1, accounts, Site::restored_balance)?;
+        for moment in 1..MOMENTS {
+            let records = plan.records.div_euclid(3);
+            let more = Plan { records, seed: SEED + 100 + moment, ..plan };
+            made = made.and(&self.use_some(&more, &mut quantities)?)?;
+            balance.extend(self.restored(1, accounts, Site::restored_balance)?);
+        }
+        let ids = made.records.saturating_sub(made.repeats).div_euclid(1_000_000);
         for ((who, rates), reach) in
             [("METERING", metering), ("BALANCE", balance)].into_iter().zip(self.reach)
         {
@@ -107,14 +111,14 @@ impl Ground<'_> {
                 seed += 1;
                 let next = Plan { seed, ..plan };
                 let (some, all) = self.first_commits(&plan, &next, &mut quantities)?;
-                made.costs = made.costs.plus(some.costs)?;
+                made = made.and(&some)?;
                 check(all.booked, &made)?;
                 seconds.push(all.seconds);
             }
             let of = |who: usize| median(seconds.iter().map(|seconds| seconds[who]));
             let from = if is_kept { "the local disk" } else { "the log alone" };
             let what = format!(
-                "  {engine}, first commit after {accounts} accounts and {ids} ids from {from}"
+                "  {engine}, first commit after {accounts} accounts and {ids} M ids from {from}"
             );
             let found = format!("METERING {:.2} s, BALANCE {:.2} s", of(0), of(1));
             table.push(Row::new("", &what, found, "-"));
@@ -122,15 +126,23 @@ impl Ground<'_> {
         Ok(())
     }
 
-    /// Accounts restored in a second, in each run.
+    /// Makes some usage and books it.
+    fn use_some(&self, plan: &Plan, quantities: &mut Quantities) -> anyhow::Result<Made> {
+        let site = self.site()?;
+        let made = fill(plan, &site, quantities)?;
+        site.run(&made)?;
+        Ok(made)
+    }
+
+    /// Accounts restored in a second, in each of so many runs.
     fn restored(
         &self,
-        scale: &Scale,
+        runs: usize,
         accounts: u32,
         restore: impl Fn(&Site) -> anyhow::Result<(usize, f64)>,
     ) -> anyhow::Result<Vec<f64>> {
         let mut rates = Vec::new();
-        for _ in 0..scale.runs {
+        for _ in 0..runs {
             let (found, seconds) = restore(&self.site()?)?;
             ensure!(found == accounts as usize, "{found} of {accounts} accounts were restored");
             rates.push(f64::from(accounts) / seconds);

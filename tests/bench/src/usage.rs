@@ -39,6 +39,17 @@ pub(crate) struct Made {
     pub(crate) costs: Amount,
 }
 
+impl Made {
+    pub(crate) fn and(&self, more: &Made) -> anyhow::Result<Made> {
+        Ok(Made {
+            records: self.records + more.records,
+            repeats: self.repeats + more.repeats,
+            bytes: self.bytes + more.bytes,
+            costs: self.costs.plus(more.costs)?,
+        })
+    }
+}
+
 pub(crate) const PRICES: &str = r#"
 price = [
   { product = "compute", meter = "vcpu_hours", currency = "USD", model = "graduated", tiers = [{ up_to = "100", unit_price = "0" }, { up_to = "1000", unit_price = "0.10" }, { unit_price = "0.05" }] },
