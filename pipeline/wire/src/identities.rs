@@ -19,7 +19,7 @@ pub struct Identity {
 }
 
 /// A remembered identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     pub identity: Identity,
     pub content: u64,

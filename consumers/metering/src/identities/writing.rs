@@ -3,7 +3,6 @@
 //! **Invariant:** a file has its name only once all of it is synced; what a crash leaves half written
 //! has a name that the next start deletes.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::mem;
@@ -48,7 +47,8 @@ pub(super) struct Writer {
     count: u64,
     index: Vec<u64>,
     filter: Filter,
-    days: BTreeMap<i32, u64>,
+    /// From the first of the extent on.
+    days: Vec<u64>,
     is_torn: bool,
 }
 
@@ -72,6 +72,7 @@ impl Writer {
             }
         };
         let filter = Filter::with_room_for(plan.expected);
+        let days = plan.extent.last_day.abs_diff(plan.extent.first_day) as usize + 1;
         let mut writer = Writer {
             plan,
             layout,
@@ -83,7 +84,7 @@ impl Writer {
             count: 0,
             index: Vec::new(),
             filter,
-            days: BTreeMap::new(),
+            days: vec![0; days],
             is_torn: false,
         };
         // The header comes last: until then the file is no run.
@@ -97,7 +98,7 @@ impl Writer {
             self.index.push(entry.identity.high);
         }
         self.filter.add(entry.identity);
-        *self.days.entry(entry.day).or_default() += 1;
+        self.days[entry.day.abs_diff(self.plan.extent.first_day) as usize] += 1;
         self.count += 1;
         self.block.push(entry);
         if self.block.len() == self.layout.block_entries() { self.end_block() } else { Ok(()) }
@@ -130,7 +131,8 @@ impl Writer {
         }
         let (index, filter) =
             (mem::take(&mut self.index), mem::replace(&mut self.filter, Filter::with_room_for(0)));
-        let tail = Tail { index, filter, days: mem::take(&mut self.days) };
+        let days = (self.plan.extent.first_day..).zip(self.days.drain(..));
+        let tail = Tail { index, filter, days: days.filter(|(_, count)| *count > 0).collect() };
         let tail_bytes = tail.encode();
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let header = Header {
