@@ -371,12 +371,7 @@ pub fn shortest(bytes: &[u8; 16]) -> &[u8] {
 #[inline]
 pub fn from_twos_complement(bytes: &[u8]) -> Option<Amount> {
     let first = *bytes.first()?;
-    // Nearly all amounts: two reads, and what lies in both is the same in both.
-    if let (4..=8, Some(high), Some(low)) = (bytes.len(), bytes.first_chunk(), bytes.last_chunk()) {
-        let high = i64::from(i32::from_be_bytes(*high)) << (8 * (bytes.len() - 4));
-        return Some(Amount((high | i64::from(u32::from_be_bytes(*low))).into()));
-    }
-    if bytes.len() < 4 {
+    if bytes.len() <= 8 {
         let sign = i64::from(first.cast_signed() >> 7);
         let number = bytes.iter().fold(sign, |number, byte| (number << 8) | i64::from(*byte));
         return Some(Amount(number.into()));
