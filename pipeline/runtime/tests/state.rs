@@ -519,9 +519,9 @@ impl<V: Version, const KEEP_THEIR_ORDER: bool> Station for Slots<V, KEEP_THEIR_O
     }
 }
 
-/// Some workers one after the other, each of which ends after three steps, while a snapshot takes sixteen: how many of its
-/// pieces begin one, and how many end one.
-fn ends_early<V: Version, const KEEP_THEIR_ORDER: bool>(site: &mut Site) -> (usize, usize) {
+/// Some workers one after the other, each of which ends after three steps, while a snapshot takes sixteen: how many
+/// pieces there were, how many of them begin a snapshot, and how many end one.
+fn ends_early<V: Version, const KEEP_THEIR_ORDER: bool>(site: &mut Site) -> [usize; 3] {
     let already = site.frames().len();
     for _ in 0..8 {
         let mut worker = site.worker_of(Slots::<V, KEEP_THEIR_ORDER>::new);
@@ -535,23 +535,23 @@ fn ends_early<V: Version, const KEEP_THEIR_ORDER: bool>(site: &mut Site) -> (usi
     let frames = site.frames();
     let pieces = || frames[already..].iter().filter(|(_, it)| it.kind == FrameKind::Piece);
     let begun = pieces().filter(|(_, piece)| piece.place.0.is_empty()).count();
-    (begun, pieces().filter(|(_, piece)| piece.last).count())
+    [pieces().count(), begun, pieces().filter(|(_, piece)| piece.last).count()]
 }
 
 #[test]
 fn whoever_restores_goes_on_with_the_snapshot_of_its_former_self() {
     let mut site = Site::new(None);
-    assert_eq!(ends_early::<Present, true>(&mut site), (1, 1));
+    assert_eq!(ends_early::<Present, true>(&mut site), [SLOTS as usize, 1, 1]);
     // What is read now begins with it.
     assert_ne!(site.frames().last().unwrap().1.snapshot, 0);
-    assert_eq!(ends_early::<Present, true>(&mut site), (0, 0));
+    assert_eq!(ends_early::<Present, true>(&mut site), [0, 0, 0]);
 }
 
 #[test]
 fn a_snapshot_is_begun_anew_where_its_pieces_may_be_others_now() {
     let mut site = Site::new(None);
-    let (begun, whole) = ends_early::<Older, false>(&mut site);
+    let [_, begun, whole] = ends_early::<Older, false>(&mut site);
     assert!(begun > 1 && whole == 0, "{begun} {whole}");
     // This would go on with its own, but that was of another schema.
-    assert_eq!(ends_early::<Present, true>(&mut site), (1, 1));
+    assert_eq!(ends_early::<Present, true>(&mut site), [SLOTS as usize, 1, 1]);
 }
